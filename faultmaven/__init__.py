@@ -1,0 +1,137 @@
+"""Ask any model from any vendor, and keep answering while vendors fail.
+
+Importing this package does no I/O, reads no environment and builds nothing: names are resolved when they are used.
+"""
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from faultmaven.container import Container, Parts, create_container, open_container
+    from faultmaven.domain.attempts import Attempt
+    from faultmaven.domain.chat import (
+        ChatRequest,
+        Image,
+        LLMResponse,
+        Message,
+        Prompt,
+        StopReason,
+        StreamChunk,
+        Tool,
+        ToolCall,
+    )
+    from faultmaven.domain.errors import (
+        AllProvidersFailedError,
+        AuthenticationError,
+        ConfigurationError,
+        ContentBlockedError,
+        ContextLengthError,
+        DeadlineExceededError,
+        EmptyAnswerError,
+        InvalidRequestError,
+        LLMError,
+        MalformedResponseError,
+        ModelNotFoundError,
+        ProviderError,
+        ProviderTimeoutError,
+        ProviderUnavailableError,
+        QuotaExceededError,
+        RateLimitError,
+        RejectedRequestError,
+        WrongEndpointError,
+    )
+    from faultmaven.domain.usage import Usage
+    from faultmaven.ports.llm import LLMProvider, LLMStream, Options
+else:
+    import importlib
+
+    _MODULES = {
+        "faultmaven.container": ("Container", "Parts", "create_container", "open_container"),
+        "faultmaven.domain.attempts": ("Attempt",),
+        "faultmaven.domain.chat": (
+            "ChatRequest",
+            "Image",
+            "LLMResponse",
+            "Message",
+            "Prompt",
+            "StopReason",
+            "StreamChunk",
+            "Tool",
+            "ToolCall",
+        ),
+        "faultmaven.domain.errors": (
+            "AllProvidersFailedError",
+            "AuthenticationError",
+            "ConfigurationError",
+            "ContentBlockedError",
+            "ContextLengthError",
+            "DeadlineExceededError",
+            "EmptyAnswerError",
+            "InvalidRequestError",
+            "LLMError",
+            "MalformedResponseError",
+            "ModelNotFoundError",
+            "ProviderError",
+            "ProviderTimeoutError",
+            "ProviderUnavailableError",
+            "QuotaExceededError",
+            "RateLimitError",
+            "RejectedRequestError",
+            "WrongEndpointError",
+        ),
+        "faultmaven.domain.usage": ("Usage",),
+        "faultmaven.ports.llm": ("LLMProvider", "LLMStream", "Options"),
+    }
+    _HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+    def __getattr__(name):
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_HOME})
+
+
+__all__ = [
+    "AllProvidersFailedError",
+    "Attempt",
+    "AuthenticationError",
+    "ChatRequest",
+    "ConfigurationError",
+    "Container",
+    "ContentBlockedError",
+    "ContextLengthError",
+    "DeadlineExceededError",
+    "EmptyAnswerError",
+    "Image",
+    "InvalidRequestError",
+    "LLMError",
+    "LLMProvider",
+    "LLMResponse",
+    "LLMStream",
+    "MalformedResponseError",
+    "Message",
+    "ModelNotFoundError",
+    "Options",
+    "Parts",
+    "Prompt",
+    "ProviderError",
+    "ProviderTimeoutError",
+    "ProviderUnavailableError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "RejectedRequestError",
+    "StopReason",
+    "StreamChunk",
+    "Tool",
+    "ToolCall",
+    "Usage",
+    "WrongEndpointError",
+    "__version__",
+    "create_container",
+    "open_container",
+]

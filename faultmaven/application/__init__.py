@@ -1,0 +1,1 @@
+"""Decisions, over ports: what is asked of whom, for how long, and whether the answer will do."""

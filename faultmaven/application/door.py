@@ -1,0 +1,107 @@
+"""The door: a caller's arguments become one `ChatRequest`, or an error that names the fault."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt
+from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.names import did_you_mean
+from faultmaven.ports.llm import Options
+
+OPTION_NAMES = frozenset(Options.__annotations__)
+
+
+def chat_request(
+    prompt: Prompt,
+    model: str | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    options: Mapping[str, Any] = NOTHING,
+) -> ChatRequest:
+    """Return the request that these arguments describe.
+
+    Raises:
+        InvalidRequestError: blank prompt, no user or tool turn, a limit below 1, a temperature or deadline out of
+            range, an unknown option (with the nearest name).
+    """
+    for name in options:
+        if name not in OPTION_NAMES:
+            raise InvalidRequestError(f"unknown option {name!r}{did_you_mean(name, OPTION_NAMES)}")
+    given = {name: value for name, value in options.items() if value is not None}
+    _check_model(model)
+    _check_count("max_tokens", max_tokens)
+    _check_count("min_output_tokens", given.get("min_output_tokens"))
+    _check_seed(given.get("seed"))
+    _check_number("temperature", temperature, least=0.0)
+    _check_number("deadline", given.get("deadline"), above=0.0)
+    if "stop" in given:
+        given["stop"] = _stop(given["stop"])
+    if "tools" in given:
+        given["tools"] = tuple(given["tools"])
+    for name in ("extra", "metadata"):
+        _check_mapping(name, given.get(name))
+    for provider, fields in given.get("extra", NOTHING).items():
+        _check_mapping(f"extra[{provider!r}]", fields)
+    return ChatRequest(
+        messages=_messages(prompt), model=model or None, max_tokens=max_tokens, temperature=temperature, **given
+    )
+
+
+def _messages(prompt: Any) -> tuple[Message, ...]:
+    if isinstance(prompt, str):
+        prompt = (Message.user(prompt),)
+    if not isinstance(prompt, Sequence) or isinstance(prompt, bytes | bytearray):
+        raise InvalidRequestError(f"the prompt is a {type(prompt).__name__}, not a string or a list of Message")
+    for position, message in enumerate(prompt):
+        if not isinstance(message, Message):
+            raise InvalidRequestError(
+                f"prompt[{position}] is a {type(message).__name__}, not a Message",
+                advice="Build turns with Message.system, Message.user and Message.assistant.",
+            )
+    asked = [message for message in prompt if message.role in ("user", "tool")]
+    if not asked:
+        raise InvalidRequestError("the prompt has no user or tool turn")
+    if not any(message.text.strip() or message.images for message in asked):
+        raise InvalidRequestError("the prompt is blank", advice="Send some text.")
+    return tuple(prompt)
+
+
+def _check_model(model: Any) -> None:
+    if model is not None and not isinstance(model, str):
+        raise InvalidRequestError(f"model is a {type(model).__name__}, not a string")
+
+
+def _check_count(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a whole number of tokens")
+    if value < 1:
+        raise InvalidRequestError(f"{name} is {value}, below 1")
+
+
+def _check_seed(value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise InvalidRequestError(f"seed is a {type(value).__name__}, not a whole number")
+
+
+def _check_number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a number")
+    if not math.isfinite(value) or value < least or value <= above:
+        raise InvalidRequestError(f"{name} is {value}, out of range")
+
+
+def _check_mapping(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a mapping")
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    words = (value,) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(word, str) and word for word in words):
+        raise InvalidRequestError("stop holds something that is not a non-empty string")
+    return words

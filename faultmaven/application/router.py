@@ -1,0 +1,242 @@
+"""LLMRouter: a provider made of providers. It runs a plan and keeps the ledger."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import Unpack
+
+from faultmaven.application.acceptance import is_confident
+from faultmaven.application.attempt import Outcome, attempt, timed_out
+from faultmaven.application.door import chat_request
+from faultmaven.application.plan import Candidate, Generation, Plan, Route, check_role, plan, share
+from faultmaven.application.whole_stream import whole_stream
+from faultmaven.domain.attempts import Attempt
+from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
+from faultmaven.domain.errors import AllProvidersFailedError, DeadlineExceededError, LLMError
+from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, FellBack
+from faultmaven.ports.clock import Clock
+from faultmaven.ports.llm import LLMStream, Options
+from faultmaven.ports.observer import Observer
+
+_call_numbers = itertools.count(1)
+
+
+@dataclass(slots=True)
+class _Call:
+    """What one call has seen so far."""
+
+    number: int
+    started: float
+    attempts: list[Attempt] = field(default_factory=list)
+    causes: list[LLMError] = field(default_factory=list)
+    best: LLMResponse | None = None
+    pending: Candidate | None = None
+    pending_since: float = 0.0
+
+
+class LLMRouter:
+    """An `LLMProvider` that asks the configured providers in order until one answers well enough."""
+
+    def __init__(
+        self,
+        generation: Callable[[], Generation],
+        clock: Clock,
+        observer: Observer,
+        *,
+        role: str | None = None,
+        provider: str | None = None,
+    ) -> None:
+        """Args:
+        generation: Gives the configuration in force; asked once per call, so that a reload counts from the next one.
+        role: Which primary to use, one of `plan.ROLES`.
+        provider: Ask this provider only.
+        """
+        if role is not None:
+            check_role(role)
+        self._generation = generation
+        self._clock = clock
+        self._observer = observer
+        self._role = role
+        self._pinned = provider
+
+    @property
+    def provider_name(self) -> str:
+        """The pinned provider's name, or "router"."""
+        return self._pinned or "router"
+
+    def is_available(self) -> bool:
+        """Return whether any provider of this router's chain is configured."""
+        return bool(self._routes())
+
+    def get_supported_models(self) -> list[str]:
+        """Return the models of the configured providers, in chain order, each once."""
+        return list(dict.fromkeys(model for route in self._routes() for model in route.models))
+
+    async def generate(
+        self,
+        prompt: Prompt,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        **options: Unpack[Options],
+    ) -> LLMResponse:
+        """Return the first answer that will do. `attempts` lists everyone who was asked.
+
+        Raises:
+            InvalidRequestError: refused at the door; nothing was sent.
+            ConfigurationError: nothing is configured.
+            DeadlineExceededError: the whole call's time is over.
+            AllProvidersFailedError: several providers were planned and all failed.
+            LLMError: one provider was planned; this is its own error.
+        """
+        request = chat_request(prompt, model, max_tokens, temperature, options)
+        del prompt  # so that no traceback of ours shows it among its locals
+        return await self.answer(request)
+
+    def stream(
+        self,
+        prompt: Prompt,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        **options: Unpack[Options],
+    ) -> AbstractAsyncContextManager[LLMStream]:
+        """Return a context that opens the answer's stream. Today the answer comes as one chunk."""
+        request = chat_request(prompt, model, max_tokens, temperature, options)
+        del prompt
+        return self.open_stream(request)
+
+    def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
+        """Return a context that opens the answer's stream."""
+        return whole_stream(self.answer(request))
+
+    def plan(self, request: ChatRequest) -> Plan:
+        """Return who would be asked for `request`, without asking."""
+        return plan(request, self._generation(), self._role, self._pinned)
+
+    async def answer(self, request: ChatRequest) -> LLMResponse:
+        """Return the first answer to `request` that will do; errors as for `generate`."""
+        generation = self._generation()
+        planned = plan(request, generation, self._role, self._pinned)
+        call = _Call(next(_call_numbers), self._clock.monotonic())
+        try:
+            async with self._clock.timeout(planned.deadline):
+                response = await self._run(planned, request, call, generation.confidence_threshold)
+        except TimeoutError as error:
+            self._close_pending(call, DeadlineExceededError.__name__)
+            raise self._failed(call, _deadline_error(planned, call)) from error
+        except LLMError as error:
+            self._failed(call, error)
+            raise
+        except asyncio.CancelledError:
+            self._close_pending(call, "cancelled")
+            self._observer(CallFailed(call.number, "cancelled", tuple(call.attempts), self._elapsed(call)))
+            raise
+        return self._answered(call, response)
+
+    async def _run(self, planned: Plan, request: ChatRequest, call: _Call, threshold: float) -> LLMResponse:
+        ends = call.started + planned.deadline
+        last = len(planned.candidates) - 1
+        for position, candidate in enumerate(planned.candidates):
+            remaining = ends - self._clock.monotonic()
+            allowed = min(candidate.timeout, share(remaining, last - position))
+            outcome = await self._attempt(candidate, request, allowed, call)
+            response, error = outcome.response, outcome.error
+            if response is not None and error is None:
+                if is_confident(response, candidate.route, threshold):
+                    return response
+                call.best = _better(call.best, response)
+                reason = "low confidence"
+            else:
+                assert error is not None  # noqa: S101 - an outcome holds a response or an error
+                call.causes.append(error)
+                if not error.elsewhere:
+                    raise error
+                if timed_out(outcome) and position == last and allowed < candidate.timeout and call.best is None:
+                    raise _deadline_error(planned, call) from error
+                reason = type(error).__name__
+            if position < last:
+                successor = planned.candidates[position + 1].route.name
+                self._observer(FellBack(call.number, candidate.route.name, successor, reason))
+        if call.best is not None:
+            return call.best
+        if len(planned.candidates) == 1:
+            raise call.causes[0]
+        raise AllProvidersFailedError(call.causes) from call.causes[-1]
+
+    async def _attempt(self, candidate: Candidate, request: ChatRequest, allowed: float, call: _Call) -> Outcome:
+        number = len(call.attempts) + 1
+        name = candidate.route.name
+        model = candidate.model or (candidate.route.models[0] if candidate.route.models else "")
+        self._observer(AttemptStarted(call.number, number, name, model, allowed))
+        call.pending, call.pending_since = candidate, self._clock.monotonic()
+        outcome = await attempt(candidate, request, allowed, self._clock)
+        call.pending = None
+        if not outcome.attempt.model:
+            outcome = replace(outcome, attempt=replace(outcome.attempt, model=model))
+        call.attempts.append(outcome.attempt)
+        self._observer(AttemptEnded(call.number, number, outcome.attempt))
+        return outcome
+
+    def _close_pending(self, call: _Call, outcome: str) -> None:
+        """Give the attempt that was cut off its line in the ledger."""
+        if call.pending is None:
+            return
+        route = call.pending.route
+        model = call.pending.model or (route.models[0] if route.models else "")
+        duration = self._clock.monotonic() - call.pending_since
+        line = Attempt(route.name, model, outcome, duration=duration, notes=call.pending.notes)
+        call.attempts.append(line)
+        call.pending = None
+        self._observer(AttemptEnded(call.number, len(call.attempts), line))
+
+    def _answered(self, call: _Call, response: LLMResponse) -> LLMResponse:
+        attempts = _mark_kept(call.attempts, response)
+        response = replace(response, attempts=attempts)
+        self._observer(
+            CallAnswered(
+                call.number,
+                response.provider,
+                response.model,
+                attempts,
+                self._elapsed(call),
+                response.stop_reason.value,
+                response.usage,
+            )
+        )
+        return response
+
+    def _failed(self, call: _Call, error: LLMError) -> LLMError:
+        error.attempts = tuple(call.attempts)
+        self._observer(CallFailed(call.number, type(error).__name__, error.attempts, self._elapsed(call)))
+        return error
+
+    def _elapsed(self, call: _Call) -> float:
+        return self._clock.monotonic() - call.started
+
+    def _routes(self) -> list[Route]:
+        generation = self._generation()
+        names = (self._pinned,) if self._pinned else generation.chains.get(self._role or "chat", ())
+        return [generation.routes[name] for name in names if name in generation.routes]
+
+
+def _better(best: LLMResponse | None, response: LLMResponse) -> LLMResponse:
+    return response if best is None or response.confidence > best.confidence else best
+
+
+def _mark_kept(attempts: list[Attempt], response: LLMResponse) -> tuple[Attempt, ...]:
+    kept = next(
+        index
+        for index, line in reversed(list(enumerate(attempts)))
+        if line.provider == response.provider and line.outcome == "answered"
+    )
+    return tuple(replace(line, kept=True) if index == kept else line for index, line in enumerate(attempts))
+
+
+def _deadline_error(planned: Plan, call: _Call) -> DeadlineExceededError:
+    used = ", ".join(f"{line.provider} {line.duration:.2f} s ({line.outcome})" for line in call.attempts)
+    return DeadlineExceededError(
+        f"no answer within the deadline of {planned.deadline:g} s; used by: {used or 'nobody'}"
+    )

@@ -1,0 +1,206 @@
+"""The container: the only file that knows everyone. A table of contents; the work is in the functions it names."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypedDict, Unpack
+
+import httpx
+from dependency_injector import containers, providers
+
+from faultmaven.application.router import LLMRouter
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.names import did_you_mean
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.network import network_settings
+from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, Sources
+from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
+from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
+from faultmaven.infrastructure.settings import ConfigEntry, Environment, Settings
+from faultmaven.ports.clock import Clock
+from faultmaven.ports.llm import LLMProvider
+from faultmaven.ports.observer import Observer
+
+
+class Parts(TypedDict, total=False):
+    """What may be swapped by name when a container is opened."""
+
+    settings: Settings
+    http_client: httpx.AsyncClient
+    clock: Clock
+    observer: Observer
+    transport: HTTPTransport
+    registry: ProviderRegistry
+    configure_logging: bool
+
+
+def build_sources(env: Mapping[str, str] | None, only_given: bool, settings: Settings | None) -> Callable[[], Sources]:
+    """Return what reads environment and settings, now and at every reload."""
+
+    def read() -> Sources:
+        sources = Sources(Environment(), Settings()) if only_given else read_sources(env)
+        return Sources(sources.environment, settings) if settings else sources
+
+    return read
+
+
+def build_transport(clock: Clock, client: httpx.AsyncClient | None, settings: Settings) -> HTTPTransport:
+    """Return the transport that all providers share; a passed-in client stays the host's."""
+    return HTTPTransport(clock, client=client, network=network_settings(settings))
+
+
+def build_llm(
+    registry: ProviderRegistry,
+    clock: Clock,
+    observer: Observer,
+    *,
+    role: str | None = None,
+    provider: str | None = None,
+) -> LLMProvider:
+    """Return a provider that routes.
+
+    Args:
+        role: "chat", "multimodal", "synthesis", "classifier" or "code"; None is "chat".
+        provider: Ask this provider only, with everything else still on.
+
+    Raises:
+        ConfigurationError: `provider` is unknown or not configured.
+        InvalidRequestError: `role` is unknown.
+    """
+    if provider is not None:
+        registry.get_provider(provider)
+    return LLMRouter(registry.generation, clock, observer, role=role, provider=provider)
+
+
+def build_warned_observer(logger: Any, registry: ProviderRegistry) -> Observer:
+    """Return the logging observer, after the registry's warnings were logged once."""
+    for warning in registry.warnings:
+        logger.warning("configuration_warning", warning=warning)
+    return LoggingObserver(logger)
+
+
+def read_configuration(registry: ProviderRegistry) -> list[ConfigEntry]:
+    """Return every effective value with its source."""
+    return registry.entries()
+
+
+async def close(transport: HTTPTransport) -> None:
+    """Close the running loop's connections; those of other loops close with their loops."""
+    await transport.aclose()
+
+
+class Container(containers.DeclarativeContainer):
+    """Every part of the module by its name. Override one before the first build, or pass it to `open_container`.
+
+    In a host's own container: `fm = providers.Container(Container)`, then `host.fm.llm(role="code")` and
+    `await host.fm.aclose()`.
+    """
+
+    env: providers.Provider[Any] = providers.Object(None)
+    given: providers.Provider[Any] = providers.Object(None)
+    only_given: providers.Provider[bool] = providers.Object(False)
+    given_settings: providers.Provider[Any] = providers.Object(None)
+    http_client: providers.Provider[Any] = providers.Object(None)
+
+    sources = providers.Callable(build_sources, env, only_given, given_settings)
+    clock: providers.Provider[Any] = providers.ThreadSafeSingleton(SystemClock)
+    settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(lambda load: load().settings, sources)
+    transport: providers.Provider[HTTPTransport] = providers.ThreadSafeSingleton(
+        build_transport, clock, http_client, settings
+    )
+    registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
+        build_registry, sources, transport, clock, given=given, only_given=only_given
+    )
+    logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
+    observer: providers.Provider[Any] = providers.ThreadSafeSingleton(build_warned_observer, logger, registry)
+    llm: providers.Provider[LLMProvider] = providers.Factory(build_llm, registry, clock, observer)
+    configuration: providers.Provider[list[ConfigEntry]] = providers.Callable(read_configuration, registry)
+    aclose: providers.Provider[Any] = providers.Coroutine(close, transport)
+
+
+# What each part must be: the type, or for a port the members it must have.
+_PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
+    "settings": Settings,
+    "http_client": httpx.AsyncClient,
+    "clock": ("monotonic", "sleep", "timeout"),
+    "observer": ("__call__",),
+    "transport": HTTPTransport,
+    "registry": ProviderRegistry,
+    "configure_logging": bool,
+}
+
+
+def create_container(
+    env: Mapping[str, str] | None = None,
+    *,
+    providers: Mapping[str, LLMProvider] | None = None,
+    **parts: Unpack[Parts],
+) -> Container:
+    """Return an opened container; close it with `await container.aclose()`.
+
+    Args:
+        env: Variables to use; then neither the process's environment nor any `.env` is read. None reads those.
+        providers: Provider objects by name. Alone, exactly these are there and no environment is read; with `env`, they
+            replace or add rows of that name.
+        parts: Swap a part by its name; see `Parts`. `configure_logging=True` applies `LOG_LEVEL` and `LOG_FORMAT`.
+
+    Raises:
+        ConfigurationError: lists every fault of the configuration; an unknown part or one of a wrong type.
+    """
+    _check_mapping("env", env)
+    _check_mapping("providers", providers)
+    _check_parts(parts)
+    container = Container()
+    _override(container, "env", env)
+    if providers is not None:
+        _override(container, "given", dict(providers))
+        _override(container, "only_given", env is None)
+    if "settings" in parts:
+        _override(container, "given_settings", parts["settings"])
+    for name in ("http_client", "clock", "observer", "transport", "registry"):
+        if name in parts:
+            _override(container, name, parts[name])
+    settings = container.settings()
+    if parts.get("configure_logging"):
+        configure_logging(settings.log_level, settings.log_format)
+    container.registry()
+    container.observer()
+    return container
+
+
+@asynccontextmanager
+async def open_container(
+    env: Mapping[str, str] | None = None,
+    *,
+    providers: Mapping[str, LLMProvider] | None = None,
+    **parts: Unpack[Parts],
+) -> AsyncIterator[Container]:
+    """Open a container for the body and close it after; arguments and errors as for `create_container`."""
+    container = create_container(env, providers=providers, **parts)
+    try:
+        yield container
+    finally:
+        await container.aclose()
+
+
+def _override(container: Container, name: str, value: Any) -> None:
+    container.providers[name].override(providers.Object(value))
+
+
+def _check_mapping(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name} is a {type(value).__name__}, not a mapping")
+
+
+def _check_parts(parts: Mapping[str, Any]) -> None:
+    for name, value in parts.items():
+        expected = _PART_TYPES.get(name)
+        if expected is None:
+            raise ConfigurationError(f"unknown part {name!r}{did_you_mean(name, _PART_TYPES)}")
+        if isinstance(expected, tuple):
+            absent = [member for member in expected if not hasattr(value, member)]
+            if absent or isinstance(value, type):
+                told = f"has no {', '.join(absent)}" if absent else "is a class; pass an object of it"
+                raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {told}")
+        elif not isinstance(value, expected):
+            raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {expected.__name__}")

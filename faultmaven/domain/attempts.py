@@ -1,0 +1,40 @@
+"""The ledger: one line for each provider that was asked."""
+
+from dataclasses import dataclass
+
+from faultmaven.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What happened when one provider was asked once. Times are in seconds.
+
+    Attributes:
+        provider: The provider's name, as the registry knows it.
+        model: The model that was sent; "" when the server decides.
+        outcome: "answered", the name of the error class, or "cancelled".
+        status: HTTP status, None when no reply came.
+        request_id: The vendor's own id of the exchange, "" when it gave none.
+        waited: Time spent before sending.
+        time_to_headers: From sending to the reply's headers, None when none came.
+        time_to_first_token: From sending to the first token; None where the answer came whole.
+        duration: From the start of the attempt to its end.
+        usage: Tokens the vendor counted, None when it did not say.
+        kept: True for the attempt whose answer the caller got.
+        notes: What was changed or left out for this provider, each as one sentence.
+        error: One line of what went wrong, "" when nothing did.
+    """
+
+    provider: str
+    model: str = ""
+    outcome: str = "answered"
+    status: int | None = None
+    request_id: str = ""
+    waited: float = 0.0
+    time_to_headers: float | None = None
+    time_to_first_token: float | None = None
+    duration: float = 0.0
+    usage: Usage | None = None
+    kept: bool = False
+    notes: tuple[str, ...] = ()
+    error: str = ""

@@ -1,0 +1,234 @@
+"""Every error this package raises.
+
+```text
+LLMError                       retryable: the same provider may answer later.  elsewhere: another provider may answer.
+├── ConfigurationError         no / no     names the variable to set and the known names
+├── AuthenticationError        no / yes    wrong key, or a key without the permission
+├── QuotaExceededError         no / yes    billing: credits or quota used up
+├── InvalidRequestError        no / no     refused at our door, nothing was sent
+│   └── ContextLengthError     no / yes    prompt larger than this model takes
+├── ModelNotFoundError         no / yes
+├── RejectedRequestError       no / yes    the vendor's own 400 or 422
+│   └── WrongEndpointError     no / yes    wrong path or redirect: 404 without a model in it, 405, 410, 3xx
+├── ContentBlockedError        no / yes    refused or filtered; `response` holds what came
+├── EmptyAnswerError           no / yes    nothing came; `response` holds the rest
+├── ProviderError              yes / yes   whatever else a provider did wrong
+│   ├── RateLimitError                     `retry_after` in seconds
+│   ├── ProviderUnavailableError           refused, reset, DNS, TLS, 5xx, overloaded
+│   ├── ProviderTimeoutError               `phase`: connect, first byte, body
+│   └── MalformedResponseError             no JSON, wrong shape, wrong content type, too large
+├── DeadlineExceededError      no / no     the whole call's time is over; names who used it
+└── AllProvidersFailedError    no / no     `causes`: every provider's error, in order
+```
+
+A message never holds a key, a prompt, an answer or a vendor's prose (vendors echo keys and prompts in it). The vendor's
+prose, with the key taken out, is at `vendor_message` for whoever asks for it by name.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypedDict, Unpack
+
+from faultmaven.domain.attempts import Attempt
+from faultmaven.domain.chat import LLMResponse
+
+
+class HiddenText(str):
+    """A string that does its work and does not show: `repr` is `'***'`. Keys and vendors' prose travel as this."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class ErrorFacts(TypedDict, total=False):
+    """What may be said of an error beside its problem; see the attributes of `LLMError`."""
+
+    provider: str
+    model: str
+    status: int | None
+    code: str
+    request_id: str
+    phase: str
+    retry_after: float | None
+    advice: str
+    vendor_message: str
+    response: LLMResponse | None
+    attempts: Sequence[Attempt]
+
+
+class LLMError(Exception):
+    """The root of the tree: catch this to catch everything this package raises.
+
+    Attributes:
+        retryable: The same provider may answer later.
+        elsewhere: Another provider may answer.
+        provider, model: Who was asked for what; "" when nobody was.
+        status: The HTTP status, None when no reply came.
+        code: The vendor's own error code, "" when it gave none.
+        request_id: The vendor's id of the exchange, for its support.
+        advice: What to set or try.
+        vendor_message: The vendor's prose without the key; never part of `str`, `repr` or a pickle.
+        response: The partial answer, where one came.
+        attempts: Every provider that was asked before this was raised, in order.
+    """
+
+    retryable: bool = False
+    elsewhere: bool = False
+    default_advice: ClassVar[str] = ""
+
+    def __init__(self, problem: str, **facts: Unpack[ErrorFacts]) -> None:
+        self.problem = problem
+        self.provider = facts.get("provider", "")
+        self.model = facts.get("model", "")
+        self.status = facts.get("status")
+        self.code = facts.get("code", "")
+        self.request_id = facts.get("request_id", "")
+        self.phase = facts.get("phase", "")
+        self.retry_after = facts.get("retry_after")
+        self.advice = facts.get("advice", "") or self.default_advice
+        self.vendor_message = HiddenText(facts.get("vendor_message", ""))
+        self.response = facts.get("response")
+        self.attempts = tuple(facts.get("attempts", ()))
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return " ".join(text for text in (self._where() + self.problem + self._facts(), self.advice) if text)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An answer, a vendor's prose and a foreign cause stay behind: a pickled error travels into logs and queues.
+        kept = {**self.__dict__, "vendor_message": HiddenText(), "response": None}
+        return _rebuild, (type(self), kept)
+
+    def _where(self) -> str:
+        if not self.provider:
+            return ""
+        return f"{self.provider} ({self.model}): " if self.model else f"{self.provider}: "
+
+    def _facts(self) -> str:
+        facts = [
+            f"HTTP {self.status}" if self.status is not None else "",
+            f"code {self.code}" if self.code else "",
+            f"retry after {self.retry_after:g} s" if self.retry_after is not None else "",
+            f"request id {self.request_id}" if self.request_id else "",
+        ]
+        told = ", ".join(fact for fact in facts if fact)
+        return f" [{told}]." if told else "."
+
+
+def _rebuild(kind: type[LLMError], state: dict[str, Any]) -> LLMError:
+    error = kind.__new__(kind, state["problem"])
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(LLMError):
+    """The configuration is wrong: an unknown name, an unparsable value, a missing key, a faulty row."""
+
+
+class AuthenticationError(LLMError):
+    """The vendor does not accept the key, or the key lacks a permission."""
+
+    elsewhere = True
+
+
+class QuotaExceededError(LLMError):
+    """Credits or a long-term quota are used up: waiting does not help, paying does."""
+
+    elsewhere = True
+    default_advice = "Add credits or raise the quota in the vendor's console, or use another provider."
+
+
+class InvalidRequestError(LLMError):
+    """The request was refused at our door; nothing was sent."""
+
+
+class ContextLengthError(InvalidRequestError):
+    """The prompt is larger than this model or this route takes."""
+
+    elsewhere = True
+    default_advice = "Send less text, or use a model with a larger context window."
+
+
+class ModelNotFoundError(LLMError):
+    """The vendor does not know the model, or does not serve it for this key."""
+
+    elsewhere = True
+
+
+class RejectedRequestError(LLMError):
+    """The vendor refused the request as it is (its own 400 or 422); another vendor may take it."""
+
+    elsewhere = True
+    default_advice = (
+        "Check the model's documentation for what it accepts; the vendor's text is at error.vendor_message."
+    )
+
+
+class WrongEndpointError(RejectedRequestError):
+    """The address answers, but there is no such route: a wrong base URL, or a redirect to elsewhere."""
+
+
+class ContentBlockedError(LLMError):
+    """The vendor's safety filter or the model itself refused."""
+
+    elsewhere = True
+    default_advice = "Rephrase the request, or use another provider."
+
+
+class EmptyAnswerError(LLMError):
+    """An answer came without text and without tool calls."""
+
+    elsewhere = True
+    default_advice = "If the model reasons, raise max_tokens: reasoning may have used them all."
+
+
+class ProviderError(LLMError):
+    """A provider failed in a way that may pass."""
+
+    retryable = True
+    elsewhere = True
+
+
+class RateLimitError(ProviderError):
+    """Too many requests or tokens just now; `retry_after` is in seconds, None when the vendor did not say."""
+
+    default_advice = "Wait and try again, or lower the request rate."
+
+
+class ProviderUnavailableError(ProviderError):
+    """No connection, a 5xx, or an overloaded vendor."""
+
+
+class ProviderTimeoutError(ProviderError):
+    """No answer in the attempt's time; `phase` is "connect", "first byte" or "body"."""
+
+
+class MalformedResponseError(ProviderError):
+    """A reply came that is not what the vendor documents."""
+
+
+class DeadlineExceededError(LLMError):
+    """The whole call's time is over; `attempts` says who used it."""
+
+    default_advice = "Give the call more time with deadline= or LLM_DEADLINE."
+
+
+class AllProvidersFailedError(LLMError):
+    """Every planned provider failed; `causes` holds each one's error, in order."""
+
+    def __init__(self, causes: Sequence[LLMError], *, attempts: Sequence[Attempt] = ()) -> None:
+        self.causes = tuple(causes)
+        super().__init__(f"all {len(self.causes)} providers failed", attempts=attempts)
+        partial = [cause.response for cause in self.causes if cause.response is not None]
+        self.response = partial[-1] if partial else None
+
+    def __str__(self) -> str:
+        seconds = {attempt.provider: attempt.duration for attempt in self.attempts}
+        lines = [
+            f"- {type(cause).__name__} after {seconds.get(cause.provider, 0.0):.2f} s: {cause}" for cause in self.causes
+        ]
+        return "\n".join([f"{self.problem}:", *lines])

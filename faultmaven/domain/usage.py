@@ -1,0 +1,59 @@
+"""Token counts in buckets that do not overlap."""
+
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer. Buckets are disjoint: their sum is what the vendor counts as the total.
+
+    None means that the vendor did not say; it is never written as 0.
+
+    Attributes:
+        input: Prompt tokens that were neither read from nor written to a prompt cache.
+        cache_read: Prompt tokens read from a cache.
+        cache_write: Prompt tokens written to a cache.
+        output: Tokens of the visible answer.
+        reasoning: Tokens of hidden or separate reasoning.
+    """
+
+    input: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+
+    @classmethod
+    def from_totals(
+        cls,
+        input_total: int | None,
+        output_total: int | None,
+        *,
+        cache_read: int | None = None,
+        cache_write: int | None = None,
+        reasoning: int | None = None,
+    ) -> Self:
+        """Split a vendor's totals, whose details lie inside them, into disjoint buckets.
+
+        A detail larger than its total is cut to it, so that the buckets always add up to what was billed.
+        """
+        remaining, cache_read = _take(input_total, cache_read)
+        remaining, cache_write = _take(remaining, cache_write)
+        visible, reasoning = _take(output_total, reasoning)
+        return cls(remaining, cache_read, cache_write, visible, reasoning)
+
+    @property
+    def total(self) -> int | None:
+        """All tokens, or None when neither side of the exchange was counted."""
+        buckets = (self.input, self.cache_read, self.cache_write, self.output, self.reasoning)
+        counted = [count for count in buckets if count is not None]
+        return sum(counted) if counted else None
+
+
+def _take(total: int | None, part: int | None) -> tuple[int | None, int | None]:
+    """Take `part` out of `total`; an unknown total leaves nothing to take from."""
+    if total is None or part is None:
+        return total, part
+    part = min(part, total)
+    return total - part, part

@@ -1,0 +1,1 @@
+"""The world: HTTP, vendors, the environment, the clock, logs."""

@@ -1,0 +1,53 @@
+"""Things that belong to one event loop: HTTP clients, locks."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class PerLoop(Generic[T]):
+    """One value per running event loop, made on first use and closed when its loop or its owner ends.
+
+    The value's closing is an asynchronous generator of that loop: `asyncio.run` (and pytest-asyncio, and uvloop) close
+    those before they close the loop, so connections end inside the loop that opened them and nothing is left to the
+    garbage collector. A loop that was closed otherwise is noticed on the next use, and its value is dropped.
+    """
+
+    def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> None:
+        self._make = make
+        self._close = close
+        self._values: dict[asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[None, None]]] = {}
+
+    async def get(self) -> T:
+        """Return the running loop's value."""
+        loop = asyncio.get_running_loop()
+        found = self._values.get(loop)
+        if found is not None:
+            return found[0]
+        self._drop_closed()
+        value = self._make()
+        closing = self._closing(loop, value)
+        self._values[loop] = (value, closing)
+        await anext(closing)  # suspends nowhere: the generator yields at once
+        return value
+
+    async def aclose(self) -> None:
+        """Close the running loop's value; values of other loops close with their loops."""
+        found = self._values.get(asyncio.get_running_loop())
+        if found is not None:
+            await found[1].aclose()
+        self._drop_closed()
+
+    async def _closing(self, loop: asyncio.AbstractEventLoop, value: T) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            self._values.pop(loop, None)
+            if self._close is not None:
+                await self._close(value)
+
+    def _drop_closed(self) -> None:
+        for loop in [loop for loop in self._values if loop.is_closed()]:
+            self._values.pop(loop, None)

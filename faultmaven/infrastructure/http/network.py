@@ -1,0 +1,67 @@
+"""How to reach the network: certificates and proxies, from settings and never from the environment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.infrastructure.settings import Settings
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySettings:
+    """Proxy addresses by scheme, "" for none, and the hosts that are reached directly."""
+
+    http: str = ""
+    https: str = ""
+    all: str = ""
+    bypass: tuple[str, ...] = ()
+
+    def mounts(self) -> dict[str, str]:
+        """Return httpx mount patterns and their proxy; "" means a direct connection.
+
+        A server on the loopback interface is always reached directly: no proxy can reach it for us.
+        """
+        if not (self.http or self.https or self.all):
+            return {}
+        proxied = {"http://": self.http or self.all, "https://": self.https or self.all}
+        routes = {pattern: _with_scheme(proxy) for pattern, proxy in proxied.items() if proxy}
+        if "*" in self.bypass:
+            return {}
+        return routes | {pattern: "" for host in (*LOOPBACK, *self.bypass) for pattern in _patterns(host)}
+
+
+def _with_scheme(proxy: str) -> str:
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _patterns(host: str) -> tuple[str, ...]:
+    """Return the patterns for a NO_PROXY entry: `example.com` and `.example.com` cover their subdomains too."""
+    if "://" in host:
+        return (host,)
+    bare = host.lstrip("*").lstrip(".")
+    if bare in LOOPBACK or bare.replace(".", "").replace(":", "").isdigit() or bare.startswith("["):
+        return (f"all://{bare}",)
+    return (f"all://{bare}", f"all://*.{bare}")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """A file or folder of certificates, "" for the bundle of certifi, and proxies."""
+
+    certificates: str = ""
+    proxies: ProxySettings = ProxySettings()
+
+
+def network_settings(settings: Settings) -> NetworkSettings:
+    """Return what `settings` say of the network.
+
+    Raises:
+        ConfigurationError: a certificate path that does not exist.
+    """
+    for variable, path in (("SSL_CERT_FILE", settings.ssl_cert_file), ("SSL_CERT_DIR", settings.ssl_cert_dir)):
+        if path and not Path(path).exists():
+            raise ConfigurationError(f"{variable} names {path!r}, which does not exist", advice="Correct or unset it.")
+    proxies = ProxySettings(settings.http_proxy, settings.https_proxy, settings.all_proxy, settings.no_proxy)
+    return NetworkSettings(settings.ssl_cert_file or settings.ssl_cert_dir, proxies)

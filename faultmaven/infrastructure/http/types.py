@@ -1,0 +1,59 @@
+"""Requests and replies as values. Their `repr` shows neither keys nor prompts nor answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+class Headers(dict[str, str]):
+    """Header names and values; `repr` shows the names only."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who a request is for, so that replies and errors can say it: names only, no values of variables."""
+
+    provider: str
+    dialect: str
+    api_key_var: str = ""
+    model_var: str = ""
+    base_url_var: str = ""
+    is_local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """One HTTP request to a vendor. `secret` is the key inside `headers`, kept so that replies can be cleaned of it."""
+
+    origin: Origin
+    url: str
+    headers: Headers
+    body: bytes = field(default=b"", repr=False)
+    method: Literal["GET", "POST"] = "POST"
+    model: str = ""
+    secret: str = field(default="", repr=False)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WireReply:
+    """One whole HTTP reply. Header names are lower case; `time_to_headers` is in seconds."""
+
+    request: WireRequest
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    time_to_headers: float = 0.0
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, lower case, "" when absent."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+Json = dict[str, Any]

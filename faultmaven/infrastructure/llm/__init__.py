@@ -1,0 +1,1 @@
+"""Vendors: their wires, their models, their providers."""

@@ -1,0 +1,101 @@
+"""Dated facts about models: limits, refused parameters, required routes. All of them, in one place.
+
+A fact is data with its source. Model ids age fast: an unknown model gets the row's defaults and is never refused.
+Patterns are matched against the bare model id, first match wins; `family` keeps a vendor's rule from touching the same
+name on another vendor's service. Read on 2026-11-23.
+"""
+
+import fnmatch
+import functools
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of a model. Limits are in tokens; None is unknown.
+
+    Attributes:
+        family: The dialect group that the fact is about: "openai", "anthropic", "gemini", "cohere" or "chat".
+        pattern: A shell-style pattern over model ids.
+        context: Input limit.
+        max_output: Output limit.
+        limit_parameter: How the vendor calls the output limit for this model, "" for the dialect's usual name.
+        refuses_temperature: The vendor answers 400 to a temperature.
+        refuses_stop: The vendor answers 400 to stop words.
+        reasons: It thinks before it answers, so an attempt gets at least 120 s.
+        responses_for: Features for which OpenAI demands the Responses route: "tools", or "text" for everything.
+        source: Where it was read.
+    """
+
+    family: str
+    pattern: str
+    source: str
+    context: int | None = None
+    max_output: int | None = None
+    limit_parameter: str = ""
+    refuses_temperature: bool = False
+    refuses_stop: bool = False
+    reasons: bool = False
+    responses_for: frozenset[str] = frozenset()
+
+
+TOOLS = frozenset({"tools"})
+UNKNOWN_MODEL = ModelFacts("", "*", "no fact known")
+
+_DOCS = "developers.openai.com models and errors, 2026-11"
+_PLATFORM = "platform.claude.com models and migration page of 2026-10-21"
+_GEMINI = "ai.google.dev models, 2026-11"
+_MAP = "litellm model map 1.109.1, 2026-11"
+
+MODEL_FACTS: tuple[ModelFacts, ...] = (
+    # OpenAI: with an effort other than none, GPT-6 refuses sampling parameters; o-series and later refuse max_tokens.
+    ModelFacts("openai", "gpt-6.2-*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True, TOOLS),
+    ModelFacts("openai", "gpt-6.1-sol*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True, TOOLS),
+    ModelFacts("openai", "gpt-6-astra*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True, TOOLS),
+    ModelFacts("openai", "gpt-6*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True),
+    ModelFacts("openai", "gpt-5.4-mini*", _DOCS, 272_000, 128_000, "max_completion_tokens", True, False, True),
+    ModelFacts("openai", "gpt-5*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True),
+    ModelFacts("openai", "o3*", _DOCS, None, None, "max_completion_tokens", True, True, True),
+    ModelFacts("openai", "o4-mini*", _DOCS, None, None, "max_completion_tokens", True, True, True),
+    ModelFacts("openai", "o[0-9]*", _DOCS, None, None, "max_completion_tokens", True, False, True),
+    # Anthropic, under anthropic-version 2023-06-01: sampling works on 4.6 and older, not on 4.7, 5.x, Fable, Mythos.
+    ModelFacts("anthropic", "claude-haiku-4-5*", _PLATFORM, 200_000, 64_000),
+    ModelFacts("anthropic", "claude-opus-4-[78]*", _PLATFORM, 1_000_000, 128_000, "", True, False, True),
+    ModelFacts("anthropic", "claude-*-4-[0-6]*", _PLATFORM, 200_000, 64_000),
+    ModelFacts("anthropic", "claude-*-4", _PLATFORM, 200_000, 64_000),
+    ModelFacts("anthropic", "claude-3*", _PLATFORM, 200_000),
+    ModelFacts("anthropic", "claude-*", _PLATFORM, 1_000_000, 128_000, "", True, False, True),
+    # Gemini
+    ModelFacts("gemini", "gemini-4-argon*", _GEMINI, 1_048_576, 1_048_576, reasons=True),
+    ModelFacts("gemini", "gemini-3*", _GEMINI, 1_048_576, 65_536, reasons=True),
+    ModelFacts("gemini", "gemini-2.5-*", _GEMINI, 1_048_576, 65_536, reasons=True),
+    # Cohere
+    ModelFacts("cohere", "command-a-plus-*", "docs.cohere.com, 2026", 128_000, 64_000, reasons=True),
+    ModelFacts("cohere", "command-a-03-2025", "docs.cohere.com, 2026", 256_000, 8_000),
+    ModelFacts("cohere", "command-r7b-*", "docs.cohere.com, 2026", 128_000, 4_000),
+    # Others that speak OpenAI Chat
+    ModelFacts("chat", "grok-4.3*", _MAP, 1_000_000, 128_000, refuses_stop=True, reasons=True),
+    ModelFacts("chat", "grok-4*", "docs.x.ai, 2026-11", 500_000, 128_000, refuses_stop=True, reasons=True),
+    ModelFacts("chat", "deepseek-*", _MAP, 1_000_000, 393_216, reasons=True),
+    ModelFacts("chat", "mistral-*", _MAP, 262_144),
+    ModelFacts("chat", "*gpt-oss-120b*", _MAP, 131_072, 32_768, reasons=True),
+    ModelFacts("chat", "*gpt-oss-20b*", _MAP, 131_072, 65_536, reasons=True),
+)
+
+DEFAULT_MAX_TOKENS = 8192
+REASONING_SECONDS = 120.0
+
+
+@functools.lru_cache(maxsize=512)
+def model_facts(family: str, model: str) -> ModelFacts:
+    """Return what is known of `model` in `family`; an unknown model has no facts."""
+    bare = model.removeprefix("models/")
+    for facts in MODEL_FACTS:
+        if facts.family == family and fnmatch.fnmatchcase(bare, facts.pattern):
+            return facts
+    return UNKNOWN_MODEL
+
+
+def output_limit(configured: int | None, facts: ModelFacts) -> int:
+    """Return the limit to send where a vendor demands one and the caller set none, in tokens."""
+    return configured if configured is not None else min(DEFAULT_MAX_TOKENS, facts.max_output or DEFAULT_MAX_TOKENS)

@@ -1,0 +1,128 @@
+"""BaseLLMProvider: what every provider class inherits, in the form of the provider guide."""
+
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
+from typing import Any, ClassVar, Self
+
+from faultmaven.application.door import chat_request
+from faultmaven.application.whole_stream import whole_stream
+from faultmaven.domain.chat import ChatRequest, LLMResponse
+from faultmaven.domain.errors import ConfigurationError, EmptyAnswerError, MalformedResponseError
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.ports.clock import Clock
+from faultmaven.ports.llm import LLMStream
+
+__all__ = ["BaseLLMProvider", "LLMResponse", "ProviderConfig"]
+
+# Start times by provider object, in the running task's own context: concurrent calls on one object never mix, and a
+# provider that asks another one keeps its own. Only the newest are kept; nobody nests deeper.
+_starts: ContextVar[tuple[tuple[int, float], ...]] = ContextVar("faultmaven_provider_starts", default=())
+_KEPT_STARTS = 8
+
+
+class BaseLLMProvider:
+    """The base of all providers.
+
+    A subclass overrides either `generate` (the guide's form: it builds and sends its request itself) or `answer` (one
+    `ChatRequest` in, one `LLMResponse` out, within `request.timeout`).
+    """
+
+    dialects: ClassVar[tuple[str, ...]] = ()
+    """The dialects a row of this class may name; the first is the default."""
+
+    config: ProviderConfig
+
+    def __init__(self, config: ProviderConfig) -> None:
+        """Keep `config`; nothing is opened."""
+        self.config = config
+        self._clock: Clock = SystemClock()
+
+    @classmethod
+    def create(cls, config: ProviderConfig, transport: HTTPTransport, clock: Clock) -> Self:
+        """Return a provider as the registry makes it. A class that needs more than its config overrides this."""
+        provider = cls(config)
+        provider._clock = clock
+        return provider
+
+    @property
+    def provider_name(self) -> str:
+        """The provider's unique name."""
+        return self.config.name
+
+    def is_available(self) -> bool:
+        """Return whether the provider is configured; asks nobody over the network."""
+        return bool(self.config.base_url and (self.config.api_key or self.config.is_local) and self.config.models)
+
+    def get_supported_models(self) -> list[str]:
+        """Return the configured models, the default first."""
+        return self.config.models.copy()
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What of a request it carries beyond one prompt; a class that overrides `answer` says so here."""
+        return frozenset()
+
+    def get_effective_model(self, requested: str | None = None) -> str:
+        """Return the model to send: the one asked for, or else this provider's own.
+
+        The router passes a requested model only to the provider it was meant for, so an id that is newer than the
+        configuration still goes through.
+        """
+        if requested:
+            return requested
+        if not self.config.models:
+            variable = self.config.model_var or "its model variable"
+            raise ConfigurationError(f"{self.provider_name} has no model", advice=f"Set {variable}.")
+        return self.config.models[0]
+
+    # Any: the guide's subclasses narrow these to what they take.
+    async def generate(
+        self, prompt: Any, model: Any = None, max_tokens: Any = None, temperature: Any = None, **options: Any
+    ) -> LLMResponse:
+        """Return the answer to `prompt`, from this provider alone; see `LLMProvider.generate`."""
+        request = chat_request(prompt, model, max_tokens, temperature, options)
+        del prompt  # so that no traceback of ours shows it among its locals
+        return await self.answer(request)
+
+    def stream(
+        self, prompt: Any, model: Any = None, max_tokens: Any = None, temperature: Any = None, **options: Any
+    ) -> AbstractAsyncContextManager[LLMStream]:
+        """Return a context that opens the answer's stream; see `LLMProvider.stream`."""
+        request = chat_request(prompt, model, max_tokens, temperature, options)
+        del prompt
+        return self.open_stream(request)
+
+    async def answer(self, request: ChatRequest) -> LLMResponse:
+        """Return the answer to `request` within `request.timeout` seconds."""
+        raise ConfigurationError(f"{type(self).__name__} overrides neither generate() nor answer()")
+
+    def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
+        """Return a context that opens the answer's stream; without one of its own, a provider gives one chunk."""
+        return whole_stream(self.answer(request))
+
+    def _start_timing(self) -> None:
+        """Note when this call began, for `_get_response_time_ms` in the same task."""
+        others = tuple(entry for entry in _starts.get() if entry[0] != id(self))
+        _starts.set((*others[1 - _KEPT_STARTS :], (id(self), self._clock.monotonic())))
+
+    def _get_response_time_ms(self) -> int:
+        """Return the milliseconds since `_start_timing` in this call; 0 when it was not called."""
+        now = self._clock.monotonic()
+        return next((round((now - start) * 1000) for owner, start in _starts.get() if owner == id(self)), 0)
+
+    def _validate_response_content(self, content: Any) -> str:
+        """Return `content` without surrounding white space.
+
+        Raises:
+            EmptyAnswerError: there is nothing else in it.
+            MalformedResponseError: it is no string.
+        """
+        if not isinstance(content, str):
+            raise MalformedResponseError(
+                f"the answer's content is a {type(content).__name__}, not a string", provider=self.provider_name
+            )
+        if not content.strip():
+            raise EmptyAnswerError("the answer is empty", provider=self.provider_name)
+        return content.strip()

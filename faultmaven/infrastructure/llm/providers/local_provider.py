@@ -1,0 +1,177 @@
+"""A server of one's own: vLLM, Ollama, llama.cpp, Text Generation Inference, LM Studio, or whatever answers there."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from faultmaven.domain.chat import ChatRequest, LLMResponse
+from faultmaven.domain.errors import (
+    ConfigurationError,
+    LLMError,
+    ModelNotFoundError,
+    ProviderTimeoutError,
+    WrongEndpointError,
+)
+from faultmaven.infrastructure.event_loops import PerLoop
+from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
+from faultmaven.infrastructure.llm.wire import llamacpp_completion, ollama_native, openai_chat, tgi_generate
+from faultmaven.infrastructure.llm.wire.catalogue import wire_for
+from faultmaven.infrastructure.llm.wire.errors import raise_for_status
+from faultmaven.infrastructure.llm.wire.protocol import Wire
+from faultmaven.infrastructure.llm.wire.requests import root_of
+from faultmaven.ports.clock import Clock
+
+# Tried in this order when a row names no dialect of its own.
+ANY_SERVER = (openai_chat.DIALECT, ollama_native.DIALECT, llamacpp_completion.DIALECT, tgi_generate.DIALECT)
+# Servers whose own route takes no turns have a chat route beside it; a conversation prefers that one.
+CHAT_BESIDE = {
+    llamacpp_completion.DIALECT: f"{openai_chat.DIALECT}/llamacpp",
+    tgi_generate.DIALECT: f"{openai_chat.DIALECT}/tgi",
+}
+NO_SUCH_ROUTE = (404, 405)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """One way to reach the server: a dialect at a base URL."""
+
+    dialect: str
+    base_url: str
+
+    @property
+    def wire(self) -> Wire:
+        return wire_for(self.dialect)
+
+
+class LocalProvider(WireProvider):
+    """Finds out once which routes the server has, and remembers those that worked.
+
+    A route is tried with the real request. Only 404 and 405 move on to the next one; anything else is the server's own
+    answer or error. Calls that come before the first success wait for the one that is finding out.
+    """
+
+    dialects = ANY_SERVER
+
+    def __init__(self, config: ProviderConfig, transport: HTTPTransport, clock: Clock) -> None:
+        """Keep the parts; nothing is asked before the first call."""
+        super().__init__(config, transport, clock)
+        self._works: dict[_Route, bool] = {}
+        self._finding = PerLoop(asyncio.Lock)
+        self._listed_model: str | None = None
+
+    def is_available(self) -> bool:
+        """Return whether it has an address."""
+        return bool(self.config.base_url)
+
+    def get_effective_model(self, requested: str | None = None) -> str:
+        """Return the model asked for, the configured one, or "" for the first that the server lists."""
+        return requested or (self.config.models[0] if self.config.models else self._listed_model or "")
+
+    async def answer(self, request: ChatRequest) -> LLMResponse:
+        """Return the answer to `request` within `request.timeout` seconds, finding the route included."""
+        limit = request.timeout or self.config.timeout
+        ends = self._clock.monotonic() + limit
+        known = self._known_route(request)
+        if known is not None:
+            return await self._ask(known, request, ends)
+        try:
+            async with self._clock.timeout(limit):
+                lock = await self._finding.get()
+                await lock.acquire()
+        except TimeoutError:
+            raise self._waited_too_long(limit) from None
+        try:
+            known = self._known_route(request)
+            if known is None:
+                return await self._find(request, ends)
+        finally:
+            lock.release()
+        return await self._ask(known, request, ends)
+
+    async def list_models(self, timeout: float) -> list[str]:
+        """Return the models the server lists, over the first route that has a list."""
+        ends = self._clock.monotonic() + timeout
+        failed: LLMError | None = None
+        for route in self._routes():
+            try:
+                return await self._list(route, ends)
+            except WrongEndpointError as error:
+                failed = failed or error
+        raise failed or ConfigurationError(f"{self.provider_name} has no address")
+
+    def _routes(self, request: ChatRequest | None = None) -> list[_Route]:
+        """Return the routes to try, best first for `request`."""
+        own = self.config.dialect
+        dialects = (own, CHAT_BESIDE.get(own, own)) if own else ANY_SERVER
+        base, root = self.config.base_url, root_of(self.config.base_url, "/v1")
+        routes = []
+        for dialect in dict.fromkeys(dialects):
+            bases = (f"{root}/v1", base) if wire_for(dialect) is wire_for(openai_chat.DIALECT) else (base,)
+            routes += [_Route(dialect, address) for address in dict.fromkeys(bases)]
+        if request is not None and len(request.messages) > 1:
+            routes.sort(key=lambda route: not route.wire.HAS_TURNS)
+        return routes
+
+    def _known_route(self, request: ChatRequest) -> _Route | None:
+        """Return the best route when everything before it is known to be absent and it is known to work."""
+        for route in self._routes(request):
+            works = self._works.get(route)
+            if works:
+                return route
+            if works is None:
+                return None
+        return None
+
+    async def _find(self, request: ChatRequest, ends: float) -> LLMResponse:
+        absent: list[_Route] = []
+        failures: list[LLMError] = []
+        for route in self._routes(request):
+            if self._works.get(route) is False:
+                continue
+            try:
+                response = await self._ask(route, request, ends)
+            except LLMError as error:
+                if error.status not in NO_SUCH_ROUTE:
+                    raise
+                absent.append(route)
+                failures.append(error)
+            else:
+                self._works |= {route: True} | dict.fromkeys(absent, False)
+                return response
+        # The server may not know the model rather than the route: say the more telling of the two.
+        raise next((error for error in failures if isinstance(error, ModelNotFoundError)), failures[0])
+
+    async def _ask(self, route: _Route, request: ChatRequest, ends: float) -> LLMResponse:
+        model = self.get_effective_model(request.model)
+        if not model and route.wire.MODEL_IN_REQUEST:
+            model = await self._first_listed(route, ends)
+        config = replace(self.config, dialect=route.dialect, base_url=route.base_url)
+        return await self.exchange(route.wire, config, request, model, self._left(ends))
+
+    async def _first_listed(self, route: _Route, ends: float) -> str:
+        models = await self._list(route, ends)
+        if not models:
+            raise ConfigurationError(
+                f"{self.provider_name} lists no model",
+                advice=f"Load one on the server, or set {self.config.model_var}.",
+            )
+        self._listed_model = models[0]
+        return models[0]
+
+    async def _list(self, route: _Route, ends: float) -> list[str]:
+        config = replace(self.config, dialect=route.dialect, base_url=route.base_url)
+        reply = await self._transport.send(route.wire.build_models_request(config), self._left(ends))
+        raise_for_status(reply)
+        return route.wire.parse_models(reply)
+
+    def _left(self, ends: float) -> float:
+        return max(ends - self._clock.monotonic(), 0.001)
+
+    def _waited_too_long(self, limit: float) -> ProviderTimeoutError:
+        return ProviderTimeoutError(
+            f"another call was still finding out what the server speaks after {limit:.3g} s",
+            provider=self.provider_name,
+            phase="connect",
+            advice=f"Check {self.config.base_url_var}, or name the dialect in the row.",
+        )

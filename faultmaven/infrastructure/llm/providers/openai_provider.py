@@ -1,0 +1,24 @@
+"""OpenAI, and every vendor and server that speaks its Chat Completions."""
+
+from faultmaven.application.plan import needs
+from faultmaven.domain.chat import ChatRequest
+from faultmaven.infrastructure.llm.models import model_facts
+from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
+from faultmaven.infrastructure.llm.wire import openai_chat, openai_responses
+from faultmaven.infrastructure.llm.wire.catalogue import wire_for
+from faultmaven.infrastructure.llm.wire.protocol import Wire
+
+
+class OpenAIProvider(WireProvider):
+    """Chat Completions, or Responses where the row or the model demands it."""
+
+    dialects = (openai_chat.DIALECT, openai_responses.DIALECT)
+
+    def wire(self, request: ChatRequest | None = None) -> Wire:
+        """Return the row's wire; for a chat row, Responses when the model demands it for what `request` needs."""
+        chosen = wire_for(self.config.dialect or openai_chat.DIALECT)
+        if request is None or chosen is not wire_for(openai_chat.DIALECT):
+            return chosen
+        facts = model_facts(openai_chat.vendor(self.config).facts, self.get_effective_model(request.model))
+        demands = facts.responses_for.intersection(("text", *needs(request)))
+        return wire_for(openai_responses.DIALECT) if demands else chosen

@@ -1,0 +1,346 @@
+"""The providers that ship, and the process-wide registry.
+
+To add a provider, add an entry to `PROVIDER_SCHEMA`; nothing else needs an edit. docs/adding-a-provider.md tells what
+each field means. Endpoints and default models: wire reference of 2026-11-23.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.network import network_settings
+from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus, Sources
+from faultmaven.infrastructure.llm.providers.spec import SchemaRow
+from faultmaven.infrastructure.settings import load_settings, read_environment
+from faultmaven.ports.clock import Clock
+
+from .anthropic_provider import AnthropicProvider
+from .cohere_provider import CohereProvider
+from .gemini_provider import GeminiProvider
+from .local_provider import LocalProvider
+from .openai_provider import OpenAIProvider
+
+__all__ = [
+    "PROVIDER_SCHEMA",
+    "ProviderRegistry",
+    "ProviderStatus",
+    "SchemaRow",
+    "build_registry",
+    "get_registry",
+    "read_sources",
+    "reset_registry",
+]
+
+PROVIDER_SCHEMA: dict[str, SchemaRow] = {
+    "openai": {
+        "api_key_var": "OPENAI_API_KEY",
+        "model_var": "OPENAI_MODEL",
+        "base_url_var": "OPENAI_API_BASE",
+        "default_base_url": "https://api.openai.com/v1",
+        "default_model": "gpt-6.2-sol",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/openai",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.9,
+    },
+    "anthropic": {
+        "api_key_var": "ANTHROPIC_API_KEY",
+        "model_var": "ANTHROPIC_MODEL",
+        "base_url_var": "ANTHROPIC_API_BASE",
+        "default_base_url": "https://api.anthropic.com/v1",
+        "default_model": "claude-sonnet-5-5",
+        "provider_class": AnthropicProvider,
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.9,
+    },
+    "gemini": {
+        "api_key_var": "GEMINI_API_KEY",
+        "model_var": "GEMINI_MODEL",
+        "base_url_var": "GEMINI_API_BASE",
+        "default_base_url": "https://generativelanguage.googleapis.com/v1beta",
+        "default_model": "gemini-3.8-flash",
+        "provider_class": GeminiProvider,
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.85,
+    },
+    "cohere": {
+        "api_key_var": "COHERE_API_KEY",
+        "model_var": "COHERE_MODEL",
+        "base_url_var": "COHERE_API_BASE",
+        "default_base_url": "https://api.cohere.com/v2",
+        "default_model": "command-a-plus-05-2026",
+        "provider_class": CohereProvider,
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.8,
+    },
+    "fireworks": {
+        "api_key_var": "FIREWORKS_API_KEY",
+        "model_var": "FIREWORKS_MODEL",
+        "base_url_var": "FIREWORKS_API_BASE",
+        "default_base_url": "https://api.fireworks.ai/inference/v1",
+        "default_model": "accounts/fireworks/models/gpt-oss-120b",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/fireworks",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.8,
+    },
+    "groq": {
+        "api_key_var": "GROQ_API_KEY",
+        "model_var": "GROQ_MODEL",
+        "base_url_var": "GROQ_API_BASE",
+        "default_base_url": "https://api.groq.com/openai/v1",
+        "default_model": "openai/gpt-oss-120b",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/groq",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.8,
+    },
+    "openrouter": {
+        "api_key_var": "OPENROUTER_API_KEY",
+        "model_var": "OPENROUTER_MODEL",
+        "base_url_var": "OPENROUTER_API_BASE",
+        "default_base_url": "https://openrouter.ai/api/v1",
+        "default_model": "openai/gpt-oss-120b",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/openrouter",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.8,
+    },
+    "together": {
+        "api_key_var": "TOGETHER_API_KEY",
+        "model_var": "TOGETHER_MODEL",
+        "base_url_var": "TOGETHER_API_BASE",
+        "default_base_url": "https://api.together.ai/v1",
+        "default_model": "openai/gpt-oss-120b",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/together",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.8,
+    },
+    "mistral": {
+        "api_key_var": "MISTRAL_API_KEY",
+        "model_var": "MISTRAL_MODEL",
+        "base_url_var": "MISTRAL_API_BASE",
+        "default_base_url": "https://api.mistral.ai/v1",
+        "default_model": "mistral-medium-latest",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/mistral",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.8,
+    },
+    "deepseek": {
+        "api_key_var": "DEEPSEEK_API_KEY",
+        "model_var": "DEEPSEEK_MODEL",
+        "base_url_var": "DEEPSEEK_API_BASE",
+        "default_base_url": "https://api.deepseek.com",
+        "default_model": "deepseek-v4-flash",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/deepseek",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.8,
+    },
+    "xai": {
+        "api_key_var": "XAI_API_KEY",
+        "model_var": "XAI_MODEL",
+        "base_url_var": "XAI_API_BASE",
+        "default_base_url": "https://api.x.ai/v1",
+        "default_model": "grok-4.7",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/xai",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.85,
+    },
+    "cerebras": {
+        "api_key_var": "CEREBRAS_API_KEY",
+        "model_var": "CEREBRAS_MODEL",
+        "base_url_var": "CEREBRAS_API_BASE",
+        "default_base_url": "https://api.cerebras.ai/v1",
+        "default_model": "gpt-oss-120b",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/cerebras",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.8,
+    },
+    "deepinfra": {
+        "api_key_var": "DEEPINFRA_API_KEY",
+        "model_var": "DEEPINFRA_MODEL",
+        "base_url_var": "DEEPINFRA_API_BASE",
+        "default_base_url": "https://api.deepinfra.com/v1/openai",
+        "default_model": "openai/gpt-oss-120b",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/deepinfra",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.75,
+    },
+    "nvidia": {
+        "api_key_var": "NVIDIA_API_KEY",
+        "model_var": "NVIDIA_MODEL",
+        "base_url_var": "NVIDIA_API_BASE",
+        "default_base_url": "https://integrate.api.nvidia.com/v1",
+        "default_model": "openai/gpt-oss-120b",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/nvidia",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.75,
+    },
+    "azure": {
+        "api_key_var": "AZURE_API_KEY",
+        "model_var": "AZURE_MODEL",
+        "base_url_var": "AZURE_API_BASE",
+        "default_base_url": "",  # the address of one's own resource: https://RESOURCE.openai.azure.com/openai/v1
+        "default_model": "gpt-6.2-sol",  # the deployment's name
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/azure",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.9,
+    },
+    "huggingface": {
+        "api_key_var": "HUGGINGFACE_API_KEY",
+        "model_var": "HUGGINGFACE_MODEL",
+        "base_url_var": "HUGGINGFACE_API_BASE",
+        "default_base_url": "https://router.huggingface.co/v1",
+        "default_model": "openai/gpt-oss-120b",
+        "provider_class": OpenAIProvider,
+        "dialect": "openai-chat/huggingface",
+        "max_retries": 3,
+        "timeout": 60,
+        "confidence_score": 0.75,
+    },
+    # Servers of one's own: no key needed, in the chain only when one of their variables is set or a setting names them.
+    # An empty default model is the first that the server lists.
+    "vllm": {
+        "api_key_var": "VLLM_API_KEY",
+        "key": "optional",
+        "model_var": "VLLM_MODEL",
+        "base_url_var": "VLLM_API_BASE",
+        "default_base_url": "http://localhost:8000/v1",
+        "default_model": "",
+        "provider_class": LocalProvider,
+        "dialect": "openai-chat/vllm",
+        "max_retries": 1,
+        "timeout": 120,
+        "confidence_score": 0.7,
+    },
+    "tgi": {
+        "api_key_var": "TGI_API_KEY",
+        "key": "optional",
+        "model_var": "TGI_MODEL",
+        "base_url_var": "TGI_API_BASE",
+        "default_base_url": "http://localhost:3000",
+        "default_model": "",
+        "provider_class": LocalProvider,
+        "dialect": "tgi-generate",
+        "max_retries": 1,
+        "timeout": 120,
+        "confidence_score": 0.65,
+    },
+    "ollama": {
+        "api_key_var": "OLLAMA_API_KEY",
+        "key": "optional",
+        "model_var": "OLLAMA_MODEL",
+        "base_url_var": "OLLAMA_API_BASE",
+        "default_base_url": "http://localhost:11434",
+        "default_model": "",
+        "provider_class": LocalProvider,
+        "dialect": "ollama-native",
+        "max_retries": 1,
+        "timeout": 120,
+        "confidence_score": 0.65,
+    },
+    "lmstudio": {
+        "api_key_var": "LMSTUDIO_API_KEY",
+        "key": "optional",
+        "model_var": "LMSTUDIO_MODEL",
+        "base_url_var": "LMSTUDIO_API_BASE",
+        "default_base_url": "http://localhost:1234/v1",
+        "default_model": "",
+        "provider_class": LocalProvider,
+        "dialect": "openai-chat/lmstudio",
+        "max_retries": 1,
+        "timeout": 120,
+        "confidence_score": 0.65,
+    },
+    "llamacpp": {
+        "api_key_var": "LLAMACPP_API_KEY",
+        "key": "optional",
+        "model_var": "LLAMACPP_MODEL",
+        "base_url_var": "LLAMACPP_API_BASE",
+        "default_base_url": "http://localhost:9931",
+        "default_model": "",
+        "provider_class": LocalProvider,
+        "dialect": "llamacpp-completion",
+        "max_retries": 1,
+        "timeout": 120,
+        "confidence_score": 0.65,
+    },
+    "local": {
+        "api_key_var": "LOCAL_LLM_API_KEY",
+        "key": "optional",
+        "model_var": "LOCAL_LLM_MODEL",
+        "base_url_var": "LOCAL_LLM_BASE_URL",
+        "default_base_url": "http://localhost:8000",
+        "default_model": "",
+        "provider_class": LocalProvider,
+        "max_retries": 1,
+        "timeout": 120,
+        "confidence_score": 0.6,
+    },
+}
+
+
+def build_registry(
+    load: Callable[[], Sources],
+    transport: HTTPTransport,
+    clock: Clock,
+    *,
+    given: Mapping[str, Any] | None = None,
+    only_given: bool = False,
+) -> ProviderRegistry:
+    """Return a registry over `PROVIDER_SCHEMA`; the container and `get_registry` both build theirs here."""
+    return ProviderRegistry(
+        PROVIDER_SCHEMA, load, transport, clock, given=given, only_given=only_given, classes=_exported_classes
+    )
+
+
+def _exported_classes() -> dict[str, type[Any]]:
+    """The provider classes that the package face exports; imported late, since the face imports this module."""
+    from faultmaven.infrastructure.llm import providers
+
+    exported = {name: getattr(providers, name) for name in providers.__all__}
+    return {name: value for name, value in exported.items() if name.endswith("Provider") and isinstance(value, type)}
+
+
+def read_sources(env: Mapping[str, str] | None = None) -> Sources:
+    """Read environment and settings; see `read_environment` for what is read."""
+    environment = read_environment(env)
+    return Sources(environment, load_settings(environment))
+
+
+@functools.cache
+def get_registry() -> ProviderRegistry:
+    """Return the process-wide registry, built from the environment on first use. Hosts with a container need it not."""
+    clock = SystemClock()
+    transport = HTTPTransport(clock, network=network_settings(read_sources().settings))
+    return build_registry(read_sources, transport, clock)
+
+
+def reset_registry() -> None:
+    """Forget the process-wide registry; the next `get_registry` reads the environment again."""
+    get_registry.cache_clear()

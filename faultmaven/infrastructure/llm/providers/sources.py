@@ -1,0 +1,87 @@
+"""Where rows come from: the schema, a TOML file, installed packages, `register_provider`."""
+
+import importlib
+import importlib.metadata
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.names import did_you_mean
+
+ENTRY_POINT_GROUP = "faultmaven.providers"
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedRow:
+    """A row as it was found, with the place where it was found."""
+
+    name: str
+    row: Any
+    source: str
+
+
+def rows_of_file(path: str, classes: Mapping[str, type[Any]], faults: list[str]) -> Iterator[SourcedRow]:
+    """Give the rows of a TOML file: one table `[providers.<name>]` a row, `provider_class` as a name.
+
+    Args:
+        classes: The classes that `provider_class` may name; others are written `package.module:Class`.
+        faults: Takes one sentence for each class that cannot be found.
+
+    Raises:
+        ConfigurationError: the file cannot be read, is no TOML, or has another shape.
+    """
+    source = f"LLM_PROVIDERS_FILE {path}"
+    try:
+        data = tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{source} cannot be read: {type(error).__name__}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{source} is no TOML: {error}") from None
+    for name in data:
+        if name != "providers":
+            raise ConfigurationError(f"{source}: unknown table {name!r}{did_you_mean(name, ['providers'])}")
+    rows = data.get("providers", {})
+    if not isinstance(rows, dict):
+        raise ConfigurationError(f"{source}: 'providers' is no table", advice="Write [providers.<name>].")
+    for name, row in rows.items():
+        yield SourcedRow(name, _with_class(name, row, classes, source, faults), source)
+
+
+def _with_class(name: str, row: Any, classes: Mapping[str, type[Any]], source: str, faults: list[str]) -> Any:
+    if not isinstance(row, dict) or not isinstance(row.get("provider_class"), str):
+        return row
+    try:
+        return {**row, "provider_class": _class_named(row["provider_class"], classes)}
+    except (ImportError, AttributeError, LookupError, ValueError) as error:
+        told = error.args[0] if isinstance(error, LookupError) else f"cannot be imported ({type(error).__name__})"
+        faults.append(f"provider {name!r} ({source}): 'provider_class' {row['provider_class']!r} {told}")
+        return {**row, "provider_class": None}
+
+
+def _class_named(name: str, classes: Mapping[str, type[Any]]) -> Any:
+    module, colon, attribute = name.partition(":")
+    if colon:
+        return getattr(importlib.import_module(module), attribute)
+    if name not in classes:
+        raise LookupError(f"is no provider class{did_you_mean(name, classes)}, or write package.module:Class")
+    return classes[name]
+
+
+def rows_of_packages(faults: list[str]) -> Iterator[SourcedRow]:
+    """Give the rows that installed packages offer under the entry point group `faultmaven.providers`.
+
+    Args:
+        faults: Takes one sentence for each entry point that does not load.
+    """
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        package = entry.dist.name if entry.dist else "an installed package"
+        source = f"entry point of {package}"
+        try:
+            row = entry.load()
+        except Exception as error:  # noqa: BLE001 - foreign code may raise anything at import; it is reported
+            faults.append(f"provider {entry.name!r} ({source}): {entry.value} does not load ({type(error).__name__})")
+        else:
+            yield SourcedRow(entry.name, row, source)

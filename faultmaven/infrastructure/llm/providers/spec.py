@@ -1,0 +1,230 @@
+"""Rows: the guide's plain dicts, validated into frozen specs with every fault reported at once."""
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+from faultmaven.domain.names import did_you_mean
+from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
+from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS
+
+
+class _RequiredFields(TypedDict):
+    model_var: str
+    default_base_url: str
+    default_model: str
+    provider_class: type[Any]
+    max_retries: int
+    timeout: float
+    confidence_score: float
+
+
+class SchemaRow(_RequiredFields, total=False):
+    """A row of `PROVIDER_SCHEMA`: the guide's nine fields, and the optional ones.
+
+    `timeout` is in seconds for one attempt, `max_retries` counts calls after the first. `default_base_url: ""` means
+    that the variable must be set; `default_model: ""` that a local server is asked for its list.
+    """
+
+    api_key_var: str
+    base_url_var: str
+    key: Literal["required", "optional"]
+    dialect: str
+    models: list[str]
+    capabilities: list[str]
+    headers: dict[str, str]
+    max_concurrency: int
+    requests_per_minute: int
+    tokens_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """A validated row. `source` says where the row came from; "" in a variable's name means that there is none."""
+
+    name: str
+    source: str
+    provider_class: type[Any]
+    model_var: str
+    default_base_url: str
+    default_model: str
+    max_retries: int
+    timeout: float
+    confidence_score: float
+    api_key_var: str = ""
+    base_url_var: str = ""
+    key: Literal["required", "optional"] = "required"
+    dialect: str = ""
+    models: tuple[str, ...] = ()
+    capabilities: frozenset[str] = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    max_concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it needs no key: a server of one's own."""
+        return self.key == "optional"
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables of this row, in the order key, model, base URL."""
+        return tuple(name for name in (self.api_key_var, self.model_var, self.base_url_var) if name)
+
+
+CAPABILITIES = ("text", "stream", "tools", "schema", "images", "reasoning")
+
+
+def _is_text(value: Any) -> str:
+    return "" if isinstance(value, str) else "a string"
+
+
+def _is_name(value: Any) -> str:
+    return "" if isinstance(value, str) and value.strip() else "a non-empty string"
+
+
+def _is_variable(value: Any) -> str:
+    plain = isinstance(value, str) and value.isidentifier() and value.isascii()
+    return "" if plain else "the name of an environment variable"
+
+
+def _is_address(value: Any) -> str:
+    fits = isinstance(value, str) and (not value or value.startswith(("http://", "https://")))
+    return "" if fits else "an address that begins with http:// or https://, or an empty string"
+
+
+def _is_seconds(value: Any) -> str:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return "" if fits else "a number of seconds above 0"
+
+
+def _is_count(value: Any) -> str:
+    return "" if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "a whole number, 0 or more"
+
+
+def _is_positive_count(value: Any) -> str:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return "" if fits else "a whole number above 0"
+
+
+def _is_weight(value: Any) -> str:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return "" if fits else "a number from 0 to 1"
+
+
+def _is_key_rule(value: Any) -> str:
+    return "" if value in ("required", "optional") else '"required" or "optional"'
+
+
+def _is_dialect(value: Any) -> str:
+    if not isinstance(value, str):
+        return "the name of a dialect"
+    return "" if value in DIALECTS else f"a known dialect{did_you_mean(value, DIALECTS)}"
+
+
+def _are_names(value: Any) -> str:
+    fits = isinstance(value, list | tuple) and all(isinstance(item, str) and item.strip() for item in value)
+    return "" if fits else "a list of strings"
+
+
+def _are_capabilities(value: Any) -> str:
+    if not isinstance(value, list | tuple | set | frozenset):
+        return f"a list from {', '.join(CAPABILITIES)}"
+    wrong = [item for item in value if item not in CAPABILITIES]
+    return f"a list of capabilities{did_you_mean(str(wrong[0]), CAPABILITIES)}" if wrong else ""
+
+
+def _are_headers(value: Any) -> str:
+    fits = isinstance(value, Mapping) and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items())
+    return "" if fits else "a mapping of strings to strings"
+
+
+def _is_provider_class(value: Any) -> str:
+    if not isinstance(value, type):
+        return "a provider class"
+    if issubclass(value, BaseLLMProvider):
+        answers = value.generate is not BaseLLMProvider.generate or value.answer is not BaseLLMProvider.answer
+        return "" if answers else "a class that overrides generate() or answer()"
+    members = ("provider_name", "is_available", "get_supported_models", "generate")
+    missing = [name for name in members if not hasattr(value, name)]
+    return f"a subclass of BaseLLMProvider, or a class with {', '.join(missing)}" if missing else ""
+
+
+# What each field must be; a check returns "" or what was expected instead.
+REQUIRED: dict[str, Callable[[Any], str]] = {
+    "model_var": _is_variable,
+    "default_base_url": _is_address,
+    "default_model": _is_text,
+    "provider_class": _is_provider_class,
+    "max_retries": _is_count,
+    "timeout": _is_seconds,
+    "confidence_score": _is_weight,
+}
+OPTIONAL: dict[str, Callable[[Any], str]] = {
+    "api_key_var": _is_variable,
+    "base_url_var": _is_variable,
+    "key": _is_key_rule,
+    "dialect": _is_dialect,
+    "models": _are_names,
+    "capabilities": _are_capabilities,
+    "headers": _are_headers,
+    "max_concurrency": _is_positive_count,
+    "requests_per_minute": _is_positive_count,
+    "tokens_per_minute": _is_positive_count,
+}
+FIELDS = REQUIRED | OPTIONAL
+
+
+def row_faults(name: Any, row: Any) -> list[str]:
+    """Return everything that is wrong with a row, each as one sentence; an empty list when nothing is."""
+    where = f"provider {name!r}"
+    if fault := _is_name(name):
+        return [f"{where}: its name must be {fault}"]
+    if name != name.strip() or "," in name:
+        return [f"{where}: its name must have no comma and no white space around it"]
+    if not isinstance(row, Mapping):
+        return [f"{where}: its row is a {type(row).__name__}, not a mapping"]
+    unknown = [field_name for field_name in row if field_name not in FIELDS]
+    faults = [f"{where}: unknown field {field_name!r}{_nearest_field(field_name, row)}" for field_name in unknown]
+    faults += [f"{where}: {required!r} is missing" for required in REQUIRED if required not in row]
+    for field_name, check in FIELDS.items():
+        if field_name in row and (expected := check(row[field_name])):
+            faults.append(f"{where}: {field_name!r} must be {expected}")
+    return faults or _contradictions(where, row)
+
+
+def _nearest_field(name: Any, row: Mapping[str, Any]) -> str:
+    absent = [known for known in FIELDS if known not in row]
+    close = difflib.get_close_matches(str(name), absent, n=1)
+    return f"; did you mean {close[0]!r}?" if close else did_you_mean(str(name), FIELDS)
+
+
+def _contradictions(where: str, row: Mapping[str, Any]) -> list[str]:
+    faults = []
+    if not row["default_base_url"] and "base_url_var" not in row:
+        faults.append(f"{where}: with an empty 'default_base_url' it needs a 'base_url_var'")
+    if not row["default_model"] and row.get("key") != "optional" and "api_key_var" in row:
+        faults.append(
+            f"{where}: 'default_model' is empty; only a local server (key = \"optional\") can be asked for one"
+        )
+    if row.get("key") == "required" and "api_key_var" not in row:
+        faults.append(f"{where}: 'key' is \"required\", but there is no 'api_key_var'")
+    spoken = getattr(row["provider_class"], "dialects", ())
+    dialect = row.get("dialect")
+    if dialect and dialect.partition("/")[0] not in spoken:
+        named = row["provider_class"].__name__
+        faults.append(f"{where}: {named} does not speak {dialect!r}; it speaks {', '.join(spoken) or 'its own'}")
+    return faults
+
+
+def spec_from_row(name: str, row: Mapping[str, Any], source: str) -> ProviderSpec:
+    """Return the spec of a row without faults. Where there is no key variable, the key is optional."""
+    values = dict(row)
+    values.setdefault("key", "required" if "api_key_var" in row else "optional")
+    values["models"] = tuple(row.get("models", ()))
+    values["capabilities"] = frozenset(row.get("capabilities", ()))
+    values["headers"] = dict(row.get("headers", {}))
+    return ProviderSpec(name=name, source=source, **values)

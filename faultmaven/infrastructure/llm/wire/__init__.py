@@ -1,0 +1,1 @@
+"""Vendor dialects: pure functions between our values and a vendor's bytes."""

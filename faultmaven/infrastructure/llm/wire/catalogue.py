@@ -1,0 +1,46 @@
+"""Every dialect by its name."""
+
+from faultmaven.infrastructure.llm.wire import (
+    anthropic_messages,
+    cohere_v2_chat,
+    gemini_generate_content,
+    llamacpp_completion,
+    ollama_native,
+    openai_chat,
+    openai_responses,
+    tgi_generate,
+)
+from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS
+from faultmaven.infrastructure.llm.wire.protocol import Wire
+
+WIRES: dict[str, Wire] = {
+    openai_chat.DIALECT: openai_chat,
+    openai_responses.DIALECT: openai_responses,
+    anthropic_messages.DIALECT: anthropic_messages,
+    gemini_generate_content.DIALECT: gemini_generate_content,
+    cohere_v2_chat.DIALECT: cohere_v2_chat,
+    ollama_native.DIALECT: ollama_native,
+    llamacpp_completion.DIALECT: llamacpp_completion,
+    tgi_generate.DIALECT: tgi_generate,
+}
+
+DIALECTS: tuple[str, ...] = (*WIRES, *(f"{openai_chat.DIALECT}/{name}" for name in VENDORS if name))
+
+
+def wire_for(dialect: str) -> Wire:
+    """Return the wire of a dialect, such as "openai-chat/groq"."""
+    return WIRES[dialect.partition("/")[0]]
+
+
+_FAMILIES = {
+    openai_responses.DIALECT: "openai",
+    anthropic_messages.DIALECT: "anthropic",
+    gemini_generate_content.DIALECT: "gemini",
+    cohere_v2_chat.DIALECT: "cohere",
+}
+
+
+def model_family(dialect: str) -> str:
+    """Return the family of `models.MODEL_FACTS` that a dialect's models belong to, "" when there is none."""
+    name, _, vendor = dialect.partition("/")
+    return VENDORS[vendor].facts if name == openai_chat.DIALECT else _FAMILIES.get(name, "")

@@ -1,0 +1,125 @@
+"""How vendors say that something went wrong, as dated data. Read on 2026-11-23 from wire/*.md; first match wins.
+
+The status decides first and the vendor's code second. Prose decides only in the rules that hold a `phrase`: there the
+vendor documents no code for the case, and taking it for the general one would retry what never succeeds.
+"""
+
+from dataclasses import dataclass
+
+from faultmaven.domain.errors import (
+    AuthenticationError,
+    ContentBlockedError,
+    ContextLengthError,
+    LLMError,
+    ModelNotFoundError,
+    ProviderUnavailableError,
+    QuotaExceededError,
+    RateLimitError,
+    RejectedRequestError,
+    WrongEndpointError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """`error` for a reply that matches every condition that is set.
+
+    Attributes:
+        statuses: HTTP statuses; empty matches all.
+        codes: Any of these among the reply's codes, types, reasons and quota ids; a trailing `*` matches a prefix,
+            a leading one a suffix, both a part.
+        dialect: A dialect, or a dialect and vendor such as "openai-chat/xai"; "" matches all.
+        phrase: Part of the vendor's prose, lower case.
+        has_retry_after: Only when the vendor says when to come back.
+    """
+
+    error: type[LLMError]
+    source: str
+    statuses: frozenset[int] = frozenset()
+    codes: tuple[str, ...] = ()
+    dialect: str = ""
+    phrase: str = ""
+    has_retry_after: bool = False
+
+
+def _on(*statuses: int) -> frozenset[int]:
+    return frozenset(statuses)
+
+
+ERROR_RULES: tuple[ErrorRule, ...] = (
+    # Billing that hides behind other statuses: never retried.
+    ErrorRule(
+        QuotaExceededError,
+        "README.md, never retry",
+        codes=(
+            "insufficient_quota",
+            "credit_balance_exhausted",
+            "enforced_spend_limit_reached",
+            "contract_spend_limit_reached",
+            "ramp_limit_exceeded",
+            "billing_error",
+        ),
+    ),
+    ErrorRule(QuotaExceededError, "gemini 5: quotaId per day", _on(429), ("*PerDay*",), "gemini-generate-content"),
+    ErrorRule(QuotaExceededError, "anthropic 5 [3p]", _on(400), dialect="anthropic-messages", phrase="credit balance"),
+    ErrorRule(QuotaExceededError, "openai-chat 9.4 xAI", _on(429), dialect="openai-chat/xai", phrase="credits"),
+    ErrorRule(QuotaExceededError, "openai-chat 9.4 xAI", _on(429), dialect="openai-chat/xai", phrase="spending limit"),
+    ErrorRule(QuotaExceededError, "cohere 5", _on(429), dialect="cohere-v2-chat", phrase="trial"),
+    ErrorRule(QuotaExceededError, "cohere 5", _on(429), dialect="cohere-v2-chat", phrase="month"),
+    ErrorRule(
+        RateLimitError, "openai-chat 9.4 OpenRouter", _on(402), dialect="openai-chat/openrouter", has_retry_after=True
+    ),
+    ErrorRule(QuotaExceededError, "402 everywhere", _on(402)),
+    # Keys refused with another status than 401.
+    ErrorRule(AuthenticationError, "gemini 5", _on(400), ("API_KEY_INVALID",), "gemini-generate-content"),
+    ErrorRule(AuthenticationError, "openai-chat 9.4 xAI", _on(400), dialect="openai-chat/xai", phrase="api key"),
+    # Safety.
+    ErrorRule(
+        ContentBlockedError, "openai-chat 9.4 Azure", _on(400), ("content_filter", "ResponsibleAIPolicyViolation")
+    ),
+    ErrorRule(ContentBlockedError, "openai-responses 3", codes=("bio_policy", "misalignment_policy_violation")),
+    ErrorRule(ContentBlockedError, "cohere 5: 498 unsafe", _on(498), dialect="cohere-v2-chat", phrase="safe"),
+    ErrorRule(
+        ContentBlockedError, "cohere 5: 498 unsafe", _on(498), dialect="cohere-v2-chat", phrase="usage guideline"
+    ),
+    ErrorRule(AuthenticationError, "cohere 5: 498 token", _on(498), dialect="cohere-v2-chat"),
+    ErrorRule(ProviderUnavailableError, "openai-chat 9.4 Groq: flex capacity", _on(498)),
+    # Too much text.
+    ErrorRule(ContextLengthError, "openai-chat 5", codes=("context_length_exceeded",)),
+    ErrorRule(ContextLengthError, "llamacpp 5", codes=("exceed_context_size_error",)),
+    ErrorRule(
+        ContextLengthError, "anthropic 5 [3p]", _on(400), dialect="anthropic-messages", phrase="prompt is too long"
+    ),
+    ErrorRule(ContextLengthError, "cohere 5", _on(400), dialect="cohere-v2-chat", phrase="too many tokens"),
+    ErrorRule(ContextLengthError, "413 everywhere", _on(413)),
+    # Rate, load and trouble that arrive as codes, also inside a 200.
+    ErrorRule(RateLimitError, "openai-chat 5", codes=("slow_down", "rate_limit_exceeded", "rate_limit_error")),
+    ErrorRule(ProviderUnavailableError, "anthropic 5", codes=("overloaded_error", "api_error", "timeout_error")),
+    ErrorRule(ProviderUnavailableError, "openai-chat 5", codes=("server_error", "server_is_overloaded")),
+    # Models.
+    ErrorRule(ModelNotFoundError, "openai-chat 5", _on(400, 404), ("model_not_found",)),
+    ErrorRule(ModelNotFoundError, "anthropic 5", _on(404), ("not_found_error",), "anthropic-messages"),
+    ErrorRule(ModelNotFoundError, "gemini 5", _on(404), ("NOT_FOUND",), "gemini-generate-content"),
+    ErrorRule(
+        ModelNotFoundError, "ollama 5: the prose is its only mark", _on(404), dialect="ollama-native", phrase="model"
+    ),
+    ErrorRule(WrongEndpointError, "llamacpp 5: unknown route", _on(404), ("not_found_error",), phrase="file not found"),
+    ErrorRule(
+        ModelNotFoundError,
+        "openai-chat 9.4: vLLM, Ollama, Fireworks",
+        _on(404),
+        ("NotFoundError", "not_found_error", "NOT_FOUND", "model_not_available"),
+    ),
+    ErrorRule(ModelNotFoundError, "openai-chat 9.4 NVIDIA: withdrawn", _on(404), ("404",), "openai-chat/nvidia"),
+    ErrorRule(ModelNotFoundError, "prose of a 404 that names a model", _on(404), phrase="model"),
+    # Statuses alone.
+    ErrorRule(AuthenticationError, "401, 403 everywhere", _on(401, 403)),
+    ErrorRule(WrongEndpointError, "no such route, or moved", _on(404, 405, 410, *range(300, 400))),
+    ErrorRule(ProviderUnavailableError, "README.md, retry", _on(408, 409)),
+    ErrorRule(RejectedRequestError, "README.md, never retry", _on(400, 412, 422, 499, 501)),
+    ErrorRule(ProviderUnavailableError, "huggingface 4: generation", _on(424), dialect="tgi-generate"),
+    ErrorRule(ProviderUnavailableError, "huggingface 4: generation", _on(424), dialect="openai-chat/tgi"),
+    ErrorRule(RateLimitError, "429 everywhere", _on(429)),
+    ErrorRule(RejectedRequestError, "any other 4xx", frozenset(range(400, 500))),
+    ErrorRule(ProviderUnavailableError, "any 5xx", frozenset(range(500, 600))),
+)

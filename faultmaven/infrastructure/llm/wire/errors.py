@@ -1,0 +1,244 @@
+"""A vendor's reply that is an error, as one of our types."""
+
+import email.utils
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from faultmaven.domain.errors import (
+    AuthenticationError,
+    LLMError,
+    MalformedResponseError,
+    ModelNotFoundError,
+    ProviderUnavailableError,
+    RateLimitError,
+    WrongEndpointError,
+)
+from faultmaven.infrastructure.http.types import Origin, WireReply
+from faultmaven.infrastructure.llm.wire.error_rules import ERROR_RULES, ErrorRule
+from faultmaven.infrastructure.llm.wire.reading import identifier, object_or_empty, objects, parse_json, request_id
+
+MAX_PROSE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class VendorError:
+    """What a vendor's error body says: its prose, its codes from the most specific on, and a delay in seconds."""
+
+    message: str = ""
+    codes: tuple[str, ...] = ()
+    retry_delay: float | None = None
+    is_json: bool = False
+
+
+def raise_for_status(reply: WireReply) -> None:
+    """Return for a 200; raise the vendor's error otherwise.
+
+    Raises:
+        LLMError: see `error_rules` for which.
+        MalformedResponseError: a 1xx or 2xx that carries no answer.
+    """
+    if reply.status != 200:
+        raise vendor_error(reply, read_error(reply))
+
+
+def raise_for_error_body(reply: WireReply, data: Mapping[str, Any]) -> None:
+    """Raise when the body of a 200 is an error object; its own code then stands for the status."""
+    error = data.get("error")
+    if not error and data.get("object") != "error":
+        return
+    found = error_from_json(data)
+    status = next((int(code) for code in found.codes if re.fullmatch(r"[1-5]\d\d", code)), 500)
+    raise vendor_error(reply, found, status=status)
+
+
+def read_error(reply: WireReply) -> VendorError:
+    """Read any error body: a JSON object, a JSON list of one, text, HTML or nothing."""
+    try:
+        data = parse_json(reply.body)
+    except ValueError:
+        return VendorError(reply.body[:MAX_PROSE].decode("utf-8", "replace").strip())
+    if isinstance(data, list) and data:
+        data = data[0]
+    if isinstance(data, dict):
+        return error_from_json(data)
+    return VendorError(str(data)[:MAX_PROSE])
+
+
+def error_from_json(data: Mapping[str, Any]) -> VendorError:
+    """Read an error object in any of the vendors' shapes (openai-chat.md 9.4, parser rule)."""
+    error = data.get("error")
+    inner = object_or_empty(error)
+    codes = [inner.get("code"), data.get("code"), inner.get("type"), inner.get("status"), data.get("type")]
+    codes += [data.get("type_"), data.get("error_type"), data.get("status"), *_detail_codes(inner)]
+    return VendorError(
+        _message(data, error)[:MAX_PROSE],
+        tuple(dict.fromkeys(code for value in codes if (code := identifier(value)))),
+        _retry_info(inner),
+        is_json=True,
+    )
+
+
+def _message(data: Mapping[str, Any], error: Any) -> str:
+    detail = data.get("detail")
+    candidates = (
+        object_or_empty(error).get("message"),
+        error,
+        data.get("message"),
+        detail,
+        object_or_empty(object_or_empty(detail).get("error")).get("message"),
+        object_or_empty(detail).get("error"),
+        "; ".join(str(item.get("msg")) for item in objects(detail)),
+        data.get("title"),
+    )
+    return next((text for text in candidates if isinstance(text, str) and text), "")
+
+
+def _detail_codes(inner: Mapping[str, Any]) -> Iterator[Any]:
+    """Codes that lie deeper: Anthropic's `details.error_code`, Azure's inner error, Gemini's reasons and quota ids."""
+    details = inner.get("details")
+    yield object_or_empty(details).get("error_code")
+    yield object_or_empty(inner.get("innererror")).get("code")
+    for detail in objects(details):
+        yield detail.get("reason")
+        for violation in objects(detail.get("violations")):
+            yield violation.get("quotaId")
+
+
+def _retry_info(inner: Mapping[str, Any]) -> float | None:
+    """Gemini's RetryInfo: decimal seconds and an `s`."""
+    for detail in objects(inner.get("details")):
+        delay = detail.get("retryDelay")
+        if isinstance(delay, str) and re.fullmatch(r"\d+(\.\d+)?s", delay):
+            return float(delay[:-1])
+    return None
+
+
+def vendor_error(reply: WireReply, found: VendorError, status: int | None = None) -> LLMError:
+    """Return our error for what the vendor says. `status` overrides the reply's, for errors inside a 200."""
+    effective = status if status is not None else reply.status
+    retry_after = _retry_after(reply.headers, found)
+    origin = reply.request.origin
+    rule = _rule(effective, found, origin.dialect, retry_after)
+    kind = rule.error if rule else MalformedResponseError
+    error = kind(
+        _problem(kind, effective, reply, found),
+        provider=origin.provider,
+        model=reply.request.model,
+        status=reply.status,
+        code=_shown_code(found, reply.request.secret),
+        request_id=request_id(reply.headers),
+        retry_after=retry_after if issubclass(kind, RateLimitError | ProviderUnavailableError) else None,
+        advice=_advice(kind, origin, reply),
+        vendor_message=_without_secret(found.message, reply.request.secret),
+    )
+    told = reply.headers.get("x-should-retry", "")
+    if told in ("true", "false"):
+        error.retryable = told == "true"
+    return error
+
+
+def _rule(status: int, found: VendorError, dialect: str, retry_after: float | None) -> ErrorRule | None:
+    prose = found.message.lower()
+    for rule in ERROR_RULES:
+        if rule.statuses and status not in rule.statuses:
+            continue
+        if rule.dialect and not (dialect == rule.dialect or dialect.startswith(rule.dialect + "/")):
+            continue
+        if rule.codes and not any(_matches(code, wanted) for code in found.codes for wanted in rule.codes):
+            continue
+        if rule.phrase and not (found.is_json and rule.phrase in prose):
+            continue
+        if rule.has_retry_after and retry_after is None:
+            continue
+        return rule
+    return None
+
+
+def _matches(code: str, wanted: str) -> bool:
+    core = wanted.strip("*")
+    if wanted.startswith("*") and wanted.endswith("*"):
+        return core in code
+    if wanted.endswith("*"):
+        return code.startswith(core)
+    return code == wanted
+
+
+_PROBLEMS: dict[type[LLMError], str] = {
+    AuthenticationError: "the vendor does not accept the key",
+    ModelNotFoundError: "the vendor does not know the model, or does not serve it for this key",
+    RateLimitError: "too many requests or tokens for now",
+}
+
+
+def _problem(kind: type[LLMError], status: int, reply: WireReply, found: VendorError) -> str:
+    if kind in _PROBLEMS:
+        return _PROBLEMS[kind]
+    if kind is WrongEndpointError:
+        redirected = 300 <= status < 400
+        return "the address redirects elsewhere" if redirected else "there is no such route at this address"
+    if kind is MalformedResponseError:
+        return f"a status of {status} carries no answer"
+    if kind is ProviderUnavailableError:
+        busy = status in (503, 529) or any("overloaded" in code for code in found.codes)
+        return "the vendor is overloaded" if busy else "the vendor has trouble answering"
+    told = (kind.__doc__ or "").partition("\n")[0].partition(":")[0].partition(";")[0].rstrip(".")
+    return told[0].lower() + told[1:]
+
+
+def _advice(kind: type[LLMError], origin: Origin, reply: WireReply) -> str:
+    """The guide's three fixes, with the variable to look at."""
+    if kind is AuthenticationError:
+        key = origin.api_key_var or "the API key"
+        return f"Verify that {key} is correct and has proper permissions."
+    if kind is ModelNotFoundError:
+        variable = f" and {origin.model_var}" if origin.model_var else ""
+        return f"Check the provider's documentation for exact model names{variable}."
+    if kind is WrongEndpointError:
+        return f"Check if {origin.base_url_var or 'the base URL'} is set correctly."
+    return ""
+
+
+def _shown_code(found: VendorError, secret: str) -> str:
+    """The most specific code that says more than the status does, and that holds no piece of the key."""
+    for code in found.codes:
+        if not code.isdigit() and not (secret and (secret[:8] in code or code in secret)):
+            return code
+    return ""
+
+
+def _without_secret(text: str, secret: str) -> str:
+    """Take the key out of a vendor's prose, also where the vendor shows only its beginning or its end."""
+    if len(secret) < 4:
+        return text
+    text = text.replace(secret, "***")
+    for piece in (secret[:8], secret[-8:], secret[:4], secret[-4:]):
+        text = re.sub(re.escape(piece) + r"\S*", "***", text)
+    return text
+
+
+def _retry_after(headers: Mapping[str, str], found: VendorError) -> float | None:
+    """Return the seconds the vendor asks us to wait: `retry-after-ms`, `retry-after`, Gemini's RetryInfo."""
+    milliseconds = _seconds(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    told = headers.get("retry-after")
+    seconds = _seconds(told)
+    if seconds is None and told:
+        seconds = _until(told, headers.get("date"))
+    return seconds if seconds is not None else found.retry_delay
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text.strip()) else None
+
+
+def _until(then: str, now: str | None) -> float | None:
+    """Return the seconds between an HTTP date and the reply's own `Date`, so that no clock of ours is asked."""
+    try:
+        target = email.utils.parsedate_to_datetime(then)
+        sent = email.utils.parsedate_to_datetime(now or "")
+        return max(0.0, (target - sent).total_seconds())
+    except (ValueError, TypeError):
+        return None

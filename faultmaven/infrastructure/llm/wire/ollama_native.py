@@ -1,0 +1,95 @@
+"""Ollama's own chat route. Source: wire/ollama-native.md, 2026-11-23."""
+
+from typing import Any
+
+from faultmaven.domain.chat import ChatRequest, StopReason
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.http.types import WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.reading import (
+    count,
+    object_at,
+    object_or_empty,
+    objects,
+    read_object,
+    string_or_empty,
+    text_at,
+    tool_call,
+)
+from faultmaven.infrastructure.llm.wire.requests import bearer, get, post, root_of
+
+DIALECT = "ollama-native"
+FEATURES = frozenset({"turns", "seed"})
+HAS_TURNS = True
+MODEL_IN_REQUEST = True
+
+STOP_REASONS = {"stop": StopReason.STOP, "length": StopReason.MAX_TOKENS}
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+    """Return the POST to `{root}/api/chat`. `stream` is said: it is on by default there.
+
+    `truncate` is false: a prompt beyond the context is an error then, and not silently cut.
+    """
+    settings = {
+        "num_predict": request.max_tokens,
+        "temperature": request.temperature,
+        "stop": list(request.stop) or None,
+        "seed": request.seed,
+    }
+    body: dict[str, Any] = {
+        "model": model,
+        "stream": False,
+        "truncate": False,
+        "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+    }
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    if chosen:
+        body["options"] = chosen
+    return post(config, DIALECT, f"{_root(config)}/api/chat", bearer(config), body, request, model)
+
+
+def _root(config: ProviderConfig) -> str:
+    return root_of(config.base_url, "/v1", "/api")
+
+
+def parse_response(reply: WireReply) -> Answer:
+    """Read a chat reply; see `Wire.parse_response`."""
+    data = read_object(reply)
+    raise_for_error_body(reply, data)
+    message = object_at(reply, data, "message")
+    calls = tuple(
+        tool_call(call.get("id"), function.get("name"), function.get("arguments"))
+        for call in objects(message.get("tool_calls"))
+        if (function := object_or_empty(call.get("function")))
+    )
+    reason = STOP_REASONS.get(string_or_empty(data.get("done_reason")), StopReason.UNKNOWN)
+    if calls and reason is not StopReason.MAX_TOKENS:
+        reason = StopReason.TOOL_CALLS
+    return Answer(
+        content=text_at(reply, message, "content"),
+        stop_reason=reason,
+        usage=_usage(data),
+        tool_calls=calls,
+        model=string_or_empty(data.get("model")),
+        raw=data,
+    )
+
+
+def _usage(data: dict[str, Any]) -> Usage | None:
+    """Counts are left out when zero, so a missing one is unknown. Thinking lies inside the output."""
+    prompt, output = count(data.get("prompt_eval_count")), count(data.get("eval_count"))
+    return None if prompt is None and output is None else Usage.from_totals(prompt, output)
+
+
+def build_models_request(config: ProviderConfig) -> WireRequest:
+    """Return the GET of `{root}/api/tags`."""
+    return get(config, DIALECT, f"{_root(config)}/api/tags", bearer(config))
+
+
+def parse_models(reply: WireReply) -> list[str]:
+    """Return the names of the models that are pulled."""
+    return model_ids(reply, "models", "name")

@@ -1,0 +1,179 @@
+"""Reading JSON from outside: every wrong shape becomes a MalformedResponseError, never a KeyError."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pydantic_core
+
+from faultmaven.domain.chat import ToolCall
+from faultmaven.domain.errors import MalformedResponseError
+from faultmaven.infrastructure.http.types import Json, WireReply
+
+
+def write_json(value: Any) -> bytes:
+    """Return `value` as JSON bytes."""
+    return pydantic_core.to_json(value)
+
+
+def parse_json(data: bytes | str) -> Any:
+    """Return the JSON value in `data`; raises ValueError for anything else."""
+    return pydantic_core.from_json(data)
+
+
+def read_object(reply: WireReply) -> Json:
+    """Return the JSON object that is the reply's body.
+
+    Raises:
+        MalformedResponseError: the body is something else; the message names its content type and size, not its text.
+    """
+    try:
+        data = parse_json(reply.body)
+    except ValueError:
+        raise malformed(reply, _describe_non_json(reply)) from None
+    if not isinstance(data, dict):
+        raise malformed(reply, f"a JSON {kind(data)} came where an object is documented")
+    return data
+
+
+def _describe_non_json(reply: WireReply) -> str:
+    if not reply.body.strip():
+        return "the body is empty"
+    if reply.content_type and "json" not in reply.content_type:
+        return f"the body is {reply.content_type}, not JSON"
+    return f"the body of {len(reply.body)} bytes is not whole JSON"
+
+
+def malformed(reply: WireReply, problem: str) -> MalformedResponseError:
+    """Return the error for a reply of the wrong shape."""
+    origin = reply.request.origin
+    variable = origin.base_url_var
+    return MalformedResponseError(
+        problem,
+        provider=origin.provider,
+        model=reply.request.model,
+        status=reply.status,
+        request_id=request_id(reply.headers),
+        advice=f"Check if {variable} points at the vendor's API." if variable else "",
+    )
+
+
+def kind(value: Any) -> str:
+    """Return the JSON name of a value's type."""
+    names = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")
+
+
+def first_object(reply: WireReply, data: Mapping[str, Any], name: str) -> Json:
+    """Return the first object of the list at `name`; raises MalformedResponseError when there is none."""
+    value = data.get(name)
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        raise malformed(reply, f"{name!r} is {_told(data, name)}, not a list of objects")
+    return value[0]
+
+
+def object_at(reply: WireReply, data: Mapping[str, Any], name: str) -> Json:
+    """Return the object at `name`; raises MalformedResponseError when there is none."""
+    value = data.get(name)
+    if not isinstance(value, dict):
+        raise malformed(reply, f"{name!r} is {_told(data, name)}, not an object")
+    return value
+
+
+def text_at(reply: WireReply, data: Mapping[str, Any], name: str) -> str:
+    """Return the string at `name`, "" for null or absent; raises MalformedResponseError for another type."""
+    value = data.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise malformed(reply, f"{name!r} is a {kind(value)}, not a string")
+    return value
+
+
+def required_text(reply: WireReply, data: Mapping[str, Any], name: str) -> str:
+    """Return the string at `name`; raises MalformedResponseError when it is absent or of another type."""
+    if not isinstance(data.get(name), str):
+        raise malformed(reply, f"{name!r} is {_told(data, name)}, not a string")
+    return text_at(reply, data, name)
+
+
+def _told(data: Mapping[str, Any], name: str) -> str:
+    if name not in data:
+        return "missing"
+    value = data[name]
+    return "empty" if value == [] else f"a {kind(value)}"
+
+
+def objects(value: Any) -> list[Json]:
+    """Return the objects of a list; anything else in it is passed over, and no list is an empty one."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def object_or_empty(value: Any) -> Json:
+    """Return `value` when it is an object, else an empty one: for parts that a vendor may leave out."""
+    return value if isinstance(value, dict) else {}
+
+
+def string_or_empty(value: Any) -> str:
+    """Return `value` when it is a string, else ""."""
+    return value if isinstance(value, str) else ""
+
+
+def count(value: Any) -> int | None:
+    """Return a token count; None when the vendor did not say or said something that is no count."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not math.isfinite(value) or value < 0:
+        return None
+    return int(value)
+
+
+def added(*counts: int | None) -> int | None:
+    """Return the sum of the known counts, None when none is known."""
+    known = [value for value in counts if value is not None]
+    return sum(known) if known else None
+
+
+def joined(blocks: Iterable[Json], name: str) -> str:
+    """Return the strings at `name` of all blocks, joined."""
+    return "".join(string_or_empty(block.get(name)) for block in blocks)
+
+
+def tool_call(call_id: Any, name: Any, arguments: Any) -> ToolCall:
+    """Return a tool call whose arguments came as JSON text or as an object; broken text stays in `raw_arguments`."""
+    if isinstance(arguments, dict):
+        raw = write_json(arguments).decode()
+        parsed: Any = arguments
+    else:
+        raw = string_or_empty(arguments)
+        parsed = _parsed_or_none(raw)
+    return ToolCall(
+        id=string_or_empty(call_id),
+        name=string_or_empty(name),
+        arguments=parsed if isinstance(parsed, dict) else {},
+        raw_arguments=raw,
+    )
+
+
+def _parsed_or_none(raw: str) -> Any:
+    try:
+        return parse_json(raw) if raw.strip() else None
+    except ValueError:
+        return None
+
+
+# Vendors' names for the id of an exchange, most specific first (wire/*.md, 2026-11-23).
+REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id", "apim-request-id", "x-debug-trace-id")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.:@/-]{1,128}")
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """Return the vendor's id of the exchange, "" when it gave none or something that is no identifier."""
+    return next((value for name in REQUEST_ID_HEADERS if (value := identifier(headers.get(name)))), "")
+
+
+def identifier(value: Any) -> str:
+    """Return `value` when it is a short plain identifier, else "": prose from outside enters no message."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if _IDENTIFIER.fullmatch(text) else ""

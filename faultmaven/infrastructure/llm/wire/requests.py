@@ -1,0 +1,78 @@
+"""What every dialect's requests share: addresses, keys, the caller's own fields, and notes on what was left out."""
+
+from typing import Any
+
+from faultmaven.domain.chat import ChatRequest
+from faultmaven.infrastructure.http.types import Headers, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.models import ModelFacts
+from faultmaven.infrastructure.llm.wire.reading import write_json
+
+
+def bearer(config: ProviderConfig) -> Headers:
+    """Return the usual header for the key; none when no key is set, as local servers want it."""
+    return Headers({"authorization": f"Bearer {config.api_key}"} if config.api_key else {})
+
+
+def post(
+    config: ProviderConfig,
+    dialect: str,
+    url: str,
+    auth: Headers,
+    body: dict[str, Any],
+    request: ChatRequest,
+    model: str,
+    notes: tuple[str, ...] = (),
+) -> WireRequest:
+    """Return the POST of `body`, with the fields of the caller's `extra` for this provider laid over it."""
+    return WireRequest(
+        origin=config.origin(dialect),
+        url=url,
+        headers=Headers({"content-type": "application/json", **auth, **config.headers}),
+        body=write_json(_merged(body, request.extra.get(config.name, {}))),
+        model=model,
+        secret=config.api_key,
+        notes=notes,
+    )
+
+
+def get(config: ProviderConfig, dialect: str, url: str, auth: Headers) -> WireRequest:
+    """Return the GET of `url`."""
+    return WireRequest(
+        origin=config.origin(dialect),
+        url=url,
+        headers=Headers({**auth, **config.headers}),
+        method="GET",
+        secret=config.api_key,
+    )
+
+
+def _merged(body: dict[str, Any], extra: Any) -> dict[str, Any]:
+    """Lay `extra` over `body`; objects merge key by key, so that one option does not erase its neighbours."""
+    merged = dict(body)
+    for name, value in extra.items():
+        present = merged.get(name)
+        merged[name] = _merged(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def allowed_temperature(request: ChatRequest, facts: ModelFacts, model: str) -> tuple[float | None, tuple[str, ...]]:
+    """Return the temperature to send, None for none, and a note when the model refuses the caller's."""
+    if request.temperature is not None and facts.refuses_temperature:
+        return None, (f"temperature left out: {model} refuses it ({facts.source})",)
+    return request.temperature, ()
+
+
+def allowed_stop(request: ChatRequest, facts: ModelFacts, model: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the stop words to send, and a note when the model refuses the caller's."""
+    if request.stop and facts.refuses_stop:
+        return (), (f"stop left out: {model} refuses it ({facts.source})",)
+    return request.stop, ()
+
+
+def root_of(base_url: str, *versions: str) -> str:
+    """Return `base_url` without its version path, such as "/v1"."""
+    for version in versions:
+        if base_url.endswith(version):
+            return base_url.removesuffix(version)
+    return base_url

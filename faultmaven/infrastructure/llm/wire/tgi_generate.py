@@ -1,0 +1,92 @@
+"""Text Generation Inference's own generate route. Source: wire/huggingface.md section 4, 2026-11-23."""
+
+from typing import Any
+
+from faultmaven.domain.chat import ChatRequest, StopReason
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.http.types import WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, output_limit
+from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.reading import (
+    count,
+    object_or_empty,
+    objects,
+    read_object,
+    required_text,
+    string_or_empty,
+)
+from faultmaven.infrastructure.llm.wire.requests import bearer, get, post, root_of
+from faultmaven.infrastructure.llm.wire.transcript import transcript
+
+DIALECT = "tgi-generate"
+FEATURES = frozenset({"turns", "seed"})
+HAS_TURNS = False
+MODEL_IN_REQUEST = False
+
+STOP_REASONS = {
+    "eos_token": StopReason.STOP,
+    "stop_sequence": StopReason.STOP,
+    "length": StopReason.MAX_TOKENS,
+}
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+    """Return the POST to `{root}/generate`. A temperature of 0 is sent as greedy decoding, which it means."""
+    limit = request.max_tokens
+    parameters: dict[str, Any] = {
+        "max_new_tokens": limit if limit is not None else output_limit(config.default_max_tokens, UNKNOWN_MODEL),
+        "return_full_text": False,
+        "details": True,
+    }
+    if request.temperature == 0:
+        parameters["do_sample"] = False
+    elif request.temperature is not None:
+        parameters["do_sample"] = True
+        parameters["temperature"] = request.temperature
+    if request.stop:
+        parameters["stop"] = list(request.stop)
+    if request.seed is not None:
+        parameters["seed"] = request.seed
+    body = {"inputs": transcript(request), "parameters": parameters}
+    return post(config, DIALECT, f"{_root(config)}/generate", bearer(config), body, request, model)
+
+
+def _root(config: ProviderConfig) -> str:
+    return root_of(config.base_url, "/v1")
+
+
+def parse_response(reply: WireReply) -> Answer:
+    """Read a generation, which some routes wrap in a list of one; see `Wire.parse_response`."""
+    data = _unwrapped(reply)
+    raise_for_error_body(reply, data)
+    details = object_or_empty(data.get("details"))
+    output = count(details.get("generated_tokens"))
+    prompt = count(details.get("input_length"))
+    if prompt is None and objects(details.get("prefill")):
+        prompt = len(objects(details["prefill"]))
+    return Answer(
+        content=required_text(reply, data, "generated_text"),
+        stop_reason=STOP_REASONS.get(string_or_empty(details.get("finish_reason")), StopReason.UNKNOWN),
+        usage=None if prompt is None and output is None else Usage.from_totals(prompt, output),
+        raw=data,
+    )
+
+
+def _unwrapped(reply: WireReply) -> dict[str, Any]:
+    body = reply.body.strip()
+    if body.startswith(b"[") and body.endswith(b"]"):
+        return read_object(WireReply(reply.request, reply.status, reply.headers, body[1:-1], reply.time_to_headers))
+    return read_object(reply)
+
+
+def build_models_request(config: ProviderConfig) -> WireRequest:
+    """Return the GET of `{root}/info`, which names the one model."""
+    return get(config, DIALECT, f"{_root(config)}/info", bearer(config))
+
+
+def parse_models(reply: WireReply) -> list[str]:
+    """Return the one model the server runs."""
+    model = string_or_empty(read_object(reply).get("model_id"))
+    return [model] if model else []

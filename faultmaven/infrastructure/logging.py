@@ -1,0 +1,141 @@
+"""Events as log records: structlog in front of the standard logger `faultmaven`, and no handler of ours.
+
+Each event is one record with a name and fields; prompts, answers and keys are in none of them.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+import structlog
+
+from faultmaven.domain.attempts import Attempt
+from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
+
+LOGGER_NAME = "faultmaven"
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _attempt_fields(attempt: Attempt) -> dict[str, Any]:
+    fields = {
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "outcome": attempt.outcome,
+        "status": attempt.status,
+        "request_id": attempt.request_id,
+        "duration_ms": _milliseconds(attempt.duration),
+        "notes": list(attempt.notes),
+    }
+    return {name: value for name, value in fields.items() if value not in (None, "", [])}
+
+
+def describe(event: Event) -> tuple[int, str, dict[str, Any]]:
+    """Return an event's level, name and fields."""
+    match event:
+        case AttemptStarted():
+            fields = {"provider": event.provider, "model": event.model, "timeout_s": round(event.timeout, 3)}
+            return logging.DEBUG, "attempt_started", {"call": event.call, "attempt": event.number, **fields}
+        case AttemptEnded():
+            level = logging.DEBUG if event.attempt.outcome == "answered" else logging.WARNING
+            fields = {"call": event.call, "attempt": event.number, **_attempt_fields(event.attempt)}
+            return level, "attempt_ended", fields
+        case FellBack():
+            fields = {"call": event.call, "provider": event.provider, "successor": event.successor}
+            return logging.WARNING, "fell_back", {**fields, "reason": event.reason}
+        case CallAnswered():
+            fields = {
+                "call": event.call,
+                "provider": event.provider,
+                "model": event.model,
+                "attempts": len(event.attempts),
+                "duration_ms": _milliseconds(event.duration),
+                "stop_reason": event.stop_reason,
+            }
+            total = event.usage.total if event.usage else None
+            return logging.INFO, "call_answered", fields | ({"tokens": total} if total is not None else {})
+        case CallFailed():
+            fields = {"call": event.call, "reason": event.reason, "attempts": len(event.attempts)}
+            level = logging.INFO if event.reason == "cancelled" else logging.ERROR
+            return level, "call_failed", {**fields, "duration_ms": _milliseconds(event.duration)}
+
+
+def _as_record(
+    logger: Any, method: str, event_dict: Mapping[str, Any]
+) -> tuple[tuple[str], dict[str, dict[str, dict[str, Any]]]]:
+    """Hand the event to the standard logger: readable text as the message, the fields beside it for formatters."""
+    fields = {name: value for name, value in event_dict.items() if name != "event"}
+    told = " ".join(f"{name}={value}" for name, value in fields.items())
+    return (f"{event_dict['event']} {told}",), {"extra": {"faultmaven": {"event": event_dict["event"], **fields}}}
+
+
+def get_logger() -> Any:
+    """Return structlog's face of the standard logger `faultmaven`, independent of the host's structlog settings."""
+    return structlog.wrap_logger(
+        logging.getLogger(LOGGER_NAME),
+        processors=[structlog.stdlib.filter_by_level, _as_record],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        context_class=dict,
+        cache_logger_on_first_use=True,
+    )
+
+
+class LoggingObserver:
+    """An `Observer` that writes every event to the logger; costs one comparison when its level is off."""
+
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
+        self._standard = logging.getLogger(LOGGER_NAME)
+
+    def __call__(self, event: Event, /) -> None:
+        """Log `event`."""
+        if not self._standard.isEnabledFor(logging.ERROR):
+            return
+        level, name, fields = describe(event)
+        if self._standard.isEnabledFor(level):
+            self._logger.log(level, name, **fields)
+
+
+class _Formatter(logging.Formatter):
+    """Renders our records from their fields, and every other one from its message."""
+
+    def __init__(self, render: Callable[[Any, str, dict[str, Any]], str | bytes]) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = dict(getattr(record, LOGGER_NAME, None) or {"event": record.getMessage()})
+        event = {
+            "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            **fields,
+        }
+        return str(self._render(None, record.levelname.lower(), event))
+
+
+def configure_logging(level: str, form: str | None, stream: TextIO | None = None) -> None:
+    """Give the logger `faultmaven` one handler of ours, in place of an earlier one of ours.
+
+    Args:
+        level: A standard level's name.
+        form: "json" or "console"; None is console on a terminal and JSON elsewhere.
+        stream: None is standard error.
+    """
+    target = stream or sys.stderr
+    console = form == "console" or (form is None and target.isatty())
+    render: Any = (
+        structlog.dev.ConsoleRenderer(colors=target.isatty()) if console else structlog.processors.JSONRenderer()
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(_Formatter(render))
+    handler.set_name("faultmaven")
+    logger = logging.getLogger(LOGGER_NAME)
+    for old in [old for old in logger.handlers if old.get_name() == "faultmaven"]:
+        logger.removeHandler(old)
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False

@@ -1,0 +1,362 @@
+"""The only reader of the environment: layers of variables, and typed settings made from them."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import dotenv
+import pydantic
+
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.names import did_you_mean, nearest
+
+ARGUMENT = "argument"
+PROCESS = "process environment"
+DEFAULT = "default"
+
+# Accepted beside the name that rows write; the row's own name wins.
+SECOND_NAMES = MappingProxyType({"LOCAL_LLM_BASE_URL": "LOCAL_LLM_URL"})
+
+# What vendors' own tools call it, and what we read. Set while ours is not, it is worth a warning.
+VENDOR_NAMES = MappingProxyType(
+    {
+        "OPENAI_BASE_URL": "OPENAI_API_BASE",
+        "ANTHROPIC_AUTH_TOKEN": "ANTHROPIC_API_KEY",
+        "ANTHROPIC_BASE_URL": "ANTHROPIC_API_BASE",
+        "GOOGLE_API_KEY": "GEMINI_API_KEY",
+        "GOOGLE_GEMINI_BASE_URL": "GEMINI_API_BASE",
+        "CO_API_KEY": "COHERE_API_KEY",
+        "CO_API_URL": "COHERE_API_BASE",
+        "HF_TOKEN": "HUGGINGFACE_API_KEY",
+        "HUGGING_FACE_HUB_TOKEN": "HUGGINGFACE_API_KEY",
+        "OLLAMA_HOST": "OLLAMA_API_BASE",
+        "AZURE_OPENAI_API_KEY": "AZURE_API_KEY",
+        "AZURE_OPENAI_ENDPOINT": "AZURE_API_BASE",
+        "NVIDIA_NIM_API_KEY": "NVIDIA_API_KEY",
+        "NVIDIA_NIM_API_BASE": "NVIDIA_API_BASE",
+        "DEEPINFRA_TOKEN": "DEEPINFRA_API_KEY",
+        "LM_API_TOKEN": "LMSTUDIO_API_KEY",
+        "LM_STUDIO_API_KEY": "LMSTUDIO_API_KEY",
+    }
+)
+
+PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A variable's value, where it came from, and the sources it overrode."""
+
+    value: str = field(repr=False)
+    source: str
+    overrode: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Variables of one source."""
+
+    source: str
+    values: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Layers of variables, the strongest first. A blank value is unset and lets the lower layer show."""
+
+    layers: tuple[Layer, ...] = ()
+    name: str = ""
+    notes: tuple[str, ...] = ()
+
+    def find(self, variable: str) -> Found | None:
+        """Return the effective value of `variable` with its provenance, None when no layer sets it."""
+        for name in filter(None, (variable, SECOND_NAMES.get(variable))):
+            hits = [(layer.source, value) for layer in self.layers if (value := layer.values.get(name, "").strip())]
+            if hits:
+                shown_as = "" if name == variable else f" as {name}"
+                source, value = hits[0]
+                return Found(value, source + shown_as, tuple(lower for lower, _ in hits[1:]))
+        return None
+
+    def get(self, variable: str) -> str:
+        """Return the effective value of `variable`, "" when no layer sets it."""
+        found = self.find(variable)
+        return found.value if found else ""
+
+    def find_secret(self, variable: str) -> Found | None:
+        """Return the key that `variable` holds, or that the file named by `<variable>_FILE` holds.
+
+        Raises:
+            ConfigurationError: both are set, the file cannot be read or is empty, or the key has characters that no
+                header can carry.
+        """
+        direct, in_file = self.find(variable), self.find(f"{variable}_FILE")
+        if direct and in_file:
+            raise ConfigurationError(
+                f"{variable} ({direct.source}) and {variable}_FILE ({in_file.source}) are both set",
+                advice="Keep one of them.",
+            )
+        found = _read_secret(variable, in_file) if in_file else direct
+        if found and not (found.value.isascii() and found.value.isprintable() and " " not in found.value):
+            raise ConfigurationError(
+                f"{variable} ({found.source}) holds a character that no HTTP header can carry",
+                advice="Copy the key again, without spaces, line breaks or quotation marks.",
+            )
+        return found
+
+    def variables(self) -> dict[str, str]:
+        """Return every variable that any layer sets, with the source that wins."""
+        names: dict[str, str] = {}
+        for layer in self.layers:
+            for name, value in layer.values.items():
+                if value.strip():
+                    names.setdefault(name, layer.source)
+        return names
+
+
+def _read_secret(variable: str, named: Found) -> Found:
+    try:
+        text = Path(named.value).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{variable}_FILE ({named.source}) names a file that cannot be read: {type(error).__name__}",
+            advice="Check the path and its permissions.",
+        ) from None
+    if not text:
+        raise ConfigurationError(f"{variable}_FILE ({named.source}) names a file that is empty")
+    return Found(text, f"file named by {variable}_FILE ({named.source})", named.overrode)
+
+
+def read_environment(env: Mapping[str, str] | None = None, directory: Path | None = None) -> Environment:
+    """Return the layers of variables.
+
+    Args:
+        env: These and nothing else: neither the process's environment nor any `.env` is read then.
+        directory: Where `.env` and `.env.<FAULTMAVEN_ENV>` lie; None is the working directory.
+
+    Raises:
+        ConfigurationError: `FAULTMAVEN_ENV` is no plain name, or a file cannot be read.
+    """
+    if env is not None:
+        given = {str(name): value for name, value in env.items()}
+        for name, value in given.items():
+            if not isinstance(value, str):
+                raise ConfigurationError(f"{name} (argument) is a {type(value).__name__}, not a string")
+        return Environment((Layer(ARGUMENT, given),), given.get("FAULTMAVEN_ENV", "").strip())
+    process = dict(os.environ)
+    name = process.get("FAULTMAVEN_ENV", "").strip()
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise ConfigurationError("FAULTMAVEN_ENV is not a plain name", advice="Use a name such as staging.")
+    directory = directory or Path()
+    files = [f".env.{name}", ".env"] if name else [".env"]
+    layers = [Layer(PROCESS, process)]
+    layers += [Layer(file, _read_dotenv(directory / file)) for file in files if (directory / file).is_file()]
+    return Environment(tuple(layers), name, tuple(_missing_file(directory, name)))
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    try:
+        values = dotenv.dotenv_values(path, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path.name} cannot be read: {type(error).__name__}") from None
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _missing_file(directory: Path, name: str) -> Iterable[str]:
+    if not name or (directory / f".env.{name}").is_file():
+        return
+    others = sorted(path.name.removeprefix(".env.") for path in directory.glob(".env.*"))
+    others = [other for other in others if other not in ("example", "local", "sample")]
+    if others:
+        yield f"FAULTMAVEN_ENV={name}, but there is no .env.{name}{did_you_mean(name, others)}"
+
+
+def _split_list(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class Settings(pydantic.BaseModel):
+    """Typed values of every variable that is not a row's. Times are in seconds."""
+
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True, validate_by_alias=True
+    )
+
+    chat_provider: str | None = pydantic.Field(default=None, validation_alias="CHAT_PROVIDER")
+    multimodal_provider: str | None = pydantic.Field(default=None, validation_alias="MULTIMODAL_PROVIDER")
+    synthesis_provider: str | None = pydantic.Field(default=None, validation_alias="SYNTHESIS_PROVIDER")
+    classifier_provider: str | None = pydantic.Field(default=None, validation_alias="CLASSIFIER_PROVIDER")
+    code_provider: str | None = pydantic.Field(default=None, validation_alias="CODE_PROVIDER")
+    fallback_chain: tuple[str, ...] = pydantic.Field(default=(), validation_alias="LLM_FALLBACK_CHAIN")
+    strict_provider_mode: bool = pydantic.Field(default=False, validation_alias="STRICT_PROVIDER_MODE")
+    request_timeout: float | None = pydantic.Field(
+        default=None, validation_alias="LLM_REQUEST_TIMEOUT", gt=0, allow_inf_nan=False
+    )
+    deadline: float = pydantic.Field(default=120.0, validation_alias="LLM_DEADLINE", gt=0, allow_inf_nan=False)
+    max_retries: int | None = pydantic.Field(default=None, validation_alias="LLM_MAX_RETRIES", ge=0)
+    max_tokens: int | None = pydantic.Field(default=None, validation_alias="LLM_MAX_TOKENS", ge=1)
+    confidence_threshold: float = pydantic.Field(default=0.0, validation_alias="LLM_CONFIDENCE_THRESHOLD", ge=0, le=1)
+    http_carrier: Literal["auto", "httpx"] = pydantic.Field(default="auto", validation_alias="LLM_HTTP_CARRIER")
+    providers_file: str | None = pydantic.Field(default=None, validation_alias="LLM_PROVIDERS_FILE")
+    faultmaven_env: str | None = pydantic.Field(default=None, validation_alias="FAULTMAVEN_ENV")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = pydantic.Field(
+        default="INFO", validation_alias="LOG_LEVEL"
+    )
+    log_format: Literal["json", "console"] | None = pydantic.Field(default=None, validation_alias="LOG_FORMAT")
+    https_proxy: str = pydantic.Field(default="", validation_alias="HTTPS_PROXY", repr=False)
+    http_proxy: str = pydantic.Field(default="", validation_alias="HTTP_PROXY", repr=False)
+    all_proxy: str = pydantic.Field(default="", validation_alias="ALL_PROXY", repr=False)
+    no_proxy: tuple[str, ...] = pydantic.Field(default=(), validation_alias="NO_PROXY")
+    ssl_cert_file: str = pydantic.Field(default="", validation_alias="SSL_CERT_FILE")
+    ssl_cert_dir: str = pydantic.Field(default="", validation_alias="SSL_CERT_DIR")
+
+    _split = pydantic.field_validator("fallback_chain", "no_proxy", mode="before")(_split_list)
+
+    @pydantic.field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @pydantic.field_validator("http_carrier", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @property
+    def role_providers(self) -> dict[str, str | None]:
+        """The primary that each role names, None where it names none."""
+        return {
+            "chat": self.chat_provider,
+            "multimodal": self.multimodal_provider,
+            "synthesis": self.synthesis_provider,
+            "classifier": self.classifier_provider,
+            "code": self.code_provider,
+        }
+
+
+VARIABLES: dict[str, str] = {str(info.validation_alias): name for name, info in Settings.model_fields.items()}
+_CHOICES = {
+    "LLM_HTTP_CARRIER": ("auto", "httpx"),
+    "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "LOG_FORMAT": ("json", "console"),
+    "STRICT_PROVIDER_MODE": ("true", "false"),
+}
+
+
+def find_setting(environment: Environment, variable: str) -> Found | None:
+    """Return a setting's value with its provenance; proxies are also known by their lower-case names."""
+    found = environment.find(variable)
+    if found is None and variable in PROXY_VARIABLES:
+        found = environment.find(variable.lower())
+    return found
+
+
+def load_settings(environment: Environment) -> Settings:
+    """Return the typed settings of `environment`.
+
+    Raises:
+        ConfigurationError: lists every variable whose value does not parse, with its source and the nearest right
+            value; the value itself is not shown, since a key may have been pasted there.
+    """
+    found = {variable: hit for variable in VARIABLES if (hit := find_setting(environment, variable))}
+    try:
+        return Settings.model_validate({variable: hit.value for variable, hit in found.items()})
+    except pydantic.ValidationError as error:
+        faults = [
+            f"{fault['loc'][0]} ({found[str(fault['loc'][0])].source}): {_expected(fault, found)}"
+            for fault in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        raise faults_error("the environment", faults) from None
+
+
+def _expected(fault: Any, found: Mapping[str, Found]) -> str:
+    variable = str(fault["loc"][0])
+    choices = _CHOICES.get(variable)
+    if choices is None:
+        return str(fault["msg"])
+    match = nearest(found[variable].value, choices)
+    return f"must be one of {', '.join(choices)}" + (f"; did you mean {match!r}?" if match else "")
+
+
+def faults_error(where: str, faults: list[str]) -> ConfigurationError:
+    """Return one error that lists every fault."""
+    if len(faults) == 1:
+        return ConfigurationError(faults[0])
+    return ConfigurationError(f"{len(faults)} faults in {where}:" + "".join(f"\n- {fault}" for fault in faults))
+
+
+def environment_warnings(environment: Environment, row_variables: Iterable[str]) -> list[str]:
+    """Return what looks like a mistake: a vendor's name in place of ours, an unknown `LLM_*`, a near miss of a name."""
+    known = {*VARIABLES, *row_variables, *SECOND_NAMES.values()}
+    known |= {f"{name}_FILE" for name in row_variables if name.endswith("_KEY")}
+    present = environment.variables()
+    warnings = [*environment.notes]
+    for name, source in present.items():
+        ours = VENDOR_NAMES.get(name)
+        if ours and ours in known and ours not in present:
+            warnings.append(f"{name} ({source}) is not read here; set {ours}")
+        elif name in known or name in VENDOR_NAMES:
+            continue
+        elif name.startswith("LLM_"):
+            warnings.append(f"{name} ({source}) is unknown{did_you_mean(name, known)}")
+        elif match := _near_miss(name, known, present):
+            warnings.append(f"{name} ({source}) is not read; did you mean {match}?")
+    return warnings
+
+
+def _near_miss(name: str, known: Iterable[str], present: Mapping[str, str]) -> str | None:
+    """Return the unset variable that `name` nearly is; only names that begin alike are compared, for speed."""
+    alike = [candidate for candidate in known if candidate[:3] == name[:3] and candidate not in present]
+    match = nearest(name, alike) if alike else None
+    return match if match and _differ_little(name, match) else None
+
+
+def _differ_little(name: str, other: str) -> bool:
+    return difflib.SequenceMatcher(None, name, other).ratio() >= 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigEntry:
+    """One line of `faultmaven config`: what holds, where it came from, what it overrode. Keys show as set or unset."""
+
+    variable: str
+    value: str
+    source: str
+    overrode: tuple[str, ...] = ()
+    provider: str = ""
+
+
+def settings_entries(environment: Environment, settings: Settings) -> list[ConfigEntry]:
+    """Return an entry for every setting, defaults included."""
+    entries = []
+    for variable, name in VARIABLES.items():
+        found = find_setting(environment, variable)
+        value = getattr(settings, name)
+        entries.append(
+            ConfigEntry(variable, show(value), found.source if found else DEFAULT, found.overrode if found else ())
+        )
+    return entries
+
+
+def show(value: Any) -> str:
+    """Return a value as `config` prints it: "" for unset, lists with commas, no credentials inside addresses."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return without_credentials(str(value))
+
+
+def without_credentials(address: str) -> str:
+    """Return an address without the user and password that may stand in it."""
+    return re.sub(r"(?<=//)[^/@\s]+@", "***@", address)

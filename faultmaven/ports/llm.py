@@ -1,0 +1,94 @@
+"""Whoever answers prompts."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypedDict, Unpack
+
+from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt, StreamChunk, Tool
+
+
+class Options(TypedDict, total=False):
+    """What a caller may set beyond model, limit and temperature. None or absent: the vendor's default.
+
+    Text works today with every option below that has no mark. Options marked (*) reach only providers that declare
+    the feature; a request that needs one is never sent to a provider without it.
+    """
+
+    tools: Sequence[Tool] | None  # (*)
+    tool_choice: str | None  # (*)
+    response_format: Any  # (*)
+    stop: str | Sequence[str] | None
+    seed: int | None
+    reasoning: str | int | None  # (*) a hint: left out, and noted in the ledger, where it is not known
+    cache_prompt: bool | None  # (*) a hint, likewise
+    deadline: float | None
+    min_output_tokens: int | None
+    metadata: Mapping[str, Any] | None
+    extra: Mapping[str, Mapping[str, Any]] | None
+
+
+class LLMStream(Protocol):
+    """An answer on its way: iterate for its chunks; `response` is there once the last one was read."""
+
+    def __aiter__(self) -> AsyncIterator[StreamChunk]:
+        """Return the iterator over the chunks."""
+        ...
+
+    @property
+    def response(self) -> LLMResponse:
+        """The whole answer. Raises InvalidRequestError while the stream has not been read to its end."""
+        ...
+
+
+class LLMProvider(Protocol):
+    """The port that hosts annotate: one provider, or a router made of many, or a fake."""
+
+    @property
+    def provider_name(self) -> str:
+        """The provider's unique name."""
+        ...
+
+    def is_available(self) -> bool:
+        """Return whether it is configured; asks nobody over the network."""
+        ...
+
+    def get_supported_models(self) -> list[str]:
+        """Return the models it is configured with, the default first."""
+        ...
+
+    async def generate(
+        self,
+        prompt: Prompt,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        **options: Unpack[Options],
+    ) -> LLMResponse:
+        """Return the answer to `prompt`, or raise an `LLMError`."""
+        ...
+
+    def stream(
+        self,
+        prompt: Prompt,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        **options: Unpack[Options],
+    ) -> AbstractAsyncContextManager[LLMStream]:
+        """Return a context that opens the stream on entry and closes it on exit."""
+        ...
+
+
+class ChatBackend(Protocol):
+    """The inner face of a provider: one request value in, one answer out. The router knows providers by this only."""
+
+    async def answer(self, request: ChatRequest) -> LLMResponse:
+        """Return the answer within `request.timeout` seconds.
+
+        `attempts` of the answer, and of every `LLMError` raised after sending, holds exactly one line: this attempt.
+        """
+        ...
+
+    def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
+        """Return a context that opens the answer's stream."""
+        ...
