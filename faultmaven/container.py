@@ -79,6 +79,16 @@ def build_warned_observer(logger: Any, registry: ProviderRegistry) -> Observer:
     return LoggingObserver(logger)
 
 
+def read_opening_settings(load: Callable[[], Sources]) -> Settings:
+    """Return the settings that parts with a life of their own are built with: the transport outlives reloads."""
+    return load().settings
+
+
+def read_settings(registry: ProviderRegistry) -> Settings:
+    """Return the settings in force, those of the last reload."""
+    return registry.settings
+
+
 def read_configuration(registry: ProviderRegistry) -> list[ConfigEntry]:
     """Return every effective value with its source."""
     return registry.entries()
@@ -104,13 +114,14 @@ class Container(containers.DeclarativeContainer):
 
     sources = providers.Callable(build_sources, env, only_given, given_settings)
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(SystemClock)
-    settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(lambda load: load().settings, sources)
+    opening_settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(read_opening_settings, sources)
     transport: providers.Provider[HTTPTransport] = providers.ThreadSafeSingleton(
-        build_transport, clock, http_client, settings
+        build_transport, clock, http_client, opening_settings
     )
     registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
         build_registry, sources, transport, clock, given=given, only_given=only_given
     )
+    settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)
     logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
     observer: providers.Provider[Any] = providers.ThreadSafeSingleton(build_warned_observer, logger, registry)
     llm: providers.Provider[LLMProvider] = providers.Factory(build_llm, registry, clock, observer)
@@ -160,10 +171,10 @@ def create_container(
     for name in ("http_client", "clock", "observer", "transport", "registry"):
         if name in parts:
             _override(container, name, parts[name])
+    container.registry()
     settings = container.settings()
     if parts.get("configure_logging"):
         configure_logging(settings.log_level, settings.log_format)
-    container.registry()
     container.observer()
     return container
 

@@ -6,39 +6,44 @@ from faultmaven.application.acceptance import fault
 from faultmaven.application.plan import Candidate
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
-from faultmaven.domain.errors import LLMError, ProviderTimeoutError
+from faultmaven.domain.errors import LLMError
 from faultmaven.ports.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an attempt: its ledger line, and an answer, an error, or an error that holds an answer."""
+    """What came of an attempt: its ledger line, and an answer that will do or the error that it amounts to."""
 
     attempt: Attempt
-    response: LLMResponse | None = None
+    answer: LLMResponse | None = None
     error: LLMError | None = None
 
 
 async def attempt(candidate: Candidate, request: ChatRequest, timeout: float, clock: Clock) -> Outcome:
-    """Ask `candidate` once, within `timeout` seconds; every `LLMError` becomes part of the outcome."""
+    """Ask `candidate` once, within `timeout` seconds; every `LLMError` becomes part of the outcome.
+
+    The registry's name stands on the answer and on the error, whatever the provider calls itself.
+    """
     route = candidate.route
     request = replace(request, model=candidate.model, timeout=timeout)
     started = clock.monotonic()
     try:
         response = await route.backend.answer(request)
     except LLMError as error:
-        error.provider = error.provider or route.name
+        error.provider = route.name
         return Outcome(_line(candidate, error.attempts, clock.monotonic() - started, error), error=error)
-    error_of_answer = fault(response, request)
-    line = _line(candidate, response.attempts, clock.monotonic() - started, error_of_answer)
+    if response.provider != route.name:
+        response = replace(response, provider=route.name)
+    unfit = fault(response, request)
+    line = _line(candidate, response.attempts, clock.monotonic() - started, unfit)
     if not line.model:
         line = replace(line, model=response.model)
-    return Outcome(line, response=response, error=error_of_answer)
+    return Outcome(line, error=unfit) if unfit else Outcome(line, answer=response)
 
 
 def _line(candidate: Candidate, reported: tuple[Attempt, ...], duration: float, error: LLMError | None) -> Attempt:
     """Complete what the provider reported of itself; one that reports nothing still gets its line."""
-    own = reported[-1] if reported else Attempt(candidate.route.name, candidate.model or "")
+    own = reported[-1] if reported else Attempt(candidate.route.name, candidate.effective_model)
     return replace(
         own,
         provider=candidate.route.name,
@@ -47,8 +52,3 @@ def _line(candidate: Candidate, reported: tuple[Attempt, ...], duration: float, 
         notes=candidate.notes + own.notes,
         error=error.problem if error else "",
     )
-
-
-def timed_out(outcome: Outcome) -> bool:
-    """Return whether the attempt ended because its time did."""
-    return isinstance(outcome.error, ProviderTimeoutError)

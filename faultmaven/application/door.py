@@ -9,6 +9,7 @@ from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.ports.llm import Options
 
+LARGEST = 10**9
 OPTION_NAMES = frozenset(Options.__annotations__)
 
 
@@ -59,6 +60,7 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
                 f"prompt[{position}] is a {type(message).__name__}, not a Message",
                 advice="Build turns with Message.system, Message.user and Message.assistant.",
             )
+        _check_text(f"prompt[{position}]", message.text)
     asked = [message for message in prompt if message.role in ("user", "tool")]
     if not asked:
         raise InvalidRequestError("the prompt has no user or tool turn")
@@ -70,6 +72,25 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
 def _check_model(model: Any) -> None:
     if model is not None and not isinstance(model, str):
         raise InvalidRequestError(f"model is a {type(model).__name__}, not a string")
+    _check_text("model", model or "")
+
+
+def _check_text(name: str, text: str) -> None:
+    """Refuse what no encoding can send: half of a surrogate pair, as a lossy decoder or a cut leaves behind."""
+    position = _lone_surrogate(text)
+    if position is not None:
+        raise InvalidRequestError(
+            f"{name} holds a lone surrogate at character {position}, which no encoding can send",
+            advice="Decode its source with errors='replace', or clean it with text.encode(errors='replace').decode().",
+        )
+
+
+def _lone_surrogate(text: str) -> int | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
 
 
 def _check_count(name: str, value: Any) -> None:
@@ -91,6 +112,8 @@ def _check_number(name: str, value: Any, *, least: float = -math.inf, above: flo
         return
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a number")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise InvalidRequestError(f"{name} is out of range")  # an int may be too large for a float, or to be shown
     if not math.isfinite(value) or value < least or value <= above:
         raise InvalidRequestError(f"{name} is {value}, out of range")
 
@@ -104,4 +127,6 @@ def _stop(value: Any) -> tuple[str, ...]:
     words = (value,) if isinstance(value, str) else tuple(value)
     if not all(isinstance(word, str) and word for word in words):
         raise InvalidRequestError("stop holds something that is not a non-empty string")
+    for position, word in enumerate(words):
+        _check_text(f"stop[{position}]", word)
     return words

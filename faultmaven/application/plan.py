@@ -40,6 +40,15 @@ class Route:
     features: frozenset[str] = frozenset()
     timeout_for: Callable[[str], float] | None = None
 
+    @property
+    def own_model(self) -> str:
+        """The model it uses when none is asked for, "" when the server decides."""
+        return self.models[0] if self.models else ""
+
+    def attempt_timeout(self, model: str) -> float:
+        """Return the seconds that one attempt of `model` gets."""
+        return self.timeout_for(model) if self.timeout_for else self.timeout
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -69,6 +78,11 @@ class Candidate:
     model: str | None
     timeout: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def effective_model(self) -> str:
+        """The model that will be asked, "" when the server decides."""
+        return self.model or self.route.own_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +190,12 @@ def _missing(name: str, generation: Generation) -> str:
 def _candidate(route: Route, request: ChatRequest, *, first: bool) -> Candidate:
     # Whoever lists the requested model gets it; the primary gets it even unlisted, unless another lists it.
     model = request.model if request.model and (first or request.model in route.models) else None
-    effective = model or (route.models[0] if route.models else "")
-    timeout = route.timeout_for(effective) if route.timeout_for else route.timeout
     notes = tuple(
         f"{hint} left out: {route.name} does not take it"
         for hint in HINTS
         if getattr(request, hint) is not None and hint not in route.features
     )
-    return Candidate(route, model, timeout, notes)
+    return Candidate(route, model, route.attempt_timeout(model or route.own_model), notes)
 
 
 def _model_first(candidates: list[Candidate], model: str | None) -> list[Candidate]:
@@ -199,9 +211,7 @@ def _model_first(candidates: list[Candidate], model: str | None) -> list[Candida
 
 def _with_own_model(candidate: Candidate) -> Candidate:
     route = candidate.route
-    own = route.models[0] if route.models else ""
-    timeout = route.timeout_for(own) if route.timeout_for else route.timeout
-    return Candidate(route, None, timeout, candidate.notes)
+    return Candidate(route, None, route.attempt_timeout(route.own_model), candidate.notes)
 
 
 def needs(request: ChatRequest) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Unpack
 
 from faultmaven.application.acceptance import is_confident
-from faultmaven.application.attempt import Outcome, attempt, timed_out
+from faultmaven.application.attempt import Outcome, attempt
 from faultmaven.application.door import chat_request
 from faultmaven.application.plan import Candidate, Generation, Plan, Route, check_role, plan, share
 from faultmaven.application.whole_stream import whole_stream
@@ -32,8 +32,13 @@ class _Call:
     attempts: list[Attempt] = field(default_factory=list)
     causes: list[LLMError] = field(default_factory=list)
     best: LLMResponse | None = None
+    kept: int = 0
     pending: Candidate | None = None
     pending_since: float = 0.0
+
+    def keep(self, response: LLMResponse) -> None:
+        """Keep `response`, the newest attempt's."""
+        self.best, self.kept = response, len(self.attempts) - 1
 
 
 class LLMRouter:
@@ -137,45 +142,48 @@ class LLMRouter:
         return self._answered(call, response)
 
     async def _run(self, planned: Plan, request: ChatRequest, call: _Call, threshold: float) -> LLMResponse:
+        """Ask the candidates in order; return the first answer that will do, or the best there was."""
         ends = call.started + planned.deadline
-        last = len(planned.candidates) - 1
-        for position, candidate in enumerate(planned.candidates):
-            remaining = ends - self._clock.monotonic()
-            allowed = min(candidate.timeout, share(remaining, last - position))
+        candidates = planned.candidates
+        for position, candidate in enumerate(candidates):
+            successors = candidates[position + 1 :]
+            allowed = min(candidate.timeout, share(ends - self._clock.monotonic(), len(successors)))
             outcome = await self._attempt(candidate, request, allowed, call)
-            response, error = outcome.response, outcome.error
-            if response is not None and error is None:
-                if is_confident(response, candidate.route, threshold):
-                    return response
-                call.best = _better(call.best, response)
-                reason = "low confidence"
-            else:
-                assert error is not None  # noqa: S101 - an outcome holds a response or an error
-                call.causes.append(error)
-                if not error.elsewhere:
-                    raise error
-                if timed_out(outcome) and position == last and allowed < candidate.timeout and call.best is None:
-                    raise _deadline_error(planned, call) from error
-                reason = type(error).__name__
-            if position < last:
-                successor = planned.candidates[position + 1].route.name
-                self._observer(FellBack(call.number, candidate.route.name, successor, reason))
+            if outcome.answer is not None:
+                if is_confident(outcome.answer, candidate.route, threshold):
+                    call.keep(outcome.answer)
+                    return outcome.answer
+                if call.best is None or outcome.answer.confidence > call.best.confidence:
+                    call.keep(outcome.answer)
+            if outcome.error is not None:
+                call.causes.append(outcome.error)
+                if not outcome.error.elsewhere:
+                    raise outcome.error
+            if successors:
+                reason = type(outcome.error).__name__ if outcome.error else "low confidence"
+                self._observer(FellBack(call.number, candidate.route.name, successors[0].route.name, reason))
         if call.best is not None:
             return call.best
-        if len(planned.candidates) == 1:
-            raise call.causes[0]
-        raise AllProvidersFailedError(call.causes) from call.causes[-1]
+        raise self._exhausted(planned, call)
+
+    def _exhausted(self, planned: Plan, call: _Call) -> LLMError:
+        """Return the error of a call whose candidates have all failed."""
+        if self._elapsed(call) >= planned.deadline:
+            error: LLMError = _deadline_error(planned, call)
+        elif len(planned.candidates) == 1:
+            return call.causes[0]
+        else:
+            error = AllProvidersFailedError(call.causes)
+        error.__cause__ = call.causes[-1]
+        return error
 
     async def _attempt(self, candidate: Candidate, request: ChatRequest, allowed: float, call: _Call) -> Outcome:
         number = len(call.attempts) + 1
-        name = candidate.route.name
-        model = candidate.model or (candidate.route.models[0] if candidate.route.models else "")
+        name, model = candidate.route.name, candidate.effective_model
         self._observer(AttemptStarted(call.number, number, name, model, allowed))
         call.pending, call.pending_since = candidate, self._clock.monotonic()
         outcome = await attempt(candidate, request, allowed, self._clock)
         call.pending = None
-        if not outcome.attempt.model:
-            outcome = replace(outcome, attempt=replace(outcome.attempt, model=model))
         call.attempts.append(outcome.attempt)
         self._observer(AttemptEnded(call.number, number, outcome.attempt))
         return outcome
@@ -184,16 +192,16 @@ class LLMRouter:
         """Give the attempt that was cut off its line in the ledger."""
         if call.pending is None:
             return
-        route = call.pending.route
-        model = call.pending.model or (route.models[0] if route.models else "")
+        candidate, call.pending = call.pending, None
         duration = self._clock.monotonic() - call.pending_since
-        line = Attempt(route.name, model, outcome, duration=duration, notes=call.pending.notes)
+        name, model = candidate.route.name, candidate.effective_model
+        line = Attempt(name, model, outcome, duration=duration, notes=candidate.notes)
         call.attempts.append(line)
-        call.pending = None
         self._observer(AttemptEnded(call.number, len(call.attempts), line))
 
     def _answered(self, call: _Call, response: LLMResponse) -> LLMResponse:
-        attempts = _mark_kept(call.attempts, response)
+        call.attempts[call.kept] = replace(call.attempts[call.kept], kept=True)
+        attempts = tuple(call.attempts)
         response = replace(response, attempts=attempts)
         self._observer(
             CallAnswered(
@@ -220,19 +228,6 @@ class LLMRouter:
         generation = self._generation()
         names = (self._pinned,) if self._pinned else generation.chains.get(self._role or "chat", ())
         return [generation.routes[name] for name in names if name in generation.routes]
-
-
-def _better(best: LLMResponse | None, response: LLMResponse) -> LLMResponse:
-    return response if best is None or response.confidence > best.confidence else best
-
-
-def _mark_kept(attempts: list[Attempt], response: LLMResponse) -> tuple[Attempt, ...]:
-    kept = next(
-        index
-        for index, line in reversed(list(enumerate(attempts)))
-        if line.provider == response.provider and line.outcome == "answered"
-    )
-    return tuple(replace(line, kept=True) if index == kept else line for index, line in enumerate(attempts))
 
 
 def _deadline_error(planned: Plan, call: _Call) -> DeadlineExceededError:

@@ -148,8 +148,8 @@ class ChatRequest:
     reasoning: str | int | None = None
     cache_prompt: bool | None = None
     min_output_tokens: int | None = None
-    metadata: Mapping[str, Any] = field(default=NOTHING, repr=False)
-    extra: Mapping[str, Mapping[str, Any]] = field(default=NOTHING, repr=False)
+    metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING, repr=False)
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING, repr=False)
     deadline: float | None = None
     timeout: float | None = None
 
@@ -172,7 +172,7 @@ class LLMResponse:
         content: The answer's text, joined from all its text blocks; "" when there is none.
         confidence: The answering provider's weight, or what a custom class computed.
         provider: The name under which the registry knows who answered.
-        model: The model that was sent.
+        model: The model that was sent; where the server decides, the one it names, or "".
         tokens_used: All tokens of the exchange, None when the vendor did not count.
         response_time_ms: From sending to the whole answer, in milliseconds.
         cached: True when the answer came from a response cache.

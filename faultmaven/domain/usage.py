@@ -45,10 +45,10 @@ class Usage:
 
     @property
     def total(self) -> int | None:
-        """All tokens, or None when neither side of the exchange was counted."""
-        buckets = (self.input, self.cache_read, self.cache_write, self.output, self.reasoning)
-        counted = [count for count in buckets if count is not None]
-        return sum(counted) if counted else None
+        """All tokens, or None when one side of the exchange was not counted: half a total would look like a whole."""
+        if self.input is None or self.output is None:
+            return None
+        return self.input + self.output + sum(filter(None, (self.cache_read, self.cache_write, self.reasoning)))
 
 
 def _take(total: int | None, part: int | None) -> tuple[int | None, int | None]:

@@ -1,15 +1,16 @@
 """The only reader of the environment: layers of variables, and typed settings made from them."""
 
-import difflib
+import io
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 import dotenv
+import dotenv.parser
 import pydantic
 
 from faultmaven.domain.errors import ConfigurationError
@@ -19,34 +20,16 @@ ARGUMENT = "argument"
 PROCESS = "process environment"
 DEFAULT = "default"
 
-# Accepted beside the name that rows write; the row's own name wins.
-SECOND_NAMES = MappingProxyType({"LOCAL_LLM_BASE_URL": "LOCAL_LLM_URL"})
-
-# What vendors' own tools call it, and what we read. Set while ours is not, it is worth a warning.
-VENDOR_NAMES = MappingProxyType(
+# Accepted beside our own name. Within one layer our own name wins; a stronger layer wins over a weaker one as ever.
+SECOND_NAMES = MappingProxyType(
     {
-        "OPENAI_BASE_URL": "OPENAI_API_BASE",
-        "ANTHROPIC_AUTH_TOKEN": "ANTHROPIC_API_KEY",
-        "ANTHROPIC_BASE_URL": "ANTHROPIC_API_BASE",
-        "GOOGLE_API_KEY": "GEMINI_API_KEY",
-        "GOOGLE_GEMINI_BASE_URL": "GEMINI_API_BASE",
-        "CO_API_KEY": "COHERE_API_KEY",
-        "CO_API_URL": "COHERE_API_BASE",
-        "HF_TOKEN": "HUGGINGFACE_API_KEY",
-        "HUGGING_FACE_HUB_TOKEN": "HUGGINGFACE_API_KEY",
-        "OLLAMA_HOST": "OLLAMA_API_BASE",
-        "AZURE_OPENAI_API_KEY": "AZURE_API_KEY",
-        "AZURE_OPENAI_ENDPOINT": "AZURE_API_BASE",
-        "NVIDIA_NIM_API_KEY": "NVIDIA_API_KEY",
-        "NVIDIA_NIM_API_BASE": "NVIDIA_API_BASE",
-        "DEEPINFRA_TOKEN": "DEEPINFRA_API_KEY",
-        "LM_API_TOKEN": "LMSTUDIO_API_KEY",
-        "LM_STUDIO_API_KEY": "LMSTUDIO_API_KEY",
+        "LOCAL_LLM_BASE_URL": "LOCAL_LLM_URL",
+        "HTTPS_PROXY": "https_proxy",
+        "HTTP_PROXY": "http_proxy",
+        "ALL_PROXY": "all_proxy",
+        "NO_PROXY": "no_proxy",
     }
 )
-
-PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
-CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +59,17 @@ class Environment:
 
     def find(self, variable: str) -> Found | None:
         """Return the effective value of `variable` with its provenance, None when no layer sets it."""
-        for name in filter(None, (variable, SECOND_NAMES.get(variable))):
-            hits = [(layer.source, value) for layer in self.layers if (value := layer.values.get(name, "").strip())]
-            if hits:
-                shown_as = "" if name == variable else f" as {name}"
-                source, value = hits[0]
-                return Found(value, source + shown_as, tuple(lower for lower, _ in hits[1:]))
-        return None
+        names = [name for name in (variable, SECOND_NAMES.get(variable)) if name]
+        hits = [
+            (value, layer.source if name == variable else f"{layer.source} as {name}")
+            for layer in self.layers
+            for name in names
+            if (value := layer.values.get(name, "").strip())
+        ]
+        if not hits:
+            return None
+        value, source = hits[0]
+        return Found(value, source, tuple(lower for _, lower in hits[1:]))
 
     def get(self, variable: str) -> str:
         """Return the effective value of `variable`, "" when no layer sets it."""
@@ -103,9 +90,9 @@ class Environment:
                 advice="Keep one of them.",
             )
         found = _read_secret(variable, in_file) if in_file else direct
-        if found and not (found.value.isascii() and found.value.isprintable() and " " not in found.value):
+        if found and not _fits_a_header(found.value):
             raise ConfigurationError(
-                f"{variable} ({found.source}) holds a character that no HTTP header can carry",
+                f"{variable} ({found.source}) is no key that an HTTP header can carry",
                 advice="Copy the key again, without spaces, line breaks or quotation marks.",
             )
         return found
@@ -120,9 +107,15 @@ class Environment:
         return names
 
 
+def _fits_a_header(key: str) -> bool:
+    """Return whether `key` may be one; `docker run --env-file` leaves the quotation marks of its file on."""
+    plain = key.isascii() and key.isprintable() and " " not in key
+    return plain and not (key[0] == key[-1] and key[0] in "\"'")
+
+
 def _read_secret(variable: str, named: Found) -> Found:
     try:
-        text = Path(named.value).read_text("utf-8").strip()
+        text = Path(named.value).read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{variable}_FILE ({named.source}) names a file that cannot be read: {type(error).__name__}",
@@ -154,27 +147,34 @@ def read_environment(env: Mapping[str, str] | None = None, directory: Path | Non
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ConfigurationError("FAULTMAVEN_ENV is not a plain name", advice="Use a name such as staging.")
     directory = directory or Path()
-    files = [f".env.{name}", ".env"] if name else [".env"]
-    layers = [Layer(PROCESS, process)]
-    layers += [Layer(file, _read_dotenv(directory / file)) for file in files if (directory / file).is_file()]
-    return Environment(tuple(layers), name, tuple(_missing_file(directory, name)))
+    layers, notes = [Layer(PROCESS, process)], _missing_file(directory, name)
+    for file in [f".env.{name}", ".env"] if name else [".env"]:
+        if (directory / file).is_file():
+            layers.append(Layer(file, _read_dotenv(directory / file, notes)))
+    return Environment(tuple(layers), name, tuple(notes))
 
 
-def _read_dotenv(path: Path) -> dict[str, str]:
+def _read_dotenv(path: Path, notes: list[str]) -> dict[str, str]:
+    """Return a file's variables as python-dotenv reads them; `notes` takes a sentence for each line that it skips."""
     try:
-        values = dotenv.dotenv_values(path, encoding="utf-8-sig")
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {type(error).__name__}") from None
+    for binding in dotenv.parser.parse_stream(io.StringIO(text)):
+        if binding.error:
+            notes.append(f"{path.name}, line {binding.original.line}: no NAME=value, left out")
+    values = dotenv.dotenv_values(stream=io.StringIO(text))
+    if values.pop("FAULTMAVEN_ENV", None):
+        notes.append(f"FAULTMAVEN_ENV in {path.name} is not read; set it in the process environment")
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _missing_file(directory: Path, name: str) -> Iterable[str]:
+def _missing_file(directory: Path, name: str) -> list[str]:
     if not name or (directory / f".env.{name}").is_file():
-        return
+        return []
     others = sorted(path.name.removeprefix(".env.") for path in directory.glob(".env.*"))
     others = [other for other in others if other not in ("example", "local", "sample")]
-    if others:
-        yield f"FAULTMAVEN_ENV={name}, but there is no .env.{name}{did_you_mean(name, others)}"
+    return [f"FAULTMAVEN_ENV={name}, but there is no .env.{name}{did_you_mean(name, others)}"] if others else []
 
 
 def _split_list(value: Any) -> Any:
@@ -249,14 +249,6 @@ _CHOICES = {
 }
 
 
-def find_setting(environment: Environment, variable: str) -> Found | None:
-    """Return a setting's value with its provenance; proxies are also known by their lower-case names."""
-    found = environment.find(variable)
-    if found is None and variable in PROXY_VARIABLES:
-        found = environment.find(variable.lower())
-    return found
-
-
 def load_settings(environment: Environment) -> Settings:
     """Return the typed settings of `environment`.
 
@@ -264,7 +256,7 @@ def load_settings(environment: Environment) -> Settings:
         ConfigurationError: lists every variable whose value does not parse, with its source and the nearest right
             value; the value itself is not shown, since a key may have been pasted there.
     """
-    found = {variable: hit for variable in VARIABLES if (hit := find_setting(environment, variable))}
+    found = {variable: hit for variable in VARIABLES if (hit := environment.find(variable))}
     try:
         return Settings.model_validate({variable: hit.value for variable, hit in found.items()})
     except pydantic.ValidationError as error:
@@ -291,36 +283,6 @@ def faults_error(where: str, faults: list[str]) -> ConfigurationError:
     return ConfigurationError(f"{len(faults)} faults in {where}:" + "".join(f"\n- {fault}" for fault in faults))
 
 
-def environment_warnings(environment: Environment, row_variables: Iterable[str]) -> list[str]:
-    """Return what looks like a mistake: a vendor's name in place of ours, an unknown `LLM_*`, a near miss of a name."""
-    known = {*VARIABLES, *row_variables, *SECOND_NAMES.values()}
-    known |= {f"{name}_FILE" for name in row_variables if name.endswith("_KEY")}
-    present = environment.variables()
-    warnings = [*environment.notes]
-    for name, source in present.items():
-        ours = VENDOR_NAMES.get(name)
-        if ours and ours in known and ours not in present:
-            warnings.append(f"{name} ({source}) is not read here; set {ours}")
-        elif name in known or name in VENDOR_NAMES:
-            continue
-        elif name.startswith("LLM_"):
-            warnings.append(f"{name} ({source}) is unknown{did_you_mean(name, known)}")
-        elif match := _near_miss(name, known, present):
-            warnings.append(f"{name} ({source}) is not read; did you mean {match}?")
-    return warnings
-
-
-def _near_miss(name: str, known: Iterable[str], present: Mapping[str, str]) -> str | None:
-    """Return the unset variable that `name` nearly is; only names that begin alike are compared, for speed."""
-    alike = [candidate for candidate in known if candidate[:3] == name[:3] and candidate not in present]
-    match = nearest(name, alike) if alike else None
-    return match if match and _differ_little(name, match) else None
-
-
-def _differ_little(name: str, other: str) -> bool:
-    return difflib.SequenceMatcher(None, name, other).ratio() >= 0.85
-
-
 @dataclass(frozen=True, slots=True)
 class ConfigEntry:
     """One line of `faultmaven config`: what holds, where it came from, what it overrode. Keys show as set or unset."""
@@ -336,7 +298,7 @@ def settings_entries(environment: Environment, settings: Settings) -> list[Confi
     """Return an entry for every setting, defaults included."""
     entries = []
     for variable, name in VARIABLES.items():
-        found = find_setting(environment, variable)
+        found = environment.find(variable)
         value = getattr(settings, name)
         entries.append(
             ConfigEntry(variable, show(value), found.source if found else DEFAULT, found.overrode if found else ())

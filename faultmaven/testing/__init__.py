@@ -1,1 +1,13 @@
-"""testing"""
+"""The kit for tests of whoever embeds faultmaven, and for our own: a fault lab, fakes, and a contract for providers.
+
+```python
+async with open_container(providers={"openai": FakeProvider("It ran out of memory.")}) as container:
+    response = await container.llm().generate("Why does my pod restart?")
+```
+"""
+
+from faultmaven.testing.contract import LLMProviderContract
+from faultmaven.testing.fakes import FakeClock, FakeProvider
+from faultmaven.testing.lab import FaultLab, LabRequest
+
+__all__ = ["FakeClock", "FakeProvider", "FaultLab", "LLMProviderContract", "LabRequest"]

@@ -22,6 +22,9 @@ from faultmaven.ports.clock import Clock
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 CONNECT_SECONDS = 10.0
 
+# All that httpx raises, and what the layers below it raise for an address or a header that is none.
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, ValueError, OverflowError)
+
 
 class HTTPTransport:
     """Sends wire requests through one shared httpx client per event loop."""
@@ -59,7 +62,7 @@ class HTTPTransport:
                 return await self._exchange(sent, timeout, progress)
         except TimeoutError:
             raise _timeout_error(sent, progress.phase, timeout) from None
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
+        except FAILURES as error:
             mapped = _transport_error(sent, error, progress.phase, timeout)
             raise mapped from _without_frames(error)
 
@@ -189,7 +192,13 @@ def _transport_error(sent: WireRequest, error: Exception, phase: str, timeout: f
             return _timeout_error(sent, "connect", _timeouts(timeout).connect)
         case httpx.TimeoutException():
             return _timeout_error(sent, phase, timeout)
-        case httpx.InvalidURL() | httpx.UnsupportedProtocol() | httpx.LocalProtocolError():
+        case (
+            httpx.InvalidURL()
+            | httpx.UnsupportedProtocol()
+            | httpx.LocalProtocolError()
+            | ValueError()
+            | OverflowError()
+        ):
             problem = "the base URL or a header is not valid HTTP"
             return _error(ConfigurationError, sent, problem, "request", _address_advice(sent))
         case httpx.DecodingError():

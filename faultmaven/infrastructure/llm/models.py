@@ -43,6 +43,7 @@ TOOLS = frozenset({"tools"})
 UNKNOWN_MODEL = ModelFacts("", "*", "no fact known")
 
 _DOCS = "developers.openai.com models and errors, 2026-11"
+_SEEN = "openai SDK 3.54.0, and third-party reports of refused temperatures, 2026"
 _PLATFORM = "platform.claude.com models and migration page of 2026-10-21"
 _GEMINI = "ai.google.dev models, 2026-11"
 _MAP = "litellm model map 1.109.1, 2026-11"
@@ -54,17 +55,19 @@ MODEL_FACTS: tuple[ModelFacts, ...] = (
     ModelFacts("openai", "gpt-6-astra*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True, TOOLS),
     ModelFacts("openai", "gpt-6*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True),
     ModelFacts("openai", "gpt-5.4-mini*", _DOCS, 272_000, 128_000, "max_completion_tokens", True, False, True),
-    ModelFacts("openai", "gpt-5*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True),
-    ModelFacts("openai", "o3*", _DOCS, None, None, "max_completion_tokens", True, True, True),
-    ModelFacts("openai", "o4-mini*", _DOCS, None, None, "max_completion_tokens", True, True, True),
-    ModelFacts("openai", "o[0-9]*", _DOCS, None, None, "max_completion_tokens", True, False, True),
+    ModelFacts("openai", "gpt-5.6*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True),
+    ModelFacts("openai", "gpt-5*", _SEEN, None, None, "max_completion_tokens", True, False, True),
+    ModelFacts("openai", "o3*", _SEEN, None, None, "max_completion_tokens", True, True, True),
+    ModelFacts("openai", "o4-mini*", _SEEN, None, None, "max_completion_tokens", True, True, True),
+    ModelFacts("openai", "o[0-9]*", _SEEN, None, None, "max_completion_tokens", True, False, True),
     # Anthropic, under anthropic-version 2023-06-01: sampling works on 4.6 and older, not on 4.7, 5.x, Fable, Mythos.
     ModelFacts("anthropic", "claude-haiku-4-5*", _PLATFORM, 200_000, 64_000),
-    ModelFacts("anthropic", "claude-opus-4-[78]*", _PLATFORM, 1_000_000, 128_000, "", True, False, True),
-    ModelFacts("anthropic", "claude-*-4-[0-6]*", _PLATFORM, 200_000, 64_000),
-    ModelFacts("anthropic", "claude-*-4", _PLATFORM, 200_000, 64_000),
-    ModelFacts("anthropic", "claude-3*", _PLATFORM, 200_000),
-    ModelFacts("anthropic", "claude-*", _PLATFORM, 1_000_000, 128_000, "", True, False, True),
+    ModelFacts("anthropic", "claude-*-5-5*", _PLATFORM, 1_000_000, 128_000, "", True, False, True),
+    ModelFacts("anthropic", "claude-*-4-[0-6]*", _PLATFORM),
+    ModelFacts("anthropic", "claude-*-4", _PLATFORM),
+    ModelFacts("anthropic", "claude-[0-3]*", _PLATFORM),
+    ModelFacts("anthropic", "claude-instant*", _PLATFORM),
+    ModelFacts("anthropic", "claude-*", _PLATFORM, None, None, "", True, False, True),
     # Gemini
     ModelFacts("gemini", "gemini-4-argon*", _GEMINI, 1_048_576, 1_048_576, reasons=True),
     ModelFacts("gemini", "gemini-3*", _GEMINI, 1_048_576, 65_536, reasons=True),
@@ -76,8 +79,11 @@ MODEL_FACTS: tuple[ModelFacts, ...] = (
     # Others that speak OpenAI Chat
     ModelFacts("chat", "grok-4.3*", _MAP, 1_000_000, 128_000, refuses_stop=True, reasons=True),
     ModelFacts("chat", "grok-4*", "docs.x.ai, 2026-11", 500_000, 128_000, refuses_stop=True, reasons=True),
-    ModelFacts("chat", "deepseek-*", _MAP, 1_000_000, 393_216, reasons=True),
-    ModelFacts("chat", "mistral-*", _MAP, 262_144),
+    ModelFacts("chat", "deepseek-flash", _MAP, 1_000_000, 393_216, reasons=True),
+    ModelFacts("chat", "deepseek-v4-*", _MAP, 1_000_000, 393_216, reasons=True),
+    ModelFacts("chat", "mistral-large-4*", _MAP, 1_048_576),
+    ModelFacts("chat", "mistral-*-latest", _MAP, 262_144),
+    # The smallest limit of the vendors that serve it.
     ModelFacts("chat", "*gpt-oss-120b*", _MAP, 131_072, 32_768, reasons=True),
     ModelFacts("chat", "*gpt-oss-20b*", _MAP, 131_072, 65_536, reasons=True),
 )

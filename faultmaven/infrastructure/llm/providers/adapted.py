@@ -52,7 +52,7 @@ class AdaptedProvider:
             async with self._clock.timeout(timeout):
                 response = await self._provider.generate(_prompt(request), **_arguments(request, self._name))
         except LLMError as error:
-            error.provider = error.provider or self._name
+            error.provider = self._name
             self._fail(error, request, started)
         except TimeoutError as error:
             ours = self._clock.monotonic() - started >= timeout

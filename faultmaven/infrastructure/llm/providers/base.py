@@ -89,7 +89,11 @@ class BaseLLMProvider:
     def stream(
         self, prompt: Any, model: Any = None, max_tokens: Any = None, temperature: Any = None, **options: Any
     ) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the answer's stream; see `LLMProvider.stream`."""
+        """Return a context that opens the answer's stream; a class that overrides only `generate` gives one chunk."""
+        if type(self).generate is not BaseLLMProvider.generate and type(self).answer is BaseLLMProvider.answer:
+            chosen = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
+            given = {name: value for name, value in chosen.items() if value is not None}
+            return whole_stream(self.generate(prompt, **given, **options))
         request = chat_request(prompt, model, max_tokens, temperature, options)
         del prompt
         return self.open_stream(request)

@@ -1,31 +1,32 @@
 """ProviderRegistry: which providers there are, which are configured, and the generation that is in force."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from faultmaven.application.plan import Generation, Route, chain
+from faultmaven.application.plan import Generation
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
+from faultmaven.infrastructure.environment_warnings import environment_warnings
 from faultmaven.infrastructure.http.transport import HTTPTransport
-from faultmaven.infrastructure.llm.models import REASONING_SECONDS, model_facts
-from faultmaven.infrastructure.llm.providers.adapted import backend_of
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, configure, row_entries
+from faultmaven.infrastructure.llm.providers.generation import build_generation, build_route
 from faultmaven.infrastructure.llm.providers.sources import SourcedRow, rows_of_file, rows_of_packages
 from faultmaven.infrastructure.llm.providers.spec import ProviderSpec, row_faults, spec_from_row
-from faultmaven.infrastructure.llm.wire.catalogue import model_family
 from faultmaven.infrastructure.settings import (
+    ARGUMENT,
     ConfigEntry,
     Environment,
     Settings,
-    environment_warnings,
     faults_error,
     settings_entries,
+    without_credentials,
 )
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMProvider
 
+LONGEST_SHOWN_NAME = 24
 PORT_MEMBERS = ("provider_name", "is_available", "get_supported_models", "generate")
 
 
@@ -124,8 +125,9 @@ class ProviderRegistry:
         return found
 
     def get_fallback_chain(self) -> list[str]:
-        """Return the order in which providers are asked for a chat."""
-        return list(self._state.generation.chains["chat"])
+        """Return the configured providers in the order in which they are asked for a chat."""
+        generation = self._state.generation
+        return [name for name in generation.chains["chat"] if name in generation.routes]
 
     def get_provider_status(self) -> dict[str, ProviderStatus]:
         """Return what is known of each provider without asking it."""
@@ -191,7 +193,7 @@ class ProviderRegistry:
             missing=self._state.generation.missing.get(name, ""),
             model=models[0] if models else "",
             models=models,
-            base_url=row.config.base_url,
+            base_url=without_credentials(row.config.base_url),
             key="set" if row.config.api_key else key,
             in_chain=name in order,
             position=order.index(name) + 1 if name in order else None,
@@ -204,30 +206,35 @@ class ProviderRegistry:
     def _build(self, run_time_rows: Mapping[str, Any]) -> _State:
         sources = self._load()
         faults: list[str] = []
-        specs = self._specs(sources.settings, run_time_rows, faults)
+        sourced = list(self._sourced(sources.settings, run_time_rows))
+        specs = self._specs(sourced, faults)
         named = {name for name in sources.settings.role_providers.values() if name}
         named.update(sources.settings.fallback_chain)
-        faults += _unknown_names(sources.settings, specs)
         rows = self._configured(specs, sources, named, faults)
         providers, missing = self._providers(rows, faults)
-        faults += _unconfigured_names(sources.settings, missing)
+        faults += _wrong_names(sources, {*specs, *(str(row.name) for row in sourced)}, missing)
         if faults:
             raise faults_error("the configuration", list(dict.fromkeys(faults)))
         routes = {
-            name: _route(rows[name], provider, self._clock, sources.settings) for name, provider in providers.items()
+            name: build_route(rows[name].config, provider, self._clock, sources.settings)
+            for name, provider in providers.items()
         }
-        variables = [variable for row in rows.values() for variable in row.spec.variables]
-        warnings = () if self._only_given else environment_warnings(sources.environment, variables)
-        return _State(sources, rows, providers, _generation(routes, missing, rows, sources.settings), tuple(warnings))
+        generation = build_generation(routes, missing, [row.spec for row in rows.values()], sources.settings)
+        return _State(sources, rows, providers, generation, self._warnings(sources.environment, specs.values()))
 
-    def _specs(
-        self, settings: Settings, run_time_rows: Mapping[str, Any], faults: list[str]
-    ) -> dict[str, ProviderSpec]:
+    def _warnings(self, environment: Environment, specs: Iterable[ProviderSpec]) -> tuple[str, ...]:
+        if self._only_given:
+            return ()
+        variables = [variable for spec in specs for variable in spec.variables]
+        keys = [spec.api_key_var for spec in specs if spec.api_key_var]
+        return tuple(environment_warnings(environment, variables, keys))
+
+    def _specs(self, rows: Iterable[SourcedRow], faults: list[str]) -> dict[str, ProviderSpec]:
         """Return a spec for every sound row; take every fault of the others, and every clash between sources."""
         specs: dict[str, ProviderSpec] = {}
-        for sourced in self._sourced(settings, run_time_rows, faults):
+        for sourced in rows:
             name, row, source = sourced.name, sourced.row, sourced.source
-            wrong = row_faults(name, row)
+            wrong = row_faults(name, row, source)
             if wrong:
                 faults += wrong
             elif name in specs:
@@ -239,12 +246,12 @@ class ProviderRegistry:
             specs.setdefault(name, _spec_of_given(name, provider))
         return specs
 
-    def _sourced(self, settings: Settings, run_time_rows: Mapping[str, Any], faults: list[str]) -> Iterable[SourcedRow]:
+    def _sourced(self, settings: Settings, run_time_rows: Mapping[str, Any]) -> Iterator[SourcedRow]:
         if not self._only_given:
             yield from (SourcedRow(name, row, "PROVIDER_SCHEMA") for name, row in list(self._schema.items()))
             if settings.providers_file:
-                yield from rows_of_file(settings.providers_file, self._classes(), faults)
-            yield from rows_of_packages(faults)
+                yield from rows_of_file(settings.providers_file, self._classes())
+            yield from rows_of_packages()
         yield from (SourcedRow(name, row, "register_provider") for name, row in run_time_rows.items())
 
     def _configured(
@@ -288,65 +295,30 @@ class ProviderRegistry:
         return made(row.config)
 
 
-def _route(row: ConfiguredRow, provider: Any, clock: Clock, settings: Settings) -> Route:
-    config = row.config
-    family = model_family(config.dialect or next(iter(getattr(provider, "dialects", ())), ""))
-
-    def timeout_for(model: str) -> float:
-        # A model that thinks first needs its time, unless the operator says otherwise for all.
-        if settings.request_timeout is None and model_facts(family, model).reasons:
-            return max(config.timeout, REASONING_SECONDS)
-        return config.timeout
-
-    return Route(
-        name=config.name,
-        backend=backend_of(config.name, provider, clock, config.timeout),
-        models=tuple(provider.get_supported_models()),
-        timeout=config.timeout,
-        max_retries=config.max_retries,
-        confidence=config.confidence_score,
-        features=frozenset(getattr(provider, "features", frozenset())),
-        timeout_for=timeout_for,
-    )
-
-
-def _generation(
-    routes: Mapping[str, Route], missing: Mapping[str, str], rows: Mapping[str, ConfiguredRow], settings: Settings
-) -> Generation:
-    chat = settings.chat_provider
-    strict, threshold = settings.strict_provider_mode, settings.confidence_threshold
-    default = chain(routes.values(), chat, settings.fallback_chain, strict=strict, threshold=threshold)
-    chains = {
-        role: ((primary,) if strict else tuple(dict.fromkeys((primary, *default)))) if primary else default
-        for role, primary in settings.role_providers.items()
-    }
-    keys = [row.spec.api_key_var for row in rows.values() if row.spec.key == "required" and row.spec.api_key_var]
-    advice = f"Set one of {', '.join(keys)}, or the address of a local server." if keys else "Pass a provider."
-    return Generation(routes, missing, chains, settings.deadline, threshold, advice)
-
-
-def _named(settings: Settings) -> Iterable[tuple[str, str]]:
-    """Give each variable that names a primary, with the name."""
+def _named(settings: Settings) -> Iterator[tuple[str, str, bool]]:
+    """Give each variable that names a provider, with the name, and whether it must be configured."""
     for role, name in settings.role_providers.items():
         if name:
-            yield f"{role.upper()}_PROVIDER", name
+            yield f"{role.upper()}_PROVIDER", name, True
+    for name in settings.fallback_chain:
+        yield "LLM_FALLBACK_CHAIN", name, False
 
 
-def _unknown_names(settings: Settings, specs: Mapping[str, ProviderSpec]) -> list[str]:
-    named = [*_named(settings), *(("LLM_FALLBACK_CHAIN", name) for name in settings.fallback_chain)]
-    return [
-        f"{variable} names an unknown provider {name!r}{did_you_mean(name, specs)}"
-        for variable, name in named
-        if name not in specs
-    ]
+def _wrong_names(sources: Sources, known: Collection[str], missing: Mapping[str, str]) -> Iterator[str]:
+    """Give a sentence for each setting that names nobody, or a primary that is not configured."""
+    for variable, name, must_be_configured in _named(sources.settings):
+        where = f"{variable} ({_source_of(variable, name, sources.environment)})"
+        if name not in known:
+            # A long value is no name; it may be a key, pasted into the wrong line.
+            shown = repr(name) if len(name) <= LONGEST_SHOWN_NAME else f"of {len(name)} characters"
+            yield f"{where} names an unknown provider {shown}{did_you_mean(name, known)}"
+        elif must_be_configured and name in missing:
+            yield f"{where} names {name!r}, which is not configured: {missing[name]}"
 
 
-def _unconfigured_names(settings: Settings, missing: Mapping[str, str]) -> list[str]:
-    return [
-        f"{variable} names {name!r}, which is not configured: {missing[name]}"
-        for variable, name in _named(settings)
-        if name in missing
-    ]
+def _source_of(variable: str, name: str, environment: Environment) -> str:
+    found = environment.find(variable)
+    return found.source if found and name in found.value else ARGUMENT
 
 
 def _port_faults(name: str, provider: Any) -> list[str]:

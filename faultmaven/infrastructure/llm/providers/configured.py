@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.http.types import Headers
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.providers.spec import ProviderSpec
+from faultmaven.infrastructure.llm.providers.spec import ProviderSpec, is_address
 from faultmaven.infrastructure.settings import ConfigEntry, Environment, Settings, without_credentials
 
 DEFAULT = "default of the row"
@@ -58,20 +57,12 @@ def configure(
 def _base_url(spec: ProviderSpec, environment: Environment) -> str:
     found = environment.find(spec.base_url_var) if spec.base_url_var else None
     address = (found.value if found else spec.default_base_url).rstrip("/")
-    if found and not _is_address(address):
+    if found and not is_address(address):
         raise ConfigurationError(
             f"{spec.base_url_var} ({found.source}) is no address",
             advice=f"Write it like {spec.default_base_url or 'https://host/v1'}, with http:// or https:// in front.",
         )
     return address
-
-
-def _is_address(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        return False
 
 
 def _missing(spec: ProviderSpec, config: ProviderConfig, environment: Environment, named: Collection[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
+from faultmaven.infrastructure.llm.providers.spec import Unresolved
 
 ENTRY_POINT_GROUP = "faultmaven.providers"
 
@@ -23,12 +24,11 @@ class SourcedRow:
     source: str
 
 
-def rows_of_file(path: str, classes: Mapping[str, type[Any]], faults: list[str]) -> Iterator[SourcedRow]:
+def rows_of_file(path: str, classes: Mapping[str, type[Any]]) -> Iterator[SourcedRow]:
     """Give the rows of a TOML file: one table `[providers.<name>]` a row, `provider_class` as a name.
 
     Args:
         classes: The classes that `provider_class` may name; others are written `package.module:Class`.
-        faults: Takes one sentence for each class that cannot be found.
 
     Raises:
         ConfigurationError: the file cannot be read, is no TOML, or has another shape.
@@ -47,41 +47,32 @@ def rows_of_file(path: str, classes: Mapping[str, type[Any]], faults: list[str])
     if not isinstance(rows, dict):
         raise ConfigurationError(f"{source}: 'providers' is no table", advice="Write [providers.<name>].")
     for name, row in rows.items():
-        yield SourcedRow(name, _with_class(name, row, classes, source, faults), source)
+        yield SourcedRow(name, _with_class(row, classes), source)
 
 
-def _with_class(name: str, row: Any, classes: Mapping[str, type[Any]], source: str, faults: list[str]) -> Any:
+def _with_class(row: Any, classes: Mapping[str, type[Any]]) -> Any:
     if not isinstance(row, dict) or not isinstance(row.get("provider_class"), str):
         return row
-    try:
-        return {**row, "provider_class": _class_named(row["provider_class"], classes)}
-    except (ImportError, AttributeError, LookupError, ValueError) as error:
-        told = error.args[0] if isinstance(error, LookupError) else f"cannot be imported ({type(error).__name__})"
-        faults.append(f"provider {name!r} ({source}): 'provider_class' {row['provider_class']!r} {told}")
-        return {**row, "provider_class": None}
+    return {**row, "provider_class": _class_named(row["provider_class"], classes)}
 
 
 def _class_named(name: str, classes: Mapping[str, type[Any]]) -> Any:
     module, colon, attribute = name.partition(":")
-    if colon:
+    if not colon:
+        unknown = f"the name of a provider class or package.module:Class, not {name!r}{did_you_mean(name, classes)}"
+        return classes.get(name, Unresolved(unknown))
+    try:
         return getattr(importlib.import_module(module), attribute)
-    if name not in classes:
-        raise LookupError(f"is no provider class{did_you_mean(name, classes)}, or write package.module:Class")
-    return classes[name]
+    except Exception as error:  # noqa: BLE001 - foreign code may raise anything at import; it is reported
+        return Unresolved(f"a class that can be imported; {name} cannot ({type(error).__name__})")
 
 
-def rows_of_packages(faults: list[str]) -> Iterator[SourcedRow]:
-    """Give the rows that installed packages offer under the entry point group `faultmaven.providers`.
-
-    Args:
-        faults: Takes one sentence for each entry point that does not load.
-    """
+def rows_of_packages() -> Iterator[SourcedRow]:
+    """Give the rows that installed packages offer under the entry point group `faultmaven.providers`."""
     for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
-        package = entry.dist.name if entry.dist else "an installed package"
-        source = f"entry point of {package}"
         try:
             row = entry.load()
         except Exception as error:  # noqa: BLE001 - foreign code may raise anything at import; it is reported
-            faults.append(f"provider {entry.name!r} ({source}): {entry.value} does not load ({type(error).__name__})")
-        else:
-            yield SourcedRow(entry.name, row, source)
+            row = Unresolved(f"one that loads; {entry.value} does not ({type(error).__name__})")
+        package = entry.dist.name if entry.dist else "an installed package"
+        yield SourcedRow(entry.name, row, f"entry point of {package}")

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
+from urllib.parse import urlsplit
 
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
@@ -91,8 +92,18 @@ def _is_variable(value: Any) -> str:
     return "" if plain else "the name of an environment variable"
 
 
-def _is_address(value: Any) -> str:
-    fits = isinstance(value, str) and (not value or value.startswith(("http://", "https://")))
+def is_address(address: str) -> bool:
+    """Return whether `address` is a whole http:// or https:// address."""
+    try:
+        parts = urlsplit(address)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return sound and not any(character.isspace() for character in address)
+
+
+def _is_base_url(value: Any) -> str:
+    fits = isinstance(value, str) and (not value or is_address(value))
     return "" if fits else "an address that begins with http:// or https://, or an empty string"
 
 
@@ -142,7 +153,16 @@ def _are_headers(value: Any) -> str:
     return "" if fits else "a mapping of strings to strings"
 
 
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Stands in for a row or a class that its name did not lead to; `expected` ends the sentence "must be ..."."""
+
+    expected: str
+
+
 def _is_provider_class(value: Any) -> str:
+    if isinstance(value, Unresolved):
+        return value.expected
     if not isinstance(value, type):
         return "a provider class"
     if issubclass(value, BaseLLMProvider):
@@ -156,7 +176,7 @@ def _is_provider_class(value: Any) -> str:
 # What each field must be; a check returns "" or what was expected instead.
 REQUIRED: dict[str, Callable[[Any], str]] = {
     "model_var": _is_variable,
-    "default_base_url": _is_address,
+    "default_base_url": _is_base_url,
     "default_model": _is_text,
     "provider_class": _is_provider_class,
     "max_retries": _is_count,
@@ -178,13 +198,19 @@ OPTIONAL: dict[str, Callable[[Any], str]] = {
 FIELDS = REQUIRED | OPTIONAL
 
 
-def row_faults(name: Any, row: Any) -> list[str]:
-    """Return everything that is wrong with a row, each as one sentence; an empty list when nothing is."""
-    where = f"provider {name!r}"
+def row_faults(name: Any, row: Any, source: str = "") -> list[str]:
+    """Return everything that is wrong with a row, each as one sentence; an empty list when nothing is.
+
+    Args:
+        source: Where the row was found; every sentence says it.
+    """
+    where = f"provider {name!r} ({source})" if source else f"provider {name!r}"
     if fault := _is_name(name):
         return [f"{where}: its name must be {fault}"]
     if name != name.strip() or "," in name:
         return [f"{where}: its name must have no comma and no white space around it"]
+    if isinstance(row, Unresolved):
+        return [f"{where}: its row must be {row.expected}"]
     if not isinstance(row, Mapping):
         return [f"{where}: its row is a {type(row).__name__}, not a mapping"]
     unknown = [field_name for field_name in row if field_name not in FIELDS]

@@ -70,7 +70,7 @@ def parse_response(reply: WireReply) -> Answer:
             model=reply.request.model,
             status=reply.status,
             code=finish,
-            request_id=request_id(reply.headers),
+            request_id=request_id(reply),
         )
     blocks = objects(message.get("content"))
     calls = tuple(
@@ -79,7 +79,7 @@ def parse_response(reply: WireReply) -> Answer:
         if (function := object_or_empty(call.get("function")))
     )
     reason = STOP_REASONS.get(finish, StopReason.UNKNOWN)
-    if calls and reason is not StopReason.MAX_TOKENS:
+    if calls and reason not in (StopReason.MAX_TOKENS, StopReason.CONTENT_FILTER):
         reason = StopReason.TOOL_CALLS
     plain = string_or_empty(message.get("content"))
     return Answer(

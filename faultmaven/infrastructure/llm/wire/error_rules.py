@@ -46,6 +46,29 @@ def _on(*statuses: int) -> frozenset[int]:
     return frozenset(statuses)
 
 
+_PASSING = _on(408, 409, 429, *range(500, 600))
+
+# The status that a type stands for when it comes inside a 200 without a number.
+STATUS_OF_TYPE = {
+    # anthropic-messages.md 5, llamacpp-completion.md 5, openai-chat.md 5 and 9.4 (Ollama)
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "not_supported_error": 501,
+    # openai-chat.md 9.4 (vLLM)
+    "NotFoundError": 404,
+    # huggingface.md 4 (TGI)
+    "validation": 422,
+    "template_error": 422,
+    "tool_error": 422,
+    "generation": 424,
+    "overloaded": 429,
+}
+
+
 ERROR_RULES: tuple[ErrorRule, ...] = (
     # Billing that hides behind other statuses: never retried.
     ErrorRule(
@@ -77,6 +100,9 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(
         ContentBlockedError, "openai-chat 9.4 Azure", _on(400), ("content_filter", "ResponsibleAIPolicyViolation")
     ),
+    ErrorRule(
+        ContentBlockedError, "openai-chat 9.4 OpenRouter: moderation", _on(403), dialect="openai-chat/openrouter"
+    ),
     ErrorRule(ContentBlockedError, "openai-responses 3", codes=("bio_policy", "misalignment_policy_violation")),
     ErrorRule(ContentBlockedError, "cohere 5: 498 unsafe", _on(498), dialect="cohere-v2-chat", phrase="safe"),
     ErrorRule(
@@ -92,10 +118,10 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ),
     ErrorRule(ContextLengthError, "cohere 5", _on(400), dialect="cohere-v2-chat", phrase="too many tokens"),
     ErrorRule(ContextLengthError, "413 everywhere", _on(413)),
-    # Rate, load and trouble that arrive as codes, also inside a 200.
-    ErrorRule(RateLimitError, "openai-chat 5", codes=("slow_down", "rate_limit_exceeded", "rate_limit_error")),
-    ErrorRule(ProviderUnavailableError, "anthropic 5", codes=("overloaded_error", "api_error", "timeout_error")),
-    ErrorRule(ProviderUnavailableError, "openai-chat 5", codes=("server_error", "server_is_overloaded")),
+    # Rate, load and trouble that arrive as codes, also inside a 200; a 401 or 404 stays what its status says.
+    ErrorRule(RateLimitError, "openai-chat 5", _PASSING, ("slow_down", "rate_limit_exceeded", "rate_limit_error")),
+    ErrorRule(ProviderUnavailableError, "anthropic 5", _PASSING, ("overloaded_error", "api_error", "timeout_error")),
+    ErrorRule(ProviderUnavailableError, "openai-chat 5", _PASSING, ("server_error", "server_is_overloaded")),
     # Models.
     ErrorRule(ModelNotFoundError, "openai-chat 5", _on(400, 404), ("model_not_found",)),
     ErrorRule(ModelNotFoundError, "anthropic 5", _on(404), ("not_found_error",), "anthropic-messages"),

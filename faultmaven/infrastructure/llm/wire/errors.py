@@ -2,7 +2,7 @@
 
 import email.utils
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,20 +16,28 @@ from faultmaven.domain.errors import (
     WrongEndpointError,
 )
 from faultmaven.infrastructure.http.types import Origin, WireReply
-from faultmaven.infrastructure.llm.wire.error_rules import ERROR_RULES, ErrorRule
-from faultmaven.infrastructure.llm.wire.reading import identifier, object_or_empty, objects, parse_json, request_id
+from faultmaven.infrastructure.llm.wire.error_rules import ERROR_RULES, STATUS_OF_TYPE, ErrorRule
+from faultmaven.infrastructure.llm.wire.reading import (
+    identifier,
+    object_or_empty,
+    objects,
+    parse_json,
+    request_id,
+    shows_secret,
+)
 
 MAX_PROSE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class VendorError:
-    """What a vendor's error body says: its prose, its codes from the most specific on, and a delay in seconds."""
+    """What a vendor's error body says: its prose, its codes from the most specific on, a delay in seconds, its id."""
 
     message: str = ""
     codes: tuple[str, ...] = ()
     retry_delay: float | None = None
     is_json: bool = False
+    request_id: str = ""
 
 
 def raise_for_status(reply: WireReply) -> None:
@@ -44,13 +52,14 @@ def raise_for_status(reply: WireReply) -> None:
 
 
 def raise_for_error_body(reply: WireReply, data: Mapping[str, Any]) -> None:
-    """Raise when the body of a 200 is an error object; its own code then stands for the status."""
+    """Raise when the body of a 200 is an error object; its own code, or else its type, then stands for the status."""
     error = data.get("error")
     if not error and data.get("object") != "error":
         return
     found = error_from_json(data)
-    status = next((int(code) for code in found.codes if re.fullmatch(r"[1-5]\d\d", code)), 500)
-    raise vendor_error(reply, found, status=status)
+    numbers = (int(code) for code in found.codes if re.fullmatch(r"[1-5]\d\d", code))
+    types = (STATUS_OF_TYPE[code] for code in found.codes if code in STATUS_OF_TYPE)
+    raise vendor_error(reply, found, status=(*numbers, *types, 500)[0])
 
 
 def read_error(reply: WireReply) -> VendorError:
@@ -77,6 +86,7 @@ def error_from_json(data: Mapping[str, Any]) -> VendorError:
         tuple(dict.fromkeys(code for value in codes if (code := identifier(value)))),
         _retry_info(inner),
         is_json=True,
+        request_id=identifier(data.get("request_id")),
     )
 
 
@@ -127,8 +137,8 @@ def vendor_error(reply: WireReply, found: VendorError, status: int | None = None
         provider=origin.provider,
         model=reply.request.model,
         status=reply.status,
-        code=_shown_code(found, reply.request.secret),
-        request_id=request_id(reply.headers),
+        code=_shown((code for code in found.codes if not code.isdigit()), reply.request.secret),
+        request_id=_shown((request_id(reply), found.request_id), reply.request.secret),
         retry_after=retry_after if issubclass(kind, RateLimitError | ProviderUnavailableError) else None,
         advice=_advice(kind, origin, reply),
         vendor_message=_without_secret(found.message, reply.request.secret),
@@ -200,12 +210,9 @@ def _advice(kind: type[LLMError], origin: Origin, reply: WireReply) -> str:
     return ""
 
 
-def _shown_code(found: VendorError, secret: str) -> str:
-    """The most specific code that says more than the status does, and that holds no piece of the key."""
-    for code in found.codes:
-        if not code.isdigit() and not (secret and (secret[:8] in code or code in secret)):
-            return code
-    return ""
+def _shown(values: Iterable[str], secret: str) -> str:
+    """The first that says something and holds no piece of the key."""
+    return next((value for value in values if value and not shows_secret(value, secret)), "")
 
 
 def _without_secret(text: str, secret: str) -> str:
@@ -240,5 +247,5 @@ def _until(then: str, now: str | None) -> float | None:
         target = email.utils.parsedate_to_datetime(then)
         sent = email.utils.parsedate_to_datetime(now or "")
         return max(0.0, (target - sent).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -65,7 +65,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> W
     chosen = {name: value for name, value in settings.items() if value is not None}
     if chosen:
         body["generationConfig"] = chosen
-    url = f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='')}:generateContent"
+    url = f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:generateContent"
     return post(config, DIALECT, url, _auth(config), body, request, model, notes)
 
 

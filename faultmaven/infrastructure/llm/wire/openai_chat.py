@@ -87,13 +87,13 @@ def parse_response(reply: WireReply) -> Answer:
     data = read_object(reply)
     raise_for_error_body(reply, data)
     choice = first_object(reply, data, "choices")
+    reason = string_or_empty(choice.get("finish_reason"))
+    if reason in FAILED_REASONS:
+        raise _failed(reply, reason)
     message = object_at(reply, choice, "message")
     refusal = string_or_empty(message.get("refusal"))
     calls = tuple(_tool_call(call) for call in objects(message.get("tool_calls")))
-    reason = string_or_empty(choice.get("finish_reason"))
     content = _content(reply, message.get("content"))
-    if reason in FAILED_REASONS:
-        raise _failed(reply, reason)
     return Answer(
         content=content or refusal,
         stop_reason=_stop_reason(reason, has_calls=bool(calls), refused=bool(refusal)),
@@ -126,7 +126,7 @@ def _tool_call(call: Json) -> Any:
 def _stop_reason(reason: str, *, has_calls: bool, refused: bool) -> StopReason:
     """Presence of tool calls or of a refusal decides, unless the answer was cut (wire/README.md, rules 1 and 2)."""
     normalised = STOP_REASONS.get(reason, StopReason.UNKNOWN)
-    if normalised is StopReason.MAX_TOKENS:
+    if normalised in (StopReason.MAX_TOKENS, StopReason.CONTENT_FILTER):
         return normalised
     if refused:
         return StopReason.CONTENT_FILTER
@@ -140,7 +140,7 @@ def _failed(reply: WireReply, reason: str) -> ProviderError:
         model=reply.request.model,
         status=reply.status,
         code=reason,
-        request_id=request_id(reply.headers),
+        request_id=request_id(reply),
     )
 
 
@@ -182,5 +182,7 @@ def model_ids(reply: WireReply, list_name: str, id_name: str) -> list[str]:
     if reply.body.lstrip().startswith(b"["):
         wrapped = WireReply(reply.request, reply.status, reply.headers, b'{"data":' + reply.body + b"}")
         return model_ids(wrapped, "data", id_name)
-    rows = objects(read_object(reply).get(list_name))
+    data = read_object(reply)
+    raise_for_error_body(reply, data)
+    rows = objects(data.get(list_name))
     return [row[id_name] for row in rows if isinstance(row.get(id_name), str)]

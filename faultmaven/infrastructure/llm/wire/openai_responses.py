@@ -28,6 +28,8 @@ HAS_TURNS = True
 MODEL_IN_REQUEST = True
 
 BLOCKED_CODES = frozenset({"bio_policy", "misalignment_policy_violation"})
+# The failures that the same request may survive; the others lie in the request.
+PASSING_CODES = frozenset({"server_error", "rate_limit_exceeded"})
 build_models_request = openai_chat.build_models_request
 parse_models = openai_chat.parse_models
 
@@ -39,7 +41,8 @@ INCOMPLETE_REASONS = {
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
     """Return the POST to `{base}/responses`. `store` is false: the vendor keeps prompts for 30 days otherwise."""
-    temperature, notes = allowed_temperature(request, model_facts(openai_chat.vendor(config).facts, model), model)
+    family = openai_chat.vendor(config).facts if config.dialect.startswith(openai_chat.DIALECT) else "openai"
+    temperature, notes = allowed_temperature(request, model_facts(family, model), model)
     body: dict[str, Any] = {"model": model, "store": False}
     if request.system:
         body["instructions"] = request.system
@@ -95,9 +98,11 @@ def _stop_reason(reply: WireReply, data: Json, *, has_calls: bool, refused: bool
 
 def _failed(reply: WireReply, data: Json) -> StopReason:
     """A failure inside a 200: two policy codes are a filter, everything else is raised as what it is."""
-    if object_or_empty(data.get("error")).get("code") in BLOCKED_CODES:
+    code = string_or_empty(object_or_empty(data.get("error")).get("code"))
+    if code in BLOCKED_CODES:
         return StopReason.CONTENT_FILTER
-    raise vendor_error(reply, error_from_json(data), status=500)
+    status = 500 if code in PASSING_CODES or not code else 400
+    raise vendor_error(reply, error_from_json({"error": data.get("error")}), status=status)
 
 
 def _usage(value: Any) -> Usage | None:

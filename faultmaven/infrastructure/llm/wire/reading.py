@@ -11,6 +11,9 @@ from faultmaven.domain.chat import ToolCall
 from faultmaven.domain.errors import MalformedResponseError
 from faultmaven.infrastructure.http.types import Json, WireReply
 
+MAX_COUNT = 10**15
+"""More tokens than any exchange has: a larger number is no count."""
+
 
 def write_json(value: Any) -> bytes:
     """Return `value` as JSON bytes."""
@@ -41,7 +44,7 @@ def _describe_non_json(reply: WireReply) -> str:
     if not reply.body.strip():
         return "the body is empty"
     if reply.content_type and "json" not in reply.content_type:
-        return f"the body is {reply.content_type}, not JSON"
+        return f"the body is {identifier(reply.content_type) or 'of another type'}, not JSON"
     return f"the body of {len(reply.body)} bytes is not whole JSON"
 
 
@@ -54,7 +57,7 @@ def malformed(reply: WireReply, problem: str) -> MalformedResponseError:
         provider=origin.provider,
         model=reply.request.model,
         status=reply.status,
-        request_id=request_id(reply.headers),
+        request_id=request_id(reply),
         advice=f"Check if {variable} points at the vendor's API." if variable else "",
     )
 
@@ -124,9 +127,9 @@ def count(value: Any) -> int | None:
     """Return a token count; None when the vendor did not say or said something that is no count."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if not math.isfinite(value) or value < 0:
+    if isinstance(value, float) and not math.isfinite(value):
         return None
-    return int(value)
+    return int(value) if 0 <= value <= MAX_COUNT else None
 
 
 def added(*counts: int | None) -> int | None:
@@ -168,9 +171,15 @@ REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id", "apim-req
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:@/-]{1,128}")
 
 
-def request_id(headers: Mapping[str, str]) -> str:
-    """Return the vendor's id of the exchange, "" when it gave none or something that is no identifier."""
-    return next((value for name in REQUEST_ID_HEADERS if (value := identifier(headers.get(name)))), "")
+def request_id(reply: WireReply) -> str:
+    """Return the vendor's id of the exchange, "" when it gave none, no identifier, or one that shows the key."""
+    values = (identifier(reply.headers.get(name)) for name in REQUEST_ID_HEADERS)
+    return next((value for value in values if value and not shows_secret(value, reply.request.secret)), "")
+
+
+def shows_secret(text: str, secret: str) -> bool:
+    """Return whether `text` holds the key, its first or its last eight characters, or is itself a piece of it."""
+    return len(secret) >= 4 and (secret[:8] in text or secret[-8:] in text or text in secret)
 
 
 def identifier(value: Any) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.infrastructure.http.types import Headers, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import ModelFacts
@@ -29,10 +30,24 @@ def post(
         origin=config.origin(dialect),
         url=url,
         headers=Headers({"content-type": "application/json", **auth, **config.headers}),
-        body=write_json(_merged(body, request.extra.get(config.name, {}))),
+        body=_written(_merged(body, request.extra.get(config.name, {})), config.name, model),
         model=model,
         secret=config.api_key,
         notes=notes,
+    )
+
+
+def _written(body: dict[str, Any], provider: str, model: str) -> bytes:
+    """Return `body` as JSON; raises InvalidRequestError when something in it is none, such as half a surrogate pair."""
+    try:
+        return write_json(body)
+    except ValueError:
+        pass  # raised below, without a context that would hold the prompt
+    raise InvalidRequestError(
+        "the request cannot be written as JSON",
+        provider=provider,
+        model=model,
+        advice="Look for lone surrogates in the texts and for values in `extra` that JSON does not know.",
     )
 
 

@@ -88,5 +88,7 @@ def build_models_request(config: ProviderConfig) -> WireRequest:
 
 def parse_models(reply: WireReply) -> list[str]:
     """Return the one model the server runs."""
-    model = string_or_empty(read_object(reply).get("model_id"))
+    data = read_object(reply)
+    raise_for_error_body(reply, data)
+    model = string_or_empty(data.get("model_id"))
     return [model] if model else []

@@ -1,0 +1,54 @@
+"""What an import costs a host: nothing heavy until a container is opened. Times are printed by `tox -e footprint`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import faultmaven
+
+HEAVY = {
+    "click",
+    "dependency_injector",
+    "fastapi",
+    "httpx",
+    "pydantic",
+    "rich",
+    "starlette",
+    "structlog",
+    "werkzeug",
+    "yaml",
+}
+
+
+def heavy_modules_after(script: str) -> set[str]:
+    """Run `script` in a fresh interpreter; return the heavy modules it ended up with."""
+    report = (
+        f"import sys\nsys.path.insert(0, {str(Path(faultmaven.__file__).parents[1])!r})\n{script}\nprint(*sys.modules)"
+    )
+    command = [sys.executable, "-I", "-c", report]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50).stdout.split()
+    return {name.partition(".")[0] for name in modules} & HEAVY
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import faultmaven",
+        "import faultmaven; faultmaven.__version__; dir(faultmaven)",
+        "import faultmaven.cli",
+    ],
+)
+def test_import_loads_nothing_heavy(script: str) -> None:
+    assert heavy_modules_after(script) == set()
+
+
+def test_values_and_errors_load_nothing_heavy() -> None:
+    assert heavy_modules_after("from faultmaven import ContextLengthError, LLMResponse, Message, Usage") == set()
+
+
+def test_opening_a_container_is_what_loads_the_dependencies() -> None:
+    """The counterpart: the check above would see them."""
+    loaded = heavy_modules_after("from faultmaven import create_container")
+    assert {"dependency_injector", "httpx", "pydantic"} <= loaded

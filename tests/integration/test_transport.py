@@ -1,0 +1,354 @@
+"""The transport over real sockets: every way a server can fail is one typed error, and nothing stays open."""
+
+import asyncio
+import gzip
+import inspect
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+
+from faultmaven.domain.errors import (
+    ConfigurationError,
+    LLMError,
+    MalformedResponseError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+)
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
+from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
+OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def request(url: str, body: bytes = b'{"prompt":"secret words"}') -> WireRequest:
+    origin = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
+    return WireRequest(origin, url, Headers({"authorization": "Bearer sk-secret-key"}), body, model="gpt-6.2-sol")
+
+
+@asynccontextmanager
+async def server(
+    answer: bytes | Handler, tls: ssl.SSLContext | None = None, *, wait_for_head: bool = True
+) -> AsyncIterator[str]:
+    """Serve one fixed answer, or a handler, on a free loopback port; gives the address."""
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            if wait_for_head:
+                await reader.readuntil(b"\r\n\r\n")
+            if callable(answer):
+                await answer(reader, writer)
+            else:
+                writer.write(answer)
+                await writer.drain()
+        except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        yield f"{'https' if tls else 'http'}://localhost:{port}"
+    finally:
+        listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await listening.wait_closed()
+
+
+async def send(url: str, timeout: float = 5.0, **options: Any) -> WireReply:
+    transport = HTTPTransport(SystemClock(), **options)
+    try:
+        return await transport.send(request(url), timeout)
+    finally:
+        await transport.aclose()
+
+
+async def failure(url: str, timeout: float = 5.0, **options: Any) -> LLMError:
+    with pytest.raises(LLMError) as caught:
+        await send(url, timeout, **options)
+    error = caught.value
+    assert (error.provider, error.model) == ("openai", "gpt-6.2-sol")
+    return error
+
+
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_reply_comes_back_with_its_status_headers_and_body() -> None:
+    async with server(b"HTTP/1.1 418 Teapot\r\nX-Request-Id: r1\r\ncontent-length: 5\r\n\r\nhello") as url:
+        reply = await send(url)
+    assert (reply.status, reply.headers["x-request-id"], reply.body) == (418, "r1", b"hello")
+    assert reply.time_to_headers > 0
+
+
+async def test_a_compressed_reply_is_unpacked() -> None:
+    packed = gzip.compress(b'{"a":1}')
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)
+    async with server(head + packed) as url:
+        assert (await send(url)).body == b'{"a":1}'
+
+
+async def test_a_refused_connection_names_the_base_url_variable() -> None:
+    error = await failure("http://127.0.0.1:9")
+    assert isinstance(error, ProviderUnavailableError)
+    assert error.phase == "connect"
+    assert "refused" in str(error)
+    assert "OPENAI_API_BASE" in str(error)
+
+
+async def test_an_unknown_host_is_said_to_be_unresolvable() -> None:
+    error = await failure("http://no-such-host.invalid")
+    assert isinstance(error, ProviderUnavailableError)
+    assert error.phase == "dns"
+
+
+async def test_an_untrusted_certificate_names_the_certificate_setting() -> None:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    async with server(OK, tls) as url:
+        error = await failure(url)
+    assert isinstance(error, ProviderUnavailableError)
+    assert error.phase == "tls"
+    assert "SSL_CERT_FILE" in str(error)
+
+
+async def test_a_private_authority_is_trusted_through_the_setting(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    async with server(OK, tls) as url:
+        assert (await send(url, network=NetworkSettings(str(path)))).status == 200
+
+
+async def test_a_certificate_file_without_certificates_is_a_configuration_error(tmp_path: Path) -> None:
+    path = tmp_path / "broken.pem"
+    path.write_text("not a certificate")
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        await send("https://127.0.0.1:9", network=NetworkSettings(str(path)))
+
+
+async def test_plain_http_behind_an_https_address_is_a_tls_failure() -> None:
+    async def speak_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+        await reader.read(1000)
+
+    async with server(speak_at_once, wait_for_head=False) as url:
+        error = await failure(url.replace("http://", "https://"))
+    assert error.phase == "tls"
+    assert "http:// in the base URL" in str(error)
+
+
+async def test_silence_before_the_reply_is_a_timeout_of_the_first_byte() -> None:
+    async with server(hang) as url:
+        error = await failure(url, timeout=0.1)
+    assert isinstance(error, ProviderTimeoutError)
+    assert error.phase == "first byte"
+    assert "LLM_REQUEST_TIMEOUT" in str(error)
+
+
+async def test_a_trickle_is_under_one_total_and_not_per_read() -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with server(trickle) as url:
+        error = await failure(url, timeout=0.2)
+    assert isinstance(error, ProviderTimeoutError)
+    assert error.phase == "body"
+
+
+async def test_a_connection_that_never_comes_is_a_timeout_of_connecting() -> None:
+    def blackhole(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectTimeout("no answer to our SYN")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(blackhole)) as client:
+        error = await failure("http://localhost", timeout=8.0, client=client)
+    assert isinstance(error, ProviderTimeoutError)
+    assert error.phase == "connect"
+    assert "within 4 s" in str(error)  # half of the attempt's time
+
+
+async def test_a_connection_closed_without_an_answer_is_told_from_one_cut_in_the_middle() -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with server(close) as url:
+        assert "before the reply began" in str(await failure(url))
+    async with server(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{") as url:
+        assert "in the middle of the reply" in str(await failure(url))
+
+
+async def test_garbage_in_place_of_http_is_a_typed_error() -> None:
+    async with server(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") as url:
+        assert isinstance(await failure(url), ProviderUnavailableError)
+
+
+async def test_a_broken_encoding_is_malformed() -> None:
+    async with server(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain") as url:
+        assert isinstance(await failure(url), MalformedResponseError)
+
+
+async def test_a_reply_beyond_the_limit_is_not_read_to_its_end() -> None:
+    written = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n")
+        while True:
+            writer.write(b" " * 65536)
+            await writer.drain()
+            written += 65536
+
+    async with server(flood) as url:
+        error = await failure(url, max_reply_bytes=100_000)
+    assert isinstance(error, MalformedResponseError)
+    assert "larger than 100000 bytes" in str(error)
+    assert written < 50_000_000
+
+
+async def test_a_redirect_is_handed_back_and_not_followed() -> None:
+    async with server(
+        b"HTTP/1.1 302 Found\r\nlocation: http://no-such-host.invalid/\r\ncontent-length: 0\r\n\r\n"
+    ) as url:
+        assert (await send(url)).status == 302
+
+
+@pytest.mark.parametrize("url", ["ftp://localhost", "http://localhost:99999", ""])
+async def test_an_address_that_is_none_is_a_configuration_error(url: str) -> None:
+    assert isinstance(await failure(url), ConfigurationError)
+
+
+def every_httpx_error() -> list[type[Exception]]:
+    found = [value for value in vars(httpx).values() if inspect.isclass(value) and issubclass(value, Exception)]
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", every_httpx_error())
+async def test_every_exception_of_httpx_becomes_one_of_ours(kind: type[Exception]) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        if kind is httpx.HTTPStatusError:
+            raise httpx.HTTPStatusError("x", request=request, response=httpx.Response(500))
+        if kind in (httpx.StreamConsumed, httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead):
+            raise kind()
+        raise kind("x")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
+        error = await failure("http://localhost", client=client)
+    assert type(error) is not LLMError
+    assert isinstance(error.__cause__, kind) or isinstance(error, ProviderTimeoutError)
+
+
+async def test_the_cause_is_kept_without_the_frames_that_hold_headers_and_bodies() -> None:
+    error = await failure("http://127.0.0.1:9")
+    cause: BaseException | None = error.__cause__
+    assert isinstance(cause, httpx.ConnectError)
+    while cause is not None:
+        assert cause.__traceback__ is None
+        cause = cause.__cause__ or cause.__context__
+
+
+async def test_one_client_serves_all_calls_of_a_loop_over_kept_connections() -> None:
+    connections = 0
+
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            await reader.readexactly(len(request("").body))
+            writer.write(OK)
+            await reader.readuntil(b"\r\n\r\n")
+
+    transport = HTTPTransport(SystemClock())
+    async with server(count) as url:
+        for _ in range(5):
+            await transport.send(request(url), 5.0)
+        await transport.aclose()
+    assert connections == 1
+
+
+def test_one_transport_works_in_several_loops_and_leaves_nothing_open() -> None:
+    transport = HTTPTransport(SystemClock())
+
+    async def once() -> int:
+        async with server(OK) as url:
+            return (await transport.send(request(url), 5.0)).status
+
+    assert [asyncio.run(once()) for _ in range(3)] == [200, 200, 200]
+    assert transport._clients._values == {}
+
+
+async def test_cancelling_closes_the_connection() -> None:
+    arrived, gone = asyncio.Event(), asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        while await reader.read(1000):
+            pass
+        gone.set()
+
+    transport = HTTPTransport(SystemClock())
+    async with server(wait) as url:
+        call = asyncio.create_task(transport.send(request(url), 30.0))
+        await arrived.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.wait_for(gone.wait(), 1.0)
+        await transport.aclose()
+
+
+async def test_a_passed_in_client_is_used_and_left_open() -> None:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(204))) as client:
+        assert (await send("http://localhost", client=client)).status == 204
+        assert not client.is_closed
+
+
+def test_proxies_are_chosen_by_scheme_and_bypassed_by_host() -> None:
+    proxies = ProxySettings(http="proxy:3128", https="http://secure:3128", bypass=("example.com", "10.0.0.1"))
+    mounts = proxies.mounts()
+    assert mounts["http://"] == "http://proxy:3128"
+    assert mounts["https://"] == "http://secure:3128"
+    for direct in ("all://localhost", "all://127.0.0.1", "all://example.com", "all://*.example.com", "all://10.0.0.1"):
+        assert mounts[direct] == ""
+
+
+def test_no_proxy_and_a_star_mean_direct_connections() -> None:
+    assert ProxySettings().mounts() == {}
+    assert ProxySettings(https="proxy:1", bypass=("*",)).mounts() == {}
+
+
+async def test_a_request_goes_through_the_proxy_of_its_scheme() -> None:
+    seen: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(b"asked")
+        writer.write(OK)
+        await writer.drain()
+
+    async with server(proxy) as address:
+        network = NetworkSettings(proxies=ProxySettings(http=address))
+        assert (await send("http://vendor.invalid/v1", network=network)).status == 200
+    assert seen == [b"asked"]

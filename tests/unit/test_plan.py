@@ -1,0 +1,167 @@
+"""Plans and shares: pure functions over values."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultmaven.application.plan import Generation, Plan, Route, chain, plan, share
+from faultmaven.domain.chat import ChatRequest, Image, Message, Tool
+from faultmaven.domain.errors import ConfigurationError, InvalidRequestError
+from faultmaven.testing import FakeProvider
+
+TEXT = frozenset({"turns", "seed"})
+
+
+def route(name: str, *models: str, confidence: float = 0.5, features: frozenset[str] = TEXT) -> Route:
+    return Route(name, FakeProvider(), models or (f"{name}-model",), confidence=confidence, features=features)
+
+
+def generation(*routes: Route, order: tuple[str, ...] | None = None, missing: dict[str, str] | None = None) -> Generation:
+    names = order or tuple(entry.name for entry in routes)
+    return Generation({entry.name: entry for entry in routes}, missing or {}, {"chat": names})
+
+
+def ask(text: str = "ping", **fields: object) -> ChatRequest:
+    return replace(ChatRequest((Message.user(text),)), **fields)  # type: ignore[arg-type]
+
+
+def order_of(planned: Plan) -> list[tuple[str, str | None]]:
+    return [(candidate.route.name, candidate.model) for candidate in planned.candidates]
+
+
+def test_candidates_stand_in_the_order_of_the_chain() -> None:
+    planned = plan(ask(), generation(route("a"), route("b"), route("c"), order=("b", "c", "a")))
+    assert order_of(planned) == [("b", None), ("c", None), ("a", None)]
+
+
+def test_the_first_candidate_that_lists_the_model_moves_to_the_front() -> None:
+    planned = plan(ask(model="m-b"), generation(route("a"), route("b", "own", "m-b"), route("c")))
+    assert order_of(planned) == [("b", "m-b"), ("a", None), ("c", None)]
+
+
+def test_a_model_nobody_lists_goes_to_the_primary_unchanged_and_to_nobody_else() -> None:
+    planned = plan(ask(model="tomorrow"), generation(route("a"), route("b"), route("c")))
+    assert order_of(planned) == [("a", "tomorrow"), ("b", None), ("c", None)]
+
+
+def test_a_fallback_that_lists_the_model_gets_it_too() -> None:
+    planned = plan(ask(model="m"), generation(route("a", "m"), route("b"), route("c", "own", "m")))
+    assert order_of(planned) == [("a", "m"), ("b", None), ("c", "m")]
+
+
+def test_a_provider_that_is_not_configured_is_skipped_with_the_reason() -> None:
+    planned = plan(ask(), generation(route("a"), order=("b", "a"), missing={"b": "B_API_KEY is not set"}))
+    assert order_of(planned) == [("a", None)]
+    assert [(entry.name, entry.reason) for entry in planned.skipped] == [("b", "B_API_KEY is not set")]
+
+
+def test_nothing_configured_is_a_configuration_error_that_says_what_to_set() -> None:
+    empty = Generation({}, {"a": "A_API_KEY is not set"}, {"chat": ()}, not_configured="Set one of A_API_KEY.")
+    with pytest.raises(ConfigurationError, match="Set one of A_API_KEY"):
+        plan(ask(), empty)
+
+
+def test_a_pinned_provider_stands_alone() -> None:
+    assert order_of(plan(ask(), generation(route("a"), route("b")), pinned="b")) == [("b", None)]
+
+
+def test_a_pinned_unknown_provider_is_named_with_its_nearest() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'openai'"):
+        plan(ask(), generation(route("openai")), pinned="opnai")
+
+
+def test_an_unknown_role_is_named_with_its_nearest() -> None:
+    with pytest.raises(InvalidRequestError, match="did you mean 'synthesis'"):
+        plan(ask(), generation(route("a")), role="sinthesis")
+
+
+def test_an_image_without_a_role_uses_multimodal() -> None:
+    seeing = route("b", features=TEXT | {"images"})
+    current = replace(generation(route("a"), seeing), chains={"chat": ("a",), "multimodal": ("b",)})
+    request = ChatRequest((Message.user("What is this?", Image.from_url("https://example.invalid/a.png")),))
+    assert order_of(plan(request, current)) == [("b", None)]
+
+
+def test_a_need_that_a_provider_does_not_take_skips_it_with_the_reason() -> None:
+    planned = plan(ask(tools=(Tool("t"),)), generation(route("a"), route("b", features=TEXT | {"tools"})))
+    assert order_of(planned) == [("b", None)]
+    assert planned.skipped[0].reason == "does not take tools"
+
+
+def test_a_need_that_nobody_takes_is_refused_before_sending() -> None:
+    with pytest.raises(InvalidRequestError, match="a: does not take schema"):
+        plan(ask(response_format={"type": "object"}), generation(route("a")))
+
+
+def test_a_class_of_the_guides_form_is_skipped_for_assistant_turns_and_stop_words() -> None:
+    plain = route("plain", features=frozenset())
+    talk = ChatRequest((Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?")))
+    planned = plan(talk, generation(plain, route("b")))
+    assert planned.skipped[0].reason == "does not take assistant turns"
+    assert plan(ask(stop=("END",)), generation(plain, route("b"))).skipped[0].reason == "does not take stop"
+
+
+def test_a_hint_that_a_provider_does_not_take_is_noted_and_does_not_skip_it() -> None:
+    planned = plan(ask(seed=7), generation(route("plain", features=frozenset())))
+    assert planned.candidates[0].notes == ("seed left out: plain does not take it",)
+
+
+def test_the_requests_deadline_stands_over_the_configured_one() -> None:
+    assert plan(ask(deadline=5.0), generation(route("a"))).deadline == 5.0
+    assert plan(ask(), generation(route("a"))).deadline == 120.0
+
+
+def test_a_model_that_reasons_gets_its_own_time() -> None:
+    slow = replace(route("a", "thinker", "quick"), timeout_for={"thinker": 120.0, "quick": 30.0}.__getitem__)
+    assert plan(ask(), generation(slow)).candidates[0].timeout == 120.0
+    assert plan(ask(model="quick"), generation(slow)).candidates[0].timeout == 30.0
+
+
+# The rule of DESIGN section 8: what remains, less 10 s (or an equal split, if less) for each of the next two.
+@pytest.mark.parametrize(
+    ("remaining", "successors", "expected"),
+    [(120, 0, 120), (120, 1, 110), (120, 2, 100), (120, 7, 100), (12, 2, 4), (30, 2, 10), (18, 1, 9), (40, 2, 20)],
+)
+def test_a_share_leaves_its_successors_a_reserve(remaining: float, successors: int, expected: float) -> None:
+    assert share(remaining, successors) == pytest.approx(expected)
+
+
+@given(remaining=st.floats(0.001, 1e6), successors=st.integers(0, 20))
+def test_a_hung_candidate_always_leaves_the_next_two_an_equal_split_or_ten_seconds(
+    remaining: float, successors: int
+) -> None:
+    left = remaining - share(remaining, successors)
+    behind = min(successors, 2)
+    assert 0 < share(remaining, successors) <= remaining
+    assert left >= min(10.0, remaining / (behind + 1)) * behind - 1e-6
+
+
+def test_a_chain_is_the_primary_then_the_rest_by_weight() -> None:
+    routes = [route("low", confidence=0.1), route("high", confidence=0.9), route("mid", confidence=0.5)]
+    assert chain(routes, None) == ("high", "mid", "low")
+    assert chain(routes, "low") == ("low", "high", "mid")
+
+
+def test_equal_weights_keep_schema_order() -> None:
+    assert chain([route("b"), route("a"), route("c")], None) == ("b", "a", "c")
+
+
+def test_an_explicit_chain_replaces_the_rest() -> None:
+    routes = [route("a", confidence=0.9), route("b"), route("c")]
+    assert chain(routes, None, ["c"]) == ("a", "c")
+    assert chain(routes, "b", ["c", "b", "a"]) == ("b", "c", "a")
+
+
+def test_strict_mode_keeps_only_the_primary() -> None:
+    assert chain([route("a", confidence=0.9), route("b")], None, ["b"], strict=True) == ("a",)
+
+
+def test_weights_below_the_threshold_are_planned_last() -> None:
+    routes = [route("a", confidence=0.6), route("b", confidence=0.9)]
+    assert chain(routes, None, ["a", "b"], threshold=0.8) == ("b", "a")
+
+
+def test_nobody_available_is_an_empty_chain() -> None:
+    assert chain([], None) == ()
