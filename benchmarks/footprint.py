@@ -7,16 +7,24 @@ code is 1 only when `import faultmaven` pulls in a heavy module or does not run 
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 RUNS = 9
 INSTALLERS = frozenset({"pip", "setuptools", "wheel"})
-# The dependencies themselves, and the frameworks that dependency_injector imports wherever they are installed.
-HEAVY = ("httpx", "pydantic", "structlog", "dependency_injector", "click", "rich", "yaml")
-FRAMEWORKS = ("fastapi", "starlette", "werkzeug")
+DEPENDENCIES = ("httpx", "pydantic", "structlog", "dependency_injector")
+# What our dependencies import wherever it is installed, without our asking, and which of them does.
+BYSTANDERS = {
+    "click": "httpx",
+    "rich": "httpx",
+    "fastapi": "dependency_injector",
+    "starlette": "dependency_injector",
+    "werkzeug": "dependency_injector",
+    "yaml": "dependency_injector",
+}
+HEAVY = (*DEPENDENCIES, *BYSTANDERS)
 
 NOTHING = ""
 IMPORT = "import faultmaven"
@@ -62,11 +70,11 @@ def main() -> int:
     print(f"Python {version}, medians of {RUNS} fresh processes; times leave out the interpreter's own start")
     for row in rows(installed, bare, imported, opened):
         print("{:<32}{:>12}   {}".format(*row))
-    print("\nimported by opening a container:", named(opened, (*HEAVY, *FRAMEWORKS)))
-    for name in named(opened, FRAMEWORKS, none="").split():
-        print(f"  {name} is installed here, and dependency_injector imports it when a container is opened")
-    heavy = named(imported, (*HEAVY, *FRAMEWORKS), none="")
-    print("heavy modules of `import faultmaven`:", heavy or "none")
+    print("\nimported by opening a container:", *found_in(opened, DEPENDENCIES))
+    for name in found_in(opened, BYSTANDERS):
+        print(f"  and {name}, because it is installed here and {BYSTANDERS[name]} imports it")
+    heavy = found_in(imported, HEAVY)
+    print("heavy modules of `import faultmaven`:", *(heavy or ["none"]))
     return 1 if heavy else 0
 
 
@@ -107,9 +115,9 @@ def sizes(distribution: Distribution) -> Iterator[int]:
             yield path.stat().st_size
 
 
-def named(found: Measured, names: tuple[str, ...], none: str = "none") -> str:
+def found_in(process: Measured, names: Iterable[str]) -> list[str]:
     """Return those of `names` that the process imported."""
-    return " ".join(name for name in names if name in found.modules) or none
+    return [name for name in names if name in process.modules]
 
 
 def memory(found: Measured) -> str:

@@ -1,4 +1,4 @@
-"""What every test starts from: no variables of ours or of vendors, an empty directory, and no way out of the machine."""
+"""What every test starts from: nobody's variables, an empty directory, and no way out of the machine."""
 
 import os
 import socket

@@ -43,7 +43,7 @@ async def attempt(candidate: Candidate, request: ChatRequest, timeout: float, cl
 
 def _line(candidate: Candidate, reported: tuple[Attempt, ...], duration: float, error: LLMError | None) -> Attempt:
     """Complete what the provider reported of itself; one that reports nothing still gets its line."""
-    own = reported[-1] if reported else Attempt(candidate.route.name, candidate.effective_model)
+    own = reported[-1] if reported else _unreported(candidate, error)
     return replace(
         own,
         provider=candidate.route.name,
@@ -52,3 +52,11 @@ def _line(candidate: Candidate, reported: tuple[Attempt, ...], duration: float, 
         notes=candidate.notes + own.notes,
         error=error.problem if error else "",
     )
+
+
+def _unreported(candidate: Candidate, error: LLMError | None) -> Attempt:
+    """The line of a provider that reports nothing, or that failed before it asked for the answer itself."""
+    name, model = candidate.route.name, candidate.effective_model
+    if error is None:
+        return Attempt(name, model)
+    return Attempt(name, model, status=error.status, request_id=error.request_id)

@@ -116,7 +116,9 @@ class LLMError(Exception):
             f"request id {self.request_id}" if self.request_id else "",
         ]
         told = ", ".join(fact for fact in facts if fact)
-        return f" [{told}]." if told else "."
+        if told:
+            return f" [{told}]."
+        return "" if self.problem.endswith(("?", ".")) else "."
 
 
 def _rebuild(kind: type[LLMError], state: dict[str, Any]) -> LLMError:

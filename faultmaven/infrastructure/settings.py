@@ -160,13 +160,17 @@ def _read_dotenv(path: Path, notes: list[str]) -> dict[str, str]:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {type(error).__name__}") from None
-    for binding in dotenv.parser.parse_stream(io.StringIO(text)):
-        if binding.error:
-            notes.append(f"{path.name}, line {binding.original.line}: no NAME=value, left out")
+    notes += [f"{path.name}, line {line}: no NAME=value, left out" for line in _unread_lines(text)]
     values = dotenv.dotenv_values(stream=io.StringIO(text))
     if values.pop("FAULTMAVEN_ENV", None):
         notes.append(f"FAULTMAVEN_ENV in {path.name} is not read; set it in the process environment")
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _unread_lines(text: str) -> list[int]:
+    """Return the numbers of the lines that python-dotenv passes over; it counts from the blank lines before them."""
+    broken = [binding.original for binding in dotenv.parser.parse_stream(io.StringIO(text)) if binding.error]
+    return [part.line + part.string[: -len(part.string.lstrip())].count("\n") for part in broken]
 
 
 def _missing_file(directory: Path, name: str) -> list[str]:
@@ -320,5 +324,5 @@ def show(value: Any) -> str:
 
 
 def without_credentials(address: str) -> str:
-    """Return an address without the user and password that may stand in it."""
-    return re.sub(r"(?<=//)[^/@\s]+@", "***@", address)
+    """Return an address without the user, the password and the query that may stand in it."""
+    return re.sub(r"\?.*", "?***", re.sub(r"(^|(?<=//))[^/\s]+@", "***@", address))

@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import httpx
 import pydantic_core
@@ -32,7 +32,13 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", "/info", "tgi-generate"),
 )
 
-# The version path of each provider's base URL, and the dialect of its list route; others are "/v1" and OpenAI's.
+# Dialects whose list route is another one.
+NO_MODELS_ROUTE = ("ollama-native", "tgi-generate")
+
+# Faults that need no words of the vendor's.
+ANY_DIALECT = ("refused", "reset", "silent", "html", "truncated_json", "wrong_shape", "not_found_route", "redirect")
+
+# The version path of each provider's base URL; others are "/v1".
 VERSION_PATHS = {
     "gemini": "/v1beta",
     "cohere": "/v2",
@@ -42,11 +48,15 @@ VERSION_PATHS = {
     "llamacpp": "",
     "local": "",
 }
-LISTS = {
-    "anthropic": "anthropic-messages",
-    "gemini": "gemini-generate-content",
-    "cohere": "cohere-v2-chat",
-    "llamacpp": "llamacpp-completion",
+# What each provider speaks, its own dialect first; others speak OpenAI's.
+OPENAI = ("openai-chat", "openai-responses")
+DIALECTS: dict[str, tuple[str, ...]] = {
+    "anthropic": ("anthropic-messages",),
+    "gemini": ("gemini-generate-content",),
+    "cohere": ("cohere-v2-chat",),
+    "ollama": ("ollama-native", "openai-chat"),
+    "llamacpp": ("llamacpp-completion", "openai-chat"),
+    "tgi": ("tgi-generate", "openai-chat"),
 }
 
 
@@ -128,6 +138,11 @@ class FaultLab:
         """Return the requests for `provider`, in order."""
         return [request for request in self.requests if request.provider == provider]
 
+    def documents(self, provider: str, fault: str) -> bool:
+        """Return whether the vendor behind `provider` documents a reply for `fault`."""
+        own = DIALECTS.get(provider, OPENAI)[0]
+        return fault in REPLIES[own] or fault in ANY_DIALECT
+
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return an httpx transport that is the lab; nothing leaves the process."""
         return _LabTransport(self)
@@ -155,9 +170,11 @@ class FaultLab:
 
 
 def _dialect(provider: str, method: str, path: str) -> str | None:
+    """Return what the provider speaks at this route, None where it has no such route."""
+    spoken = DIALECTS.get(provider, OPENAI)
     if method == "GET" and path.endswith("/models"):
-        return LISTS.get(provider, "openai-chat")
-    return next((name for verb, end, name in ROUTES if verb == method and path.endswith(end)), None)
+        return next((name for name in spoken if name not in NO_MODELS_ROUTE), None)
+    return next((name for verb, end, name in ROUTES if verb == method and path.endswith(end) and name in spoken), None)
 
 
 def _reply(dialect: str, fault: str) -> LabReply | str:
@@ -190,13 +207,17 @@ class _LabTransport(httpx.AsyncBaseTransport):
         body = await request.aread()
         target = request.url.raw_path.decode("ascii")
         reply = self._lab.respond(request.method, target, dict(request.headers), body)
-        if reply == "refused":
-            raise httpx.ConnectError("All connection attempts failed") from ConnectionRefusedError(111, "refused")
-        if reply == "reset":
-            raise httpx.ReadError("connection reset")
-        while isinstance(reply, str):  # silent: until the caller gives up
-            await asyncio.sleep(3600)
+        if isinstance(reply, str):
+            return await _break(reply)
         return httpx.Response(reply.status, headers=reply.headers, stream=_Body(reply.body), request=request)
+
+
+async def _break(fault: str) -> NoReturn:
+    if fault == "refused":
+        raise httpx.ConnectError("All connection attempts failed") from ConnectionRefusedError(111, "refused")
+    if fault == "silent":
+        await asyncio.Event().wait()  # until the caller gives up
+    raise httpx.ReadError("connection reset")
 
 
 class _Body(httpx.AsyncByteStream):

@@ -48,6 +48,19 @@ def test_values_and_errors_load_nothing_heavy() -> None:
     assert heavy_modules_after("from faultmaven import ContextLengthError, LLMResponse, Message, Usage") == set()
 
 
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_asking_for_version_or_help_loads_the_cli_extra_alone(option: str) -> None:
+    script = f"""
+sys.argv = ["faultmaven", {option!r}]
+from faultmaven.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code
+"""
+    assert heavy_modules_after(script) <= {"click", "rich"}
+
+
 def test_opening_a_container_is_what_loads_the_dependencies() -> None:
     """The counterpart: the check above would see them."""
     loaded = heavy_modules_after("from faultmaven import create_container")

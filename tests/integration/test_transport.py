@@ -236,9 +236,13 @@ async def test_a_redirect_is_handed_back_and_not_followed() -> None:
         assert (await send(url)).status == 302
 
 
-@pytest.mark.parametrize("url", ["ftp://localhost", "http://localhost:99999", ""])
+@pytest.mark.parametrize("url", ["ftp://localhost", ""])
 async def test_an_address_that_is_none_is_a_configuration_error(url: str) -> None:
     assert isinstance(await failure(url), ConfigurationError)
+
+
+async def test_a_port_that_no_socket_takes_is_a_typed_error() -> None:
+    assert isinstance(await failure("http://127.0.0.1:99999"), ProviderUnavailableError)
 
 
 def every_httpx_error() -> list[type[Exception]]:

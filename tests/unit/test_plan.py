@@ -18,7 +18,7 @@ def route(name: str, *models: str, confidence: float = 0.5, features: frozenset[
     return Route(name, FakeProvider(), models or (f"{name}-model",), confidence=confidence, features=features)
 
 
-def generation(*routes: Route, order: tuple[str, ...] | None = None, missing: dict[str, str] | None = None) -> Generation:
+def generation(*routes: Route, order: tuple[str, ...] = (), missing: dict[str, str] | None = None) -> Generation:
     names = order or tuple(entry.name for entry in routes)
     return Generation({entry.name: entry for entry in routes}, missing or {}, {"chat": names})
 

@@ -23,7 +23,15 @@ MAX_REPLY_BYTES = 32 * 1024 * 1024
 CONNECT_SECONDS = 10.0
 
 # All that httpx raises, and what the layers below it raise for an address or a header that is none.
-FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, ValueError, OverflowError)
+FAILURES = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    ValueError,
+    OverflowError,
+    ExceptionGroup,
+)
 
 
 class HTTPTransport:

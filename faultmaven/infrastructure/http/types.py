@@ -31,7 +31,7 @@ class WireRequest:
     """One HTTP request to a vendor. `secret` is the key inside `headers`, kept so that replies can be cleaned of it."""
 
     origin: Origin
-    url: str
+    url: str = field(repr=False)
     headers: Headers
     body: bytes = field(default=b"", repr=False)
     method: Literal["GET", "POST"] = "POST"

@@ -28,7 +28,7 @@ class ProviderConfig:
 
     name: str
     api_key: str = ""
-    base_url: str = ""
+    base_url: str = field(default="", repr=False)
     models: list[str] = field(default_factory=list)
     max_retries: int = 0
     timeout: float = 30.0

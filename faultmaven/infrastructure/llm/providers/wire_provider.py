@@ -93,7 +93,7 @@ def _line(
         model=sent.model or (answer.model if answer else ""),
         outcome=type(error).__name__ if error else "answered",
         status=reply.status if reply else None,
-        request_id=request_id(reply) if reply else "",
+        request_id=(error.request_id if error else "") or (request_id(reply) if reply else ""),
         time_to_headers=reply.time_to_headers if reply else None,
         duration=duration,
         usage=answer.usage if answer else None,

@@ -18,12 +18,14 @@ from faultmaven.domain.errors import (
 from faultmaven.infrastructure.http.types import Origin, WireReply
 from faultmaven.infrastructure.llm.wire.error_rules import ERROR_RULES, STATUS_OF_TYPE, ErrorRule
 from faultmaven.infrastructure.llm.wire.reading import (
+    NOT_JSON,
     identifier,
     object_or_empty,
     objects,
     parse_json,
     request_id,
     shows_secret,
+    write_json,
 )
 
 MAX_PROSE = 500
@@ -64,9 +66,8 @@ def raise_for_error_body(reply: WireReply, data: Mapping[str, Any]) -> None:
 
 def read_error(reply: WireReply) -> VendorError:
     """Read any error body: a JSON object, a JSON list of one, text, HTML or nothing."""
-    try:
-        data = parse_json(reply.body)
-    except ValueError:
+    data = parse_json(reply.body)
+    if data is NOT_JSON:
         return VendorError(reply.body[:MAX_PROSE].decode("utf-8", "replace").strip())
     if isinstance(data, list) and data:
         data = data[0]
@@ -95,14 +96,19 @@ def _message(data: Mapping[str, Any], error: Any) -> str:
     candidates = (
         object_or_empty(error).get("message"),
         error,
-        data.get("message"),
+        _dumped(data.get("message")),
         detail,
         object_or_empty(object_or_empty(detail).get("error")).get("message"),
         object_or_empty(detail).get("error"),
         "; ".join(str(item.get("msg")) for item in objects(detail)),
         data.get("title"),
     )
-    return next((text for text in candidates if isinstance(text, str) and text), "")
+    return next((text for text in candidates if isinstance(text, str) and text), None) or str(_dumped(data))
+
+
+def _dumped(value: Any) -> Any:
+    """An object or list as text, for a message that is one (Mistral); anything else as it is."""
+    return write_json(value).decode() if isinstance(value, dict | list) and value else value
 
 
 def _detail_codes(inner: Mapping[str, Any]) -> Iterator[Any]:
@@ -120,8 +126,8 @@ def _retry_info(inner: Mapping[str, Any]) -> float | None:
     """Gemini's RetryInfo: decimal seconds and an `s`."""
     for detail in objects(inner.get("details")):
         delay = detail.get("retryDelay")
-        if isinstance(delay, str) and re.fullmatch(r"\d+(\.\d+)?s", delay):
-            return float(delay[:-1])
+        if isinstance(delay, str) and delay.endswith("s") and (seconds := _seconds(delay[:-1])) is not None:
+            return seconds
     return None
 
 

@@ -20,9 +20,16 @@ def write_json(value: Any) -> bytes:
     return pydantic_core.to_json(value)
 
 
+NOT_JSON: Any = object()
+"""What `parse_json` returns for bytes that are no JSON."""
+
+
 def parse_json(data: bytes | str) -> Any:
-    """Return the JSON value in `data`; raises ValueError for anything else."""
-    return pydantic_core.from_json(data)
+    """Return the JSON value in `data`, else `NOT_JSON`. It raises nothing: the parser's own error quotes the text."""
+    try:
+        return pydantic_core.from_json(data)
+    except ValueError:
+        return NOT_JSON
 
 
 def read_object(reply: WireReply) -> Json:
@@ -31,10 +38,9 @@ def read_object(reply: WireReply) -> Json:
     Raises:
         MalformedResponseError: the body is something else; the message names its content type and size, not its text.
     """
-    try:
-        data = parse_json(reply.body)
-    except ValueError:
-        raise malformed(reply, _describe_non_json(reply)) from None
+    data = parse_json(reply.body)
+    if data is NOT_JSON:
+        raise malformed(reply, _describe_non_json(reply))
     if not isinstance(data, dict):
         raise malformed(reply, f"a JSON {kind(data)} came where an object is documented")
     return data
@@ -44,7 +50,8 @@ def _describe_non_json(reply: WireReply) -> str:
     if not reply.body.strip():
         return "the body is empty"
     if reply.content_type and "json" not in reply.content_type:
-        return f"the body is {identifier(reply.content_type) or 'of another type'}, not JSON"
+        known = _MEDIA_TYPE.fullmatch(reply.content_type)
+        return f"the body is {reply.content_type if known else 'of another type'}, not JSON"
     return f"the body of {len(reply.body)} bytes is not whole JSON"
 
 
@@ -150,7 +157,7 @@ def tool_call(call_id: Any, name: Any, arguments: Any) -> ToolCall:
         parsed: Any = arguments
     else:
         raw = string_or_empty(arguments)
-        parsed = _parsed_or_none(raw)
+        parsed = parse_json(raw)
     return ToolCall(
         id=string_or_empty(call_id),
         name=string_or_empty(name),
@@ -159,15 +166,9 @@ def tool_call(call_id: Any, name: Any, arguments: Any) -> ToolCall:
     )
 
 
-def _parsed_or_none(raw: str) -> Any:
-    try:
-        return parse_json(raw) if raw.strip() else None
-    except ValueError:
-        return None
-
-
 # Vendors' names for the id of an exchange, most specific first (wire/*.md, 2026-11-23).
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id", "apim-request-id", "x-debug-trace-id")
+_MEDIA_TYPE = re.compile(r"(application|audio|image|message|multipart|text|video)/[a-z0-9.+-]{1,40}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:@/-]{1,128}")
 
 

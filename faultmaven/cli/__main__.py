@@ -1,0 +1,8 @@
+"""`python -m faultmaven.cli`, where the console script is not on the path."""
+
+import sys
+
+from faultmaven.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

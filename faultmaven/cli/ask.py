@@ -1,0 +1,117 @@
+"""`faultmaven ask`: one question, one answer on standard output."""
+
+import functools
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from faultmaven.cli.output import console, json_option, print_answer, print_json, styled
+from faultmaven.cli.session import with_container
+from faultmaven.domain.chat import LLMResponse, Message, StopReason
+
+if TYPE_CHECKING:
+    from faultmaven import Container
+
+
+@click.command("ask", short_help="Ask one question.")
+@click.argument("prompt", required=False)
+@click.option("--provider", metavar="NAME", help="Ask this provider only.")
+@click.option("--model", metavar="NAME", help="Ask for this model.")
+@click.option("--system", metavar="TEXT", help="Instructions that stand above the prompt.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Upper limit of the answer, in tokens.")
+@click.option("--temperature", type=click.FloatRange(min=0), help="How freely the model chooses its words.")
+@click.option("--role", metavar="NAME", help="chat, multimodal, synthesis, classifier or code: whose chain is asked.")
+@click.option("--deadline", type=click.FloatRange(min=0, min_open=True), help="Seconds for all of it.")
+@json_option
+def command(
+    prompt: str | None,
+    provider: str | None,
+    model: str | None,
+    system: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    role: str | None,
+    deadline: float | None,
+    as_json: bool,
+) -> None:
+    """Ask PROMPT; without it, or with "-", what comes from standard input.
+
+    Standard output holds the answer and nothing else. On a terminal, a line on standard error says who gave it.
+    """
+    messages = _messages(_prompt(prompt), system)
+    options: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature, "deadline": deadline}
+    response = with_container(
+        functools.partial(_ask, messages, provider=provider, role=role, options={"model": model, **options})
+    )
+    if as_json:
+        print_json(_as_object(response))
+        return
+    print_answer(response.content)
+    _tell_who_answered(response)
+
+
+async def _ask(
+    messages: list[Message],
+    container: "Container",
+    *,
+    provider: str | None,
+    role: str | None,
+    options: dict[str, Any],
+) -> LLMResponse:
+    with _waiting():
+        return await container.llm(role=role, provider=provider).generate(messages, **options)
+
+
+def _prompt(given: str | None) -> str:
+    if given is not None and given != "-":
+        return given
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+    if stream is None or (given is None and stream.isatty()):
+        raise click.UsageError("Give a PROMPT, or pipe one into standard input.")
+    try:
+        return stream.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.UsageError("Standard input is not UTF-8 text.") from None
+
+
+def _messages(prompt: str, system: str | None) -> list[Message]:
+    return [*([Message.system(system)] if system else []), Message.user(prompt)]
+
+
+def _waiting() -> AbstractContextManager[Any]:
+    """Return a sign of life on a terminal, and nothing elsewhere."""
+    screen = console(stderr=True)
+    return screen.status("waiting for an answer") if screen.is_terminal else nullcontext()
+
+
+def _as_object(response: LLMResponse) -> dict[str, Any]:
+    return {
+        "content": response.content,
+        "provider": response.provider,
+        "model": response.model,
+        "tokens_used": response.tokens_used,
+        "response_time_ms": response.response_time_ms,
+        "stop_reason": response.stop_reason.value,
+        "usage": asdict(response.usage) if response.usage else None,
+        "attempts": [asdict(attempt) for attempt in response.attempts],
+    }
+
+
+def _tell_who_answered(response: LLMResponse) -> None:
+    if not sys.stderr.isatty():
+        return
+    console(stderr=True).print(styled(summary(response), "dim"), soft_wrap=True)
+
+
+def summary(response: LLMResponse) -> str:
+    """Return one line: who answered, with which model, for how many tokens, in what time, and who failed before."""
+    tokens = "tokens not counted" if response.tokens_used is None else f"{response.tokens_used} tokens"
+    parts = [response.provider, response.model, tokens, f"{response.response_time_ms / 1000:.2f} s"]
+    line = ", ".join(part for part in parts if part)
+    if response.stop_reason is not StopReason.STOP:
+        line += f", stopped by {response.stop_reason.value}"
+    failed = [f"{line.provider} ({line.outcome})" for line in response.attempts if not line.kept]
+    return f"{line}; before it: {', '.join(failed)}" if failed else line

@@ -1,0 +1,185 @@
+"""`faultmaven demo`: the main job, with no key and no network.
+
+A container with four providers of four dialects talks over real HTTP to a fault lab on the loopback interface. The lab
+is told to fail; what is printed are the library's own events.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+import faultmaven
+from faultmaven.cli.output import console, json_option, print_json, styled
+from faultmaven.cli.session import logging_set_aside
+from faultmaven.domain.errors import LLMError
+from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from faultmaven.testing import FaultLab
+
+PROVIDERS = ("openai", "anthropic", "gemini", "ollama")
+PROMPT = "Why does my pod restart?"
+SETTINGS = {
+    "CHAT_PROVIDER": PROVIDERS[0],
+    "LLM_FALLBACK_CHAIN": ",".join(PROVIDERS),
+    "LLM_DEADLINE": "20",
+    "LLM_MAX_RETRIES": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A title, and the fault that each provider's next reply shows; the others answer."""
+
+    title: str
+    faults: dict[str, str]
+
+
+SCENES = (
+    Scene("All vendors are well", {}),
+    Scene("The primary is overloaded", {"openai": "overloaded"}),
+    Scene(
+        "A wrong key, then a reply that breaks off",
+        {"openai": "unauthorized", "anthropic": "truncated_json"},
+    ),
+    Scene(
+        "Every vendor fails",
+        {"openai": "overloaded", "anthropic": "rate_limited", "gemini": "quota", "ollama": "reset"},
+    ),
+)
+
+
+@click.command("demo", short_help="See it work, with no key and no network.")
+@json_option
+def command(as_json: bool) -> None:
+    """Show the main job with no key and no network: vendors of a lab fail, and the question is answered all the same.
+
+    With --json every event of the library is one line.
+    """
+    with logging_set_aside():
+        asyncio.run(_play(_JsonStage() if as_json else _TextStage(console())))
+
+
+async def _play(stage: "_JsonStage | _TextStage") -> None:
+    # Imported here: the lab brings httpx along, and --help needs neither.
+    from faultmaven.testing import FaultLab
+
+    lab = FaultLab()
+    started = time.monotonic()
+    async with lab.serve() as address:
+        env = {**lab.env(*PROVIDERS, address=address), **SETTINGS}
+        async with faultmaven.open_container(env, observer=stage.observe) as container:
+            llm = container.llm()
+            for scene in SCENES:
+                await _play_scene(scene, lab, llm, stage)
+    stage.close(address, len(lab.requests), time.monotonic() - started)
+
+
+async def _play_scene(
+    scene: Scene, lab: "FaultLab", llm: faultmaven.LLMProvider, stage: "_JsonStage | _TextStage"
+) -> None:
+    for provider, fault in scene.faults.items():
+        lab.script(provider, fault)
+    stage.open(scene)
+    try:
+        response = await llm.generate(PROMPT)
+    except LLMError as error:
+        stage.fail(error)
+    else:
+        stage.answer(response.content)
+
+
+class _JsonStage:
+    """Prints each event as one line of JSON, with the scene's number."""
+
+    def __init__(self) -> None:
+        self._scene = 0
+
+    def open(self, scene: Scene) -> None:
+        self._scene += 1
+
+    def observe(self, event: Event, /) -> None:
+        print_json({"scene": self._scene, "event": type(event).__name__, **asdict(event)}, indent=None)
+
+    def answer(self, content: str) -> None:
+        """The events say it all."""
+
+    def fail(self, error: LLMError) -> None:
+        """The events say it all."""
+
+    def close(self, address: str, requests: int, seconds: float) -> None:
+        """The events say it all."""
+
+
+class _TextStage:
+    """Tells each event as it happens, with the seconds since its scene began."""
+
+    def __init__(self, screen: "Console", now: Callable[[], float] = time.monotonic) -> None:
+        self._screen = screen
+        self._now = now
+        self._scene = 0
+        self._began = 0.0
+
+    def open(self, scene: Scene) -> None:
+        self._scene += 1
+        self._began = self._now()
+        told = ", ".join(f"{provider}: {fault}" for provider, fault in scene.faults.items())
+        self._line(f"{self._scene}. {scene.title}", "bold")
+        self._line(f"   the lab was told: {told or 'nothing'}; the question: {PROMPT}", "dim")
+
+    def observe(self, event: Event, /) -> None:
+        text, style = narrate(event)
+        self._line(f"   {self._now() - self._began:6.3f} s  {text}", style)
+
+    def answer(self, content: str) -> None:
+        self._line(f"   answer: {content}\n", "green")
+
+    def fail(self, error: LLMError) -> None:
+        told = str(error).replace("\n", "\n   ")
+        self._line(f"   {type(error).__name__}: {told}\n", "red")
+
+    def close(self, address: str, requests: int, seconds: float) -> None:
+        self._line(
+            f"{self._scene} questions, {requests} HTTP requests to the lab at {address}, {seconds:.2f} s. "
+            "No key, no network.",
+            "dim",
+        )
+
+    def _line(self, text: str, style: str) -> None:
+        self._screen.print(styled(text, style), soft_wrap=True)
+
+
+def narrate(event: Event) -> tuple[str, str]:
+    """Return an event as a line of text, and a style for it."""
+    match event:
+        case AttemptStarted():
+            model = f" ({event.model})" if event.model else ""
+            return f"{event.provider}{model} is asked, for {event.timeout:.3g} s at most", ""
+        case AttemptEnded():
+            return _narrate_attempt(event)
+        case FellBack():
+            return f"{event.provider} is given up ({event.reason}), {event.successor} is next", "yellow"
+        case CallAnswered():
+            total = event.usage.total if event.usage else None
+            tokens = "tokens not counted" if total is None else f"{total} tokens"
+            asked = f"after asking {len(event.attempts)}" if len(event.attempts) > 1 else "at once"
+            return f"the call is answered {asked}: {event.provider}, {tokens}, {event.duration:.3f} s", "green"
+        case CallFailed():
+            return (
+                f"the call failed ({event.reason}) after {len(event.attempts)} attempts, {event.duration:.3f} s",
+                "red",
+            )
+
+
+def _narrate_attempt(event: AttemptEnded) -> tuple[str, str]:
+    attempt = event.attempt
+    status = f"HTTP {attempt.status}, " if attempt.status is not None else ""
+    if attempt.outcome == "answered":
+        return f"{attempt.provider} answered ({status}{attempt.duration:.3f} s)", "green"
+    return f"{attempt.provider} failed: {attempt.error or attempt.outcome} ({status}{attempt.duration:.3f} s)", "yellow"

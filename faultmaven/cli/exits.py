@@ -1,0 +1,28 @@
+"""Exit codes, all of them, and which error leads to which."""
+
+from faultmaven.domain.errors import ConfigurationError, InvalidRequestError, LLMError
+
+OK = 0
+CONFIGURATION = 1
+USAGE = 2
+PROVIDER = 3
+INTERRUPTED = 130
+READER_GONE = 141
+
+MEANINGS = {
+    OK: "done; for doctor and config --check: nothing is wrong",
+    CONFIGURATION: "the configuration is wrong, or something that the command needs is missing",
+    USAGE: "the command line is wrong",
+    PROVIDER: "a provider failed, or all of them did",
+    INTERRUPTED: "interrupted with Ctrl-C",
+    READER_GONE: "whoever read the output went away, as head does",
+}
+
+
+def code_for(error: LLMError) -> int:
+    """Return the exit code that tells of `error`."""
+    if isinstance(error, ConfigurationError):
+        return CONFIGURATION
+    if isinstance(error, InvalidRequestError) and not error.attempts:
+        return USAGE
+    return PROVIDER

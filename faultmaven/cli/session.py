@@ -1,0 +1,49 @@
+"""A container for the length of one command, on the environment that the command was started in."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import faultmaven
+
+if TYPE_CHECKING:
+    from faultmaven import Container
+
+Result = TypeVar("Result")
+
+
+def with_container(work: Callable[["Container"], Awaitable[Result]]) -> Result:
+    """Return the result of `work`, done with a container that is opened before and closed after."""
+
+    async def session() -> Result:
+        async with faultmaven.open_container(configure_logging=_log_level_is_set()) as container:
+            return await work(container)
+
+    with logging_set_aside():
+        return asyncio.run(session())
+
+
+@contextmanager
+def logging_set_aside() -> Iterator[None]:
+    """Keep the library's records from Python's last-resort handler, so that no answer is buried; undone after.
+
+    `configure_logging` adds its own handler, so whoever sets LOG_LEVEL sees the records all the same.
+    """
+    logger = logging.getLogger("faultmaven")
+    handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def _log_level_is_set() -> bool:
+    """Return whether any source sets LOG_LEVEL: then the user wants the log, otherwise only the answer."""
+    load = faultmaven.Container().sources()
+    return bool(load().environment.get("LOG_LEVEL"))

@@ -1,0 +1,139 @@
+"""Every row of PROVIDER_SCHEMA through one contract, over its own wire: a new row is under test by existing."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from faultmaven import (
+    AuthenticationError,
+    ContextLengthError,
+    LLMError,
+    LLMProvider,
+    MalformedResponseError,
+    ModelNotFoundError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    QuotaExceededError,
+    RateLimitError,
+    StopReason,
+    WrongEndpointError,
+    open_container,
+)
+from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
+from faultmaven.testing import FakeProvider, FaultLab, LLMProviderContract
+from faultmaven.testing.lab_replies import ANSWER
+
+ROWS = list(PROVIDER_SCHEMA)
+
+EXPECTED: dict[str, type[LLMError]] = {
+    "refused": ProviderUnavailableError,
+    "reset": ProviderUnavailableError,
+    "html": MalformedResponseError,
+    "truncated_json": MalformedResponseError,
+    "wrong_shape": MalformedResponseError,
+    "unauthorized": AuthenticationError,
+    "not_found_model": ModelNotFoundError,
+    "not_found_route": WrongEndpointError,
+    "rate_limited": RateLimitError,
+    "quota": QuotaExceededError,
+    "overloaded": ProviderUnavailableError,
+    "server_error": ProviderUnavailableError,
+    "context_too_long": ContextLengthError,
+    "redirect": WrongEndpointError,
+    "oversized": MalformedResponseError,
+}
+DOCUMENTED_FAULTS = [
+    # TGI says that it is overloaded with a 429 (wire/huggingface.md, section 4)
+    pytest.param(row, fault, RateLimitError if (row, fault) == ("tgi", "overloaded") else kind, id=f"{row}-{fault}")
+    for row in ROWS
+    for fault, kind in EXPECTED.items()
+    if FaultLab().documents(row, fault)
+]
+
+
+@pytest.fixture
+def lab() -> FaultLab:
+    return FaultLab()
+
+
+@pytest.fixture(params=ROWS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def provider(name: str, lab: FaultLab) -> AsyncIterator[LLMProvider]:
+    env = lab.env(name) | {"LLM_REQUEST_TIMEOUT": "5"}
+    async with lab.client() as client, open_container(env, http_client=client) as container:
+        yield container.registry().get_provider(name)
+
+
+class TestEveryRow(LLMProviderContract):
+    """The contract over each row's provider, and what only a row over a wire owes."""
+
+    async def test_the_answer_is_the_vendors(self, provider: LLMProvider, name: str) -> None:
+        response = await provider.generate("ping")
+        assert response.content == ANSWER
+        assert response.stop_reason is StopReason.STOP
+        assert response.provider == name
+        assert response.confidence == PROVIDER_SCHEMA[name]["confidence_score"]
+        assert response.raw is not None
+
+    async def test_usage_adds_up_to_the_vendors_total(self, provider: LLMProvider, name: str) -> None:
+        # Every sample of the lab counts 42 tokens; TGI's own route counts no prompt.
+        response = await provider.generate("ping")
+        assert response.usage is not None
+        assert response.tokens_used == (None if name == "tgi" else 42)
+
+    async def test_it_asks_its_own_address_with_its_own_key(
+        self, provider: LLMProvider, lab: FaultLab, name: str
+    ) -> None:
+        await provider.generate("ping")
+        sent = lab.asked(name)[-1]
+        assert sent.method == "POST"
+        assert any(f"lab-key-{name}" in value for value in sent.headers.values())
+        assert "lab-key" not in sent.path
+        assert lab.asked(name) == lab.requests
+
+    @pytest.mark.parametrize(("name", "fault", "expected"), DOCUMENTED_FAULTS, indirect=["name"])
+    async def test_a_fault_is_its_documented_type(
+        self, provider: LLMProvider, lab: FaultLab, name: str, fault: str, expected: type[LLMError]
+    ) -> None:
+        lab.script(name, *[fault] * 5)  # a local server is asked over several routes
+        with pytest.raises(expected) as caught:
+            await provider.generate("ping")
+        assert type(caught.value) is expected
+        assert caught.value.provider == name
+        assert [line.outcome for line in caught.value.attempts] == [expected.__name__]
+
+    async def test_an_empty_answer_is_legal_when_one_provider_is_asked(
+        self, provider: LLMProvider, lab: FaultLab, name: str
+    ) -> None:
+        lab.script(name, "empty")
+        assert (await provider.generate("ping")).content == ""
+
+    async def test_silence_ends_with_the_attempts_time(self, lab: FaultLab, name: str) -> None:
+        env = lab.env(name) | {"LLM_REQUEST_TIMEOUT": "0.05"}
+        async with lab.client() as client, open_container(env, http_client=client) as container:
+            lab.script(name, "silent")
+            with pytest.raises(ProviderTimeoutError) as caught:
+                await container.registry().get_provider(name).generate("ping")
+        assert caught.value.phase == "first byte"
+
+    async def test_the_router_passes_over_each_fault_to_a_healthy_provider(self, lab: FaultLab, name: str) -> None:
+        other = "groq" if name != "groq" else "openai"
+        env = lab.env(name, other) | {"CHAT_PROVIDER": name, "LLM_REQUEST_TIMEOUT": "0.2"}
+        async with lab.client() as client, open_container(env, http_client=client) as container:
+            for fault in ("refused", "html", "truncated_json", "empty", "unauthorized", "server_error", "silent"):
+                lab.script(name, fault)
+                response = await container.llm().generate("ping")
+                assert response.provider == other, fault
+                assert [line.kept for line in response.attempts] == [False, True]
+
+
+class TestFake(LLMProviderContract):
+    """The fake passes the contract like any provider."""
+
+    @pytest.fixture
+    def provider(self) -> LLMProvider:
+        return FakeProvider("an answer")

@@ -1,0 +1,199 @@
+"""Runs a page's blocks in order, as a reader would who types them in: files, Python, shell commands, test files."""
+
+import ast
+import asyncio
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import threading
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import CoroutineType
+from typing import Any
+
+from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
+from faultmaven.testing import FaultLab
+
+from .pages import ROOT, Block, blocks
+
+STAND_INS = Path(__file__).parent / "stand_ins"
+PACKAGE = "faultmaven"
+REGISTRY = Path(PACKAGE, "infrastructure", "llm", "providers", "registry.py")
+
+
+class PageRun:
+    """One page's names, files and last output. `folder` is the working directory."""
+
+    def __init__(self, page: Path, folder: Path, lab: FaultLab) -> None:
+        self._page = page
+        self._folder = folder
+        self._lab = lab
+        self._output = ""
+        self._names: dict[str, Any] = {}
+        self._test_files: list[str] = []
+
+    def run(self) -> None:
+        """Run every block; an error's traceback shows the page's own lines."""
+        with asyncio.Runner() as runner:
+            for block in blocks(self._page):
+                self._prepare(block)
+                self._run_block(block, runner)
+        self._run_test_files()
+
+    def _prepare(self, block: Block) -> None:
+        if block.directive("fresh") is not None:
+            self._run_test_files()
+            self._names = {}
+            for path in self._folder.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if (scripted := block.directive("lab")) is not None:
+            provider, *faults = scripted.split()
+            self._lab.script(provider, *faults)
+
+    def _run_block(self, block: Block, runner: asyncio.Runner) -> None:
+        if block.directive("output") is not None:
+            shown, printed = _steady(block.text), _steady(self._output)
+            assert shown == printed, f"{block.where}: its example prints\n{self._output}"
+        elif (name := block.directive("file")) is not None:
+            self._write(name, block)
+        elif block.directive("schema") is not None:
+            self._add_to_schema(block)
+        elif block.language == "python":
+            self._output = self._run_python(block, runner)
+        elif block.language == "bash" and _is_run(block):
+            self._output = self._run_shell(block.text)
+
+    def _write(self, name: str, block: Block) -> None:
+        if name.startswith(f"{PACKAGE}/"):
+            self._copy_package()
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text, "utf-8")
+        if path.name.startswith("test_"):
+            self._test_files.append(name)
+        if path.name == "pyproject.toml":
+            self._install_entry_points(tomllib.loads(block.text))
+
+    def _copy_package(self) -> None:
+        if not (self._folder / PACKAGE).exists():
+            shutil.copytree(ROOT / PACKAGE, self._folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def _add_to_schema(self, block: Block) -> None:
+        """Do the edit that the block shows, in a copy of the package: imports, and entries of `PROVIDER_SCHEMA`."""
+        self._copy_package()
+        path = self._folder / REGISTRY
+        *imports, schema = ast.parse(block.text).body
+        assert isinstance(schema, ast.Assign)
+        assert isinstance(schema.value, ast.Dict)
+        entries = [
+            f"{ast.unparse(key)}: {ast.unparse(value)},"
+            for key, value in zip(schema.value.keys, schema.value.values, strict=True)
+            if key is not None
+        ]
+        head, literal, rest = path.read_text("utf-8").partition("\nPROVIDER_SCHEMA: dict[str, SchemaRow] = {\n")
+        assert literal, "the registry has no literal PROVIDER_SCHEMA"
+        last_import = "from .openai_provider import OpenAIProvider\n"
+        added = "".join(f"{ast.unparse(statement)}\n" for statement in imports)
+        assert last_import in head
+        head = head.replace(last_import, last_import + added)
+        path.write_text(head + literal + textwrap.indent("\n".join(entries), "    ") + "\n" + rest, "utf-8")
+
+    def _install_entry_points(self, project: dict[str, Any]) -> None:
+        """Do to the working directory what installing the package would: its entry points become metadata."""
+        groups = project.get("project", {}).get("entry-points", {})
+        if not groups:
+            return
+        name, version = project["project"]["name"], project["project"]["version"]
+        metadata = self._folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "utf-8")
+        lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in groups.items()]
+        (metadata / "entry_points.txt").write_text("\n".join(lines), "utf-8")
+
+    def _run_python(self, block: Block, runner: asyncio.Runner) -> str:
+        # Blank lines in front, so that a traceback names the page's own line.
+        source = "\n" * (block.line - 1) + block.text
+        code = compile(source, str(block.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        self._names.setdefault("__name__", "__main__")
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            result = eval(code, self._names)  # noqa: S307 - the page is ours
+            if isinstance(result, CoroutineType):
+                runner.run(result)
+        return printed.getvalue()
+
+    def _run_shell(self, command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-e", "-c", command], env=self._environment(), capture_output=True, text=True, timeout=50, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _run_test_files(self) -> None:
+        if not self._test_files:
+            return
+        arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error"]
+        environment = self._environment() | {"LLM_HTTP_CARRIER": ""}
+        done = subprocess.run(
+            [sys.executable, *arguments, *self._test_files], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        self._test_files = []
+
+    def _environment(self) -> dict[str, str]:
+        """The process's variables; commands and imports are those of this very run, the working directory first."""
+        commands = self._folder.parent / f"{self._folder.name}-commands"
+        commands.mkdir(exist_ok=True)
+        for name, program in (("python", "-P"), ("faultmaven", "-P -m faultmaven.cli")):
+            script = commands / name
+            script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {program} "$@"\n', "utf-8")
+            script.chmod(0o755)
+        paths = (str(self._folder), str(STAND_INS), *filter(None, sys.path))
+        return {
+            **os.environ,
+            "PATH": f"{commands}{os.pathsep}{os.environ.get('PATH', '')}",
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+
+def _is_run(block: Block) -> bool:
+    """Only commands that need nothing from outside and change nothing are run; the others are checked by their help."""
+    return block.text.startswith("python -c")
+
+
+def _steady(text: str) -> str:
+    return re.sub(r"\d+\.\d+ s\b", "N s", text.strip())
+
+
+@contextlib.contextmanager
+def served_lab(lab: FaultLab) -> Iterator[str]:
+    """Serve `lab` on loopback from a thread of its own, so that pages may run loops and processes of theirs."""
+    ready: threading.Event = threading.Event()
+    state: dict[str, Any] = {}
+
+    async def serve() -> None:
+        async with lab.serve() as address:
+            state.update(address=address, loop=asyncio.get_running_loop(), stop=asyncio.Event())
+            ready.set()
+            await state["stop"].wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield state["address"]
+    finally:
+        state["loop"].call_soon_threadsafe(state["stop"].set)
+        thread.join(10)
+
+
+def lab_addresses(lab: FaultLab, address: str) -> dict[str, str]:
+    """Return the base URL variables that point every row with a required key at the lab, and no keys."""
+    names = [name for name, row in PROVIDER_SCHEMA.items() if row.get("key") != "optional"]
+    return {name: value for name, value in lab.env(*names, address=address).items() if name.endswith("_API_BASE")}

@@ -1,0 +1,99 @@
+"""What docs/embedding-in-fastapi.md uses of FastAPI, so that its code runs where FastAPI is not installed.
+
+The page was run with the real one too; see the page for which version.
+"""
+
+import contextlib
+import inspect
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+
+class Depends:
+    """Marks a parameter that a function provides."""
+
+    def __init__(self, dependency: Callable[..., Any]) -> None:
+        self.dependency = dependency
+
+
+class Request:
+    """The request, as far as it knows its application."""
+
+    def __init__(self, app: "FastAPI") -> None:
+        self.app = app
+
+
+class JSONResponse:
+    """A status and a body."""
+
+    def __init__(self, content: Any, status_code: int = 200) -> None:
+        self.body, self.status_code = json.dumps(content).encode(), status_code
+
+
+class _State:
+    pass
+
+
+class FastAPI:
+    """An ASGI application with POST routes, exception handlers, a lifespan and dependency overrides."""
+
+    def __init__(self, lifespan: Any = None) -> None:
+        self._lifespan = lifespan
+        self._routes: dict[str, Callable[..., Any]] = {}
+        self._handlers: dict[type[Exception], Callable[..., Any]] = {}
+        self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.state = _State()
+        self.router = self
+
+    @contextlib.asynccontextmanager
+    async def lifespan_context(self, app: "FastAPI") -> AsyncIterator[None]:
+        """Run the application's lifespan around the body."""
+        async with self._lifespan(app):
+            yield
+
+    def post(self, path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a function for POST requests to `path`."""
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            self._routes[path] = function
+            return function
+
+        return register
+
+    def exception_handler(self, kind: type[Exception]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a function that turns an exception into a response."""
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            self._handlers[kind] = function
+            return function
+
+        return register
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one HTTP request."""
+        body = (await receive()).get("body", b"")
+        function, request = self._routes[scope["path"]], Request(self)
+        try:
+            answer = await function(**await self._arguments(function, request, json.loads(body)))
+            response = JSONResponse(answer)
+        except tuple(self._handlers) as error:
+            handler = next(made for kind, made in self._handlers.items() if isinstance(error, kind))
+            response = await handler(request, error)
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    async def _arguments(self, function: Callable[..., Any], request: Request, body: Any) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, hint in get_type_hints(function, include_extras=True).items():
+            marker = get_args(hint)[1] if get_origin(hint) is Annotated else None
+            if isinstance(marker, Depends):
+                provide = self.dependency_overrides.get(marker.dependency, marker.dependency)
+                found = provide(**({"request": request} if inspect.signature(provide).parameters else {}))
+                values[name] = await found if inspect.isawaitable(found) else found
+            elif hint is Request:
+                values[name] = request
+            elif name != "return":
+                values[name] = hint(**body)
+        return values

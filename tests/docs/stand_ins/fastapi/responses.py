@@ -1,0 +1,5 @@
+"""FastAPI keeps its response classes here."""
+
+from fastapi import JSONResponse
+
+__all__ = ["JSONResponse"]

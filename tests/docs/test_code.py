@@ -1,0 +1,45 @@
+"""Every code block of every page runs as it stands there, and prints what the page says it prints."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faultmaven.testing import FaultLab
+
+from .page_run import PageRun, lab_addresses, served_lab
+from .pages import PAGES, blocks
+
+RUNNABLE = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
+
+
+@pytest.fixture
+def lab() -> Iterator[FaultLab]:
+    """A lab in place of every vendor; what a page does to the process's variables is undone."""
+    before = dict(os.environ)
+    lab = FaultLab()
+    with served_lab(lab) as address:
+        os.environ.update(lab_addresses(lab, address))
+        try:
+            yield lab
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
+def test_every_block_runs_and_prints_what_the_page_says(page: Path, tmp_path: Path, lab: FaultLab) -> None:
+    PageRun(page, tmp_path, lab).run()
+
+
+def test_the_pages_with_code_are_these() -> None:
+    assert [page.name for page in RUNNABLE] == [
+        "README.md",
+        "adding-a-provider.md",
+        "architecture.md",
+        "configuration.md",
+        "embedding-in-fastapi.md",
+        "errors.md",
+        "testing.md",
+    ]

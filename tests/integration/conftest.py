@@ -1,0 +1,85 @@
+"""The command line against the lab: the lab on a real socket in a thread of its own, the command in this one."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import click.testing
+import pytest
+
+import faultmaven
+from faultmaven.cli.app import cli
+from faultmaven.testing import FaultLab
+from faultmaven.testing.lab_replies import NO_ROUTE, REPLIES, LabReply
+
+RunCli = Callable[..., click.testing.Result]
+
+
+class GuardedLab(FaultLab):
+    """The lab with the manners of a vendor at its list route too: it wants its key there, and the right path."""
+
+    LISTS = ("/openai/v1/models", "/mistral/v1/models", "/anthropic/v1/models", "/gemini/v1beta/models")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.address = ""
+        self.asked_once = threading.Event()
+
+    def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
+        reply = super().respond(method, target, headers, body)
+        self.asked_once.set()
+        path = target.partition("?")[0]
+        provider = path.split("/")[1]
+        if method != "GET" or provider not in ("openai", "mistral", "anthropic", "gemini"):
+            return reply
+        if path not in self.LISTS:
+            return NO_ROUTE
+        dialect = {"anthropic": "anthropic-messages", "gemini": "gemini-generate-content"}.get(provider, "openai-chat")
+        known = any(f"lab-key-{provider}" in value for value in headers.values())
+        return reply if known else REPLIES[dialect]["unauthorized"]
+
+    def here(self, *names: str) -> dict[str, str]:
+        """Return the variables that point the rows `names` at this server."""
+        return self.env(*names, address=self.address)
+
+
+@pytest.fixture
+def lab() -> Iterator[GuardedLab]:
+    """Serve a guarded lab on a loopback port, from a thread, for the length of a test."""
+    served, ready = GuardedLab(), threading.Event()
+    loop = asyncio.new_event_loop()
+    done = asyncio.Event()
+
+    async def serve() -> None:
+        async with served.serve() as address:
+            served.address = address
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert ready.wait(10)
+    yield served
+    loop.call_soon_threadsafe(done.set)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.fixture
+def run_cli() -> RunCli:
+    """Run the command line in this process: `run_cli("ask", "hi", env={...}, input="...")`."""
+
+    def run(
+        *arguments: str, env: Mapping[str, str] | None = None, input: str | bytes | None = None
+    ) -> click.testing.Result:
+        runner = click.testing.CliRunner()
+        return runner.invoke(cli, list(arguments), env=dict(env or {}), input=input, prog_name="faultmaven")
+
+    return run
+
+
+@pytest.fixture
+def process_env(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the environment for a Python process that imports this very package."""
+    return {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(faultmaven.__file__).parents[1])}

@@ -1,0 +1,381 @@
+"""`faultmaven doctor`: each misconfiguration is found, and the way to mend it is told."""
+
+import json
+import os
+import pty
+import re
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from faultmaven import (
+    AuthenticationError,
+    MalformedResponseError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    QuotaExceededError,
+    RateLimitError,
+    RejectedRequestError,
+    WrongEndpointError,
+)
+from faultmaven.cli.diagnosis import ProviderFacts, is_placeholder
+from faultmaven.cli.probe import USUAL_PORTS, Probed, judge, listening, probe
+
+KEY = "Zq7wXk2pLm9vRt4y"
+TWO = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
+
+
+@pytest.fixture
+def closed_port():
+    """A loopback port where nothing listens; it stays taken for the test, so that nobody else opens it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def examine(run_cli, *arguments, env):
+    result = run_cli("doctor", "--json", *arguments, env=env)
+    told = json.loads(result.stdout)
+    assert result.exit_code == (0 if told["healthy"] else 1)
+    return told
+
+
+def findings_of(told, subject):
+    return [
+        (found["severity"], f"{found['text']} | {found['remedy']}")
+        for found in told["findings"]
+        if found["subject"] == subject
+    ]
+
+
+def test_two_providers_are_healthy(run_cli):
+    told = examine(run_cli, env=TWO)
+    assert told == {"healthy": True, "chain": ["openai", "anthropic"], "findings": []}
+    assert "Nothing wrong was found." in run_cli("doctor", env=TWO).stdout
+
+
+def test_nothing_configured_is_a_problem_that_names_the_variables(run_cli):
+    [(severity, text)] = findings_of(examine(run_cli, env={}), "configuration")
+    assert severity == "problem"
+    assert "OPENAI_API_KEY" in text
+
+
+def test_every_fault_at_opening_is_a_finding(run_cli):
+    env = TWO | {"CHAT_PROVIDER": "opneai", "LLM_FALLBACK_CHAIN": "gorq"}
+    told = examine(run_cli, env=env)
+    assert [severity for severity, _ in findings_of(told, "configuration")] == ["problem", "problem"]
+    assert "CHAT_PROVIDER" in told["findings"][0]["text"]
+    assert "LLM_FALLBACK_CHAIN" in told["findings"][1]["text"]
+
+
+def test_a_single_fault_keeps_its_advice(run_cli):
+    env = TWO | {"OPENAI_API_BASE": "localhost:8000"}
+    [(severity, text)] = findings_of(examine(run_cli, env=env), "configuration")
+    assert severity == "problem"
+    assert "OPENAI_API_BASE" in text
+    assert "http://" in text
+
+
+def test_a_warning_of_the_registry_is_a_finding(run_cli):
+    [(severity, text)] = findings_of(examine(run_cli, env=TWO | {"HF_TOKEN": "x"}), "configuration")
+    assert severity == "warning"
+    assert "HUGGINGFACE_API_KEY" in text
+
+
+# Variables on top of two providers, whom the finding is about, how bad it is, and a part of what it says.
+MISCONFIGURATIONS = {
+    "an example's key": ({"OPENAI_API_KEY": "your-openai-api-key"}, "openai", "problem", "OPENAI_API_KEY holds a pl"),
+    "a route in the base URL": (
+        {"OPENAI_API_BASE": "https://host.invalid/v1/chat/completions"},
+        "openai",
+        "problem",
+        "Take /chat/completions off OPENAI_API_BASE",
+    ),
+    "a query in the base URL": (
+        {"OPENAI_API_BASE": "https://host.invalid/v1?api-version=1"},
+        "openai",
+        "problem",
+        "OPENAI_API_BASE",
+    ),
+    "a local server without address": (
+        {"LLM_FALLBACK_CHAIN": "ollama,openai"},
+        "ollama",
+        "note",
+        "Set OLLAMA_API_BASE",
+    ),
+    "a chain entry that is not configured": (
+        {"LLM_FALLBACK_CHAIN": "groq,openai"},
+        "LLM_FALLBACK_CHAIN",
+        "warning",
+        "GROQ_API_KEY is not set",
+    ),
+    "strict with a chain": (
+        {"STRICT_PROVIDER_MODE": "true", "LLM_FALLBACK_CHAIN": "anthropic"},
+        "STRICT_PROVIDER_MODE",
+        "warning",
+        "LLM_FALLBACK_CHAIN has no effect",
+    ),
+    "a deadline below the request timeout": (
+        {"LLM_DEADLINE": "10", "LLM_REQUEST_TIMEOUT": "20"},
+        "LLM_DEADLINE",
+        "warning",
+        "Raise LLM_DEADLINE",
+    ),
+    "a deadline below a row's timeout": ({"LLM_DEADLINE": "10"}, "LLM_DEADLINE", "note", "openai"),
+    "a threshold above all": (
+        {"LLM_CONFIDENCE_THRESHOLD": "0.95"},
+        "LLM_CONFIDENCE_THRESHOLD",
+        "warning",
+        "below it",
+    ),
+    # wire/ai21.md, Status; wire/openai-chat.md 9.5
+    "AI21's key": ({"AI21_API_KEY": KEY}, "AI21_API_KEY", "note", "retired on 2026-08-09"),
+    "Perplexity's key": ({"PERPLEXITY_API_KEY": KEY}, "PERPLEXITY_API_KEY", "note", "v1/agent"),
+}
+
+
+@pytest.mark.parametrize(("more", "subject", "severity", "told"), MISCONFIGURATIONS.values(), ids=MISCONFIGURATIONS)
+def test_a_misconfiguration_is_found(run_cli, more, subject, severity, told):
+    report = examine(run_cli, env=TWO | more)
+    [(found, text)] = findings_of(report, subject)
+    assert found == severity
+    assert told in text
+    assert report["healthy"] is (severity == "note")
+
+
+def test_a_chain_of_one_is_a_note_unless_strict_mode_wants_it(run_cli):
+    one = {"OPENAI_API_KEY": KEY}
+    [(severity, text)] = findings_of(examine(run_cli, env=one), "chain")
+    assert severity == "note"
+    assert "openai is the only one" in text
+    assert findings_of(examine(run_cli, env=one | {"STRICT_PROVIDER_MODE": "true"}), "chain") == []
+
+
+def test_a_deadline_that_covers_every_timeout_is_no_finding(run_cli):
+    env = TWO | {"LLM_DEADLINE": "20", "LLM_REQUEST_TIMEOUT": "20"}
+    assert examine(run_cli, env=env)["findings"] == []
+
+
+def test_the_worst_comes_first(run_cli):
+    env = {"OPENAI_API_KEY": "your-key", "AI21_API_KEY": KEY, "HF_TOKEN": KEY}
+    severities = [found["severity"] for found in examine(run_cli, env=env)["findings"]]
+    assert severities == ["problem", "warning", "note", "note"]
+
+
+@pytest.mark.parametrize("key", ["your-anthropic-api-key", "<key>", "changeme", "YOUR_KEY"])
+def test_a_placeholder_is_recognised(key):
+    assert is_placeholder(key)
+    assert not is_placeholder(KEY)
+
+
+def test_without_probe_nothing_is_sent(lab, run_cli):
+    told = examine(run_cli, env=lab.here("openai", "anthropic"))
+    assert told["healthy"]
+    assert lab.requests == []
+
+
+def test_probe_asks_each_configured_provider_once_at_the_list_route(lab, run_cli):
+    told = examine(run_cli, "--probe", env=lab.here("openai", "anthropic", "gemini"))
+    asked = sorted((request.provider, request.method, request.path) for request in lab.requests)
+    # wire/README.md, probe
+    assert asked == [
+        ("anthropic", "GET", "/v1/models"),
+        ("gemini", "GET", "/v1beta/models"),
+        ("openai", "GET", "/v1/models"),
+    ]
+    assert told["healthy"]
+    assert [severity for name in ("openai", "anthropic", "gemini") for severity, _ in findings_of(told, name)] == [
+        "ok",
+        "ok",
+        "ok",
+    ]
+
+
+def test_probe_recognises_a_wrong_key(lab, run_cli):
+    env = lab.here("openai", "anthropic") | {"OPENAI_API_KEY": KEY}
+    told = examine(run_cli, "--probe", env=env)
+    [(severity, text)] = findings_of(told, "openai")
+    assert severity == "problem"
+    assert "HTTP 401" in text
+    assert "Verify that OPENAI_API_KEY is correct and has proper permissions." in text
+    assert findings_of(told, "anthropic")[0][0] == "ok"
+    assert KEY[:8] not in json.dumps(told)
+
+
+def test_probe_recognises_a_wrong_path(lab, run_cli):
+    env = lab.here("openai", "anthropic") | {"OPENAI_API_BASE": f"{lab.address}/openai"}
+    [(severity, text)] = findings_of(examine(run_cli, "--probe", env=env), "openai")
+    assert severity == "problem"
+    assert "HTTP 404" in text
+    assert "Check if OPENAI_API_BASE is set correctly." in text
+
+
+def test_probe_recognises_an_unknown_model_and_names_the_nearest(lab, run_cli):
+    env = lab.here("openai", "anthropic") | {"OPENAI_MODEL": "gpt-6.2-sool"}
+    [(severity, text)] = findings_of(examine(run_cli, "--probe", env=env), "openai")
+    assert severity == "problem"
+    assert "gpt-6.2-sool" in text
+    assert "the nearest is gpt-6.2-sol |" in text
+    assert "OPENAI_MODEL" in text
+
+
+def test_probe_recognises_a_refused_port_and_names_the_usual_ones(lab, run_cli, closed_port):
+    env = lab.here("openai") | {"VLLM_API_BASE": f"http://127.0.0.1:{closed_port}/v1"}
+    [(severity, text)] = findings_of(examine(run_cli, "--probe", env=env), "vllm")
+    assert severity == "problem"
+    assert "the connection was refused" in text
+    for port in ("11434", "8000", "1234", "9931", "8080", "3000"):
+        assert port in text
+    assert "VLLM_API_BASE" in text
+
+
+def test_a_refused_address_far_away_is_told_without_local_ports(closed_port):
+    facts = ProviderFacts("openai", "https://host.invalid/v1", base_url_var="OPENAI_API_BASE")
+    refused = ProviderUnavailableError("the connection was refused", phase="connect", advice="Check the address.")
+    [finding] = judge(Probed(facts, error=refused), {})
+    assert (finding.severity, finding.remedy) == ("problem", "Check the address.")
+    assert "11434" not in finding.text
+
+
+def test_the_usual_port_that_answers_is_named():
+    facts = ProviderFacts("vllm", "http://localhost:8001/v1", base_url_var="VLLM_API_BASE", is_local=True)
+    refused = ProviderUnavailableError("the connection was refused", phase="connect")
+    [finding] = judge(Probed(facts, error=refused), {"localhost": [11434]})
+    assert "11434 answers (Ollama)" in finding.text
+    [silent] = judge(Probed(facts, error=refused), {"localhost": []})
+    assert "none of them answers" in silent.text
+    assert "Start the server" in silent.remedy
+
+
+async def test_listening_tells_open_ports_from_closed_ones(closed_port):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        opened = server.getsockname()[1]
+        assert await listening("127.0.0.1", [closed_port, opened]) == [opened]
+
+
+def test_the_usual_ports_are_those_of_the_wire_reference():
+    """openai-chat.md 9.1 and llamacpp-completion.md 1."""
+    assert set(USUAL_PORTS) == {11434, 8000, 1234, 9931, 8080, 3000}
+
+
+OPENAI = ProviderFacts(
+    "openai",
+    "https://api.openai.com/v1",
+    "OPENAI_API_BASE",
+    "OPENAI_MODEL",
+    "OPENAI_API_KEY",
+    "openai-chat/openai",
+    models=("gpt-6.2-sol",),
+)
+ELSEWHERE = ProviderFacts("openai", "https://gate.invalid/v1", "OPENAI_API_BASE", address_is_set=True)
+FIREWORKS = ProviderFacts("fireworks", "https://api.fireworks.ai/inference/v1", dialect="openai-chat/fireworks")
+
+JUDGED = {
+    "a missing list route is no failure": (OPENAI, WrongEndpointError("no route", status=404), "note"),
+    "a missing route at an address that was set": (ELSEWHERE, WrongEndpointError("no route", status=404), "problem"),
+    "a redirect": (OPENAI, WrongEndpointError("elsewhere", status=307), "problem"),
+    "a list route that refuses the question": (ELSEWHERE, RejectedRequestError("refused", status=400), "note"),
+    "a rate limit shows a good key": (OPENAI, RateLimitError("busy", status=429), "note"),
+    "no credit": (OPENAI, QuotaExceededError("no credit", status=402), "problem"),
+    "a wrong key": (OPENAI, AuthenticationError("wrong key", status=401), "problem"),
+    "a page instead of JSON": (ELSEWHERE, MalformedResponseError("HTML", status=200), "problem"),
+    "no answer in time": (OPENAI, ProviderTimeoutError("late", phase="first byte"), "problem"),
+    "a vendor in trouble": (OPENAI, ProviderUnavailableError("trouble", status=500), "problem"),
+    "Fireworks' list route in trouble (openai-chat.md 9.5)": (
+        FIREWORKS,
+        ProviderUnavailableError("trouble", status=500),
+        "note",
+    ),
+}
+
+
+@pytest.mark.parametrize(("facts", "error", "severity"), JUDGED.values(), ids=JUDGED)
+def test_an_error_of_the_list_route_is_judged(facts, error, severity):
+    [finding] = judge(Probed(facts, error=error), {})
+    assert (finding.subject, finding.severity) == (facts.name, severity)
+
+
+@pytest.mark.parametrize(
+    ("model", "dialect", "listed", "severity"),
+    [
+        ("qwen3", "ollama-native", ("qwen3:latest",), "ok"),  # ollama-native.md 7.3
+        ("qwen3:8b", "ollama-native", ("qwen3:latest",), "problem"),
+        ("openai/gpt-oss-120b:fastest", "openai-chat/huggingface", ("openai/gpt-oss-120b",), "ok"),
+        ("my-deployment", "openai-chat/azure", ("gpt-6.2-sol",), "note"),
+        ("accounts/fireworks/models/x", "openai-chat/fireworks", ("accounts/fireworks/models/y",), "note"),
+        ("m", "llamacpp-completion", ("m.gguf",), "note"),  # llamacpp-completion.md 7.4
+        ("gpt-6.2-sol", "openai-chat/openai", (), "note"),
+    ],
+)
+def test_a_model_is_compared_with_the_list_as_its_vendor_names_models(model, dialect, listed, severity):
+    facts = ProviderFacts("x", "http://localhost:1", dialect=dialect, models=(model,), model_var="X_MODEL")
+    [finding] = judge(Probed(facts, models=listed), {})
+    assert finding.severity == severity
+
+
+def test_a_local_server_without_any_model_is_a_problem():
+    facts = ProviderFacts("vllm", "http://localhost:8000/v1", is_local=True, model_var="VLLM_MODEL")
+    [finding] = judge(Probed(facts, models=()), {})
+    assert finding.severity == "problem"
+    assert "VLLM_MODEL" in finding.remedy
+
+
+async def test_a_class_without_a_list_route_is_not_asked():
+    probed = await probe(OPENAI, object())
+    [finding] = judge(probed, {})
+    assert finding.severity == "note"
+    assert "cannot be probed without cost" in finding.text
+
+
+async def test_what_a_foreign_class_raises_is_told_by_its_type_alone():
+    class Foreign:
+        async def list_models(self, timeout):
+            raise ValueError(f"the key {KEY} is bad")
+
+    [finding] = judge(await probe(OPENAI, Foreign()), {})
+    assert finding.severity == "problem"
+    assert "ValueError" in finding.text
+    assert KEY not in f"{finding}"
+
+
+def test_probes_run_side_by_side(run_cli, lab):
+    """Two silent servers take as long as one: the list of the third is there before either gives up."""
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        env = lab.here("anthropic") | {
+            "VLLM_API_BASE": f"http://127.0.0.1:{first.getsockname()[1]}/v1",
+            "LMSTUDIO_API_BASE": f"http://127.0.0.1:{second.getsockname()[1]}/v1",
+        }
+        began = time.monotonic()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("faultmaven.cli.probe.probe.__defaults__", (0.5,))
+            told = examine(run_cli, "--probe", env=env)
+        assert time.monotonic() - began < 0.95
+    assert [findings_of(told, name)[0][0] for name in ("vllm", "lmstudio", "anthropic")] == ["problem", "problem", "ok"]
+
+
+@pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_for_terminals_without_no_color(process_env, tmp_path, more, coloured):
+    ours, theirs = pty.openpty()
+    env = process_env | {"TERM": "xterm-256color"} | more
+    subprocess.run(
+        [sys.executable, "-m", "faultmaven.cli", "doctor"], env=env, stdout=theirs, check=False, timeout=30, cwd=tmp_path
+    )
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "no provider is configured" in shown
+    assert bool(re.search(r"\x1b\[3\dm", shown)) is coloured
+
+
+def test_the_text_tells_problem_remedy_and_verdict(run_cli):
+    result = run_cli("doctor", env=TWO | {"OPENAI_API_KEY": "your-key"})
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[:2] == [
+        "problem  openai: OPENAI_API_KEY holds a placeholder",
+        "  Put the real key in its place.",
+    ]
+    assert "1 thing is wrong." in result.stdout
+    assert "\x1b" not in result.stdout

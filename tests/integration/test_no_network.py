@@ -1,0 +1,67 @@
+"""With every real key in the environment, nothing connects anywhere until somebody asks something."""
+
+import socket
+from typing import Any
+
+import pytest
+
+from faultmaven import create_container, open_container
+from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, get_registry
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every attempt to connect or to look up a name, and refuse it."""
+    seen: list[Any] = []
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        seen.append(arguments)
+        raise OSError("the network is denied")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return seen
+
+
+@pytest.fixture
+def every_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for row in PROVIDER_SCHEMA.values():
+        monkeypatch.setenv(row["api_key_var"], "a-real-looking-key")
+    monkeypatch.setenv("AZURE_API_BASE", "https://resource.openai.azure.com/openai/v1")
+
+
+async def test_opening_and_looking_around_connects_nowhere(every_key: None, connections: list[Any]) -> None:
+    async with open_container() as container:
+        registry = container.registry()
+        assert registry.get_available_providers() == registry.get_all_provider_names() == list(PROVIDER_SCHEMA)
+        llm = container.llm()
+        assert llm.is_available()
+        assert llm.get_supported_models()
+        assert registry.get_provider_status()
+        assert container.configuration()
+        registry.reload()
+        for name in registry.get_available_providers():
+            assert registry.get_provider(name).is_available()
+    assert connections == []
+
+
+async def test_asking_is_what_connects(every_key: None, connections: list[Any]) -> None:
+    async with open_container() as container:
+        with pytest.raises(Exception, match="all 22 providers failed"):
+            await container.llm().generate("ping")
+    assert connections
+
+
+def test_the_process_wide_registry_connects_nowhere(every_key: None, connections: list[Any]) -> None:
+    assert get_registry().get_available_providers() == list(PROVIDER_SCHEMA)
+    assert connections == []
+
+
+async def test_a_container_from_a_mapping_ignores_every_key_of_the_process(
+    every_key: None, connections: list[Any]
+) -> None:
+    container = create_container({"GROQ_API_KEY": "mine"})
+    assert container.registry().get_available_providers() == ["groq"]
+    await container.aclose()
+    assert connections == []

@@ -1,0 +1,78 @@
+"""Real llama.cpp servers. `tox -e llamacpp` sets FAULTMAVEN_LLAMACPP=1; without it nothing here is collected."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+collect_ignore_glob = [] if os.environ.get("FAULTMAVEN_LLAMACPP") == "1" else ["test_*.py"]
+
+START_SECONDS = 40.0
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with random weights, written once."""
+    path = tmp_path_factory.mktemp("model") / "tiny.gguf"
+    subprocess.run([sys.executable, Path(__file__).with_name("tiny_model.py"), path], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def start_server(model: Path) -> Callable[..., AbstractContextManager[str]]:
+    """Give what starts a server with further options: a context that yields its address and stops it after."""
+
+    def start(*options: str) -> AbstractContextManager[str]:
+        return running_server(model, *options)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def server(start_server: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    """The address of one server that all tests share."""
+    with start_server() as address:
+        yield address
+
+
+@contextmanager
+def running_server(model: Path, *options: str) -> Iterator[str]:
+    """Start `llama_cpp.server` on a free loopback port, yield its address once it listens, stop it after.
+
+    Its environment is empty: it would read its options from there as well.
+    """
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), "--model_alias", "tiny-random"]
+    command += ["--host", "127.0.0.1", "--port", "0", "--n_ctx", "2048", "--n_threads", "1", "--seed", "7"]
+    command += ["--verbose", "False", *options]
+    with subprocess.Popen(
+        command, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        address: Future[str] = Future()
+        reader = Thread(target=read_log, args=(process, address), daemon=True)
+        reader.start()
+        try:
+            yield address.result(START_SECONDS)
+        finally:
+            process.terminate()
+            process.wait(START_SECONDS)
+            reader.join(START_SECONDS)
+
+
+def read_log(process: subprocess.Popen[str], address: "Future[str]") -> None:
+    """Read the server's log to its end, so that it never waits for a reader; the first address found is its own."""
+    last: deque[str] = deque(maxlen=30)
+    for line in process.stderr or ():
+        last.append(line)
+        found = re.search(r"Uvicorn running on (http://127\.0\.0\.1:\d+)", line)
+        if found and not address.done():
+            address.set_result(found[1])
+    if not address.done():
+        address.set_exception(RuntimeError(f"the server ended at its start:\n{''.join(last)}"))

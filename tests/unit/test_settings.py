@@ -1,0 +1,464 @@
+"""Where values come from: layers, provenance, typed settings, and what looks like a mistake."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import faultmaven
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES, environment_warnings
+from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA, read_sources
+from faultmaven.infrastructure.settings import (
+    VARIABLES,
+    Environment,
+    Found,
+    Layer,
+    Settings,
+    load_settings,
+    read_environment,
+    settings_entries,
+)
+
+ROW_VARIABLES = [
+    row[name]
+    for row in PROVIDER_SCHEMA.values()
+    for name in ("api_key_var", "model_var", "base_url_var")
+    if name in row
+]
+KEY_VARIABLES = [row["api_key_var"] for row in PROVIDER_SCHEMA.values() if "api_key_var" in row]
+SECRET = "sk-live-0123456789abcdef"
+
+
+def write(name: str, text: str | bytes) -> None:
+    """Write a file into the working directory, which is empty at the start of each test."""
+    Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def settings_of(**variables: str) -> Settings:
+    return load_settings(read_environment(variables))
+
+
+def warnings_of(variables: dict[str, str]) -> list[str]:
+    return environment_warnings(read_environment(variables), ROW_VARIABLES, KEY_VARIABLES)
+
+
+class TestPrecedence:
+    """Argument, process, `.env.<FAULTMAVEN_ENV>`, `.env`, default."""
+
+    def test_each_layer_wins_over_the_next_and_says_what_it_overrode(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAULTMAVEN_ENV", "staging")
+        write(".env", "LLM_DEADLINE=1\n")
+        assert read_environment().find("LLM_DEADLINE") == Found("1", ".env")
+        write(".env.staging", "LLM_DEADLINE=2\n")
+        assert read_environment().find("LLM_DEADLINE") == Found("2", ".env.staging", (".env",))
+        monkeypatch.setenv("LLM_DEADLINE", "3")
+        found = read_environment().find("LLM_DEADLINE")
+        assert found == Found("3", "process environment", (".env.staging", ".env"))
+        assert read_environment({"LLM_DEADLINE": "4"}).find("LLM_DEADLINE") == Found("4", "argument")
+        assert read_environment({}).find("LLM_DEADLINE") is None
+
+    def test_a_mapping_is_all_there_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "from-process")
+        monkeypatch.setenv("FAULTMAVEN_ENV", "not/a/name")
+        write(".env", b"\xff\xfe unreadable")
+        environment = read_environment({"GROQ_API_KEY": "k"})
+        assert environment.variables() == {"GROQ_API_KEY": "argument"}
+        assert load_settings(environment) == Settings()
+
+    def test_a_value_of_a_mapping_must_be_text(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"LLM_DEADLINE \(argument\) is a int, not a string"):
+            read_environment({"LLM_DEADLINE": 5})  # type: ignore[dict-item]
+
+    @pytest.mark.parametrize("blank", ["", "   ", '""', "''", '"  "'])
+    def test_a_blank_value_is_unset_and_lets_the_lower_layer_show(
+        self, monkeypatch: pytest.MonkeyPatch, blank: str
+    ) -> None:
+        monkeypatch.setenv("FAULTMAVEN_ENV", "staging")
+        monkeypatch.setenv("LLM_DEADLINE", "")
+        write(".env.staging", f"LLM_DEADLINE={blank}\n")
+        write(".env", "LLM_DEADLINE=7\n")
+        assert read_environment().find("LLM_DEADLINE") == Found("7", ".env")
+        assert load_settings(read_environment()).deadline == 7
+
+    def test_only_the_working_directory_is_searched(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        write(".env", "LLM_DEADLINE=7\n")
+        (tmp_path / "below").mkdir()
+        monkeypatch.chdir(tmp_path / "below")
+        assert read_environment().find("LLM_DEADLINE") is None
+
+    def test_reading_changes_no_process_variable(self) -> None:
+        write(".env", "LLM_DEADLINE=7\n")
+        script = (
+            "import os; before = dict(os.environ)\n"
+            "from faultmaven.infrastructure.settings import read_environment\n"
+            "assert read_environment().get('LLM_DEADLINE') == '7'\n"
+            "assert dict(os.environ) == before\n"
+        )
+        root = str(Path(faultmaven.__file__).parents[1])
+        subprocess.run([sys.executable, "-c", script], check=True, env={"PYTHONPATH": root})
+
+
+class TestFaultmavenEnv:
+    """`FAULTMAVEN_ENV` picks one file over `.env`."""
+
+    def test_swapping_it_swaps_the_whole_configuration(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        write(".env.staging", "CHAT_PROVIDER=groq\nGROQ_API_KEY=s\nLLM_DEADLINE=5\n")
+        write(".env.production", "CHAT_PROVIDER=openai\nOPENAI_API_KEY=p\nSTRICT_PROVIDER_MODE=true\n")
+        monkeypatch.setenv("FAULTMAVEN_ENV", "staging")
+        staging = read_sources()
+        monkeypatch.setenv("FAULTMAVEN_ENV", "production")
+        production = read_sources()
+        assert (staging.settings.chat_provider, staging.settings.deadline) == ("groq", 5)
+        assert (production.settings.chat_provider, production.settings.deadline) == ("openai", 120)
+        assert production.settings.strict_provider_mode
+        assert not staging.settings.strict_provider_mode
+        assert staging.environment.get("OPENAI_API_KEY") == production.environment.get("GROQ_API_KEY") == ""
+
+    def test_it_is_never_taken_from_a_file(self) -> None:
+        write(".env", "FAULTMAVEN_ENV=staging\nLLM_DEADLINE=1\n")
+        write(".env.staging", "LLM_DEADLINE=2\n")
+        environment = read_environment()
+        assert environment.get("LLM_DEADLINE") == "1"
+        assert load_settings(environment).faultmaven_env is None
+        assert "FAULTMAVEN_ENV in .env is not read; set it in the process environment" in environment.notes
+
+    def test_a_path_is_no_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAULTMAVEN_ENV", "../../etc/passwd")
+        with pytest.raises(ConfigurationError, match="FAULTMAVEN_ENV is not a plain name"):
+            read_environment()
+
+    def test_a_name_without_a_file_beside_others_is_a_warning_with_the_nearest(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FAULTMAVEN_ENV", "prodution")
+        write(".env.production", "LLM_DEADLINE=1\n")
+        write(".env.example", "")
+        told = "FAULTMAVEN_ENV=prodution, but there is no .env.prodution; did you mean 'production'?"
+        assert read_environment().notes == (told,)
+
+    def test_a_name_without_any_file_is_fine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FAULTMAVEN_ENV", "production")
+        write(".env", "LLM_DEADLINE=1\n")
+        environment = read_environment()
+        assert environment.notes == ()
+        assert environment.name == "production"
+
+
+class TestDotenv:
+    """The file's form is python-dotenv's own."""
+
+    @pytest.mark.parametrize(
+        ("line", "value"),
+        [
+            ("KEY=plain", "plain"),
+            ("KEY = spaced ", "spaced"),
+            ('KEY="in double quotes"', "in double quotes"),
+            ("KEY='in single quotes'", "in single quotes"),
+            ("export KEY=exported", "exported"),
+            ("KEY=value # a comment", "value"),
+            ("KEY=value#no-comment", "value#no-comment"),
+            ('KEY="value # no comment"', "value # no comment"),
+            ("# a comment\nKEY=after", "after"),
+            ("KEY=first\nKEY=last", "last"),
+            ('KEY="two\\nlines"', "two\nlines"),
+            ("KEY='raw\\nlines'", "raw\\nlines"),
+            ("KEY=unix=with=equals", "unix=with=equals"),
+            ("KEY=grüße", "grüße"),
+            ("BASE=b\nKEY=${BASE}/v1", "b/v1"),
+            ("KEY=${ABSENT:-fallback}", "fallback"),
+            ("KEY=$BASE", "$BASE"),
+            ("BASE=b\nKEY='${BASE}'", "b"),
+        ],
+    )
+    @pytest.mark.parametrize("newline", ["\n", "\r\n"])
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+    def test_a_line_gives_its_value(self, line: str, value: str, newline: str, mark: bytes) -> None:
+        write(".env", mark + (line.replace("\n", newline) + newline + "NEXT=1" + newline).encode())
+        environment = read_environment()
+        assert environment.get("KEY") == value
+        assert environment.get("NEXT") == "1"
+        assert environment.notes == ()
+
+    def test_a_name_without_equals_is_unset(self) -> None:
+        write(".env", "LLM_DEADLINE\nLLM_MAX_TOKENS=5\n")
+        environment = read_environment()
+        assert environment.find("LLM_DEADLINE") is None
+        assert environment.get("LLM_MAX_TOKENS") == "5"
+
+    def test_interpolation_sees_the_process_where_the_file_has_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOST_OF_MINE", "gpu-1")
+        write(".env", "VLLM_API_BASE=http://${HOST_OF_MINE}:8000/v1\n")
+        assert read_environment().get("VLLM_API_BASE") == "http://gpu-1:8000/v1"
+
+    @pytest.mark.parametrize("text", ['OPENAI_API_KEY="never closed\nLLM_DEADLINE=5\n', "LLM_DEADLINE=5\n\nno name\n"])
+    def test_a_line_that_cannot_be_read_is_told_by_its_number_and_not_by_its_text(self, text: str) -> None:
+        write(".env", text)
+        environment = read_environment()
+        assert environment.get("LLM_DEADLINE") == "5"
+        wrong = 1 + [line.startswith(("OPENAI", "no")) for line in text.splitlines()].index(True)
+        assert environment.notes == (f".env, line {wrong}: no NAME=value, left out",)
+
+    def test_a_file_in_another_encoding_is_an_error(self) -> None:
+        write(".env", "LLM_DEADLINE=5\n".encode("utf-16"))
+        with pytest.raises(ConfigurationError, match=r"^\.env cannot be read: UnicodeDecodeError\.$"):
+            read_environment()
+
+
+class TestKeys:
+    """Keys, directly or from a file."""
+
+    def test_a_key_comes_from_the_file_that_its_file_variable_names(self, tmp_path: Path) -> None:
+        secret = tmp_path / "key"
+        secret.write_bytes(b"\xef\xbb\xbf" + SECRET.encode() + b"\r\n")
+        found = read_environment({"OPENAI_API_KEY_FILE": str(secret)}).find_secret("OPENAI_API_KEY")
+        assert found is not None
+        assert found.value == SECRET
+        assert found.source == "file named by OPENAI_API_KEY_FILE (argument)"
+
+    def test_key_and_file_together_are_an_error_that_names_both_sources(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+        write(".env", "OPENAI_API_KEY_FILE=key\n")
+        with pytest.raises(ConfigurationError) as caught:
+            read_environment().find_secret("OPENAI_API_KEY")
+        told = "OPENAI_API_KEY (process environment) and OPENAI_API_KEY_FILE (.env) are both set."
+        assert str(caught.value).startswith(told)
+
+    @pytest.mark.parametrize(
+        ("content", "told"),
+        [(None, "cannot be read: FileNotFoundError"), (b" \n", "is empty"), (b"\xff", "cannot be read: Unicode")],
+    )
+    def test_a_file_without_a_key_is_an_error(self, tmp_path: Path, content: bytes | None, told: str) -> None:
+        if content is not None:
+            (tmp_path / "key").write_bytes(content)
+        with pytest.raises(ConfigurationError, match=rf"OPENAI_API_KEY_FILE \(argument\) names a file that {told}"):
+            read_environment({"OPENAI_API_KEY_FILE": str(tmp_path / "key")}).find_secret("OPENAI_API_KEY")
+
+    @pytest.mark.parametrize("key", ["sk-a b", "sk-ü", "sk-\u200bx", "sk-a\nsk-b", '"sk-quoted"', "'sk-quoted'"])
+    def test_what_no_header_can_carry_is_no_key_and_is_not_shown(self, key: str) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            read_environment({"OPENAI_API_KEY": key}).find_secret("OPENAI_API_KEY")
+        assert str(caught.value).startswith("OPENAI_API_KEY (argument) is no key")
+        assert key not in str(caught.value)
+        assert "sk-" not in str(caught.value)
+
+    def test_no_value_shows_in_a_repr(self) -> None:
+        environment = read_environment({"OPENAI_API_KEY": SECRET})
+        assert SECRET not in repr(environment)
+        assert SECRET not in repr(environment.find_secret("OPENAI_API_KEY"))
+
+
+class TestTypedSettings:
+    """Section 6 of the design, row by row."""
+
+    def test_defaults_are_those_of_the_design(self) -> None:
+        settings = Settings()
+        assert set(settings.role_providers.values()) == {None}
+        assert settings.fallback_chain == ()
+        assert settings.strict_provider_mode is False
+        assert settings.request_timeout is None
+        assert settings.deadline == 120
+        assert settings.max_retries is None
+        assert settings.max_tokens is None
+        assert settings.confidence_threshold == 0
+        assert settings.http_carrier == "auto"
+        assert settings.providers_file is None
+        assert settings.log_level == "INFO"
+        assert settings.log_format is None
+
+    def test_every_variable_of_the_design_is_read(self) -> None:
+        assert set(VARIABLES) >= {
+            "CHAT_PROVIDER",
+            "MULTIMODAL_PROVIDER",
+            "SYNTHESIS_PROVIDER",
+            "CLASSIFIER_PROVIDER",
+            "CODE_PROVIDER",
+            "LLM_FALLBACK_CHAIN",
+            "STRICT_PROVIDER_MODE",
+            "LLM_REQUEST_TIMEOUT",
+            "LLM_DEADLINE",
+            "LLM_MAX_RETRIES",
+            "LLM_MAX_TOKENS",
+            "LLM_CONFIDENCE_THRESHOLD",
+            "LLM_HTTP_CARRIER",
+            "LLM_PROVIDERS_FILE",
+            "FAULTMAVEN_ENV",
+            "LOG_LEVEL",
+            "LOG_FORMAT",
+        }
+
+    @pytest.mark.parametrize(
+        ("variable", "text", "name", "value"),
+        [
+            ("CHAT_PROVIDER", "groq", "chat_provider", "groq"),
+            ("LLM_FALLBACK_CHAIN", " groq, openai ,,", "fallback_chain", ("groq", "openai")),
+            ("STRICT_PROVIDER_MODE", "TRUE", "strict_provider_mode", True),
+            ("STRICT_PROVIDER_MODE", "0", "strict_provider_mode", False),
+            ("LLM_REQUEST_TIMEOUT", "2.5", "request_timeout", 2.5),
+            ("LLM_DEADLINE", "30", "deadline", 30),
+            ("LLM_MAX_RETRIES", "0", "max_retries", 0),
+            ("LLM_MAX_TOKENS", "1", "max_tokens", 1),
+            ("LLM_CONFIDENCE_THRESHOLD", "0.8", "confidence_threshold", 0.8),
+            ("LLM_HTTP_CARRIER", "HTTPX", "http_carrier", "httpx"),
+            ("LLM_PROVIDERS_FILE", "rows.toml", "providers_file", "rows.toml"),
+            ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
+            ("LOG_FORMAT", "JSON", "log_format", "json"),
+            ("NO_PROXY", "a, .b", "no_proxy", ("a", ".b")),
+            ("https_proxy", "http://p:1", "https_proxy", "http://p:1"),
+        ],
+    )
+    def test_a_value_is_read_by_its_type(self, variable: str, text: str, name: str, value: object) -> None:
+        assert getattr(settings_of(**{variable: text}), name) == value
+
+    @pytest.mark.parametrize(
+        ("variable", "text"),
+        [
+            ("STRICT_PROVIDER_MODE", "maybe"),
+            ("LLM_REQUEST_TIMEOUT", "0"),
+            ("LLM_REQUEST_TIMEOUT", "inf"),
+            ("LLM_DEADLINE", "-1"),
+            ("LLM_DEADLINE", "120s"),
+            ("LLM_DEADLINE", "nan"),
+            ("LLM_MAX_RETRIES", "-1"),
+            ("LLM_MAX_RETRIES", "1.5"),
+            ("LLM_MAX_TOKENS", "0"),
+            ("LLM_CONFIDENCE_THRESHOLD", "1.1"),
+            ("LLM_CONFIDENCE_THRESHOLD", "nan"),
+            ("LLM_HTTP_CARRIER", "carrier-pigeon"),
+            ("LOG_LEVEL", "LOUD"),
+            ("LOG_FORMAT", "xml"),
+        ],
+    )
+    def test_a_value_out_of_range_is_an_error_that_names_variable_and_source(self, variable: str, text: str) -> None:
+        with pytest.raises(ConfigurationError, match=rf"^{variable} \(argument\): "):
+            settings_of(**{variable: text})
+
+    def test_one_error_names_every_fault_with_its_source_and_shows_no_value(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LLM_DEADLINE", SECRET)
+        write(".env", f"LOG_LEVEL={SECRET}\nSTRICT_PROVIDER_MODE=ture\nLOG_FORMAT=jsno\nLLM_MAX_TOKENS=many\n")
+        with pytest.raises(ConfigurationError) as caught:
+            load_settings(read_environment())
+        told = str(caught.value)
+        assert told.startswith("5 faults in the environment:")
+        assert "\n- LLM_DEADLINE (process environment): " in told
+        assert "\n- LLM_MAX_TOKENS (.env): " in told
+        assert "\n- STRICT_PROVIDER_MODE (.env): must be one of true, false; did you mean 'true'?" in told
+        assert "\n- LOG_FORMAT (.env): must be one of json, console; did you mean 'json'?" in told
+        assert "\n- LOG_LEVEL (.env): must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL" in told
+        assert SECRET[:8] not in told
+        assert SECRET[:8] not in repr(caught.value.__context__)
+
+    def test_settings_are_no_place_for_other_names(self) -> None:
+        with pytest.raises(ValueError, match="extra"):
+            Settings(deadlin=5)  # type: ignore[call-arg]
+
+
+class TestEntries:
+    """What `faultmaven config` prints of the settings."""
+
+    def test_every_setting_has_a_line_with_its_provenance(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LLM_DEADLINE", "5")
+        write(".env", "LLM_DEADLINE=6\nLLM_FALLBACK_CHAIN=groq,openai\nHTTPS_PROXY=http://user:pass@proxy:3128\n")
+        environment = read_environment()
+        entries = {entry.variable: entry for entry in settings_entries(environment, load_settings(environment))}
+        assert set(entries) == set(VARIABLES)
+        deadline = entries["LLM_DEADLINE"]
+        assert (deadline.value, deadline.source, deadline.overrode) == ("5", "process environment", (".env",))
+        assert (entries["LLM_FALLBACK_CHAIN"].value, entries["LLM_FALLBACK_CHAIN"].source) == ("groq, openai", ".env")
+        assert (entries["LLM_MAX_TOKENS"].value, entries["LLM_MAX_TOKENS"].source) == ("", "default")
+        assert (entries["STRICT_PROVIDER_MODE"].value, entries["LLM_CONFIDENCE_THRESHOLD"].value) == ("false", "0")
+        assert entries["HTTPS_PROXY"].value == "http://***@proxy:3128"
+
+
+class TestSecondNames:
+    """`LOCAL_LLM_URL` beside `LOCAL_LLM_BASE_URL`, and proxies in small letters."""
+
+    def test_local_llm_url_is_accepted_and_told(self) -> None:
+        found = read_environment({"LOCAL_LLM_URL": "http://gpu:8000"}).find("LOCAL_LLM_BASE_URL")
+        assert found == Found("http://gpu:8000", "argument as LOCAL_LLM_URL")
+        assert warnings_of({"LOCAL_LLM_URL": "http://gpu:8000"}) == []
+
+    def test_our_own_name_wins_within_a_layer(self) -> None:
+        both = {"LOCAL_LLM_URL": "http://a", "LOCAL_LLM_BASE_URL": "http://b"}
+        found = read_environment(both).find("LOCAL_LLM_BASE_URL")
+        assert found == Found("http://b", "argument", ("argument as LOCAL_LLM_URL",))
+
+    def test_a_stronger_layer_wins_under_either_name(self) -> None:
+        layers = (
+            Layer("process environment", {"LOCAL_LLM_URL": "http://a"}),
+            Layer(".env", {"LOCAL_LLM_BASE_URL": "http://b"}),
+        )
+        found = Environment(layers).find("LOCAL_LLM_BASE_URL")
+        assert found == Found("http://a", "process environment as LOCAL_LLM_URL", (".env",))
+
+
+class TestWarnings:
+    """What somebody set and nothing reads."""
+
+    @pytest.mark.parametrize(("theirs", "ours"), sorted(VENDOR_NAMES.items()))
+    def test_a_vendors_own_name_is_told_with_ours(self, theirs: str, ours: str) -> None:
+        assert warnings_of({theirs: "x"}) == [f"{theirs} (argument) is not read here; set {ours}"]
+        assert warnings_of({theirs: "x", ours: "y"}) == []
+
+    def test_the_vendors_names_of_the_design_are_among_them(self) -> None:
+        names = {"OPENAI_BASE_URL", "GOOGLE_API_KEY", "CO_API_KEY", "HF_TOKEN", "OLLAMA_HOST", "AZURE_OPENAI_API_KEY"}
+        assert names <= set(VENDOR_NAMES)
+        assert set(VENDOR_NAMES.values()) <= set(ROW_VARIABLES)
+
+    def test_a_key_from_a_file_counts_as_set(self) -> None:
+        assert warnings_of({"GOOGLE_API_KEY": "x", "GEMINI_API_KEY_FILE": "/run/secrets/gemini"}) == []
+
+    def test_a_row_that_reads_a_vendors_name_makes_it_ours(self) -> None:
+        environment = read_environment({"HF_TOKEN": "x"})
+        assert environment_warnings(environment, [*ROW_VARIABLES, "HF_TOKEN"], KEY_VARIABLES) == []
+
+    @pytest.mark.parametrize(
+        ("wrong", "right"),
+        [
+            ("LLM_DEADLNE", "LLM_DEADLINE"),
+            ("LLM_TIMEOUT", "LLM_REQUEST_TIMEOUT"),
+            ("LLM_FALLBACK", "LLM_FALLBACK_CHAIN"),
+            ("LLM_MAX_TOKEN", "LLM_MAX_TOKENS"),
+        ],
+    )
+    def test_an_unknown_llm_variable_is_told_with_the_nearest_name(self, wrong: str, right: str) -> None:
+        assert warnings_of({wrong: "1"}) == [f"{wrong} (argument) is unknown; did you mean {right!r}?"]
+
+    def test_one_that_is_like_nothing_is_told_with_the_llm_names(self) -> None:
+        (told,) = warnings_of({"LLM_ZZZQQQXXX": "1"})
+        assert told.startswith("LLM_ZZZQQQXXX (argument) is unknown; known: LLM_CONFIDENCE_THRESHOLD, LLM_DEADLINE, ")
+        assert "OPENAI" not in told
+
+    @pytest.mark.parametrize(
+        ("wrong", "right"),
+        [
+            ("OPENAI_KEY", "OPENAI_API_KEY"),
+            ("OPENAI_APIKEY", "OPENAI_API_KEY"),
+            ("ANTHROPIC_API_KEYS", "ANTHROPIC_API_KEY"),
+            ("GROQ_MODLE", "GROQ_MODEL"),
+            ("FIREWORKS_API_BASE_URL", "FIREWORKS_API_BASE"),
+            ("CHAT_PROVDER", "CHAT_PROVIDER"),
+            ("STRICT_PROVIDER", "STRICT_PROVIDER_MODE"),
+            ("OPENAI_API_KEY_FIEL", "OPENAI_API_KEY_FILE"),
+        ],
+    )
+    def test_a_near_miss_of_a_variable_is_told(self, wrong: str, right: str) -> None:
+        assert warnings_of({wrong: "1"}) == [f"{wrong} (argument) is not read; did you mean {right}?"]
+
+    def test_a_key_variable_of_any_name_may_have_a_file(self) -> None:
+        environment = read_environment({"ACME_TOKEN_FILE": "/run/secrets/acme"})
+        assert environment_warnings(environment, ["ACME_TOKEN"], ["ACME_TOKEN"]) == []
+
+    def test_other_peoples_variables_are_their_own(self) -> None:
+        others = ("PATH", "HOME", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "OPENAI_ORG_ID", "PYTHONPATH", "LOGNAME")
+        assert warnings_of(dict.fromkeys(others, "x")) == []
+
+    def test_what_we_read_is_no_mistake(self) -> None:
+        ours = [*VARIABLES, *ROW_VARIABLES, *(f"{name}_FILE" for name in KEY_VARIABLES)]
+        assert warnings_of(dict.fromkeys(ours, "x")) == []
+
+    def test_a_warning_never_shows_a_value(self) -> None:
+        assert SECRET[:8] not in str(warnings_of({"OPENAI_KEY": SECRET, "LLM_API_KEY": SECRET, "HF_TOKEN": SECRET}))

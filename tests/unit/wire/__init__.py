@@ -1,0 +1,1 @@
+"""The wire dialects, as pure functions of values."""

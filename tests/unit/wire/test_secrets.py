@@ -1,0 +1,137 @@
+"""What a vendor echoes in its errors does not come out of ours: the key nowhere, the prompt only where it is asked for."""
+
+import pickle
+import traceback
+
+import pytest
+
+from faultmaven.domain.errors import LLMError
+from faultmaven.infrastructure.http.types import WireReply
+from faultmaven.infrastructure.llm.wire.catalogue import wire_for
+from faultmaven.infrastructure.llm.wire.errors import raise_for_status
+
+from .samples import DIALECTS, KEY, json_body, reply_of
+
+PROMPT = "why does pod payments-7f9c restart with exit code 137"
+# How vendors are known to echo a key: whole, its beginning, masked in the middle, inside a header line.
+ECHOES = {
+    "whole": KEY,
+    "first eight": KEY[:8],
+    "last eight": KEY[-8:],
+    "masked": f"{KEY[:8]}****{KEY[-4:]}",
+    "header": f"Authorization: Bearer {KEY}",
+    "address": f"https://acme.invalid/v1?key={KEY}&x=1",
+}
+
+
+def _raised(reply: WireReply) -> LLMError:
+    with pytest.raises(LLMError) as caught:
+        raise_for_status(reply)
+        wire_for(reply.request.origin.dialect).parse_response(reply)
+    return caught.value
+
+
+def _shown(error: LLMError) -> dict[str, str]:
+    return {
+        "str": str(error),
+        "repr": repr(error),
+        "pickle": pickle.dumps(error).decode("latin-1"),
+        "traceback": "".join(traceback.format_exception(error)),
+        "facts": repr(vars(error)),
+    }
+
+
+def _bodies(text: str) -> list[bytes]:
+    """The text at every place from which an error is read, in every vendor's shape."""
+    return [
+        json_body({"error": {"message": text, "type": text, "code": text, "param": text, "status": text}}),
+        json_body({"error": text, "error_type": text, "code": text}),
+        json_body({"object": "error", "message": text, "type": text, "request_id": text}),
+        json_body({"message": {"nested": text}, "type_": text}),
+        json_body({"detail": [{"loc": [text], "msg": text}], "title": text}),
+        json_body({"detail": {"error": {"message": text}}}),
+        json_body(
+            {"error": {"details": [{"reason": text, "violations": [{"quotaId": text}]}], "innererror": {"code": text}}}
+        ),
+        json_body([{"error": {"details": {"error_code": text}}}]),
+        json_body({"unknown": {"shape": text}}),
+        f"<html><body>{text}</body></html>".encode(),
+        text.encode(),
+    ]
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500, 308])
+def test_echoed_key_is_shown_nowhere(status: int, echo: str) -> None:
+    """Neither the key nor its first or last eight characters, in no text, no pickle and no fact, prose included."""
+    for body in _bodies(ECHOES[echo]):
+        error = _raised(reply_of("openai-chat", body, status, {"x-request-id": KEY, "content-type": KEY}))
+        for place, text in {**_shown(error), "prose": str(error.vendor_message)}.items():
+            for piece in (KEY, KEY[:8], KEY[-8:]):
+                assert piece not in text, (place, body)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500, 308])
+def test_echoed_prompt_is_shown_nowhere_but_in_the_prose(status: int) -> None:
+    """Only `vendor_message`, which one has to ask for by name, holds what the vendor wrote."""
+    for body in _bodies(PROMPT):
+        error = _raised(reply_of("openai-chat", body, status, {"x-request-id": PROMPT, "content-type": PROMPT}))
+        for place, text in _shown(error).items():
+            assert PROMPT not in text, (place, body)
+            assert "payments-7f9c" not in text, (place, body)
+        assert "payments-7f9c" not in repr(error.vendor_message)
+
+
+def test_prose_is_there_for_whoever_asks() -> None:
+    """With the key taken out, and nothing else."""
+    body = json_body({"error": {"message": f"Incorrect API key provided: {KEY}. See the console."}})
+    assert (
+        _raised(reply_of("openai-chat", body, 401)).vendor_message
+        == "Incorrect API key provided: ***. See the console."
+    )
+
+
+def test_prose_of_a_vendor_without_a_key_is_whole() -> None:
+    """No key, nothing to take out: an empty secret matches no text."""
+    reply = reply_of("openai-chat", b'{"error":"model is loading"}', 503)
+    keyless = WireReply(
+        type(reply.request)(reply.request.origin, "http://localhost:1234/v1", reply.request.headers),
+        503,
+        {"x-request-id": "req_1"},
+        reply.body,
+    )
+    error = _raised(keyless)
+    assert error.vendor_message == "model is loading"
+    assert error.request_id == "req_1"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_answer_of_the_wrong_shape_is_not_shown(dialect: str) -> None:
+    """A MalformedResponseError names types and places, never the text that stood there."""
+    for body in (
+        json_body(PROMPT),
+        json_body([PROMPT]),
+        json_body({"x": PROMPT}),
+        PROMPT.encode(),
+        b'{"content":' + PROMPT.encode(),
+    ):
+        for place, text in _shown(_raised(reply_of(dialect, body))).items():
+            assert "payments-7f9c" not in text, (place, body)
+
+
+def test_answer_shows_its_text_only_when_asked() -> None:
+    """The repr of what a dialect read holds neither content nor arguments nor the raw reply."""
+    body = json_body(
+        {
+            "choices": [
+                {
+                    "finish_reason": "stop",
+                    "message": {
+                        "content": PROMPT,
+                        "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {"why": PROMPT}}}],
+                    },
+                }
+            ]
+        }
+    )
+    assert "payments-7f9c" not in repr(wire_for("openai-chat").parse_response(reply_of("openai-chat", body)))
