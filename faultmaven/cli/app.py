@@ -54,7 +54,6 @@ def _ending(ctx: click.Context) -> Iterator[None]:
     """Turn what ends a command into an exit code, with at most its own message."""
     try:
         yield
-        sys.stdout.flush()
     except OSError as error:
         _forget_output()
         if isinstance(error, BrokenPipeError):

@@ -100,8 +100,8 @@ class Facts:
 
 
 def diagnose(facts: Facts) -> list[Finding]:
-    """Return everything that is wrong or worth knowing, the worst first."""
-    found = [
+    """Return everything that is wrong or worth knowing."""
+    return [
         *_nothing_configured(facts),
         *(Finding("warning", "configuration", warning) for warning in facts.warnings),
         *(finding for provider in facts.providers for finding in _of_provider(provider)),
@@ -110,7 +110,6 @@ def diagnose(facts: Facts) -> list[Finding]:
         *_threshold(facts),
         *_retired(facts.variables),
     ]
-    return worst_first(found)
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

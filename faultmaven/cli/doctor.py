@@ -54,7 +54,7 @@ async def _examine(container: "Container", *, probes: bool) -> "tuple[tuple[str,
     facts = gather(container)
     findings = diagnose(facts)
     if probes:
-        findings += await _probe_all(container, facts)
+        findings += await probe_all(container, facts)
     return facts.chain, worst_first(findings)
 
 
@@ -95,7 +95,7 @@ def _provider_facts(container: "Container", name: str) -> ProviderFacts:
     )
 
 
-async def _probe_all(container: "Container", facts: Facts) -> list[Finding]:
+async def probe_all(container: "Container", facts: Facts) -> list[Finding]:
     """Ask all configured providers at once; then, for local servers that refused, look at the usual ports."""
     registry = container.registry()
     probed = await asyncio.gather(

@@ -34,7 +34,6 @@ def logging_set_aside() -> Iterator[None]:
     logger = logging.getLogger("faultmaven")
     handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
     logger.addHandler(logging.NullHandler())
-    logger.propagate = False
     try:
         yield
     finally:

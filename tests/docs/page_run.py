@@ -113,7 +113,9 @@ class PageRun:
         metadata = self._folder / f"{name.replace('-', '_')}-{version}.dist-info"
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "utf-8")
-        lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in groups.items()]
+        lines = [
+            f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in groups.items()
+        ]
         (metadata / "entry_points.txt").write_text("\n".join(lines), "utf-8")
 
     def _run_python(self, block: Block, runner: asyncio.Runner) -> str:
@@ -128,22 +130,19 @@ class PageRun:
         return printed.getvalue()
 
     def _run_shell(self, command: str) -> str:
-        done = subprocess.run(
-            ["bash", "-e", "-c", command], env=self._environment(), capture_output=True, text=True, timeout=50, check=False
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        shell = shutil.which("bash") or "/bin/sh"
+        return self._run_process([shell, "-e", "-c", command])
 
     def _run_test_files(self) -> None:
-        if not self._test_files:
-            return
-        arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error"]
-        environment = self._environment() | {"LLM_HTTP_CARRIER": ""}
-        done = subprocess.run(
-            [sys.executable, *arguments, *self._test_files], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        self._test_files = []
+        if self._test_files:
+            arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error"]
+            self._run_process([sys.executable, *arguments, *self._test_files])
+            self._test_files = []
+
+    def _run_process(self, command: list[str]) -> str:
+        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=50, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
 
     def _environment(self) -> dict[str, str]:
         """The process's variables; commands and imports are those of this very run, the working directory first."""

@@ -11,7 +11,7 @@ import dotenv
 import dotenv.parser
 import pytest
 
-from faultmaven import open_container
+from faultmaven import create_container
 from faultmaven.cli.app import cli
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.infrastructure.llm.providers.sources import ENTRY_POINT_GROUP
@@ -49,12 +49,12 @@ def test_every_variable_of_an_env_block_is_read(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", of("toml"), ids=lambda block: block.where)
-async def test_every_toml_block_is_what_the_package_reads(block: Block) -> None:
+def test_every_toml_block_is_what_the_package_reads(block: Block) -> None:
     data = tomllib.loads(block.text)
     if "providers" in data:
         Path("rows.toml").write_text(block.text, "utf-8")
-        async with open_container({"LLM_PROVIDERS_FILE": "rows.toml"}) as container:
-            assert data["providers"].keys() <= set(container.registry().get_all_provider_names())
+        registry = create_container({"LLM_PROVIDERS_FILE": "rows.toml"}).registry()
+        assert data["providers"].keys() <= set(registry.get_all_provider_names())
     else:
         groups = data.get("project", {}).get("entry-points", {})
         assert set(groups) <= {ENTRY_POINT_GROUP}

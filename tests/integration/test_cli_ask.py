@@ -5,6 +5,8 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,32 +15,37 @@ from faultmaven.cli.output import printable
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import LLMResponse, StopReason
 
+if TYPE_CHECKING:
+    from tests.integration.conftest import GuardedLab, RunCli
+
 # wire/openai-chat.md 3, as the lab sends it
 ANSWER = "The container was killed: out of memory."
 CHAIN = {"CHAT_PROVIDER": "openai", "LLM_FALLBACK_CHAIN": "openai,anthropic"}
 
 
-def test_standard_output_holds_the_answer_and_nothing_else(lab, run_cli):
+def test_standard_output_holds_the_answer_and_nothing_else(lab: "GuardedLab", run_cli: "RunCli") -> None:
     result = run_cli("ask", "Why does my pod restart?", env=lab.here("openai"))
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{ANSWER}\n", "")
     assert lab.requests[0].json["messages"] == [{"role": "user", "content": "Why does my pod restart?"}]
 
 
 @pytest.mark.parametrize("arguments", [("ask",), ("ask", "-")])
-def test_the_prompt_may_come_from_standard_input(lab, run_cli, arguments):
+def test_the_prompt_may_come_from_standard_input(
+    lab: "GuardedLab", run_cli: "RunCli", arguments: tuple[str, ...]
+) -> None:
     result = run_cli(*arguments, env=lab.here("openai"), input="\ufeffWarum fällt der Pod aus?\n")
     assert result.exit_code == 0
     assert lab.requests[0].json["messages"] == [{"role": "user", "content": "Warum fällt der Pod aus?\n"}]
 
 
-def test_input_that_is_no_text_is_a_usage_error(lab, run_cli):
+def test_input_that_is_no_text_is_a_usage_error(lab: "GuardedLab", run_cli: "RunCli") -> None:
     result = run_cli("ask", env=lab.here("openai"), input=b"\xff\xfe\x00")
     assert result.exit_code == 2
     assert "not UTF-8" in result.stderr
     assert lab.requests == []
 
 
-def test_every_option_travels(lab, run_cli):
+def test_every_option_travels(lab: "GuardedLab", run_cli: "RunCli") -> None:
     options = ("--model", "mistral-large-latest", "--system", "Be brief.", "--max-tokens", "64", "--temperature", "0")
     result = run_cli("ask", "hi", *options, env=lab.here("mistral"))
     assert result.exit_code == 0
@@ -48,7 +55,7 @@ def test_every_option_travels(lab, run_cli):
     assert (body["model"], body["max_tokens"], body["temperature"]) == ("mistral-large-latest", 64, 0)
 
 
-def test_provider_pins_one(lab, run_cli):
+def test_provider_pins_one(lab: "GuardedLab", run_cli: "RunCli") -> None:
     lab.script("anthropic", "overloaded")
     env = lab.here("openai", "anthropic") | CHAIN
     result = run_cli("ask", "hi", "--provider", "anthropic", env=env)
@@ -56,7 +63,7 @@ def test_provider_pins_one(lab, run_cli):
     assert [request.provider for request in lab.requests] == ["anthropic"]
 
 
-def test_role_picks_its_primary(lab, run_cli):
+def test_role_picks_its_primary(lab: "GuardedLab", run_cli: "RunCli") -> None:
     env = lab.here("openai", "anthropic") | CHAIN | {"CODE_PROVIDER": "anthropic"}
     result = run_cli("ask", "hi", "--role", "code", env=env)
     assert result.exit_code == 0
@@ -74,21 +81,23 @@ def test_role_picks_its_primary(lab, run_cli):
         (("--deadline", "0"), 2, "--deadline"),
     ],
 )
-def test_a_wrong_option_is_refused_before_anything_is_sent(lab, run_cli, arguments, code, told):
+def test_a_wrong_option_is_refused_before_anything_is_sent(
+    lab: "GuardedLab", run_cli: "RunCli", arguments: tuple[str, ...], code: int, told: str
+) -> None:
     result = run_cli("ask", "hi", *arguments, env=lab.here("openai"))
     assert (result.exit_code, result.stdout) == (code, "")
     assert told in result.stderr
     assert lab.requests == []
 
 
-def test_deadline_ends_the_call(lab, run_cli):
+def test_deadline_ends_the_call(lab: "GuardedLab", run_cli: "RunCli") -> None:
     lab.script("openai", "silent")
     result = run_cli("ask", "hi", "--deadline", "0.2", env=lab.here("openai"))
     assert result.exit_code == 3
     assert "0.2 s" in result.stderr
 
 
-def test_json_tells_everything_about_the_answer(lab, run_cli):
+def test_json_tells_everything_about_the_answer(lab: "GuardedLab", run_cli: "RunCli") -> None:
     lab.script("openai", "overloaded")
     result = run_cli("ask", "hi", "--json", env=lab.here("openai", "anthropic") | CHAIN)
     told = json.loads(result.stdout)
@@ -112,7 +121,7 @@ def test_json_tells_everything_about_the_answer(lab, run_cli):
     ]
 
 
-def test_an_error_as_json_lists_who_was_asked(lab, run_cli):
+def test_an_error_as_json_lists_who_was_asked(lab: "GuardedLab", run_cli: "RunCli") -> None:
     lab.script("openai", "overloaded")
     lab.script("anthropic", "unauthorized")
     result = run_cli("ask", "hi", "--json", env=lab.here("openai", "anthropic") | CHAIN)
@@ -123,14 +132,14 @@ def test_an_error_as_json_lists_who_was_asked(lab, run_cli):
     assert [(line["provider"], line["status"]) for line in error["attempts"]] == [("openai", 503), ("anthropic", 401)]
 
 
-def test_nothing_configured_names_the_key_variables(run_cli):
+def test_nothing_configured_names_the_key_variables(run_cli: "RunCli") -> None:
     result = run_cli("ask", "hi")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "OPENAI_API_KEY" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_a_configuration_that_does_not_open_shows_every_fault(run_cli):
+def test_a_configuration_that_does_not_open_shows_every_fault(run_cli: "RunCli") -> None:
     env = {"CHAT_PROVIDER": "opneai", "LLM_FALLBACK_CHAIN": "gorq", "OPENAI_API_KEY": "k"}
     result = run_cli("ask", "hi", env=env)
     assert result.exit_code == 1
@@ -139,14 +148,14 @@ def test_a_configuration_that_does_not_open_shows_every_fault(run_cli):
 
 
 @pytest.mark.parametrize("prompt", ["", " \n"])
-def test_a_blank_prompt_is_a_usage_error(run_cli, prompt):
+def test_a_blank_prompt_is_a_usage_error(run_cli: "RunCli", prompt: str) -> None:
     result = run_cli("ask", prompt, env={"OPENAI_API_KEY": "k"})
     assert result.exit_code == 2
     assert "blank" in result.stderr
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
-def test_no_key_no_prompt_and_no_vendor_prose_in_an_error(lab, run_cli, more):
+def test_no_key_no_prompt_and_no_vendor_prose_in_an_error(lab: "GuardedLab", run_cli: "RunCli", more: Any) -> None:
     lab.script("openai", "unauthorized")
     env = lab.here("openai") | {"OPENAI_API_KEY": "Zq7wXk2pLm9vRt4y"}
     result = run_cli("ask", "Vx8tNb4q is our secret", *more, env=env)
@@ -156,13 +165,16 @@ def test_no_key_no_prompt_and_no_vendor_prose_in_an_error(lab, run_cli, more):
         assert planted not in result.output
 
 
-def test_an_answer_is_not_buried_under_a_log(lab, run_cli):
+def test_an_answer_is_not_buried_under_a_log(lab: "GuardedLab", process_env: dict[str, str]) -> None:
+    """As a process: Python prints warnings of a logger without handlers, which pytest's own handlers would hide."""
     lab.script("openai", "overloaded")
-    result = run_cli("ask", "hi", env=lab.here("openai", "anthropic") | CHAIN | {"HF_TOKEN": "x"})
-    assert (result.exit_code, result.stderr) == (0, "")
+    env = process_env | lab.here("openai", "anthropic") | CHAIN | {"HF_TOKEN": "x"}
+    command = [sys.executable, "-m", "faultmaven.cli", "ask", "hi"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{ANSWER}\n", "")
 
 
-def test_log_level_brings_the_log(lab, run_cli):
+def test_log_level_brings_the_log(lab: "GuardedLab", run_cli: "RunCli") -> None:
     lab.script("openai", "overloaded")
     env = lab.here("openai", "anthropic") | CHAIN | {"LOG_LEVEL": "WARNING", "LOG_FORMAT": "json"}
     result = run_cli("ask", "hi", env=env)
@@ -171,28 +183,28 @@ def test_log_level_brings_the_log(lab, run_cli):
     assert events == ["attempt_ended", "fell_back"]
 
 
-def test_log_level_counts_from_the_env_file_too(lab, run_cli, tmp_path):
+def test_log_level_counts_from_the_env_file_too(lab: "GuardedLab", run_cli: "RunCli", tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LOG_LEVEL=INFO\nLOG_FORMAT=json\n")
     result = run_cli("ask", "hi", env=lab.here("openai"))
     assert "call_answered" in result.stderr
 
 
-def test_the_summary_names_who_answered_and_who_failed_before():
+def test_the_summary_names_who_answered_and_who_failed_before() -> None:
     attempts = (Attempt("openai", outcome="RateLimitError"), Attempt("groq", outcome="answered", kept=True))
     response = LLMResponse("text", 0.8, "groq", "gpt-oss-120b", 42, 1234.0, (), StopReason.STOP, attempts=attempts)
     assert summary(response) == "groq, gpt-oss-120b, 42 tokens, 1.23 s; before it: openai (RateLimitError)"
 
 
-def test_the_summary_says_when_an_answer_was_cut_or_not_counted():
+def test_the_summary_says_when_an_answer_was_cut_or_not_counted() -> None:
     response = LLMResponse("text", 0.8, "local", "", None, 10.0, (), StopReason.MAX_TOKENS)
     assert summary(response) == "local, tokens not counted, 0.01 s, stopped by max_tokens"
 
 
-def test_control_characters_do_not_reach_a_terminal():
+def test_control_characters_do_not_reach_a_terminal() -> None:
     assert printable("a\x1b[2Jb\r\nc\td\x9be") == "a\ufffd[2Jb\nc\td\ufffde"
 
 
-def test_a_terminal_shows_who_answered(lab, process_env):
+def test_a_terminal_shows_who_answered(lab: "GuardedLab", process_env: dict[str, str]) -> None:
     """Standard error is a terminal, standard output a pipe."""
     ours, theirs = pty.openpty()
     env = process_env | lab.here("openai") | {"TERM": "xterm", "COLUMNS": "200"}

@@ -1,25 +1,30 @@
 """`faultmaven providers` and `faultmaven config`."""
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 
+if TYPE_CHECKING:
+    from tests.integration.conftest import RunCli
+
 KEY = "Zq7wXk2pLm9vRt4y"
 
 
-def line_of(text, name):
+def line_of(text: str, name: str) -> str:
     return next(line for line in text.splitlines() if line.split()[:1] == [name])
 
 
-def test_providers_lists_every_row(run_cli):
+def test_providers_lists_every_row(run_cli: "RunCli") -> None:
     result = run_cli("providers", "--json")
     assert result.exit_code == 0
     assert {row["name"] for row in json.loads(result.stdout)} == set(PROVIDER_SCHEMA)
 
 
-def test_providers_puts_the_chain_first_in_its_order(run_cli):
+def test_providers_puts_the_chain_first_in_its_order(run_cli: "RunCli") -> None:
     env = {"GROQ_API_KEY": KEY, "OPENAI_API_KEY": KEY, "CHAT_PROVIDER": "groq"}
     rows = json.loads(run_cli("providers", "--json", env=env).stdout)
     assert [(row["name"], row["available"], row["position"]) for row in rows[:2]] == [
@@ -29,13 +34,13 @@ def test_providers_puts_the_chain_first_in_its_order(run_cli):
     assert not any(row["available"] for row in rows[2:])
 
 
-def test_a_configured_provider_outside_the_chain_stands_before_the_unconfigured(run_cli):
+def test_a_configured_provider_outside_the_chain_stands_before_the_unconfigured(run_cli: "RunCli") -> None:
     env = {"MISTRAL_API_KEY": KEY, "XAI_API_KEY": KEY, "CHAT_PROVIDER": "xai", "STRICT_PROVIDER_MODE": "true"}
     rows = json.loads(run_cli("providers", "--json", env=env).stdout)
     assert [(row["name"], row["position"]) for row in rows[:2]] == [("xai", 1), ("mistral", None)]
 
 
-def test_the_table_says_what_an_unconfigured_provider_lacks(run_cli):
+def test_the_table_says_what_an_unconfigured_provider_lacks(run_cli: "RunCli") -> None:
     result = run_cli("providers", env={"OPENAI_API_KEY": KEY, "OPENAI_MODEL": "gpt-6.1-sol"})
     assert line_of(result.stdout, "openai").split() == [
         "openai",
@@ -49,7 +54,7 @@ def test_the_table_says_what_an_unconfigured_provider_lacks(run_cli):
     assert "AZURE_API_KEY and AZURE_API_BASE are not set" in line_of(result.stdout, "azure")
 
 
-def test_a_row_from_a_file_is_in_the_table(run_cli, tmp_path):
+def test_a_row_from_a_file_is_in_the_table(run_cli: "RunCli", tmp_path: Path) -> None:
     row = (
         '[providers.acme]\nmodel_var = "ACME_MODEL"\ndefault_base_url = "https://acme.invalid/v1"\n'
         'api_key_var = "ACME_API_KEY"\ndefault_model = "acme-1"\nprovider_class = "OpenAIProvider"\n'
@@ -60,7 +65,7 @@ def test_a_row_from_a_file_is_in_the_table(run_cli, tmp_path):
     assert line_of(result.stdout, "acme").split()[1:3] == ["yes", "acme-1"]
 
 
-def test_config_tells_value_source_and_what_was_overridden(run_cli, tmp_path):
+def test_config_tells_value_source_and_what_was_overridden(run_cli: "RunCli", tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LLM_DEADLINE=30\nOPENAI_MODEL=gpt-6.1-sol\n")
     (tmp_path / ".env.staging").write_text("LLM_DEADLINE=45\n")
     env = {"FAULTMAVEN_ENV": "staging", "LLM_DEADLINE": "60"}
@@ -80,7 +85,7 @@ def test_config_tells_value_source_and_what_was_overridden(run_cli, tmp_path):
 
 
 @pytest.mark.parametrize("command", [("config",), ("config", "--json"), ("providers",), ("providers", "--json")])
-def test_no_secret_is_shown(run_cli, command):
+def test_no_secret_is_shown(run_cli: "RunCli", command: tuple[str, ...]) -> None:
     env = {
         "OPENAI_API_KEY": KEY,
         "OPENAI_API_BASE": "https://me:pa@ssQx81@host.invalid/v1?key=Qx82",
@@ -93,19 +98,19 @@ def test_no_secret_is_shown(run_cli, command):
         assert planted not in result.output
 
 
-def test_a_key_shows_as_set_or_unset(run_cli):
+def test_a_key_shows_as_set_or_unset(run_cli: "RunCli") -> None:
     entries = json.loads(run_cli("config", "--json", env={"OPENAI_API_KEY": KEY}).stdout)["entries"]
     keys = {entry["variable"]: entry["value"] for entry in entries if entry["variable"].endswith("_API_KEY")}
     assert keys["OPENAI_API_KEY"] == "set"
     assert set(keys.values()) == {"set", "unset"}
 
 
-def test_check_is_content_without_warnings(run_cli):
+def test_check_is_content_without_warnings(run_cli: "RunCli") -> None:
     assert run_cli("config", "--check", env={"OPENAI_API_KEY": KEY}).exit_code == 0
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
-def test_check_fails_on_a_warning_and_the_warning_is_shown(run_cli, more):
+def test_check_fails_on_a_warning_and_the_warning_is_shown(run_cli: "RunCli", more: Any) -> None:
     env = {"OPENAI_API_KEY": KEY, "LLM_DEADLNE": "3"}
     result = run_cli("config", "--check", *more, env=env)
     assert result.exit_code == 1
@@ -113,7 +118,7 @@ def test_check_fails_on_a_warning_and_the_warning_is_shown(run_cli, more):
     assert run_cli("config", *more, env=env).exit_code == 0
 
 
-def test_check_fails_on_a_fault(run_cli):
+def test_check_fails_on_a_fault(run_cli: "RunCli") -> None:
     result = run_cli("config", "--check", env={"LLM_DEADLINE": "soon"})
     assert (result.exit_code, result.stdout) == (1, "")
     assert "LLM_DEADLINE (process environment)" in result.stderr
@@ -122,7 +127,7 @@ def test_check_fails_on_a_fault(run_cli):
     assert json.loads(as_json.stdout)["error"]["type"] == "ConfigurationError"
 
 
-def test_text_for_a_pipe_is_not_folded(run_cli):
+def test_text_for_a_pipe_is_not_folded(run_cli: "RunCli") -> None:
     result = run_cli("providers", env={"OPENAI_API_KEY": KEY, "OPENAI_MODEL": "m" * 300})
     assert "m" * 300 in line_of(result.stdout, "openai")
     assert "\x1b" not in result.stdout

@@ -2,25 +2,30 @@
 
 import json
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from faultmaven.cli.demo import PROVIDERS, SCENES
 
+if TYPE_CHECKING:
+    from tests.integration.conftest import RunCli
+
 
 @pytest.fixture
-def events(run_cli):
+def events(run_cli: "RunCli") -> list[dict[str, Any]]:
     result = run_cli("demo", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def outcomes(events, scene):
+def outcomes(events: list[dict[str, Any]], scene: int) -> list[tuple[str, str, int | None]]:
     ended = [event for event in events if event["scene"] == scene and event["event"] == "AttemptEnded"]
     return [(event["attempt"]["provider"], event["attempt"]["outcome"], event["attempt"]["status"]) for event in ended]
 
 
-def test_the_events_are_those_of_real_calls(events):
+def test_the_events_are_those_of_real_calls(events: list[dict[str, Any]]) -> None:
     """Statuses as in section 5 of each wire document."""
     assert outcomes(events, 1) == [("openai", "answered", 200)]
     assert outcomes(events, 2) == [("openai", "ProviderUnavailableError", 503), ("anthropic", "answered", 200)]
@@ -37,18 +42,18 @@ def test_the_events_are_those_of_real_calls(events):
     ]
 
 
-def test_each_scene_ends_with_its_call(events):
+def test_each_scene_ends_with_its_call(events: list[dict[str, Any]]) -> None:
     last = {event["scene"]: event["event"] for event in events}
     assert last == {1: "CallAnswered", 2: "CallAnswered", 3: "CallAnswered", 4: "CallFailed"}
     assert len(SCENES) == len(last)
 
 
-def test_every_attempt_took_real_time(events):
+def test_every_attempt_took_real_time(events: list[dict[str, Any]]) -> None:
     durations = [event["attempt"]["duration"] for event in events if event["event"] == "AttemptEnded"]
     assert all(0 < duration < 5 for duration in durations)
 
 
-def test_the_text_tells_each_attempt_with_its_time_and_the_whole_error(run_cli):
+def test_the_text_tells_each_attempt_with_its_time_and_the_whole_error(run_cli: "RunCli") -> None:
     result = run_cli("demo")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "openai failed: the vendor is overloaded (HTTP 503, " in result.stdout
@@ -59,18 +64,18 @@ def test_the_text_tells_each_attempt_with_its_time_and_the_whole_error(run_cli):
     assert len(timed) == 10 + 10 + 6 + 4
 
 
-def test_no_environment_is_read(run_cli, tmp_path):
+def test_no_environment_is_read(run_cli: "RunCli", tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LLM_DEADLINE=never\n")
     result = run_cli("demo", env={"CHAT_PROVIDER": "nonsense", "HTTP_PROXY": "http://proxy.invalid:1"})
     assert result.exit_code == 0
 
 
-def test_it_ends_within_seconds(run_cli):
+def test_it_ends_within_seconds(run_cli: "RunCli") -> None:
     began = time.monotonic()
     run_cli("demo")
     assert time.monotonic() - began < 10
 
 
-def test_the_providers_of_the_demo_speak_four_dialects(run_cli):
+def test_the_providers_of_the_demo_speak_four_dialects(run_cli: "RunCli") -> None:
     rows = {row["name"]: row["dialect"].partition("/")[0] for row in json.loads(run_cli("providers", "--json").stdout)}
     assert len({rows[name] for name in PROVIDERS}) == 4

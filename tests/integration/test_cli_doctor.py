@@ -1,5 +1,6 @@
 """`faultmaven doctor`: each misconfiguration is found, and the way to mend it is told."""
 
+import asyncio
 import json
 import os
 import pty
@@ -7,12 +8,15 @@ import re
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from faultmaven import (
     AuthenticationError,
+    LLMError,
     MalformedResponseError,
     ProviderTimeoutError,
     ProviderUnavailableError,
@@ -20,30 +24,36 @@ from faultmaven import (
     RateLimitError,
     RejectedRequestError,
     WrongEndpointError,
+    open_container,
 )
 from faultmaven.cli.diagnosis import ProviderFacts, is_placeholder
+from faultmaven.cli.doctor import gather, probe_all
 from faultmaven.cli.probe import USUAL_PORTS, Probed, judge, listening, probe
+from faultmaven.testing import FakeProvider
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import GuardedLab, RunCli
 
 KEY = "Zq7wXk2pLm9vRt4y"
 TWO = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
 
 
 @pytest.fixture
-def closed_port():
+def closed_port() -> Iterator[int]:
     """A loopback port where nothing listens; it stays taken for the test, so that nobody else opens it."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
 
 
-def examine(run_cli, *arguments, env):
+def examine(run_cli: "RunCli", *arguments: str, env: Mapping[str, str]) -> dict[str, Any]:
     result = run_cli("doctor", "--json", *arguments, env=env)
-    told = json.loads(result.stdout)
+    told: dict[str, Any] = json.loads(result.stdout)
     assert result.exit_code == (0 if told["healthy"] else 1)
     return told
 
 
-def findings_of(told, subject):
+def findings_of(told: Mapping[str, Any], subject: str) -> list[tuple[str, str]]:
     return [
         (found["severity"], f"{found['text']} | {found['remedy']}")
         for found in told["findings"]
@@ -51,19 +61,19 @@ def findings_of(told, subject):
     ]
 
 
-def test_two_providers_are_healthy(run_cli):
+def test_two_providers_are_healthy(run_cli: "RunCli") -> None:
     told = examine(run_cli, env=TWO)
     assert told == {"healthy": True, "chain": ["openai", "anthropic"], "findings": []}
     assert "Nothing wrong was found." in run_cli("doctor", env=TWO).stdout
 
 
-def test_nothing_configured_is_a_problem_that_names_the_variables(run_cli):
+def test_nothing_configured_is_a_problem_that_names_the_variables(run_cli: "RunCli") -> None:
     [(severity, text)] = findings_of(examine(run_cli, env={}), "configuration")
     assert severity == "problem"
     assert "OPENAI_API_KEY" in text
 
 
-def test_every_fault_at_opening_is_a_finding(run_cli):
+def test_every_fault_at_opening_is_a_finding(run_cli: "RunCli") -> None:
     env = TWO | {"CHAT_PROVIDER": "opneai", "LLM_FALLBACK_CHAIN": "gorq"}
     told = examine(run_cli, env=env)
     assert [severity for severity, _ in findings_of(told, "configuration")] == ["problem", "problem"]
@@ -71,7 +81,7 @@ def test_every_fault_at_opening_is_a_finding(run_cli):
     assert "LLM_FALLBACK_CHAIN" in told["findings"][1]["text"]
 
 
-def test_a_single_fault_keeps_its_advice(run_cli):
+def test_a_single_fault_keeps_its_advice(run_cli: "RunCli") -> None:
     env = TWO | {"OPENAI_API_BASE": "localhost:8000"}
     [(severity, text)] = findings_of(examine(run_cli, env=env), "configuration")
     assert severity == "problem"
@@ -79,7 +89,7 @@ def test_a_single_fault_keeps_its_advice(run_cli):
     assert "http://" in text
 
 
-def test_a_warning_of_the_registry_is_a_finding(run_cli):
+def test_a_warning_of_the_registry_is_a_finding(run_cli: "RunCli") -> None:
     [(severity, text)] = findings_of(examine(run_cli, env=TWO | {"HF_TOKEN": "x"}), "configuration")
     assert severity == "warning"
     assert "HUGGINGFACE_API_KEY" in text
@@ -138,7 +148,9 @@ MISCONFIGURATIONS = {
 
 
 @pytest.mark.parametrize(("more", "subject", "severity", "told"), MISCONFIGURATIONS.values(), ids=MISCONFIGURATIONS)
-def test_a_misconfiguration_is_found(run_cli, more, subject, severity, told):
+def test_a_misconfiguration_is_found(
+    run_cli: "RunCli", more: dict[str, str], subject: str, severity: str, told: str
+) -> None:
     report = examine(run_cli, env=TWO | more)
     [(found, text)] = findings_of(report, subject)
     assert found == severity
@@ -146,7 +158,7 @@ def test_a_misconfiguration_is_found(run_cli, more, subject, severity, told):
     assert report["healthy"] is (severity == "note")
 
 
-def test_a_chain_of_one_is_a_note_unless_strict_mode_wants_it(run_cli):
+def test_a_chain_of_one_is_a_note_unless_strict_mode_wants_it(run_cli: "RunCli") -> None:
     one = {"OPENAI_API_KEY": KEY}
     [(severity, text)] = findings_of(examine(run_cli, env=one), "chain")
     assert severity == "note"
@@ -154,30 +166,30 @@ def test_a_chain_of_one_is_a_note_unless_strict_mode_wants_it(run_cli):
     assert findings_of(examine(run_cli, env=one | {"STRICT_PROVIDER_MODE": "true"}), "chain") == []
 
 
-def test_a_deadline_that_covers_every_timeout_is_no_finding(run_cli):
+def test_a_deadline_that_covers_every_timeout_is_no_finding(run_cli: "RunCli") -> None:
     env = TWO | {"LLM_DEADLINE": "20", "LLM_REQUEST_TIMEOUT": "20"}
     assert examine(run_cli, env=env)["findings"] == []
 
 
-def test_the_worst_comes_first(run_cli):
+def test_the_worst_comes_first(run_cli: "RunCli") -> None:
     env = {"OPENAI_API_KEY": "your-key", "AI21_API_KEY": KEY, "HF_TOKEN": KEY}
     severities = [found["severity"] for found in examine(run_cli, env=env)["findings"]]
     assert severities == ["problem", "warning", "note", "note"]
 
 
 @pytest.mark.parametrize("key", ["your-anthropic-api-key", "<key>", "changeme", "YOUR_KEY"])
-def test_a_placeholder_is_recognised(key):
+def test_a_placeholder_is_recognised(key: str) -> None:
     assert is_placeholder(key)
     assert not is_placeholder(KEY)
 
 
-def test_without_probe_nothing_is_sent(lab, run_cli):
+def test_without_probe_nothing_is_sent(lab: "GuardedLab", run_cli: "RunCli") -> None:
     told = examine(run_cli, env=lab.here("openai", "anthropic"))
     assert told["healthy"]
     assert lab.requests == []
 
 
-def test_probe_asks_each_configured_provider_once_at_the_list_route(lab, run_cli):
+def test_probe_asks_each_configured_provider_once_at_the_list_route(lab: "GuardedLab", run_cli: "RunCli") -> None:
     told = examine(run_cli, "--probe", env=lab.here("openai", "anthropic", "gemini"))
     asked = sorted((request.provider, request.method, request.path) for request in lab.requests)
     # wire/README.md, probe
@@ -194,7 +206,7 @@ def test_probe_asks_each_configured_provider_once_at_the_list_route(lab, run_cli
     ]
 
 
-def test_probe_recognises_a_wrong_key(lab, run_cli):
+def test_probe_recognises_a_wrong_key(lab: "GuardedLab", run_cli: "RunCli") -> None:
     env = lab.here("openai", "anthropic") | {"OPENAI_API_KEY": KEY}
     told = examine(run_cli, "--probe", env=env)
     [(severity, text)] = findings_of(told, "openai")
@@ -205,7 +217,7 @@ def test_probe_recognises_a_wrong_key(lab, run_cli):
     assert KEY[:8] not in json.dumps(told)
 
 
-def test_probe_recognises_a_wrong_path(lab, run_cli):
+def test_probe_recognises_a_wrong_path(lab: "GuardedLab", run_cli: "RunCli") -> None:
     env = lab.here("openai", "anthropic") | {"OPENAI_API_BASE": f"{lab.address}/openai"}
     [(severity, text)] = findings_of(examine(run_cli, "--probe", env=env), "openai")
     assert severity == "problem"
@@ -213,7 +225,7 @@ def test_probe_recognises_a_wrong_path(lab, run_cli):
     assert "Check if OPENAI_API_BASE is set correctly." in text
 
 
-def test_probe_recognises_an_unknown_model_and_names_the_nearest(lab, run_cli):
+def test_probe_recognises_an_unknown_model_and_names_the_nearest(lab: "GuardedLab", run_cli: "RunCli") -> None:
     env = lab.here("openai", "anthropic") | {"OPENAI_MODEL": "gpt-6.2-sool"}
     [(severity, text)] = findings_of(examine(run_cli, "--probe", env=env), "openai")
     assert severity == "problem"
@@ -222,7 +234,9 @@ def test_probe_recognises_an_unknown_model_and_names_the_nearest(lab, run_cli):
     assert "OPENAI_MODEL" in text
 
 
-def test_probe_recognises_a_refused_port_and_names_the_usual_ones(lab, run_cli, closed_port):
+def test_probe_recognises_a_refused_port_and_names_the_usual_ones(
+    lab: "GuardedLab", run_cli: "RunCli", closed_port: int
+) -> None:
     env = lab.here("openai") | {"VLLM_API_BASE": f"http://127.0.0.1:{closed_port}/v1"}
     [(severity, text)] = findings_of(examine(run_cli, "--probe", env=env), "vllm")
     assert severity == "problem"
@@ -232,7 +246,7 @@ def test_probe_recognises_a_refused_port_and_names_the_usual_ones(lab, run_cli, 
     assert "VLLM_API_BASE" in text
 
 
-def test_a_refused_address_far_away_is_told_without_local_ports(closed_port):
+def test_a_refused_address_far_away_is_told_without_local_ports(closed_port: int) -> None:
     facts = ProviderFacts("openai", "https://host.invalid/v1", base_url_var="OPENAI_API_BASE")
     refused = ProviderUnavailableError("the connection was refused", phase="connect", advice="Check the address.")
     [finding] = judge(Probed(facts, error=refused), {})
@@ -240,7 +254,7 @@ def test_a_refused_address_far_away_is_told_without_local_ports(closed_port):
     assert "11434" not in finding.text
 
 
-def test_the_usual_port_that_answers_is_named():
+def test_the_usual_port_that_answers_is_named() -> None:
     facts = ProviderFacts("vllm", "http://localhost:8001/v1", base_url_var="VLLM_API_BASE", is_local=True)
     refused = ProviderUnavailableError("the connection was refused", phase="connect")
     [finding] = judge(Probed(facts, error=refused), {"localhost": [11434]})
@@ -250,13 +264,13 @@ def test_the_usual_port_that_answers_is_named():
     assert "Start the server" in silent.remedy
 
 
-async def test_listening_tells_open_ports_from_closed_ones(closed_port):
+async def test_listening_tells_open_ports_from_closed_ones(closed_port: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         opened = server.getsockname()[1]
         assert await listening("127.0.0.1", [closed_port, opened]) == [opened]
 
 
-def test_the_usual_ports_are_those_of_the_wire_reference():
+def test_the_usual_ports_are_those_of_the_wire_reference() -> None:
     """openai-chat.md 9.1 and llamacpp-completion.md 1."""
     assert set(USUAL_PORTS) == {11434, 8000, 1234, 9931, 8080, 3000}
 
@@ -293,7 +307,7 @@ JUDGED = {
 
 
 @pytest.mark.parametrize(("facts", "error", "severity"), JUDGED.values(), ids=JUDGED)
-def test_an_error_of_the_list_route_is_judged(facts, error, severity):
+def test_an_error_of_the_list_route_is_judged(facts: ProviderFacts, error: LLMError, severity: str) -> None:
     [finding] = judge(Probed(facts, error=error), {})
     assert (finding.subject, finding.severity) == (facts.name, severity)
 
@@ -310,29 +324,31 @@ def test_an_error_of_the_list_route_is_judged(facts, error, severity):
         ("gpt-6.2-sol", "openai-chat/openai", (), "note"),
     ],
 )
-def test_a_model_is_compared_with_the_list_as_its_vendor_names_models(model, dialect, listed, severity):
+def test_a_model_is_compared_with_the_list_as_its_vendor_names_models(
+    model: str, dialect: str, listed: tuple[str, ...], severity: str
+) -> None:
     facts = ProviderFacts("x", "http://localhost:1", dialect=dialect, models=(model,), model_var="X_MODEL")
     [finding] = judge(Probed(facts, models=listed), {})
     assert finding.severity == severity
 
 
-def test_a_local_server_without_any_model_is_a_problem():
+def test_a_local_server_without_any_model_is_a_problem() -> None:
     facts = ProviderFacts("vllm", "http://localhost:8000/v1", is_local=True, model_var="VLLM_MODEL")
     [finding] = judge(Probed(facts, models=()), {})
     assert finding.severity == "problem"
     assert "VLLM_MODEL" in finding.remedy
 
 
-async def test_a_class_without_a_list_route_is_not_asked():
+async def test_a_class_without_a_list_route_is_not_asked() -> None:
     probed = await probe(OPENAI, object())
     [finding] = judge(probed, {})
     assert finding.severity == "note"
     assert "cannot be probed without cost" in finding.text
 
 
-async def test_what_a_foreign_class_raises_is_told_by_its_type_alone():
+async def test_what_a_foreign_class_raises_is_told_by_its_type_alone() -> None:
     class Foreign:
-        async def list_models(self, timeout):
+        async def list_models(self, timeout: float) -> list[str]:
             raise ValueError(f"the key {KEY} is bad")
 
     [finding] = judge(await probe(OPENAI, Foreign()), {})
@@ -341,27 +357,44 @@ async def test_what_a_foreign_class_raises_is_told_by_its_type_alone():
     assert KEY not in f"{finding}"
 
 
-def test_probes_run_side_by_side(run_cli, lab):
-    """Two silent servers take as long as one: the list of the third is there before either gives up."""
-    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
-        env = lab.here("anthropic") | {
-            "VLLM_API_BASE": f"http://127.0.0.1:{first.getsockname()[1]}/v1",
-            "LMSTUDIO_API_BASE": f"http://127.0.0.1:{second.getsockname()[1]}/v1",
-        }
-        began = time.monotonic()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("faultmaven.cli.probe.probe.__defaults__", (0.5,))
-            told = examine(run_cli, "--probe", env=env)
-        assert time.monotonic() - began < 0.95
-    assert [findings_of(told, name)[0][0] for name in ("vllm", "lmstudio", "anthropic")] == ["problem", "problem", "ok"]
+async def test_a_foreign_class_that_hangs_is_given_up() -> None:
+    class Hanging:
+        async def list_models(self, timeout: float) -> list[str]:
+            await asyncio.Event().wait()
+            return []
+
+    [finding] = judge(await probe(OPENAI, Hanging(), 0.02), {})
+    assert finding.severity == "problem"
+
+
+async def test_all_are_probed_at_once() -> None:
+    """Each fake answers only when the other was asked too."""
+    meeting = asyncio.Barrier(2)
+
+    class Meeting(FakeProvider):
+        async def list_models(self, timeout: float) -> list[str]:
+            async with asyncio.timeout(5):
+                await meeting.wait()
+            return ["fake-model"]
+
+    async with open_container(providers={"one": Meeting(), "other": Meeting()}) as container:
+        findings = await probe_all(container, gather(container))
+    assert [finding.severity for finding in findings] == ["ok", "ok"]
 
 
 @pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colours_are_for_terminals_without_no_color(process_env, tmp_path, more, coloured):
+def test_colours_are_for_terminals_without_no_color(
+    process_env: dict[str, str], tmp_path: Path, more: dict[str, str], coloured: bool
+) -> None:
     ours, theirs = pty.openpty()
     env = process_env | {"TERM": "xterm-256color"} | more
     subprocess.run(
-        [sys.executable, "-m", "faultmaven.cli", "doctor"], env=env, stdout=theirs, check=False, timeout=30, cwd=tmp_path
+        [sys.executable, "-m", "faultmaven.cli", "doctor"],
+        env=env,
+        stdout=theirs,
+        check=False,
+        timeout=30,
+        cwd=tmp_path,
     )
     os.close(theirs)
     shown = os.read(ours, 65536).decode()
@@ -370,7 +403,7 @@ def test_colours_are_for_terminals_without_no_color(process_env, tmp_path, more,
     assert bool(re.search(r"\x1b\[3\dm", shown)) is coloured
 
 
-def test_the_text_tells_problem_remedy_and_verdict(run_cli):
+def test_the_text_tells_problem_remedy_and_verdict(run_cli: "RunCli") -> None:
     result = run_cli("doctor", env=TWO | {"OPENAI_API_KEY": "your-key"})
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:2] == [

@@ -5,12 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from faultmaven import __version__
 from faultmaven.cli import exits
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import GuardedLab
 
 COMMAND = [sys.executable, "-m", "faultmaven.cli"]
 # A background job of a shell inherits an ignored SIGINT; a terminal's does not.
@@ -21,17 +26,17 @@ LIKE_A_TERMINAL = (
 HEAVY = ("faultmaven.container", "dependency_injector", "httpx", "pydantic")
 
 
-def run(arguments, env, **options):
-    return subprocess.run(arguments, env=env, capture_output=True, text=True, check=False, timeout=30, **options)
+def run(arguments: list[str], env: Mapping[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, env=env, capture_output=True, text=True, check=False, timeout=30, cwd=cwd)
 
 
-def imported_by(code, env):
+def imported_by(code: str, env: Mapping[str, str]) -> set[str]:
     told = run([sys.executable, "-c", f"{code}; import json, sys; print(json.dumps(list(sys.modules)))"], env)
     assert told.returncode == 0, told.stderr
     return set(json.loads(told.stdout.splitlines()[-1]))
 
 
-def test_importing_the_package_brings_no_extra_and_no_container(process_env):
+def test_importing_the_package_brings_no_extra_and_no_container(process_env: dict[str, str]) -> None:
     modules = imported_by("import faultmaven.cli", process_env)
     assert modules.isdisjoint(("click", "rich", *HEAVY))
 
@@ -40,7 +45,7 @@ def test_importing_the_package_brings_no_extra_and_no_container(process_env):
     "arguments",
     [["--help"], ["--version"], ["ask", "--help"], ["config", "--help"], ["demo", "--help"], ["doctor", "--help"]],
 )
-def test_help_and_version_start_without_the_container(process_env, arguments):
+def test_help_and_version_start_without_the_container(process_env: dict[str, str], arguments: list[str]) -> None:
     code = (
         "import atexit, sys\n"
         f"sys.argv = ['faultmaven', *{arguments!r}]\n"
@@ -53,11 +58,11 @@ def test_help_and_version_start_without_the_container(process_env, arguments):
     assert set(told.stdout.split("imported:")[1].split()).isdisjoint(HEAVY)
 
 
-def test_version_is_the_package_version(process_env):
+def test_version_is_the_package_version(process_env: dict[str, str]) -> None:
     assert __version__ in run([*COMMAND, "--version"], process_env).stdout
 
 
-def test_help_tells_every_exit_code(process_env):
+def test_help_tells_every_exit_code(process_env: dict[str, str]) -> None:
     told = run([*COMMAND, "--help"], process_env).stdout
     section = told.split("Exit codes:")[1]
     assert {"0", "1", "2", "3", "130", "141"} == {str(code) for code in exits.MEANINGS}
@@ -66,7 +71,7 @@ def test_help_tells_every_exit_code(process_env):
 
 
 @pytest.mark.parametrize("absent", ["click", "rich"])
-def test_without_the_extra_it_says_what_to_install(process_env, absent):
+def test_without_the_extra_it_says_what_to_install(process_env: dict[str, str], absent: str) -> None:
     code = (
         "import sys\n"
         f"class Absent:\n"
@@ -83,13 +88,13 @@ def test_without_the_extra_it_says_what_to_install(process_env, absent):
     assert len(told.stderr.splitlines()) == 1
 
 
-def test_an_unknown_command_is_a_usage_error(process_env):
+def test_an_unknown_command_is_a_usage_error(process_env: dict[str, str]) -> None:
     told = run([*COMMAND, "aks"], process_env)
     assert told.returncode == 2
     assert "aks" in told.stderr
 
 
-def test_ctrl_c_in_the_middle_of_a_call_ends_cleanly(lab, process_env):
+def test_ctrl_c_in_the_middle_of_a_call_ends_cleanly(lab: "GuardedLab", process_env: dict[str, str]) -> None:
     lab.script("openai", "silent")
     env = process_env | lab.here("openai")
     with subprocess.Popen(
@@ -106,7 +111,7 @@ def test_ctrl_c_in_the_middle_of_a_call_ends_cleanly(lab, process_env):
     assert (process.returncode, out, err) == (130, "", "Interrupted.\n")
 
 
-def test_ctrl_c_while_it_reads_the_prompt_ends_cleanly(process_env):
+def test_ctrl_c_while_it_reads_the_prompt_ends_cleanly(process_env: dict[str, str]) -> None:
     code = (
         "import io, signal, sys\n"
         "class Keyboard(io.BytesIO):\n"
@@ -122,7 +127,7 @@ def test_ctrl_c_while_it_reads_the_prompt_ends_cleanly(process_env):
 @pytest.mark.parametrize(
     "arguments", [["config"], ["config", "--json"], ["providers"], ["doctor"], ["demo"], ["--help"]]
 )
-def test_a_reader_that_goes_away_ends_it_quietly(process_env, arguments):
+def test_a_reader_that_goes_away_ends_it_quietly(process_env: dict[str, str], arguments: list[str]) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     env = process_env | {"OPENAI_API_KEY": "k"}
@@ -134,7 +139,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(process_env, arguments):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_told_in_one_line(process_env):
+def test_a_full_disk_is_told_in_one_line(process_env: dict[str, str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [*COMMAND, "config"], env=process_env, stdout=full, stderr=subprocess.PIPE, check=False, timeout=30
@@ -144,13 +149,13 @@ def test_a_full_disk_is_told_in_one_line(process_env):
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
-def test_a_closed_stream_is_no_traceback(process_env, closed):
+def test_a_closed_stream_is_no_traceback(process_env: dict[str, str], closed: str) -> None:
     told = run(["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND, "ask"], process_env)
     assert told.returncode in (1, 2)
     assert "Traceback" not in told.stderr
 
 
-def test_an_argument_that_is_no_text_is_a_usage_error(process_env):
+def test_an_argument_that_is_no_text_is_a_usage_error(process_env: dict[str, str]) -> None:
     done = subprocess.run(
         [os.fsencode(sys.executable), b"-m", b"faultmaven.cli", b"ask", b"caf\xe9"],
         env=process_env | {"OPENAI_API_KEY": "k"},
@@ -163,7 +168,9 @@ def test_an_argument_that_is_no_text_is_a_usage_error(process_env):
     assert b"Traceback" not in done.stderr
 
 
-def test_an_encoding_that_lacks_a_character_fails_nothing(lab, process_env, tmp_path):
+def test_an_encoding_that_lacks_a_character_fails_nothing(
+    lab: "GuardedLab", process_env: dict[str, str], tmp_path: Path
+) -> None:
     env = process_env | {"PYTHONIOENCODING": "ascii", "OPENAI_API_KEY": "k", "OPENAI_MODEL": "modèle"}
     told = run([*COMMAND, "providers"], env, cwd=tmp_path)
     assert told.returncode == 0

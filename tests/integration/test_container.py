@@ -291,10 +291,10 @@ async def test_one_client_serves_all_providers_and_is_closed_with_the_container(
         async with open_container(env, transport=transport) as container:
             for name in ("openai", "anthropic", "ollama"):
                 await asyncio.gather(*(container.llm(provider=name).generate("ping") for _ in range(3)))
-            (client,) = transport.made
-            assert not client.is_closed
-        assert client.is_closed
-        assert len(lab.asked("anthropic")) == 3
+            closed_inside = [client.is_closed for client in transport.made]
+    assert closed_inside == [False]
+    assert transport.made[0].is_closed
+    assert len(lab.asked("anthropic")) == 3
 
 
 async def test_the_container_closes_when_its_body_raises() -> None:

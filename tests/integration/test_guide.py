@@ -313,8 +313,8 @@ async def test_a_subclass_of_a_shipped_class_that_overrides_generate_is_asked_li
     monkeypatch.setitem(PROVIDER_SCHEMA, "anthropic", row)
     llm = create_container({"ANTHROPIC_API_KEY": "k"}).llm()
     assert (await llm.generate("ping")).content == "ping {}"
-    with pytest.raises(faultmaven.InvalidRequestError, match="does not take tools"):
-        await llm.generate("ping", tools=[Tool("t")])
+    with pytest.raises(faultmaven.InvalidRequestError, match="does not take assistant turns or stop"):
+        await llm.generate([Message.user("a"), Message.assistant("b"), Message.user("c")], stop="END")
 
 
 async def test_a_requested_model_goes_only_to_the_provider_that_lists_it(
@@ -437,6 +437,28 @@ def test_fifty_calls_at_once_get_their_own_timings(
     if through == "router":
         durations = [round(response.attempts[0].duration, 6) for response in responses]
         assert durations == [n / 100 for n in reversed(range(1, 51))]
+
+
+def test_calls_after_one_another_in_one_task_get_their_own_timings(
+    guide_class: type[BaseLLMProvider], aiohttp: FakeAiohttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class that asks another of its kind between start and end keeps its own time, too."""
+    aiohttp.delay = lambda body: int(body["messages"][0]["content"]) / 100
+    row = row_of_guide('provider_class": AnthropicProvider', guide_class)
+    monkeypatch.setitem(PROVIDER_SCHEMA, "anthropic", row)
+    inner = create_container({"ANTHROPIC_API_KEY": "k"}, clock=LoopClock()).registry().get_provider("anthropic")
+
+    class Outer(BaseLLMProvider):
+        async def generate(self, prompt: str, *_: Any, **options: Any) -> faultmaven.LLMResponse:
+            self._start_timing()
+            times = [(await inner.generate(part)).response_time_ms for part in prompt.split()]
+            own = self._get_response_time_ms()
+            return faultmaven.LLMResponse(str(times), 1.0, "outer", "m", None, own)
+
+    monkeypatch.setitem(PROVIDER_SCHEMA, "outer", row | {"provider_class": Outer})
+    container = create_container({"ANTHROPIC_API_KEY": "k"}, clock=LoopClock())
+    response = run_virtually(container.llm(provider="outer").generate("3 1 2"))
+    assert (response.content, response.response_time_ms) == ("[30, 10, 20]", 60)
 
 
 def test_a_guide_class_that_hangs_ends_with_its_rows_timeout(open_guide: Open, aiohttp: FakeAiohttp) -> None:

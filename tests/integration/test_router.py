@@ -286,3 +286,15 @@ async def test_the_same_error_object_can_be_raised_by_several_calls_at_once() ->
     async with open_container(providers={"a": shared}) as container:
         results = await asyncio.gather(*(container.llm().generate("ping") for _ in range(20)), return_exceptions=True)
     assert all(isinstance(result, LLMError) and len(result.attempts) == 1 for result in results)
+
+
+async def test_an_error_from_before_the_answer_was_asked_for_keeps_its_status_and_id() -> None:
+    class Listing(FakeProvider):
+        async def answer(self, request: Any) -> LLMResponse:
+            raise AuthenticationError("wrong key", status=401, request_id="req_1")
+
+    async with open_container(providers={"a": Listing(name="a")}) as container:
+        with pytest.raises(AuthenticationError) as caught:
+            await container.llm().generate("ping")
+    (line,) = caught.value.attempts
+    assert (line.status, line.request_id, line.model) == (401, "req_1", "fake-model")

@@ -198,7 +198,7 @@ async def test_geminis_key_travels_in_a_header_and_not_in_the_address() -> None:
 
 def test_configured_logging_shows_events_and_nothing_planted(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("faultmaven")
-    before = (logger.level, logger.propagate, list(logger.handlers))
+    level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
     try:
         configure_logging("DEBUG", "json")
         asyncio.run(fail("openai", echo(500)))
@@ -211,4 +211,5 @@ def test_configured_logging_shows_events_and_nothing_planted(capsys: pytest.Capt
         assert ended["level"] == "warning"
         assert_clean("log line", json.dumps(lines))
     finally:
-        logger.level, logger.propagate, logger.handlers[:] = before
+        logger.setLevel(level)
+        logger.propagate, logger.handlers[:] = propagate, handlers

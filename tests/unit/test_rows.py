@@ -168,6 +168,12 @@ def test_a_misspelt_field_is_told_with_the_nearest_right_name(wrong: str, right:
     assert told[0] == f"provider 'acme': unknown field {wrong!r}; did you mean {right!r}?"
 
 
+def test_the_nearest_name_is_one_that_the_row_lacks() -> None:
+    # "base_url" is most like "base_url_var", which is there already
+    told = row_faults("acme", row("default_base_url", base_url="https://api.acme.example/v1"))
+    assert told[0] == "provider 'acme': unknown field 'base_url'; did you mean 'default_base_url'?"
+
+
 def test_a_field_that_is_like_nothing_gets_the_list_of_fields() -> None:
     (told,) = row_faults("acme", row(zzz=1))
     assert told.startswith("provider 'acme': unknown field 'zzz'; known: api_key_var, base_url_var, capabilities, ")

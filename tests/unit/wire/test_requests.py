@@ -394,7 +394,10 @@ def test_seed_is_not_sent_where_there_is_none(dialect: str) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_extra_is_laid_over_the_body_key_by_key(dialect: str) -> None:
     """A vendor field of this provider is added or replaces ours; an object merges; other providers' fields stay out."""
-    extra = {"acme": {"options": {"num_ctx": 16384}, "user": "u-1"}, "other": {"no": True}}
+    extra: dict[str, dict[str, Any]] = {
+        "acme": {"options": {"num_ctx": 16384}, "user": "u-1"},
+        "other": {"no": True},
+    }
     request = replace(ASKED, max_tokens=17, extra=extra)
     plain, body = _body(dialect, replace(ASKED, max_tokens=17)), _body(dialect, request)
     assert body == {**plain, "user": "u-1", "options": {**plain.get("options", {}), "num_ctx": 16384}}

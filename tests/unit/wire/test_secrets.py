@@ -1,4 +1,4 @@
-"""What a vendor echoes in its errors does not come out of ours: the key nowhere, the prompt only where it is asked for."""
+"""What a vendor echoes does not come out of our errors: the key nowhere, the prompt only where it is asked for."""
 
 import pickle
 import traceback
@@ -25,9 +25,9 @@ ECHOES = {
 
 
 def _raised(reply: WireReply) -> LLMError:
+    parse = wire_for(reply.request.origin.dialect).parse_response
     with pytest.raises(LLMError) as caught:
-        raise_for_status(reply)
-        wire_for(reply.request.origin.dialect).parse_response(reply)
+        parse(reply) if reply.status == 200 else raise_for_status(reply)
     return caught.value
 
 

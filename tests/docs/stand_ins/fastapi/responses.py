@@ -1,5 +1,5 @@
 """FastAPI keeps its response classes here."""
 
-from fastapi import JSONResponse
+from . import JSONResponse
 
 __all__ = ["JSONResponse"]

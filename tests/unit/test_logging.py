@@ -1,0 +1,94 @@
+"""Events as records: names and fields, no handler of ours unless asked, and no cost when a level is off."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from faultmaven import open_container
+from faultmaven.domain.attempts import Attempt
+from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, describe, get_logger
+from faultmaven.testing import FakeProvider
+
+FAILED = Attempt("openai", "gpt-6.2-sol", "RateLimitError", status=429, request_id="req_1", duration=0.25)
+
+
+@pytest.fixture(autouse=True)
+def logger() -> Iterator[logging.Logger]:
+    """The logger as a host finds it, put back afterwards."""
+    found = logging.getLogger("faultmaven")
+    level, propagate, handlers = found.level, found.propagate, list(found.handlers)
+    yield found
+    found.setLevel(level)
+    found.propagate, found.handlers[:] = propagate, handlers
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "name"),
+    [
+        (AttemptStarted(1, 1, "openai", "m", 30.0), logging.DEBUG, "attempt_started"),
+        (AttemptEnded(1, 1, Attempt("openai", "m")), logging.DEBUG, "attempt_ended"),
+        (AttemptEnded(1, 1, FAILED), logging.WARNING, "attempt_ended"),
+        (FellBack(1, "openai", "groq", "RateLimitError"), logging.WARNING, "fell_back"),
+        (CallAnswered(1, "groq", "m", (), 0.5, "stop", Usage(input=1, output=2)), logging.INFO, "call_answered"),
+        (CallFailed(1, "RateLimitError", (), 0.5), logging.ERROR, "call_failed"),
+        (CallFailed(1, "cancelled", (), 0.5), logging.INFO, "call_failed"),
+    ],
+)
+def test_every_event_has_its_level_and_its_name(event: Event, level: int, name: str) -> None:
+    assert describe(event)[:2] == (level, name)
+
+
+def test_a_failed_attempt_is_logged_with_its_fields(caplog: pytest.LogCaptureFixture) -> None:
+    LoggingObserver(get_logger())(AttemptEnded(7, 2, FAILED))
+    (record,) = caplog.records
+    assert record.__dict__["faultmaven"] == {
+        "event": "attempt_ended",
+        "call": 7,
+        "attempt": 2,
+        "provider": "openai",
+        "model": "gpt-6.2-sol",
+        "outcome": "RateLimitError",
+        "status": 429,
+        "request_id": "req_1",
+        "duration_ms": 250.0,
+    }
+    assert "provider=openai" in record.getMessage()
+
+
+def test_a_level_that_is_off_describes_nothing(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger.setLevel(logging.CRITICAL)
+    monkeypatch.setattr("faultmaven.infrastructure.logging.describe", None)  # calling it would raise
+    LoggingObserver(get_logger())(AttemptEnded(1, 1, FAILED))
+
+
+async def test_a_container_leaves_the_hosts_logging_alone(logger: logging.Logger) -> None:
+    root_before = list(logging.getLogger().handlers)
+    async with open_container(providers={"fake": FakeProvider()}) as container:
+        await container.llm().generate("ping")
+    assert logger.handlers == []
+    assert logging.getLogger().handlers == root_before
+    assert logger.level == logging.NOTSET
+
+
+async def test_asked_to_it_applies_the_level_and_the_format(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
+    async with open_container(env, providers={"fake": FakeProvider()}, configure_logging=True) as container:
+        await container.llm().generate("ping")
+    (line,) = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["level"], line["provider"]) == ("call_answered", "info", "fake")
+
+
+def test_configuring_twice_keeps_one_handler(logger: logging.Logger) -> None:
+    first, second = io.StringIO(), io.StringIO()
+    configure_logging("INFO", "json", first)
+    configure_logging("INFO", "console", second)
+    logger.warning("a record that is not ours")
+    assert first.getvalue() == ""
+    assert "a record that is not ours" in second.getvalue()
