@@ -9,6 +9,7 @@ from dependency_injector import containers, providers
 
 from faultmaven.application.router import LLMRouter
 from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.network import network_settings
@@ -158,7 +159,7 @@ def create_container(
     Raises:
         ConfigurationError: lists every fault of the configuration; an unknown part or one of a wrong type.
     """
-    _check_mapping("env", env)
+    env = _hidden(env)
     _check_mapping("providers", providers)
     _check_parts(parts)
     container = Container()
@@ -187,6 +188,7 @@ async def open_container(
     **parts: Unpack[Parts],
 ) -> AsyncIterator[Container]:
     """Open a container for the body and close it after; arguments and errors as for `create_container`."""
+    env = _hidden(env)
     container = create_container(env, providers=providers, **parts)
     try:
         yield container
@@ -196,6 +198,12 @@ async def open_container(
 
 def _override(container: Container, name: str, value: Any) -> None:
     container.providers[name].override(providers.Object(value))
+
+
+def _hidden(env: Mapping[str, str] | None) -> HiddenMapping | None:
+    """Return a view of `env` that no traceback of ours shows."""
+    _check_mapping("env", env)
+    return None if env is None else HiddenMapping(env)
 
 
 def _check_mapping(name: str, value: Any) -> None:

@@ -30,15 +30,7 @@ from typing import Any, ClassVar, TypedDict, Unpack
 
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import LLMResponse
-
-
-class HiddenText(str):
-    """A string that does its work and does not show: `repr` is `'***'`. Keys and vendors' prose travel as this."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
+from faultmaven.domain.hidden import HiddenText
 
 
 class ErrorFacts(TypedDict, total=False):

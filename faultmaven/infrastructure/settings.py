@@ -14,6 +14,7 @@ import dotenv.parser
 import pydantic
 
 from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean, nearest
 
 ARGUMENT = "argument"
@@ -137,12 +138,8 @@ def read_environment(env: Mapping[str, str] | None = None, directory: Path | Non
         ConfigurationError: `FAULTMAVEN_ENV` is no plain name, or a file cannot be read.
     """
     if env is not None:
-        given = {str(name): value for name, value in env.items()}
-        for name, value in given.items():
-            if not isinstance(value, str):
-                raise ConfigurationError(f"{name} (argument) is a {type(value).__name__}, not a string")
-        return Environment((Layer(ARGUMENT, given),), given.get("FAULTMAVEN_ENV", "").strip())
-    process = dict(os.environ)
+        return _given_environment(HiddenMapping(env))
+    process = HiddenMapping(dict(os.environ))
     name = process.get("FAULTMAVEN_ENV", "").strip()
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ConfigurationError("FAULTMAVEN_ENV is not a plain name", advice="Use a name such as staging.")
@@ -152,6 +149,13 @@ def read_environment(env: Mapping[str, str] | None = None, directory: Path | Non
         if (directory / file).is_file():
             layers.append(Layer(file, _read_dotenv(directory / file, notes)))
     return Environment(tuple(layers), name, tuple(notes))
+
+
+def _given_environment(env: Mapping[str, str]) -> Environment:
+    for name in env:
+        if not isinstance(env[name], str):
+            raise ConfigurationError(f"{name} ({ARGUMENT}) is a {type(env[name]).__name__}, not a string")
+    return Environment((Layer(ARGUMENT, dict(env)),), env.get("FAULTMAVEN_ENV", "").strip())
 
 
 def _read_dotenv(path: Path, notes: list[str]) -> dict[str, str]:
@@ -268,7 +272,8 @@ def load_settings(environment: Environment) -> Settings:
             f"{fault['loc'][0]} ({found[str(fault['loc'][0])].source}): {_expected(fault, found)}"
             for fault in error.errors(include_input=False, include_url=False, include_context=False)
         ]
-        raise faults_error("the environment", faults) from None
+    # Raised out here: pydantic's own error, whose frames hold the values, is no context of this one.
+    raise faults_error("the environment", faults)
 
 
 def _expected(fault: Any, found: Mapping[str, Found]) -> str:

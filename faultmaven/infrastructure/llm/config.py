@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from faultmaven.domain.errors import HiddenText
+from faultmaven.domain.hidden import HiddenText
 from faultmaven.infrastructure.http.types import Headers, Origin
 
 

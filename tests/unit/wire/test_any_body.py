@@ -26,7 +26,8 @@ few = settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)  # lone surrogates and NUL included
+# Lone surrogates are two in a thousand of all characters: named here, or they would hardly ever be tried.
+ANY_TEXT = st.text(st.characters(exclude_categories=()) | st.sampled_from("\ud800\udfff\x00\u2028 é👩/?#"), max_size=12)
 ODD_NUMBERS = st.sampled_from([10**20, -(10**400), 10**400, math.nan, math.inf, -math.inf, 1e308, -0.0, 2**63])
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | ODD_NUMBERS | ANY_TEXT
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4))
