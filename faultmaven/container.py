@@ -73,13 +73,6 @@ def build_llm(
     return LLMRouter(registry.generation, clock, observer, role=role, provider=provider)
 
 
-def build_warned_observer(logger: Any, registry: ProviderRegistry) -> Observer:
-    """Return the logging observer, after the registry's warnings were logged once."""
-    for warning in registry.warnings:
-        logger.warning("configuration_warning", warning=warning)
-    return LoggingObserver(logger)
-
-
 def read_opening_settings(load: Callable[[], Sources]) -> Settings:
     """Return the settings that parts with a life of their own are built with: the transport outlives reloads."""
     return load().settings
@@ -119,12 +112,12 @@ class Container(containers.DeclarativeContainer):
     transport: providers.Provider[HTTPTransport] = providers.ThreadSafeSingleton(
         build_transport, clock, http_client, opening_settings
     )
+    logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
     registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
-        build_registry, sources, transport, clock, given=given, only_given=only_given
+        build_registry, sources, transport, clock, logger, given=given, only_given=only_given
     )
     settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)
-    logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
-    observer: providers.Provider[Any] = providers.ThreadSafeSingleton(build_warned_observer, logger, registry)
+    observer: providers.Provider[Any] = providers.ThreadSafeSingleton(LoggingObserver, logger)
     llm: providers.Provider[LLMProvider] = providers.Factory(build_llm, registry, clock, observer)
     configuration: providers.Provider[list[ConfigEntry]] = providers.Callable(read_configuration, registry)
     aclose: providers.Provider[Any] = providers.Coroutine(close, transport)
@@ -172,11 +165,10 @@ def create_container(
     for name in ("http_client", "clock", "observer", "transport", "registry"):
         if name in parts:
             _override(container, name, parts[name])
-    container.registry()
-    settings = container.settings()
     if parts.get("configure_logging"):
+        settings = container.opening_settings()
         configure_logging(settings.log_level, settings.log_format)
-    container.observer()
+    container.registry()
     return container
 
 

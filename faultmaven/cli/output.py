@@ -61,7 +61,8 @@ def styled(text: str, style: str = "") -> Text:
 def print_answer(content: str) -> None:
     """Print an answer on standard output, and nothing else there."""
     text = printable(content) if sys.stdout.isatty() else content
-    click.echo(text, nl=not text.endswith("\n"))
+    # color: click would take escape sequences out of what goes into a pipe, and a program wants every byte.
+    click.echo(text, nl=not text.endswith("\n"), color=True)
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:

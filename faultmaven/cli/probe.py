@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from faultmaven.cli.diagnosis import Finding, ProviderFacts
 from faultmaven.domain.errors import (
-    AuthenticationError,
     LLMError,
     MalformedResponseError,
     ProviderError,
@@ -119,10 +118,8 @@ def judge(probed: Probed, open_ports: Mapping[str, Sequence[int]]) -> list[Findi
 
 
 def _failed(facts: ProviderFacts, error: LLMError) -> Finding:
-    """Judge an error, by the guide's common issues first."""
+    """Judge an error: its own advice is the guide's, but a list route may fail where an answer would not."""
     told = _without_name(error)
-    if isinstance(error, AuthenticationError):
-        return Finding("problem", facts.name, told, error.advice)
     if isinstance(error, RejectedRequestError):
         return _no_list_route(facts, error)
     if isinstance(error, RateLimitError):

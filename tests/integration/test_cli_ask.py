@@ -1,5 +1,6 @@
 """`faultmaven ask` against the lab on a real socket."""
 
+import io
 import json
 import os
 import pty
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faultmaven.cli.ask import summary
-from faultmaven.cli.output import printable
+from faultmaven.cli.output import print_answer
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import LLMResponse, StopReason
 
@@ -200,8 +201,23 @@ def test_the_summary_says_when_an_answer_was_cut_or_not_counted() -> None:
     assert summary(response) == "local, tokens not counted, 0.01 s, stopped by max_tokens"
 
 
-def test_control_characters_do_not_reach_a_terminal() -> None:
-    assert printable("a\x1b[2Jb\r\nc\td\x9be") == "a\ufffd[2Jb\nc\td\ufffde"
+class Screen(io.StringIO):
+    """A terminal, as far as its user can tell."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "shown"), [(Screen, "a\ufffd[2Jb\nc\td\ufffde\n"), (io.StringIO, "a\x1b[2Jb\nc\td\x9be\n")]
+)
+def test_control_characters_reach_a_pipe_but_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], shown: str
+) -> None:
+    stdout = stream()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    print_answer("a\x1b[2Jb\nc\td\x9be")
+    assert stdout.getvalue() == shown
 
 
 def test_a_terminal_shows_who_answered(lab: "GuardedLab", process_env: dict[str, str]) -> None:

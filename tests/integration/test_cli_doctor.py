@@ -89,6 +89,13 @@ def test_a_single_fault_keeps_its_advice(run_cli: "RunCli") -> None:
     assert "http://" in text
 
 
+def test_a_fault_of_the_environment_comes_with_its_remedy(run_cli: "RunCli") -> None:
+    told = examine(run_cli, env=TWO | {"FAULTMAVEN_ENV": "../elsewhere"})
+    [found] = told["findings"]
+    assert "FAULTMAVEN_ENV" in found["text"]
+    assert "staging" in found["remedy"]
+
+
 def test_a_warning_of_the_registry_is_a_finding(run_cli: "RunCli") -> None:
     [(severity, text)] = findings_of(examine(run_cli, env=TWO | {"HF_TOKEN": "x"}), "configuration")
     assert severity == "warning"
@@ -254,6 +261,12 @@ def test_a_refused_address_far_away_is_told_without_local_ports(closed_port: int
     assert "11434" not in finding.text
 
 
+def test_any_row_at_a_loopback_address_is_a_server_of_ones_own() -> None:
+    facts = ProviderFacts("openai", "http://localhost:8001/v1", base_url_var="OPENAI_API_BASE")
+    [finding] = judge(Probed(facts, error=ProviderUnavailableError("refused", phase="connect")), {})
+    assert "11434 Ollama" in finding.text
+
+
 def test_the_usual_port_that_answers_is_named() -> None:
     facts = ProviderFacts("vllm", "http://localhost:8001/v1", base_url_var="VLLM_API_BASE", is_local=True)
     refused = ProviderUnavailableError("the connection was refused", phase="connect")
@@ -317,6 +330,7 @@ def test_an_error_of_the_list_route_is_judged(facts: ProviderFacts, error: LLMEr
     [
         ("qwen3", "ollama-native", ("qwen3:latest",), "ok"),  # ollama-native.md 7.3
         ("qwen3:8b", "ollama-native", ("qwen3:latest",), "problem"),
+        ("qwen3:8b", "openai-chat/vllm", ("qwen3",), "problem"),
         ("openai/gpt-oss-120b:fastest", "openai-chat/huggingface", ("openai/gpt-oss-120b",), "ok"),
         ("my-deployment", "openai-chat/azure", ("gpt-6.2-sol",), "note"),
         ("accounts/fireworks/models/x", "openai-chat/fireworks", ("accounts/fireworks/models/y",), "note"),

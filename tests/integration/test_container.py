@@ -247,6 +247,19 @@ async def test_a_registry_may_be_shared() -> None:
     assert (await second.llm().generate("ping")).content == "pong"
 
 
+def test_a_reload_logs_only_what_is_new(caplog: pytest.LogCaptureFixture) -> None:
+    env = {"LLM_DEADLINES": "5"}
+    container = create_container(env, observer=list[Event]().append)
+    assert [record.getMessage() for record in caplog.records] == [
+        "configuration_warning warning=LLM_DEADLINES (argument) is unknown; did you mean 'LLM_DEADLINE'?"
+    ]
+    env["LLM_MAX_TOKNS"] = "5"
+    container.registry().reload()
+    assert [record.getMessage().partition("=")[2] for record in caplog.records[1:]] == [
+        "LLM_MAX_TOKNS (argument) is unknown; did you mean 'LLM_MAX_TOKENS'?"
+    ]
+
+
 def test_warnings_of_the_configuration_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="faultmaven"):
         create_container({"OPENAI_KEY": "sk-secret"})

@@ -13,7 +13,13 @@ from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, configure, row_entries
 from faultmaven.infrastructure.llm.providers.generation import build_generation, build_route
 from faultmaven.infrastructure.llm.providers.sources import SourcedRow, rows_of_file, rows_of_packages
-from faultmaven.infrastructure.llm.providers.spec import ProviderSpec, row_faults, spec_from_row
+from faultmaven.infrastructure.llm.providers.spec import (
+    ProviderSpec,
+    port_faults,
+    row_faults,
+    spec_from_row,
+    spec_of_given,
+)
 from faultmaven.infrastructure.settings import (
     ARGUMENT,
     ConfigEntry,
@@ -27,7 +33,6 @@ from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMProvider
 
 LONGEST_SHOWN_NAME = 24
-PORT_MEMBERS = ("provider_name", "is_available", "get_supported_models", "generate")
 
 
 class ProviderStatus(TypedDict):
@@ -82,6 +87,7 @@ class ProviderRegistry:
         given: Mapping[str, Any] | None = None,
         only_given: bool = False,
         classes: Callable[[], Mapping[str, type[Any]]] = dict,
+        warn: Callable[[str], object] = lambda warning: None,
     ) -> None:
         """Args:
         schema: The rows that ship, as plain dicts.
@@ -89,6 +95,7 @@ class ProviderRegistry:
         given: Provider objects that replace or add the row of their name.
         only_given: Use nothing but `given`.
         classes: The classes that a TOML row may name without a module.
+        warn: Takes each thing that looks like a mistake, once.
 
         Raises:
             ConfigurationError: lists every fault of every source.
@@ -100,8 +107,10 @@ class ProviderRegistry:
         self._given = dict(given or {})
         self._only_given = only_given
         self._classes = classes
+        self._warn = warn
         self._run_time_rows: dict[str, Any] = {}
         self._state = self._build(self._run_time_rows)
+        self._tell(self._state.warnings)
 
     def get_all_provider_names(self) -> list[str]:
         """Return every provider there is a row for, configured or not, in schema order."""
@@ -144,7 +153,7 @@ class ProviderRegistry:
         if name in rows:
             raise ConfigurationError(f"provider {name!r} is already registered")
         rows[name] = schema_row
-        self._state = self._build(rows)
+        self._swap_in(self._build(rows))
         self._run_time_rows = rows
 
     def reload(self) -> None:
@@ -153,7 +162,7 @@ class ProviderRegistry:
         Raises:
             ConfigurationError: the new configuration is bad; the old one stays in force.
         """
-        self._state = self._build(self._run_time_rows)
+        self._swap_in(self._build(self._run_time_rows))
 
     def generation(self) -> Generation:
         """Return the configuration in force."""
@@ -177,6 +186,15 @@ class ProviderRegistry:
             if row.spec.model_var:
                 entries += row_entries(row, environment)
         return entries
+
+    def _swap_in(self, state: _State) -> None:
+        known = self._state.warnings
+        self._state = state
+        self._tell(warning for warning in state.warnings if warning not in known)
+
+    def _tell(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            self._warn(warning)
 
     def _row(self, name: str) -> ConfiguredRow:
         try:
@@ -242,8 +260,8 @@ class ProviderRegistry:
             else:
                 specs[name] = spec_from_row(name, row, source)
         for name, provider in self._given.items():
-            faults += _port_faults(name, provider)
-            specs.setdefault(name, _spec_of_given(name, provider))
+            faults += port_faults(name, provider)
+            specs.setdefault(name, spec_of_given(name, provider))
         return specs
 
     def _sourced(self, settings: Settings, run_time_rows: Mapping[str, Any]) -> Iterator[SourcedRow]:
@@ -319,26 +337,3 @@ def _wrong_names(sources: Sources, known: Collection[str], missing: Mapping[str,
 def _source_of(variable: str, name: str, environment: Environment) -> str:
     found = environment.find(variable)
     return found.source if found and name in found.value else ARGUMENT
-
-
-def _port_faults(name: str, provider: Any) -> list[str]:
-    absent = [member for member in PORT_MEMBERS if not hasattr(provider, member)]
-    if isinstance(provider, type):
-        return [f"providers[{name!r}] is the class {provider.__name__}; pass an object of it"]
-    told = f"providers[{name!r}] is a {type(provider).__name__}, not an LLMProvider: it has no {', '.join(absent)}"
-    return [told] if absent else []
-
-
-def _spec_of_given(name: str, provider: Any) -> ProviderSpec:
-    return ProviderSpec(
-        name=name,
-        source="argument",
-        provider_class=type(provider),
-        model_var="",
-        default_base_url="",
-        default_model="",
-        max_retries=0,
-        timeout=30.0,
-        confidence_score=1.0,
-        key="optional",
-    )

@@ -13,6 +13,7 @@ from faultmaven.infrastructure.http.network import network_settings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus, Sources
 from faultmaven.infrastructure.llm.providers.spec import SchemaRow
+from faultmaven.infrastructure.logging import get_logger
 from faultmaven.infrastructure.settings import load_settings, read_environment
 from faultmaven.ports.clock import Clock
 
@@ -309,13 +310,24 @@ def build_registry(
     load: Callable[[], Sources],
     transport: HTTPTransport,
     clock: Clock,
+    logger: Any,
     *,
     given: Mapping[str, Any] | None = None,
     only_given: bool = False,
 ) -> ProviderRegistry:
-    """Return a registry over `PROVIDER_SCHEMA`; the container and `get_registry` both build theirs here."""
+    """Return a registry over `PROVIDER_SCHEMA`; the container and `get_registry` both build theirs here.
+
+    What looks like a mistake in the sources is logged, now and after a reload that brings something new.
+    """
     return ProviderRegistry(
-        PROVIDER_SCHEMA, load, transport, clock, given=given, only_given=only_given, classes=_exported_classes
+        PROVIDER_SCHEMA,
+        load,
+        transport,
+        clock,
+        given=given,
+        only_given=only_given,
+        classes=_exported_classes,
+        warn=lambda warning: logger.warning("configuration_warning", warning=warning),
     )
 
 
@@ -338,7 +350,7 @@ def get_registry() -> ProviderRegistry:
     """Return the process-wide registry, built from the environment on first use. Hosts with a container need it not."""
     clock = SystemClock()
     transport = HTTPTransport(clock, network=network_settings(read_sources().settings))
-    return build_registry(read_sources, transport, clock)
+    return build_registry(read_sources, transport, clock, get_logger())
 
 
 def reset_registry() -> None:

@@ -76,6 +76,9 @@ class ProviderSpec:
         return tuple(name for name in (self.api_key_var, self.model_var, self.base_url_var) if name)
 
 
+# What a class or an object of somebody else's must have to be asked.
+PORT_MEMBERS = ("provider_name", "is_available", "get_supported_models", "generate")
+
 CAPABILITIES = ("text", "stream", "tools", "schema", "images", "reasoning")
 
 
@@ -168,8 +171,7 @@ def _is_provider_class(value: Any) -> str:
     if issubclass(value, BaseLLMProvider):
         answers = value.generate is not BaseLLMProvider.generate or value.answer is not BaseLLMProvider.answer
         return "" if answers else "a class that overrides generate() or answer()"
-    members = ("provider_name", "is_available", "get_supported_models", "generate")
-    missing = [name for name in members if not hasattr(value, name)]
+    missing = [name for name in PORT_MEMBERS if not hasattr(value, name)]
     return f"a subclass of BaseLLMProvider, or a class with {', '.join(missing)}" if missing else ""
 
 
@@ -254,3 +256,28 @@ def spec_from_row(name: str, row: Mapping[str, Any], source: str) -> ProviderSpe
     values["capabilities"] = frozenset(row.get("capabilities", ()))
     values["headers"] = dict(row.get("headers", {}))
     return ProviderSpec(name=name, source=source, **values)
+
+
+def port_faults(name: str, provider: Any) -> list[str]:
+    """Return what keeps a passed-in object from being a provider, as one sentence; an empty list when nothing does."""
+    absent = [member for member in PORT_MEMBERS if not hasattr(provider, member)]
+    if isinstance(provider, type):
+        return [f"providers[{name!r}] is the class {provider.__name__}; pass an object of it"]
+    told = f"providers[{name!r}] is a {type(provider).__name__}, not an LLMProvider: it has no {', '.join(absent)}"
+    return [told] if absent else []
+
+
+def spec_of_given(name: str, provider: Any) -> ProviderSpec:
+    """Return the spec of a passed-in object that has no row."""
+    return ProviderSpec(
+        name=name,
+        source="argument",
+        provider_class=type(provider),
+        model_var="",
+        default_base_url="",
+        default_model="",
+        max_retries=0,
+        timeout=30.0,
+        confidence_score=1.0,
+        key="optional",
+    )
