@@ -26,6 +26,14 @@ STAND_INS = Path(__file__).parent / "stand_ins"
 PACKAGE = "faultmaven"
 REGISTRY = Path(PACKAGE, "infrastructure", "llm", "providers", "registry.py")
 
+# Opens a container of the edited copy: a faulty row is an error, a row that is not there too.
+OPEN_COPY = """
+import faultmaven
+names = faultmaven.create_container(env={{}}).registry().get_all_provider_names()
+assert faultmaven.__file__.startswith(__import__("os").getcwd()), faultmaven.__file__
+assert set({names}) <= set(names), names
+"""
+
 
 class PageRun:
     """One page's names, files and last output. `folder` is the working directory."""
@@ -91,11 +99,9 @@ class PageRun:
         *imports, schema = ast.parse(block.text).body
         assert isinstance(schema, ast.Assign)
         assert isinstance(schema.value, ast.Dict)
-        entries = [
-            f"{ast.unparse(key)}: {ast.unparse(value)},"
-            for key, value in zip(schema.value.keys, schema.value.values, strict=True)
-            if key is not None
-        ]
+        keys = [key for key in schema.value.keys if key is not None]
+        pairs = zip(keys, schema.value.values, strict=True)
+        entries = [f"{ast.unparse(key)}: {ast.unparse(value)}," for key, value in pairs]
         head, literal, rest = path.read_text("utf-8").partition("\nPROVIDER_SCHEMA: dict[str, SchemaRow] = {\n")
         assert literal, "the registry has no literal PROVIDER_SCHEMA"
         last_import = "from .openai_provider import OpenAIProvider\n"
@@ -103,6 +109,7 @@ class PageRun:
         assert last_import in head
         head = head.replace(last_import, last_import + added)
         path.write_text(head + literal + textwrap.indent("\n".join(entries), "    ") + "\n" + rest, "utf-8")
+        self._run_process([sys.executable, "-c", OPEN_COPY.format(names=[ast.literal_eval(key) for key in keys])])
 
     def _install_entry_points(self, project: dict[str, Any]) -> None:
         """Do to the working directory what installing the package would: its entry points become metadata."""

@@ -73,7 +73,9 @@ def commands() -> list[tuple[str, list[str]]]:
     return found
 
 
-@pytest.mark.parametrize(("where", "arguments"), commands(), ids=lambda value: " ".join(value))
+@pytest.mark.parametrize(
+    ("where", "arguments"), [pytest.param(*command, id=f"{command[0]} {command[1][0]}") for command in commands()]
+)
 def test_every_command_exists_with_these_options(where: str, arguments: list[str]) -> None:
     name, *rest = arguments
     with click.Context(cli) as context:
