@@ -127,6 +127,7 @@ class AuthenticationError(LLMError):
     """The vendor does not accept the key, or the key lacks a permission."""
 
     elsewhere = True
+    default_advice = "Verify that the key is correct and has proper permissions."
 
 
 class QuotaExceededError(LLMError):
@@ -151,6 +152,7 @@ class ModelNotFoundError(LLMError):
     """The vendor does not know the model, or does not serve it for this key."""
 
     elsewhere = True
+    default_advice = "Check the provider's documentation for exact model names."
 
 
 class RejectedRequestError(LLMError):
@@ -185,6 +187,7 @@ class ProviderError(LLMError):
 
     retryable = True
     elsewhere = True
+    default_advice = "Try again later, or configure another provider."
 
 
 class RateLimitError(ProviderError):
@@ -200,9 +203,13 @@ class ProviderUnavailableError(ProviderError):
 class ProviderTimeoutError(ProviderError):
     """No answer in the attempt's time; `phase` is "connect", "first byte" or "body"."""
 
+    default_advice = "Give attempts more time with LLM_REQUEST_TIMEOUT or the row's timeout."
+
 
 class MalformedResponseError(ProviderError):
     """A reply came that is not what the vendor documents."""
+
+    default_advice = "Check that the base URL points at the vendor's API and at nothing in between."
 
 
 class DeadlineExceededError(LLMError):

@@ -185,11 +185,7 @@ def _timeout_error(sent: WireRequest, phase: str, timeout: float | None) -> Prov
         "first byte": f"no reply began{waited}",
         "body": f"the reply began but did not end{waited}",
     }[phase]
-    advice = (
-        _address_advice(sent)
-        if phase == "connect"
-        else "Give attempts more time with LLM_REQUEST_TIMEOUT or the row's timeout."
-    )
+    advice = _address_advice(sent) if phase == "connect" else ""
     return ProviderTimeoutError(problem, provider=sent.origin.provider, model=sent.model, phase=phase, advice=advice)
 
 

@@ -96,7 +96,6 @@ class AdaptedProvider:
             provider=self._name,
             model=request.model or "",
             phase="first byte",
-            advice="Give attempts more time with LLM_REQUEST_TIMEOUT or the row's timeout.",
         )
 
     def _line(
