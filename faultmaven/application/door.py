@@ -11,6 +11,7 @@ from faultmaven.ports.llm import Options
 
 LARGEST = 10**9
 OPTION_NAMES = frozenset(Options.__annotations__)
+ARGUMENT_NAMES = OPTION_NAMES | {"model", "max_tokens", "temperature"}
 
 
 def chat_request(
@@ -28,7 +29,7 @@ def chat_request(
     """
     for name in options:
         if name not in OPTION_NAMES:
-            raise InvalidRequestError(f"unknown option {name!r}{did_you_mean(name, OPTION_NAMES)}")
+            raise InvalidRequestError(f"unknown option {name!r}{did_you_mean(name, ARGUMENT_NAMES)}")
     given = {name: value for name, value in options.items() if value is not None}
     _check_model(model)
     _check_count("max_tokens", max_tokens)

@@ -155,10 +155,9 @@ class PageRun:
         """The process's variables; commands and imports are those of this very run, the working directory first."""
         commands = self._folder.parent / f"{self._folder.name}-commands"
         commands.mkdir(exist_ok=True)
-        for name, program in (("python", "-P"), ("faultmaven", "-P -m faultmaven.cli")):
-            script = commands / name
-            script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {program} "$@"\n', "utf-8")
-            script.chmod(0o755)
+        script = commands / "python"
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P "$@"\n', "utf-8")
+        script.chmod(0o755)
         paths = (str(self._folder), str(STAND_INS), *filter(None, sys.path))
         return {
             **os.environ,
