@@ -11,7 +11,7 @@ def fault(response: LLMResponse, request: ChatRequest) -> LLMError | None:
     Blocked and empty answers move on, and so does one cut below `min_output_tokens`. Otherwise a cut answer is
     accepted with its stop reason, and tool calls without text are not empty.
     """
-    facts: ErrorFacts = {"provider": response.provider, "model": response.model, "response": response}
+    facts = _facts(response)
     if response.stop_reason is StopReason.CONTENT_FILTER:
         return ContentBlockedError("the answer was refused or filtered", **facts)
     if not response.content.strip() and not response.tool_calls:
@@ -20,6 +20,13 @@ def fault(response: LLMResponse, request: ChatRequest) -> LLMError | None:
     if _cut_below_floor(response, request.min_output_tokens):
         return EmptyAnswerError(f"the answer was cut below min_output_tokens={request.min_output_tokens}", **facts)
     return None
+
+
+def _facts(response: LLMResponse) -> ErrorFacts:
+    facts: ErrorFacts = {"provider": response.provider, "model": response.model, "response": response}
+    if response.attempts:
+        facts["status"], facts["request_id"] = response.attempts[-1].status, response.attempts[-1].request_id
+    return facts
 
 
 def _cut_below_floor(response: LLMResponse, floor: int | None) -> bool:

@@ -84,7 +84,11 @@ def get_logger() -> Any:
 
 
 class LoggingObserver:
-    """An `Observer` that writes every event to the logger; costs one comparison when its level is off."""
+    """An `Observer` that writes every event to the logger; costs one comparison when its level is off.
+
+    Where nobody configured logging, nothing is written: Python would print warnings to standard error otherwise, in the
+    middle of a host's own output.
+    """
 
     def __init__(self, logger: Any) -> None:
         self._logger = logger
@@ -95,7 +99,7 @@ class LoggingObserver:
         if not self._standard.isEnabledFor(logging.ERROR):
             return
         level, name, fields = describe(event)
-        if self._standard.isEnabledFor(level):
+        if self._standard.isEnabledFor(level) and self._standard.hasHandlers():
             self._logger.log(level, name, **fields)
 
 

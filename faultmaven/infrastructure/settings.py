@@ -249,6 +249,14 @@ class Settings(pydantic.BaseModel):
 
 
 VARIABLES: dict[str, str] = {str(info.validation_alias): name for name, info in Settings.model_fields.items()}
+_EXPECTED = {
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "int_parsing": "must be a whole number",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than_equal": "must be {le:g} or less",
+}
 _CHOICES = {
     "LLM_HTTP_CARRIER": ("auto", "httpx"),
     "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
@@ -270,7 +278,7 @@ def load_settings(environment: Environment) -> Settings:
     except pydantic.ValidationError as error:
         faults = [
             f"{fault['loc'][0]} ({found[str(fault['loc'][0])].source}): {_expected(fault, found)}"
-            for fault in error.errors(include_input=False, include_url=False, include_context=False)
+            for fault in error.errors(include_input=False, include_url=False)
         ]
     # Raised out here: pydantic's own error, whose frames hold the values, is no context of this one.
     raise faults_error("the environment", faults)
@@ -280,7 +288,8 @@ def _expected(fault: Any, found: Mapping[str, Found]) -> str:
     variable = str(fault["loc"][0])
     choices = _CHOICES.get(variable)
     if choices is None:
-        return str(fault["msg"])
+        told = _EXPECTED.get(fault["type"])
+        return told.format(**fault.get("ctx", {})) if told else str(fault["msg"])
     match = nearest(found[variable].value, choices)
     return f"must be one of {', '.join(choices)}" + (f"; did you mean {match!r}?" if match else "")
 

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -92,3 +94,26 @@ def test_configuring_twice_keeps_one_handler(logger: logging.Logger) -> None:
     logger.warning("a record that is not ours")
     assert first.getvalue() == ""
     assert "a record that is not ours" in second.getvalue()
+
+
+NOBODY_LISTENS = """
+import asyncio, faultmaven
+from faultmaven.testing import FakeProvider
+
+async def main():
+    failing = {"fake": FakeProvider(faultmaven.ProviderUnavailableError("down"))}
+    async with faultmaven.open_container({"LLM_DEADLINES": "5"}, providers=failing) as container:
+        try:
+            await container.llm().generate("ping")
+        except faultmaven.LLMError:
+            print("it failed")
+
+asyncio.run(main())
+"""
+
+
+def test_where_nobody_configured_logging_only_a_mistake_of_the_configuration_shows() -> None:
+    ran = subprocess.run([sys.executable, "-c", NOBODY_LISTENS], capture_output=True, text=True, check=True)
+    assert ran.stdout == "it failed\n"
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("configuration_warning warning=LLM_DEADLINES (argument) is unknown")
