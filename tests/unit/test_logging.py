@@ -3,12 +3,15 @@
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import faultmaven
 from faultmaven import open_container
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
@@ -113,7 +116,9 @@ asyncio.run(main())
 
 
 def test_where_nobody_configured_logging_only_a_mistake_of_the_configuration_shows() -> None:
-    ran = subprocess.run([sys.executable, "-c", NOBODY_LISTENS], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(faultmaven.__file__).parents[1])}
+    command = [sys.executable, "-c", NOBODY_LISTENS]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert ran.stdout == "it failed\n"
     (line,) = ran.stderr.splitlines()
     assert line.startswith("configuration_warning warning=LLM_DEADLINES (argument) is unknown")
