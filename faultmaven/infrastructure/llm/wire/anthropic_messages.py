@@ -9,6 +9,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts, output_limit
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
     added,
@@ -77,12 +78,9 @@ def parse_response(reply: WireReply) -> Answer:
         for block in blocks
         if block.get("type") == "tool_use"
     )
-    reason = STOP_REASONS.get(string_or_empty(data.get("stop_reason")), StopReason.UNKNOWN)
-    if calls and reason not in (StopReason.MAX_TOKENS, StopReason.CONTENT_FILTER):
-        reason = StopReason.TOOL_CALLS
     return Answer(
         content=joined((block for block in blocks if block.get("type") == "text"), "text"),
-        stop_reason=reason,
+        stop_reason=stop_reason(data.get("stop_reason"), STOP_REASONS, has_calls=bool(calls)),
         usage=_usage(data.get("usage")),
         tool_calls=calls,
         model=string_or_empty(data.get("model")),

@@ -10,6 +10,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
     count,
@@ -18,9 +19,7 @@ from faultmaven.infrastructure.llm.wire.reading import (
     object_or_empty,
     objects,
     read_object,
-    request_id,
     string_or_empty,
-    tool_call,
 )
 from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, bearer, get, post, root_of
 
@@ -64,27 +63,13 @@ def parse_response(reply: WireReply) -> Answer:
     message = object_at(reply, data, "message")
     finish = string_or_empty(data.get("finish_reason"))
     if finish in FAILED_REASONS:
-        raise FAILED_REASONS[finish](
-            "the vendor ended the answer with an error",
-            provider=reply.request.origin.provider,
-            model=reply.request.model,
-            status=reply.status,
-            code=finish,
-            request_id=request_id(reply),
-        )
+        raise failed_answer(reply, finish, FAILED_REASONS[finish])
     blocks = objects(message.get("content"))
-    calls = tuple(
-        tool_call(call.get("id"), function.get("name"), function.get("arguments"))
-        for call in objects(message.get("tool_calls"))
-        if (function := object_or_empty(call.get("function")))
-    )
-    reason = STOP_REASONS.get(finish, StopReason.UNKNOWN)
-    if calls and reason not in (StopReason.MAX_TOKENS, StopReason.CONTENT_FILTER):
-        reason = StopReason.TOOL_CALLS
+    calls = function_calls(message.get("tool_calls"))
     plain = string_or_empty(message.get("content"))
     return Answer(
         content=plain or joined((block for block in blocks if block.get("type") == "text"), "text"),
-        stop_reason=reason,
+        stop_reason=stop_reason(finish, STOP_REASONS, has_calls=bool(calls)),
         usage=_usage(data.get("usage")),
         tool_calls=calls,
         raw=data,

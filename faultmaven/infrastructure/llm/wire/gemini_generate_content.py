@@ -10,6 +10,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
     added,
@@ -88,12 +89,9 @@ def parse_response(reply: WireReply) -> Answer:
         for part in parts
         if (call := object_or_empty(part.get("functionCall")))
     )
-    reason = STOP_REASONS.get(string_or_empty(candidate.get("finishReason")), StopReason.UNKNOWN)
-    if calls and reason not in (StopReason.MAX_TOKENS, StopReason.CONTENT_FILTER):
-        reason = StopReason.TOOL_CALLS
     return Answer(
         content=joined((part for part in parts if part.get("thought") is not True), "text"),
-        stop_reason=reason,
+        stop_reason=stop_reason(candidate.get("finishReason"), STOP_REASONS, has_calls=bool(calls)),
         usage=usage,
         tool_calls=calls,
         model=model,

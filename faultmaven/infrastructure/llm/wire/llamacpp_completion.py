@@ -9,6 +9,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, output_limit
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import count, read_object, required_text, string_or_empty
 from faultmaven.infrastructure.llm.wire.requests import bearer, get, post, root_of
@@ -52,7 +53,7 @@ def parse_response(reply: WireReply) -> Answer:
     prompt, output = count(data.get("tokens_evaluated")), count(data.get("tokens_predicted"))
     return Answer(
         content=required_text(reply, data, "content"),
-        stop_reason=STOP_REASONS.get(string_or_empty(data.get("stop_type")), StopReason.UNKNOWN),
+        stop_reason=stop_reason(data.get("stop_type"), STOP_REASONS),
         usage=None if prompt is None and output is None else Usage.from_totals(prompt, output),
         model=string_or_empty(data.get("model")),
         raw=data,

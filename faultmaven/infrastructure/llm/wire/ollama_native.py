@@ -8,16 +8,14 @@ from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.outcomes import function_calls, stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
     count,
     object_at,
-    object_or_empty,
-    objects,
     read_object,
     string_or_empty,
     text_at,
-    tool_call,
 )
 from faultmaven.infrastructure.llm.wire.requests import bearer, get, post, root_of
 
@@ -61,17 +59,10 @@ def parse_response(reply: WireReply) -> Answer:
     data = read_object(reply)
     raise_for_error_body(reply, data)
     message = object_at(reply, data, "message")
-    calls = tuple(
-        tool_call(call.get("id"), function.get("name"), function.get("arguments"))
-        for call in objects(message.get("tool_calls"))
-        if (function := object_or_empty(call.get("function")))
-    )
-    reason = STOP_REASONS.get(string_or_empty(data.get("done_reason")), StopReason.UNKNOWN)
-    if calls and reason is not StopReason.MAX_TOKENS:
-        reason = StopReason.TOOL_CALLS
+    calls = function_calls(message.get("tool_calls"))
     return Answer(
         content=text_at(reply, message, "content"),
-        stop_reason=reason,
+        stop_reason=stop_reason(data.get("done_reason"), STOP_REASONS, has_calls=bool(calls)),
         usage=_usage(data),
         tool_calls=calls,
         model=string_or_empty(data.get("model")),

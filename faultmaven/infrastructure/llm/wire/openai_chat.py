@@ -3,13 +3,13 @@
 from typing import Any
 
 from faultmaven.domain.chat import ChatRequest, Message, StopReason
-from faultmaven.domain.errors import ProviderError
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS, ChatVendor
+from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
     added,
@@ -22,9 +22,7 @@ from faultmaven.infrastructure.llm.wire.reading import (
     object_or_empty,
     objects,
     read_object,
-    request_id,
     string_or_empty,
-    tool_call,
 )
 from faultmaven.infrastructure.llm.wire.requests import allowed_stop, allowed_temperature, bearer, get, post
 
@@ -89,14 +87,14 @@ def parse_response(reply: WireReply) -> Answer:
     choice = first_object(reply, data, "choices")
     reason = string_or_empty(choice.get("finish_reason"))
     if reason in FAILED_REASONS:
-        raise _failed(reply, reason)
+        raise failed_answer(reply, reason)
     message = object_at(reply, choice, "message")
     refusal = string_or_empty(message.get("refusal"))
-    calls = tuple(_tool_call(call) for call in objects(message.get("tool_calls")))
+    calls = function_calls(message.get("tool_calls"))
     content = _content(reply, message.get("content"))
     return Answer(
         content=content or refusal,
-        stop_reason=_stop_reason(reason, has_calls=bool(calls), refused=bool(refusal)),
+        stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls), refused=bool(refusal)),
         usage=read_usage(data.get("usage")),
         tool_calls=calls,
         model=string_or_empty(data.get("model")),
@@ -113,35 +111,6 @@ def _content(reply: WireReply, content: Any) -> str:
     if isinstance(content, list):
         return joined((part for part in objects(content) if part.get("type") == "text"), "text")
     raise malformed(reply, f"'content' is a {kind(content)}, not a string")
-
-
-def _tool_call(call: Json) -> Any:
-    function = object_or_empty(call.get("function"))
-    custom = object_or_empty(call.get("custom"))
-    if custom:
-        return tool_call(call.get("id"), custom.get("name"), custom.get("input"))
-    return tool_call(call.get("id"), function.get("name"), function.get("arguments"))
-
-
-def _stop_reason(reason: str, *, has_calls: bool, refused: bool) -> StopReason:
-    """Presence of tool calls or of a refusal decides, unless the answer was cut (wire/README.md, rules 1 and 2)."""
-    normalised = STOP_REASONS.get(reason, StopReason.UNKNOWN)
-    if normalised in (StopReason.MAX_TOKENS, StopReason.CONTENT_FILTER):
-        return normalised
-    if refused:
-        return StopReason.CONTENT_FILTER
-    return StopReason.TOOL_CALLS if has_calls else normalised
-
-
-def _failed(reply: WireReply, reason: str) -> ProviderError:
-    return ProviderError(
-        "the vendor ended the answer with an error",
-        provider=reply.request.origin.provider,
-        model=reply.request.model,
-        status=reply.status,
-        code=reason,
-        request_id=request_id(reply),
-    )
 
 
 def read_usage(value: Any) -> Usage | None:

@@ -8,6 +8,7 @@ from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, output_limit
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
     count,
@@ -68,7 +69,7 @@ def parse_response(reply: WireReply) -> Answer:
         prompt = len(objects(details["prefill"]))
     return Answer(
         content=required_text(reply, data, "generated_text"),
-        stop_reason=STOP_REASONS.get(string_or_empty(details.get("finish_reason")), StopReason.UNKNOWN),
+        stop_reason=stop_reason(details.get("finish_reason"), STOP_REASONS),
         usage=None if prompt is None and output is None else Usage.from_totals(prompt, output),
         raw=data,
     )

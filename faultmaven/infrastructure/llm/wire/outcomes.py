@@ -1,0 +1,51 @@
+"""How an answer ended, by the rules that hold for every dialect (wire/README.md, normalised finish reasons)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from faultmaven.domain.chat import StopReason, ToolCall
+from faultmaven.domain.errors import ProviderError
+from faultmaven.infrastructure.http.types import WireReply
+from faultmaven.infrastructure.llm.wire.reading import (
+    object_or_empty,
+    objects,
+    request_id,
+    string_or_empty,
+    tool_call,
+)
+
+
+def stop_reason(
+    raw: Any, table: Mapping[str, StopReason], *, has_calls: bool = False, refused: bool = False
+) -> StopReason:
+    """Return the stop reason that a vendor's own one means; unknown, null and missing ones are `unknown`.
+
+    Refusals and tool calls that are there decide over what the vendor says, unless it says that the answer was cut.
+    """
+    reason = table.get(string_or_empty(raw), StopReason.UNKNOWN)
+    if reason in (StopReason.MAX_TOKENS, StopReason.CONTENT_FILTER):
+        return reason
+    if refused:
+        return StopReason.CONTENT_FILTER
+    return StopReason.TOOL_CALLS if has_calls else reason
+
+
+def failed_answer(reply: WireReply, code: str, kind: type[ProviderError] = ProviderError) -> ProviderError:
+    """Return the error for an answer that the vendor ended with a failure under HTTP 200."""
+    return kind(
+        "the vendor ended the answer with an error",
+        provider=reply.request.origin.provider,
+        model=reply.request.model,
+        status=reply.status,
+        code=code,
+        request_id=request_id(reply),
+    )
+
+
+def function_calls(value: Any) -> tuple[ToolCall, ...]:
+    """Read a list of tool calls in OpenAI's shape: a function with its arguments, or a custom tool with its input."""
+    return tuple(
+        tool_call(call.get("id"), function.get("name"), function.get("arguments", function.get("input")))
+        for call in objects(value)
+        if (function := object_or_empty(call.get("function")) or object_or_empty(call.get("custom")))
+    )

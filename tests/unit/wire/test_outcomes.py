@@ -1,0 +1,45 @@
+"""How an answer ended: the rules of wire/README.md, once for every dialect."""
+
+import pytest
+
+from faultmaven.domain.chat import StopReason
+from faultmaven.infrastructure.llm.wire.outcomes import function_calls, stop_reason
+
+TABLE = {"end": StopReason.STOP, "cut": StopReason.MAX_TOKENS, "filter": StopReason.CONTENT_FILTER}
+
+
+@pytest.mark.parametrize(
+    ("raw", "has_calls", "refused", "expected"),
+    [
+        ("end", False, False, StopReason.STOP),
+        ("end", True, False, StopReason.TOOL_CALLS),
+        ("end", False, True, StopReason.CONTENT_FILTER),
+        ("end", True, True, StopReason.CONTENT_FILTER),
+        ("cut", True, False, StopReason.MAX_TOKENS),
+        ("cut", False, True, StopReason.MAX_TOKENS),
+        ("filter", True, False, StopReason.CONTENT_FILTER),
+        ("new", False, False, StopReason.UNKNOWN),
+        ("new", True, False, StopReason.TOOL_CALLS),
+        (None, False, False, StopReason.UNKNOWN),
+        (7, False, False, StopReason.UNKNOWN),
+    ],
+)
+def test_what_is_there_decides_unless_the_answer_was_cut(
+    raw: object, has_calls: bool, refused: bool, expected: StopReason
+) -> None:
+    assert stop_reason(raw, TABLE, has_calls=has_calls, refused=refused) is expected
+
+
+def test_calls_in_openais_shape_are_read_and_anything_else_is_passed_over() -> None:
+    calls = function_calls(
+        [
+            {"id": "call_1", "type": "function", "function": {"name": "a", "arguments": '{"x":1}'}},
+            {"id": "call_2", "type": "custom", "custom": {"name": "b", "input": "free text"}},
+            {"id": "call_3"},
+            "no call",
+        ]
+    )
+    assert [(call.id, call.name, dict(call.arguments), call.raw_arguments) for call in calls] == [
+        ("call_1", "a", {"x": 1}, '{"x":1}'),
+        ("call_2", "b", {}, "free text"),
+    ]
