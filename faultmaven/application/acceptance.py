@@ -1,8 +1,32 @@
 """Whether an answer will do: decided by facts of the answer, not by constants."""
 
+from typing import Any
+
 from faultmaven.application.plan import Route
 from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
-from faultmaven.domain.errors import ContentBlockedError, EmptyAnswerError, ErrorFacts, LLMError
+from faultmaven.domain.errors import ContentBlockedError, EmptyAnswerError, ErrorFacts, LLMError, MalformedResponseError
+
+_FIELD_TYPES: dict[str, type | tuple[type, ...]] = {
+    "content": str,
+    "confidence": (int, float),
+    "stop_reason": StopReason,
+    "attempts": tuple,
+}
+
+
+def checked(response: Any) -> LLMResponse:
+    """Return `response` when it is one that can be judged; a provider may be anybody's code.
+
+    Raises:
+        MalformedResponseError: no LLMResponse, or one whose content, confidence or stop reason is of another type.
+    """
+    if not isinstance(response, LLMResponse):
+        raise MalformedResponseError(f"the provider returned a {type(response).__name__}, not an LLMResponse")
+    for name, expected in _FIELD_TYPES.items():
+        value = getattr(response, name)
+        if not isinstance(value, expected):
+            raise MalformedResponseError(f"the provider's answer has a {type(value).__name__} as its {name}")
+    return response
 
 
 def fault(response: LLMResponse, request: ChatRequest) -> LLMError | None:

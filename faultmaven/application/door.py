@@ -1,10 +1,10 @@
 """The door: a caller's arguments become one `ChatRequest`, or an error that names the fault."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt
+from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Tool
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.ports.llm import Options
@@ -40,7 +40,7 @@ def chat_request(
     if "stop" in given:
         given["stop"] = _stop(given["stop"])
     if "tools" in given:
-        given["tools"] = tuple(given["tools"])
+        given["tools"] = _tools(given["tools"])
     for name in ("extra", "metadata"):
         _check_mapping(name, given.get(name))
     for provider, fields in given.get("extra", NOTHING).items():
@@ -124,8 +124,22 @@ def _check_mapping(name: str, value: Any) -> None:
         raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a mapping")
 
 
+def _tools(value: Any) -> tuple[Tool, ...]:
+    tools = _items("tools", value)
+    for position, tool in enumerate(tools):
+        if not isinstance(tool, Tool):
+            raise InvalidRequestError(f"tools[{position}] is a {type(tool).__name__}, not a Tool")
+    return tools
+
+
+def _items(name: str, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, Iterable):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a list")
+    return tuple(value)
+
+
 def _stop(value: Any) -> tuple[str, ...]:
-    words = (value,) if isinstance(value, str) else tuple(value)
+    words = (value,) if isinstance(value, str) else _items("stop", value)
     if not all(isinstance(word, str) and word for word in words):
         raise InvalidRequestError("stop holds something that is not a non-empty string")
     for position, word in enumerate(words):

@@ -16,7 +16,6 @@ ROLES = ("chat", "multimodal", "synthesis", "classifier", "code")
 RESERVE_SECONDS = 10.0
 RESERVED_SUCCESSORS = 2
 
-NEEDED_FEATURES = ("tools", "schema", "images")
 HINTS = ("seed", "reasoning", "cache_prompt")
 
 
@@ -114,15 +113,17 @@ def plan(request: ChatRequest, generation: Generation, role: str | None = None, 
         InvalidRequestError: no configured provider can take what the request needs.
     """
     names = (pinned,) if pinned else _chain(request, generation, role)
+    _check_extra(request, generation)
+    wanted = needs(request)
     candidates: list[Candidate] = []
     skipped: list[Skipped] = []
     for name in names:
         route = generation.routes.get(name)
-        reason = _unfit(route, request) if route else _missing(name, generation)
+        reason = _unfit(route, wanted) if route else _missing(name, generation)
         if route is None or reason:
             skipped.append(Skipped(name, reason))
         else:
-            candidates.append(_candidate(route, request, first=not candidates))
+            candidates.append(_candidate(route, request, primary=name == names[0]))
     candidates = _model_first(candidates, request.model)
     if not candidates:
         raise _nobody(generation, skipped, pinned)
@@ -187,9 +188,9 @@ def _missing(name: str, generation: Generation) -> str:
         raise ConfigurationError(f"unknown provider {name!r}{did_you_mean(name, known)}") from None
 
 
-def _candidate(route: Route, request: ChatRequest, *, first: bool) -> Candidate:
+def _candidate(route: Route, request: ChatRequest, *, primary: bool) -> Candidate:
     # Whoever lists the requested model gets it; the primary gets it even unlisted, unless another lists it.
-    model = request.model if request.model and (first or request.model in route.models) else None
+    model = request.model if request.model and (primary or request.model in route.models) else None
     notes = tuple(
         f"{hint} left out: {route.name} does not take it"
         for hint in HINTS
@@ -215,26 +216,40 @@ def _with_own_model(candidate: Candidate) -> Candidate:
 
 
 def needs(request: ChatRequest) -> tuple[str, ...]:
-    """Return the features without which `request` cannot be answered: "tools", "schema", "images"."""
-    tools = bool(request.tools) or any(m.role == "tool" or m.tool_calls for m in request.messages)
-    images = any(message.images for message in request.messages)
-    wanted = (tools or request.tool_choice is not None, request.response_format is not None, images)
-    return tuple(feature for feature, is_needed in zip(NEEDED_FEATURES, wanted, strict=True) if is_needed)
+    """Return the features without which `request` cannot be answered.
+
+    They are "tools", "schema" and "images", and what a class that takes one prompt string would lose on the way:
+    "assistant turns" and "stop".
+    """
+    messages = request.messages
+    tools = bool(request.tools) or any(message.role == "tool" or message.tool_calls for message in messages)
+    needed = {
+        "tools": tools or request.tool_choice is not None,
+        "schema": request.response_format is not None,
+        "images": any(message.images for message in messages),
+        "assistant turns": any(message.role == "assistant" for message in messages),
+        "stop": bool(request.stop),
+    }
+    return tuple(feature for feature, is_needed in needed.items() if is_needed)
 
 
-def _unfit(route: Route, request: ChatRequest) -> str:
-    lacking = [feature for feature in needs(request) if feature not in route.features]
-    if not lacking and "turns" not in route.features:
-        # A class of the guide's form gets one prompt string: earlier answers and stop words would be lost on the way.
-        lacking = [
-            name
-            for name, present in (
-                ("assistant turns", any(m.role == "assistant" for m in request.messages)),
-                ("stop", bool(request.stop)),
-            )
-            if present
-        ]
-    return f"does not take {' or '.join(lacking)}" if lacking else ""
+def lacking(wanted: Iterable[str], features: frozenset[str]) -> list[str]:
+    """Return what of `wanted` a provider with these features does not take."""
+    carried = features | {"assistant turns", "stop"} if "turns" in features else features
+    return [feature for feature in wanted if feature not in carried]
+
+
+def _unfit(route: Route, wanted: Iterable[str]) -> str:
+    lacks = lacking(wanted, route.features)
+    return f"does not take {' or '.join(lacks)}" if lacks else ""
+
+
+def _check_extra(request: ChatRequest, generation: Generation) -> None:
+    """Refuse vendor fields for a provider that is none: they would be lost without a word."""
+    for name in request.extra:
+        if name not in generation.routes and name not in generation.missing:
+            known = {*generation.routes, *generation.missing}
+            raise InvalidRequestError(f"extra names an unknown provider {name!r}{did_you_mean(name, known)}")
 
 
 def _nobody(generation: Generation, skipped: list[Skipped], pinned: str | None) -> LLMError:

@@ -115,7 +115,7 @@ class LLMRouter:
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
         """Return a context that opens the answer's stream."""
-        return whole_stream(self.answer(request))
+        return whole_stream(lambda: self.answer(request))
 
     def plan(self, request: ChatRequest) -> Plan:
         """Return who would be asked for `request`, without asking."""
@@ -125,13 +125,17 @@ class LLMRouter:
         """Return the first answer to `request` that will do; errors as for `generate`."""
         generation = self._generation()
         planned = plan(request, generation, self._role, self._pinned)
+        if request.timeout is not None:  # a router that is itself a candidate keeps the time it was given
+            planned = replace(planned, deadline=min(planned.deadline, request.timeout))
         call = _Call(next(_call_numbers), self._clock.monotonic())
         try:
             async with self._clock.timeout(planned.deadline):
                 response = await self._run(planned, request, call, generation.confidence_threshold)
         except TimeoutError as error:
             self._close_pending(call, DeadlineExceededError.__name__)
-            raise self._failed(call, _deadline_error(planned, call)) from error
+            if call.best is None:
+                raise self._failed(call, _deadline_error(planned, call)) from error
+            response = call.best
         except LLMError as error:
             self._failed(call, error)
             raise
@@ -158,7 +162,7 @@ class LLMRouter:
             if outcome.error is not None:
                 call.causes.append(outcome.error)
                 if not outcome.error.elsewhere:
-                    raise outcome.error
+                    break
             if successors:
                 reason = type(outcome.error).__name__ if outcome.error else "low confidence"
                 self._observer(FellBack(call.number, candidate.route.name, successors[0].route.name, reason))
@@ -167,14 +171,17 @@ class LLMRouter:
         raise self._exhausted(planned, call)
 
     def _exhausted(self, planned: Plan, call: _Call) -> LLMError:
-        """Return the error of a call whose candidates have all failed."""
+        """Return the error of a call that has no answer: a single candidate's own, else one over all of them."""
+        last = call.causes[-1]
+        if not last.elsewhere:
+            return last
         if self._elapsed(call) >= planned.deadline:
             error: LLMError = _deadline_error(planned, call)
         elif len(planned.candidates) == 1:
-            return call.causes[0]
+            return last
         else:
             error = AllProvidersFailedError(call.causes)
-        error.__cause__ = call.causes[-1]
+        error.__cause__ = last
         return error
 
     async def _attempt(self, candidate: Candidate, request: ChatRequest, allowed: float, call: _Call) -> Outcome:
@@ -232,6 +239,6 @@ class LLMRouter:
 
 def _deadline_error(planned: Plan, call: _Call) -> DeadlineExceededError:
     used = ", ".join(f"{line.provider} {line.duration:.2f} s ({line.outcome})" for line in call.attempts)
-    return DeadlineExceededError(
-        f"no answer within the deadline of {planned.deadline:g} s; used by: {used or 'nobody'}"
-    )
+    problem = f"no answer within the deadline of {planned.deadline:g} s; used by: {used or 'nobody'}"
+    partial = next((cause.response for cause in reversed(call.causes) if cause.response is not None), None)
+    return DeadlineExceededError(problem, response=partial)

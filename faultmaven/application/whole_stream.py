@@ -1,6 +1,6 @@
 """A stream of one chunk: an answer that came whole, behind the face of a stream."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from faultmaven.domain.chat import LLMResponse, StreamChunk
@@ -31,6 +31,6 @@ class WholeAnswerStream:
 
 
 @asynccontextmanager
-async def whole_stream(answer: Awaitable[LLMResponse]) -> AsyncIterator[LLMStream]:
-    """Await `answer` on entry and give it as a stream."""
-    yield WholeAnswerStream(await answer)
+async def whole_stream(answer: Callable[[], Awaitable[LLMResponse]]) -> AsyncIterator[LLMStream]:
+    """Ask for the answer on entry, and give it as a stream."""
+    yield WholeAnswerStream(await answer())

@@ -3,6 +3,7 @@
 ```text
 LLMError                       retryable: the same provider may answer later.  elsewhere: another provider may answer.
 ├── ConfigurationError         no / no     names the variable to set and the known names
+│   └── ProviderConfigurationError   no / yes    one provider's settings are wrong; found when it was asked
 ├── AuthenticationError        no / yes    wrong key, or a key without the permission
 ├── QuotaExceededError         no / yes    billing: credits or quota used up
 ├── InvalidRequestError        no / no     refused at our door, nothing was sent
@@ -18,7 +19,7 @@ LLMError                       retryable: the same provider may answer later.  e
 │   ├── ProviderTimeoutError               `phase`: connect, first byte, body
 │   └── MalformedResponseError             no JSON, wrong shape, wrong content type, too large
 ├── DeadlineExceededError      no / no     the whole call's time is over; names who used it
-└── AllProvidersFailedError    no / no     `causes`: every provider's error, in order
+└── AllProvidersFailedError    no / yes    `causes`: every provider's error, in order
 ```
 
 A message never holds a key, a prompt, an answer or a vendor's prose (vendors echo keys and prompts in it). The vendor's
@@ -55,10 +56,14 @@ class LLMError(Exception):
     Attributes:
         retryable: The same provider may answer later.
         elsewhere: Another provider may answer.
+        problem: What went wrong, in one clause.
         provider, model: Who was asked for what; "" when nobody was.
         status: The HTTP status, None when no reply came.
         code: The vendor's own error code, "" when it gave none.
         request_id: The vendor's id of the exchange, for its support.
+        phase: How far the exchange came, "" where it does not matter: "dns", "tls", "proxy", "connect", "request",
+            "first byte" or "body".
+        retry_after: Seconds that the vendor asks us to wait, None when it did not say.
         advice: What to set or try.
         vendor_message: The vendor's prose without the key; never part of `str`, `repr` or a pickle.
         response: The partial answer, where one came.
@@ -121,6 +126,12 @@ def _rebuild(kind: type[LLMError], state: dict[str, Any]) -> LLMError:
 
 class ConfigurationError(LLMError):
     """The configuration is wrong: an unknown name, an unparsable value, a missing key, a faulty row."""
+
+
+class ProviderConfigurationError(ConfigurationError):
+    """One provider cannot be asked as it is configured; another provider may answer."""
+
+    elsewhere = True
 
 
 class AuthenticationError(LLMError):
@@ -220,6 +231,8 @@ class DeadlineExceededError(LLMError):
 
 class AllProvidersFailedError(LLMError):
     """Every planned provider failed; `causes` holds each one's error, in order."""
+
+    elsewhere = True  # for a router that is itself a candidate of another one
 
     def __init__(self, causes: Sequence[LLMError], *, attempts: Sequence[Attempt] = ()) -> None:
         self.causes = tuple(causes)

@@ -49,5 +49,5 @@ class PerLoop(Generic[T]):
                 await self._close(value)
 
     def _drop_closed(self) -> None:
-        for loop in [loop for loop in self._values if loop.is_closed()]:
+        for loop in [loop for loop in list(self._values) if loop.is_closed()]:
             self._values.pop(loop, None)

@@ -82,7 +82,7 @@ class FakeProvider:
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
         """Play the next step as a stream of one chunk."""
-        return whole_stream(self.answer(request))
+        return whole_stream(lambda: self.answer(request))
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
         """Play the next step for `request`, within its timeout."""

@@ -191,3 +191,50 @@ def test_detection_is_shared_within_a_loop_and_kept_across_loops() -> None:
     container = create_container(env, http_client=server.client())
     assert [asyncio.run(ask(container)) for _ in range(3)] == ["ollama"] * 3
     assert server.paths.count("/v1/chat/completions") == 1
+
+
+class SlowServer(Server):
+    """Answers each prompt after a while, as models do; 404 comes at once."""
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path in self.routes:
+            await asyncio.sleep(0.4)
+        return await super().handle(request)
+
+
+async def test_first_calls_do_not_wait_for_a_whole_answer_of_another() -> None:
+    server = SlowServer({"/api/chat": OLLAMA})
+    env = {"LOCAL_LLM_BASE_URL": "http://localhost:8000", "LOCAL_LLM_MODEL": "m", "LLM_REQUEST_TIMEOUT": "0.75"}
+    async with server.client() as client, open_container(env, http_client=client) as container:
+        responses = await asyncio.gather(*(container.llm().generate(f"ping {n}") for n in range(10)))
+    assert {response.content for response in responses} == {"ollama"}
+    assert server.paths.count("/v1/chat/completions") == 1
+
+
+async def test_an_unknown_model_does_not_make_a_route_absent(opened: Any) -> None:
+    unknown = httpx.Response(404, content=b'{"error":{"message":"x","code":"model_not_found"}}')
+    container, server = await opened({"/v1/chat/completions": unknown, "/completion": LLAMACPP}, LOCAL_LLM_MODEL="m")
+    assert (await container.llm().generate("ping", model="typo")).content == "llamacpp"
+    server.routes = {"/v1/chat/completions": CHAT, "/completion": LLAMACPP}
+    assert (await container.llm().generate("ping")).content == "chat"
+
+
+async def test_a_server_swapped_for_another_is_found_anew(opened: Any) -> None:
+    container, server = await opened({"/v1/chat/completions": CHAT}, LOCAL_LLM_MODEL="m")
+    assert (await container.llm().generate("ping")).content == "chat"
+    server.routes = {"/api/chat": OLLAMA}
+    assert (await container.llm().generate("ping")).content == "ollama"
+
+
+async def test_a_model_swapped_on_the_server_is_listed_anew(opened: Any) -> None:
+    container, server = await opened({"/v1/chat/completions": CHAT, "/v1/models": MODELS})
+    assert (await container.llm().generate("ping")).model == "first-listed"
+    gone = httpx.Response(404, content=b'{"error":{"message":"x","code":"model_not_found"}}')
+    answers = iter([gone, CHAT])
+
+    class Swapped(dict[str, Any]):
+        def get(self, path: str, default: Any = None) -> Any:
+            return next(answers) if path == "/v1/chat/completions" else super().get(path, default)
+
+    server.routes = Swapped({"/v1/models": {"data": [{"id": "new-model"}]}})
+    assert (await container.llm().generate("ping")).model == "new-model"

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from faultmaven import (
@@ -116,7 +117,7 @@ async def test_when_all_fail_every_cause_is_kept_in_order_one_line_each() -> Non
     heading, *lines = str(caught.value).splitlines()
     assert heading == "all 2 providers failed:"
     assert len(lines) == 2
-    assert "first: wrong key [HTTP 401]. Set FIRST_API_KEY." in lines[0]
+    assert "first (fake-model): wrong key [HTTP 401]. Set FIRST_API_KEY." in lines[0]
     assert "ProviderUnavailableError" in lines[1]
     assert [line.provider for line in caught.value.attempts] == ["first", "second"]
     assert caught.value.__cause__ is caught.value.causes[-1]
@@ -298,3 +299,147 @@ async def test_an_error_from_before_the_answer_was_asked_for_keeps_its_status_an
             await container.llm().generate("ping")
     (line,) = caught.value.attempts
     assert (line.status, line.request_id, line.model) == (401, "req_1", "fake-model")
+
+
+class Backend(FakeProvider):
+    """A provider of somebody else's that answers requests itself, in whatever way `act` says."""
+
+    def __init__(self, act: Any, name: str) -> None:
+        super().__init__(name=name)
+        self._act = act
+
+    async def answer(self, request: Any) -> LLMResponse:
+        result = self._act(request)
+        response: LLMResponse = await result if asyncio.iscoroutine(result) else result
+        return response
+
+
+def raising(error: BaseException) -> Any:
+    def act(request: Any) -> Any:
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (raising(KeyError("choices")), "ProviderError"),
+        (raising(TimeoutError()), "ProviderTimeoutError"),
+        (lambda request: None, "MalformedResponseError"),
+        (lambda request: answer(None), "MalformedResponseError"),  # type: ignore[arg-type]
+        (lambda request: answer("text", confidence=None), "MalformedResponseError"),
+        (raising(AllProvidersFailedError([ProviderUnavailableError("down")])), "AllProvidersFailedError"),
+    ],
+    ids=["a bare exception", "a TimeoutError of its own", "no answer", "no text", "no confidence", "a router"],
+)
+async def test_whatever_a_foreign_provider_does_the_next_one_answers(act: Any, expected: str) -> None:
+    events: list[Event] = []
+    response = await ask(Backend(act, "first"), FakeProvider("two", name="second"), events=events)
+    assert response.content == "two"
+    assert [(line.provider, line.outcome) for line in response.attempts] == [
+        ("first", expected),
+        ("second", "answered"),
+    ]
+    assert isinstance(events[-1], CallAnswered)
+
+
+async def test_what_a_foreign_provider_raised_is_the_cause() -> None:
+    with pytest.raises(LLMError) as caught:
+        await ask(Backend(raising(KeyError("choices")), "only"))
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+async def test_a_foreign_provider_that_keeps_no_time_is_cut_off_at_its_share() -> None:
+    async def hang(request: Any) -> LLMResponse:
+        await clock.sleep(1000.0)
+        raise AssertionError
+
+    clock = FakeClock()
+    providers = {"hung": Backend(hang, "hung"), "second": FakeProvider("two", name="second")}
+    async with open_container(providers=providers, clock=clock, observer=list[Event]().append) as container:
+        response = await container.llm().generate("ping", deadline=24.0)
+    assert response.content == "two"
+    assert response.attempts[0].outcome == "ProviderTimeoutError"
+    assert response.attempts[0].duration == pytest.approx(14.25)  # its share, and the grace
+
+
+async def test_the_best_answer_so_far_survives_a_hang_and_an_error_that_stops() -> None:
+    env = {"LLM_CONFIDENCE_THRESHOLD": "0.8", "CHAT_PROVIDER": "unsure", "LLM_FALLBACK_CHAIN": "later"}
+    for later in (raising(InvalidRequestError("no")), None):
+        clock = FakeClock()
+        hung = FakeProvider("late", name="later", delay=1000.0, clock=clock)
+        providers = {
+            "unsure": FakeProvider(answer("perhaps", confidence=0.4), name="unsure"),
+            "later": Backend(later, "later") if later else hung,
+        }
+        async with open_container(env, providers=providers, clock=clock, observer=list[Event]().append) as container:
+            response = await container.llm().generate("ping")
+        assert (response.content, response.attempts[0].kept) == ("perhaps", True)
+        assert len(response.attempts) == 2
+
+
+async def test_a_local_server_without_a_model_does_not_end_the_chain() -> None:
+    lab = FaultLab()
+    laboratory = lab.transport()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "localhost":
+            return httpx.Response(200, json={"data": []})
+        return await laboratory.handle_async_request(request)
+
+    env = {**lab.env("openai"), "CHAT_PROVIDER": "local", "LOCAL_LLM_BASE_URL": "http://localhost:8000"}
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client,
+        open_container(env, http_client=client) as container,
+    ):
+        response = await container.llm().generate("ping")
+    assert [line.outcome for line in response.attempts] == ["ProviderConfigurationError", "answered"]
+    assert response.provider == "openai"
+
+
+async def test_a_closed_client_of_the_hosts_is_a_typed_error() -> None:
+    lab = FaultLab()
+    client = lab.client()
+    await client.aclose()
+    async with open_container(lab.env("openai"), http_client=client) as container:
+        with pytest.raises(ProviderUnavailableError):
+            await container.llm().generate("ping")
+
+
+async def test_a_provider_asked_directly_refuses_what_it_would_lose_and_keeps_the_deadline() -> None:
+    lab = FaultLab()
+    async with lab.client() as client, open_container(lab.env("groq"), http_client=client) as container:
+        groq = container.registry().get_provider("groq")
+        with pytest.raises(InvalidRequestError, match="groq does not take schema"):
+            await groq.generate("ping", response_format={"type": "object"})
+        lab.script("groq", "silent")
+        with pytest.raises(ProviderTimeoutError):
+            await groq.generate("ping", deadline=0.05)
+
+
+async def test_vendor_fields_for_nobody_are_refused_with_the_nearest_name() -> None:
+    async with open_container(providers={"openai": FakeProvider(name="openai")}) as container:
+        with pytest.raises(
+            InvalidRequestError, match=r"extra names an unknown provider 'opnai'; did you mean 'openai'"
+        ):
+            await container.llm().generate("ping", extra={"opnai": {"user": "me"}})
+
+
+async def test_a_stream_that_is_never_entered_asks_nobody() -> None:
+    fake = FakeProvider(name="a")
+    async with open_container(providers={"a": fake}) as container:
+        container.llm().stream("ping")
+    assert fake.requests == []
+
+
+async def test_a_router_as_a_candidate_keeps_its_share() -> None:
+    clock = FakeClock()
+    inner = {"slow": FakeProvider("late", name="slow", delay=1000.0, clock=clock)}
+    observer = list[Event]().append
+    async with open_container(providers=inner, clock=clock, observer=observer) as within:
+        outer = {"inner": within.llm(), "second": FakeProvider("two", name="second")}
+        async with open_container(providers=outer, clock=clock, observer=observer) as container:
+            with pytest.raises(DeadlineExceededError):
+                await container.llm().generate("ping", deadline=24.0)
+    assert clock.monotonic() == pytest.approx(14.0)

@@ -356,3 +356,18 @@ async def test_a_request_goes_through_the_proxy_of_its_scheme() -> None:
         network = NetworkSettings(proxies=ProxySettings(http=address))
         assert (await send("http://vendor.invalid/v1", network=network)).status == 200
     assert seen == [b"asked"]
+
+
+@pytest.mark.parametrize("entry", ["::1", "[::1]", "fe80::1"])
+def test_an_ipv6_address_may_stand_in_no_proxy(entry: str) -> None:
+    mounts = ProxySettings(https="proxy:3128", bypass=(entry,)).mounts()
+    assert f"all://[{entry.strip('[]')}]" in mounts
+    httpx.AsyncClient(mounts=dict.fromkeys(mounts))  # every pattern is one that httpx takes
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_an_unknown_kind_is_named_at_open(variable: str) -> None:
+    from faultmaven import create_container
+
+    with pytest.raises(ConfigurationError, match=variable):
+        create_container({variable: "socks5://proxy:1080"})

@@ -165,3 +165,9 @@ def test_weights_below_the_threshold_are_planned_last() -> None:
 
 def test_nobody_available_is_an_empty_chain() -> None:
     assert chain([], None) == ()
+
+
+def test_an_unlisted_model_goes_to_nobody_when_the_primary_cannot_take_the_request() -> None:
+    fit = route("b", features=TEXT | {"tools"})
+    planned = plan(ask(model="tomorrow", tools=(Tool("t"),)), generation(route("a"), fit))
+    assert order_of(planned) == [("b", None)]

@@ -41,6 +41,8 @@ def _patterns(host: str) -> tuple[str, ...]:
     if "://" in host:
         return (host,)
     bare = host.lstrip("*").lstrip(".")
+    if bare.count(":") > 1 and not bare.startswith("["):
+        bare = f"[{bare}]"
     if bare in LOOPBACK or bare.replace(".", "").replace(":", "").isdigit() or bare.startswith("["):
         return (f"all://{bare}",)
     return (f"all://{bare}", f"all://*.{bare}")
@@ -63,5 +65,15 @@ def network_settings(settings: Settings) -> NetworkSettings:
     for variable, path in (("SSL_CERT_FILE", settings.ssl_cert_file), ("SSL_CERT_DIR", settings.ssl_cert_dir)):
         if path and not Path(path).exists():
             raise ConfigurationError(f"{variable} names {path!r}, which does not exist", advice="Correct or unset it.")
+    for variable, proxy in (
+        ("HTTP_PROXY", settings.http_proxy),
+        ("HTTPS_PROXY", settings.https_proxy),
+        ("ALL_PROXY", settings.all_proxy),
+    ):
+        if proxy and not _with_scheme(proxy).startswith(("http://", "https://")):
+            raise ConfigurationError(
+                f"{variable} names a proxy of a kind that is not spoken here",
+                advice="Use a proxy whose address begins with http:// or https://.",
+            )
     proxies = ProxySettings(settings.http_proxy, settings.https_proxy, settings.all_proxy, settings.no_proxy)
     return NetworkSettings(settings.ssl_cert_file or settings.ssl_cert_dir, proxies)

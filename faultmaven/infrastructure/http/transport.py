@@ -11,6 +11,7 @@ from faultmaven.domain.errors import (
     ConfigurationError,
     LLMError,
     MalformedResponseError,
+    ProviderConfigurationError,
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
@@ -30,6 +31,7 @@ FAILURES = (
     httpx.CookieConflict,
     ValueError,
     OverflowError,
+    RuntimeError,  # a passed-in client that is closed
     ExceptionGroup,
 )
 
@@ -62,7 +64,7 @@ class HTTPTransport:
             ProviderTimeoutError: with its phase, "connect", "first byte" or "body".
             ProviderUnavailableError: refused, reset, DNS, TLS.
             MalformedResponseError: not HTTP, undecodable, or larger than the limit.
-            ConfigurationError: the address is no URL.
+            ProviderConfigurationError: the address is no URL.
         """
         progress = _Progress(self._clock.monotonic())
         try:
@@ -204,7 +206,7 @@ def _transport_error(sent: WireRequest, error: Exception, phase: str, timeout: f
             | OverflowError()
         ):
             problem = "the base URL or a header is not valid HTTP"
-            return _error(ConfigurationError, sent, problem, "request", _address_advice(sent))
+            return _error(ProviderConfigurationError, sent, problem, "request", _address_advice(sent))
         case httpx.DecodingError():
             return _error(MalformedResponseError, sent, "the reply's encoding is broken", phase)
         case httpx.ProxyError():

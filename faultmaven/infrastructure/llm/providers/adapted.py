@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
+from faultmaven.application.acceptance import checked
 from faultmaven.application.whole_stream import whole_stream
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
-from faultmaven.domain.errors import LLMError, MalformedResponseError, ProviderError, ProviderTimeoutError
+from faultmaven.domain.errors import ProviderTimeoutError
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import ChatBackend, LLMStream
@@ -34,8 +35,8 @@ class AdaptedProvider:
     """A class of the guide's form, or any foreign `LLMProvider`, behind `answer`.
 
     It gets the prompt as one string, and `model`, `max_tokens` and `temperature` only where the caller set them; as
-    keyword arguments only its own entry of `extra`, since it forwards those to its vendor. Whatever it raises is
-    wrapped once, with the cause kept; its time is limited from here.
+    keyword arguments only its own entry of `extra`, since it forwards those to its vendor. Its time is limited from
+    here; what it raises is wrapped by whoever asks (`application.attempt`).
     """
 
     def __init__(self, name: str, provider: Any, clock: Clock, timeout: float) -> None:
@@ -46,74 +47,24 @@ class AdaptedProvider:
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
         """Return the foreign answer, under the registry's name."""
-        started = self._clock.monotonic()
         timeout = request.timeout or self._timeout
+        started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
                 response = await self._provider.generate(_prompt(request), **_arguments(request, self._name))
-        except LLMError as error:
-            error.provider = self._name
-            self._fail(error, request, started)
         except TimeoutError as error:
-            ours = self._clock.monotonic() - started >= timeout
-            self._fail(self._timeout_error(request, timeout, ours=ours), request, started, error)
-        except Exception as error:  # noqa: BLE001 - foreign code may raise anything; it is raised again, wrapped
-            problem = f"the provider class {type(self._provider).__name__} raised {type(error).__name__}"
-            wrapped = ProviderError(
-                problem,
-                provider=self._name,
-                model=request.model or "",
-                advice="Its own error is the cause of this one.",
-            )
-            self._fail(wrapped, request, started, error)
-        return self._stamped(response, request, self._clock.monotonic() - started)
+            if self._clock.monotonic() - started < timeout:
+                raise  # its own, not ours
+            raise ProviderTimeoutError(
+                f"no answer within {timeout:.3g} s", provider=self._name, model=request.model or "", phase="first byte"
+            ) from error
+        answer = checked(response)
+        line = Attempt(self._name, answer.model, duration=self._clock.monotonic() - started, usage=answer.usage)
+        return replace(answer, provider=self._name, attempts=(line,))
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
         """Return the answer as a stream of one chunk."""
-        return whole_stream(self.answer(request))
-
-    def _stamped(self, response: Any, request: ChatRequest, duration: float) -> LLMResponse:
-        if not isinstance(response, LLMResponse):
-            raise MalformedResponseError(
-                f"the provider class {type(self._provider).__name__} returned a {type(response).__name__}, "
-                "not an LLMResponse",
-                provider=self._name,
-                attempts=(self._line(request, duration, MalformedResponseError.__name__),),
-            )
-        line = self._line(request, duration, model=response.model, response=response)
-        return replace(response, provider=self._name, attempts=(line,))
-
-    def _fail(
-        self, error: LLMError, request: ChatRequest, started: float, cause: BaseException | None = None
-    ) -> NoReturn:
-        duration = self._clock.monotonic() - started
-        error.attempts = (self._line(request, duration, type(error).__name__, model=error.model),)
-        raise error from cause or error.__cause__
-
-    def _timeout_error(self, request: ChatRequest, timeout: float, *, ours: bool) -> ProviderTimeoutError:
-        return ProviderTimeoutError(
-            f"no answer within {timeout:.3g} s" if ours else "the provider class raised a TimeoutError",
-            provider=self._name,
-            model=request.model or "",
-            phase="first byte",
-        )
-
-    def _line(
-        self,
-        request: ChatRequest,
-        duration: float,
-        outcome: str = "answered",
-        *,
-        model: str = "",
-        response: LLMResponse | None = None,
-    ) -> Attempt:
-        return Attempt(
-            self._name,
-            model or request.model or "",
-            outcome,
-            duration=duration,
-            usage=response.usage if response else None,
-        )
+        return whole_stream(lambda: self.answer(request))
 
 
 def _prompt(request: ChatRequest) -> str:

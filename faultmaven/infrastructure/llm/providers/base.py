@@ -1,13 +1,22 @@
 """BaseLLMProvider: what every provider class inherits, in the form of the provider guide."""
 
+import functools
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from faultmaven.application.door import chat_request
+from faultmaven.application.plan import lacking, needs
 from faultmaven.application.whole_stream import whole_stream
 from faultmaven.domain.chat import ChatRequest, LLMResponse
-from faultmaven.domain.errors import ConfigurationError, EmptyAnswerError, MalformedResponseError
+from faultmaven.domain.errors import (
+    EmptyAnswerError,
+    InvalidRequestError,
+    MalformedResponseError,
+    ProviderConfigurationError,
+)
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.config import ProviderConfig
@@ -74,7 +83,7 @@ class BaseLLMProvider:
             return requested
         if not self.config.models:
             variable = self.config.model_var or "its model variable"
-            raise ConfigurationError(f"{self.provider_name} has no model", advice=f"Set {variable}.")
+            raise ProviderConfigurationError(f"{self.provider_name} has no model", advice=f"Set {variable}.")
         return self.config.models[0]
 
     # Any: the guide's subclasses narrow these to what they take.
@@ -82,7 +91,7 @@ class BaseLLMProvider:
         self, prompt: Any, model: Any = None, max_tokens: Any = None, temperature: Any = None, **options: Any
     ) -> LLMResponse:
         """Return the answer to `prompt`, from this provider alone; see `LLMProvider.generate`."""
-        request = chat_request(prompt, model, max_tokens, temperature, options)
+        request = self._request(prompt, model, max_tokens, temperature, options)
         del prompt  # so that no traceback of ours shows it among its locals
         return await self.answer(request)
 
@@ -93,18 +102,30 @@ class BaseLLMProvider:
         if type(self).generate is not BaseLLMProvider.generate and type(self).answer is BaseLLMProvider.answer:
             chosen = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
             given = {name: value for name, value in chosen.items() if value is not None}
-            return whole_stream(self.generate(prompt, **given, **options))
-        request = chat_request(prompt, model, max_tokens, temperature, options)
+            return whole_stream(functools.partial(self.generate, prompt, **given, **options))
+        request = self._request(prompt, model, max_tokens, temperature, options)
         del prompt
         return self.open_stream(request)
 
+    def _request(
+        self, prompt: Any, model: Any, max_tokens: Any, temperature: Any, options: Mapping[str, Any]
+    ) -> ChatRequest:
+        """Return the request for this provider alone: what it cannot carry is refused, and its time is the shorter of
+        its own and the caller's deadline."""
+        request = chat_request(prompt, model, max_tokens, temperature, options)
+        lacks = lacking(needs(request), self.features)
+        if lacks:
+            raise InvalidRequestError(f"{self.provider_name} does not take {' or '.join(lacks)}")
+        timeout = self.config.timeout
+        return replace(request, timeout=min(timeout, request.deadline) if request.deadline else timeout)
+
     async def answer(self, request: ChatRequest) -> LLMResponse:
         """Return the answer to `request` within `request.timeout` seconds."""
-        raise ConfigurationError(f"{type(self).__name__} overrides neither generate() nor answer()")
+        raise ProviderConfigurationError(f"{type(self).__name__} overrides neither generate() nor answer()")
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
         """Return a context that opens the answer's stream; without one of its own, a provider gives one chunk."""
-        return whole_stream(self.answer(request))
+        return whole_stream(lambda: self.answer(request))
 
     def _start_timing(self) -> None:
         """Note when this call began, for `_get_response_time_ms` in the same task."""

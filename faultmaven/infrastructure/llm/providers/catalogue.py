@@ -1,10 +1,11 @@
 """ProviderRegistry: which providers there are, which are configured, and the generation that is in force."""
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from faultmaven.application.plan import Generation
+from faultmaven.application.plan import Generation, Route
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.environment_warnings import environment_warnings
@@ -109,6 +110,7 @@ class ProviderRegistry:
         self._classes = classes
         self._warn = warn
         self._run_time_rows: dict[str, Any] = {}
+        self._changing = threading.Lock()  # readers take the state as one value and need none
         self._state = self._build(self._run_time_rows)
         self._tell(self._state.warnings)
 
@@ -149,12 +151,12 @@ class ProviderRegistry:
         Raises:
             ConfigurationError: lists every fault of the row; the name is taken.
         """
-        rows = {**self._run_time_rows}
-        if name in rows:
-            raise ConfigurationError(f"provider {name!r} is already registered")
-        rows[name] = schema_row
-        self._swap_in(self._build(rows))
-        self._run_time_rows = rows
+        with self._changing:
+            if name in self._run_time_rows:
+                raise ConfigurationError(f"provider {name!r} is already registered")
+            rows = {**self._run_time_rows, name: schema_row}
+            self._swap_in(self._build(rows))
+            self._run_time_rows = rows
 
     def reload(self) -> None:
         """Read the sources again and swap in a whole new generation; calls in flight finish on the old one.
@@ -162,7 +164,8 @@ class ProviderRegistry:
         Raises:
             ConfigurationError: the new configuration is bad; the old one stays in force.
         """
-        self._swap_in(self._build(self._run_time_rows))
+        with self._changing:
+            self._swap_in(self._build(self._run_time_rows))
 
     def generation(self) -> Generation:
         """Return the configuration in force."""
@@ -230,13 +233,10 @@ class ProviderRegistry:
         named.update(sources.settings.fallback_chain)
         rows = self._configured(specs, sources, named, faults)
         providers, missing = self._providers(rows, faults)
+        routes = self._routes(rows, providers, sources.settings, faults)
         faults += _wrong_names(sources, {*specs, *(str(row.name) for row in sourced)}, missing)
         if faults:
             raise faults_error("the configuration", list(dict.fromkeys(faults)))
-        routes = {
-            name: build_route(rows[name].config, provider, self._clock, sources.settings)
-            for name, provider in providers.items()
-        }
         generation = build_generation(routes, missing, [row.spec for row in rows.values()], sources.settings)
         return _State(sources, rows, providers, generation, self._warnings(sources.environment, specs.values()))
 
@@ -289,7 +289,8 @@ class ProviderRegistry:
         missing: dict[str, str] = {}
         for name, row in rows.items():
             if name in self._given:
-                providers[name] = self._given[name]
+                if not port_faults(name, self._given[name]):
+                    providers[name] = self._given[name]
             elif row.missing:
                 missing[name] = row.missing
             else:
@@ -305,6 +306,20 @@ class ProviderRegistry:
                 else:
                     missing[name] = "its class says that it is not available"
         return providers, missing
+
+    def _routes(
+        self, rows: Mapping[str, ConfiguredRow], providers: Mapping[str, Any], settings: Settings, faults: list[str]
+    ) -> dict[str, Route]:
+        routes = {}
+        for name, provider in providers.items():
+            if name not in rows:
+                continue  # its row has faults of its own
+            try:
+                routes[name] = build_route(rows[name].config, provider, self._clock, settings)
+            except Exception as error:  # noqa: BLE001 - foreign code may raise anything; it is reported as a fault
+                told = f"its get_supported_models() gives no names ({type(error).__name__})"
+                faults.append(f"provider {name!r}: {told}")
+        return routes
 
     def _make(self, row: ConfiguredRow) -> Any:
         made = row.spec.provider_class

@@ -44,7 +44,7 @@ def configure(
         timeout=settings.request_timeout or spec.timeout,
         confidence_score=spec.confidence_score,
         dialect=spec.dialect,
-        headers=Headers(spec.headers),
+        headers=Headers({name.lower(): value for name, value in spec.headers.items()}),
         default_max_tokens=settings.max_tokens,
         api_key_var=spec.api_key_var,
         model_var=spec.model_var,

@@ -24,11 +24,14 @@ def build_route(config: ProviderConfig, provider: Any, clock: Clock, settings: S
         return config.timeout
 
     # A class that is asked through its own `generate` gets a prompt and nothing else, whatever its base can carry.
+    models = tuple(provider.get_supported_models())
+    if not all(isinstance(model, str) for model in models):
+        raise TypeError("a model's name is a string")
     features = getattr(provider, "features", ()) if has_answer(provider) else ()
     return Route(
         name=config.name,
         backend=backend_of(config.name, provider, clock, config.timeout),
-        models=tuple(provider.get_supported_models()),
+        models=models,
         timeout=config.timeout,
         max_retries=config.max_retries,
         confidence=config.confidence_score,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
-    ConfigurationError,
     LLMError,
     ModelNotFoundError,
+    ProviderConfigurationError,
     ProviderTimeoutError,
     WrongEndpointError,
 )
@@ -17,7 +17,6 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
 from faultmaven.infrastructure.llm.wire import llamacpp_completion, ollama_native, openai_chat, tgi_generate
 from faultmaven.infrastructure.llm.wire.catalogue import wire_for
-from faultmaven.infrastructure.llm.wire.errors import raise_for_status
 from faultmaven.infrastructure.llm.wire.protocol import Wire
 from faultmaven.infrastructure.llm.wire.requests import root_of
 from faultmaven.ports.clock import Clock
@@ -30,6 +29,7 @@ CHAT_BESIDE = {
     tgi_generate.DIALECT: f"{openai_chat.DIALECT}/tgi",
 }
 NO_SUCH_ROUTE = (404, 405)
+PATIENCE_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,20 @@ class _Route:
         return wire_for(self.dialect)
 
 
+class _Finding:
+    """Who is finding out, in one event loop, and the route that is being tried."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.trying: _Route | None = None
+
+
 class LocalProvider(WireProvider):
     """Finds out once which routes the server has, and remembers those that worked.
 
     A route is tried with the real request. Only 404 and 405 move on to the next one; anything else is the server's own
-    answer or error. Calls that come before the first success wait for the one that is finding out.
+    answer or error. Calls that come before the first success wait for the one that is finding out, but not for long: a
+    route that has not said 404 by then is there, and is only slow. A remembered route that says 404 is forgotten.
     """
 
     dialects = ANY_SERVER
@@ -57,7 +66,7 @@ class LocalProvider(WireProvider):
         """Keep the parts; nothing is asked before the first call."""
         super().__init__(config, transport, clock)
         self._works: dict[_Route, bool] = {}
-        self._finding = PerLoop(asyncio.Lock)
+        self._findings = PerLoop(_Finding)
         self._listed_model: str | None = None
 
     def is_available(self) -> bool:
@@ -70,24 +79,18 @@ class LocalProvider(WireProvider):
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
         """Return the answer to `request` within `request.timeout` seconds, finding the route included."""
-        limit = request.timeout or self.config.timeout
-        ends = self._clock.monotonic() + limit
+        ends = self._clock.monotonic() + (request.timeout or self.config.timeout)
         known = self._known_route(request)
         if known is not None:
-            return await self._ask(known, request, ends)
-        try:
-            async with self._clock.timeout(limit):
-                lock = await self._finding.get()
-                await lock.acquire()
-        except TimeoutError:
-            raise self._waited_too_long(limit) from None
-        try:
-            known = self._known_route(request)
-            if known is None:
-                return await self._find(request, ends)
-        finally:
-            lock.release()
-        return await self._ask(known, request, ends)
+            try:
+                return await self._ask(known, request, ends)
+            except LLMError as error:
+                if error.status not in NO_SUCH_ROUTE:
+                    raise
+                self._forget()
+                if isinstance(error, ModelNotFoundError) and (request.model or self.config.models):
+                    raise
+        return await self._find_or_follow(request, ends)
 
     async def list_models(self, timeout: float) -> list[str]:
         """Return the models the server lists, over the first route that has a list."""
@@ -98,7 +101,7 @@ class LocalProvider(WireProvider):
                 return await self._list(route, ends)
             except WrongEndpointError as error:
                 failed = failed or error
-        raise failed or ConfigurationError(f"{self.provider_name} has no address")
+        raise failed or ProviderConfigurationError(f"{self.provider_name} has no address")
 
     def _routes(self, request: ChatRequest | None = None) -> list[_Route]:
         """Return the routes to try, best first for `request`."""
@@ -123,19 +126,53 @@ class LocalProvider(WireProvider):
                 return None
         return None
 
-    async def _find(self, request: ChatRequest, ends: float) -> LLMResponse:
-        absent: list[_Route] = []
+    def _forget(self) -> None:
+        """Know nothing any more: the server was swapped for another, or its model was."""
+        self._works, self._listed_model = {}, None
+
+    async def _find_or_follow(self, request: ChatRequest, ends: float) -> LLMResponse:
+        """Find the route, or follow whoever is finding it."""
+        finding = await self._findings.get()
+        while not await self._acquired(finding.lock, min(self._left(ends), PATIENCE_SECONDS)):
+            if self._clock.monotonic() >= ends:
+                raise self._waited_too_long()
+            if finding.trying is not None:
+                try:
+                    return await self._ask(finding.trying, request, ends)
+                except LLMError as error:
+                    if error.status not in NO_SUCH_ROUTE:
+                        raise
+        try:
+            known = self._known_route(request)
+            if known is None:
+                return await self._find(request, ends, finding)
+        finally:
+            finding.trying = None
+            finding.lock.release()
+        return await self._ask(known, request, ends)
+
+    async def _acquired(self, lock: asyncio.Lock, patience: float) -> bool:
+        try:
+            async with self._clock.timeout(patience):
+                return await lock.acquire()
+        except TimeoutError:
+            return False
+
+    async def _find(self, request: ChatRequest, ends: float, finding: _Finding) -> LLMResponse:
         failures: list[LLMError] = []
+        absent: list[_Route] = []
         for route in self._routes(request):
             if self._works.get(route) is False:
                 continue
+            finding.trying = route
             try:
                 response = await self._ask(route, request, ends)
             except LLMError as error:
                 if error.status not in NO_SUCH_ROUTE:
                     raise
-                absent.append(route)
                 failures.append(error)
+                if isinstance(error, WrongEndpointError):
+                    absent.append(route)
             else:
                 self._works |= {route: True} | dict.fromkeys(absent, False)
                 return response
@@ -146,31 +183,32 @@ class LocalProvider(WireProvider):
         model = self.get_effective_model(request.model)
         if not model and route.wire.MODEL_IN_REQUEST:
             model = await self._first_listed(route, ends)
-        config = replace(self.config, dialect=route.dialect, base_url=route.base_url)
+        config = self._config_over(route)
         return await self.exchange(route.wire, config, request, model, self._left(ends))
 
     async def _first_listed(self, route: _Route, ends: float) -> str:
         models = await self._list(route, ends)
         if not models:
-            raise ConfigurationError(
-                f"{self.provider_name} lists no model",
+            raise ProviderConfigurationError(
+                "the server lists no model",
+                provider=self.provider_name,
                 advice=f"Load one on the server, or set {self.config.model_var}.",
             )
         self._listed_model = models[0]
         return models[0]
 
     async def _list(self, route: _Route, ends: float) -> list[str]:
-        config = replace(self.config, dialect=route.dialect, base_url=route.base_url)
-        reply = await self._transport.send(route.wire.build_models_request(config), self._left(ends))
-        raise_for_status(reply)
-        return route.wire.parse_models(reply)
+        return await self.list_over(route.wire, self._config_over(route), self._left(ends))
+
+    def _config_over(self, route: _Route) -> ProviderConfig:
+        return replace(self.config, dialect=route.dialect, base_url=route.base_url)
 
     def _left(self, ends: float) -> float:
         return max(ends - self._clock.monotonic(), 0.001)
 
-    def _waited_too_long(self, limit: float) -> ProviderTimeoutError:
+    def _waited_too_long(self) -> ProviderTimeoutError:
         return ProviderTimeoutError(
-            f"another call was still finding out what the server speaks after {limit:.3g} s",
+            "another call was still finding out what the server speaks",
             provider=self.provider_name,
             phase="connect",
             advice=f"Check {self.config.base_url_var}, or name the dialect in the row.",

@@ -1,6 +1,7 @@
 """WireProvider: a provider that is a wire and the shared transport, and nothing else."""
 
-from typing import Self
+from collections.abc import Callable
+from typing import Self, TypeVar
 
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
@@ -14,6 +15,8 @@ from faultmaven.infrastructure.llm.wire.errors import raise_for_status
 from faultmaven.infrastructure.llm.wire.protocol import Answer, Wire
 from faultmaven.infrastructure.llm.wire.reading import request_id
 from faultmaven.ports.clock import Clock
+
+Parsed = TypeVar("Parsed")
 
 
 class WireProvider(BaseLLMProvider):
@@ -52,20 +55,9 @@ class WireProvider(BaseLLMProvider):
         timeout: float | None = None,
     ) -> LLMResponse:
         """Send `request` over `wire` and read the answer; every error carries this attempt's ledger line."""
-        started = self._clock.monotonic()
-        limit = timeout or request.timeout or config.timeout
         sent = wire.build_request(request, config, model)
-        reply: WireReply | None = None
-        try:
-            reply = await self._transport.send(sent, limit)
-            raise_for_status(reply)
-            answer = wire.parse_response(reply)
-        except LLMError as error:
-            duration = self._clock.monotonic() - started
-            error.attempts = (_line(config, sent, duration, reply, error=error),)
-            # Without the frames below this one: their locals hold the decoded answer.
-            raise error.with_traceback(None) from error.__cause__
-        duration = self._clock.monotonic() - started
+        limit = timeout or request.timeout or config.timeout
+        reply, answer, duration = await self._converse(sent, limit, wire.parse_response, config)
         return _response(config, sent, reply, answer, duration)
 
     async def list_models(self, timeout: float) -> list[str]:
@@ -74,10 +66,30 @@ class WireProvider(BaseLLMProvider):
         Raises:
             LLMError: as for an answer; a wrong key or address shows here first, without any cost.
         """
-        wire = self.wire()
-        reply = await self._transport.send(wire.build_models_request(self.config), timeout)
-        raise_for_status(reply)
-        return wire.parse_models(reply)
+        return await self.list_over(self.wire(), self.config, timeout)
+
+    async def list_over(self, wire: Wire, config: ProviderConfig, timeout: float) -> list[str]:
+        """Return the models that the list route of `wire` gives."""
+        sent = wire.build_models_request(config)
+        _, models, _ = await self._converse(sent, timeout, wire.parse_models, config)
+        return models
+
+    async def _converse(
+        self, sent: WireRequest, limit: float, parse: Callable[[WireReply], Parsed], config: ProviderConfig
+    ) -> tuple[WireReply, Parsed, float]:
+        """Send and parse; return the reply, what was read from it and the seconds. Errors get their ledger line."""
+        started = self._clock.monotonic()
+        reply: WireReply | None = None
+        try:
+            reply = await self._transport.send(sent, limit)
+            raise_for_status(reply)
+            parsed = parse(reply)
+        except LLMError as error:
+            duration = self._clock.monotonic() - started
+            error.attempts = (_line(config, sent, duration, reply, error=error),)
+            # Without the frames below this one: their locals hold the decoded answer.
+            raise error.with_traceback(None) from error.__cause__
+        return reply, parsed, self._clock.monotonic() - started
 
 
 def _line(

@@ -45,7 +45,7 @@ STOP_REASONS = {
 def _auth(config: ProviderConfig) -> Headers:
     headers = Headers({"anthropic-version": VERSION})
     if config.api_key:
-        headers["x-api-key"] = f"{config.api_key}"
+        headers["x-api-key"] = config.api_key
     return headers
 
 

@@ -27,7 +27,7 @@ class ErrorRule:
     Attributes:
         statuses: HTTP statuses; empty matches all.
         codes: Any of these among the reply's codes, types, reasons and quota ids; a trailing `*` matches a prefix,
-            a leading one a suffix, both a part.
+            one on either side a part.
         dialect: A dialect, or a dialect and vendor such as "openai-chat/xai"; "" matches all.
         phrase: Part of the vendor's prose, lower case.
         has_retry_after: Only when the vendor says when to come back.

@@ -8,11 +8,15 @@ from typing import Any
 
 from faultmaven.domain.errors import (
     AuthenticationError,
+    ContentBlockedError,
+    ContextLengthError,
     LLMError,
     MalformedResponseError,
     ModelNotFoundError,
     ProviderUnavailableError,
+    QuotaExceededError,
     RateLimitError,
+    RejectedRequestError,
     WrongEndpointError,
 )
 from faultmaven.infrastructure.http.types import Origin, WireReply
@@ -139,14 +143,14 @@ def vendor_error(reply: WireReply, found: VendorError, status: int | None = None
     rule = _rule(effective, found, origin.dialect, retry_after)
     kind = rule.error if rule else MalformedResponseError
     error = kind(
-        _problem(kind, effective, reply, found),
+        _problem(kind, effective, found),
         provider=origin.provider,
         model=reply.request.model,
         status=reply.status,
         code=_shown((code for code in found.codes if not code.isdigit()), reply.request.secret),
         request_id=_shown((request_id(reply), found.request_id), reply.request.secret),
         retry_after=retry_after if issubclass(kind, RateLimitError | ProviderUnavailableError) else None,
-        advice=_advice(kind, origin, reply),
+        advice=_advice(kind, origin),
         vendor_message=_without_secret(found.message, reply.request.secret),
     )
     told = reply.headers.get("x-should-retry", "")
@@ -183,14 +187,16 @@ def _matches(code: str, wanted: str) -> bool:
 
 _PROBLEMS: dict[type[LLMError], str] = {
     AuthenticationError: "the vendor does not accept the key",
+    QuotaExceededError: "credits or a long-term quota are used up",
     ModelNotFoundError: "the vendor does not know the model, or does not serve it for this key",
+    ContextLengthError: "the prompt is larger than this model or this route takes",
+    RejectedRequestError: "the vendor refused the request as it is",
+    ContentBlockedError: "the vendor's safety filter or the model itself refused",
     RateLimitError: "too many requests or tokens for now",
 }
 
 
-def _problem(kind: type[LLMError], status: int, reply: WireReply, found: VendorError) -> str:
-    if kind in _PROBLEMS:
-        return _PROBLEMS[kind]
+def _problem(kind: type[LLMError], status: int, found: VendorError) -> str:
     if kind is WrongEndpointError:
         redirected = 300 <= status < 400
         return "the address redirects elsewhere" if redirected else "there is no such route at this address"
@@ -199,11 +205,10 @@ def _problem(kind: type[LLMError], status: int, reply: WireReply, found: VendorE
     if kind is ProviderUnavailableError:
         busy = status in (503, 529) or any("overloaded" in code for code in found.codes)
         return "the vendor is overloaded" if busy else "the vendor has trouble answering"
-    told = (kind.__doc__ or "").partition("\n")[0].partition(":")[0].partition(";")[0].rstrip(".")
-    return told[0].lower() + told[1:]
+    return _PROBLEMS[kind]
 
 
-def _advice(kind: type[LLMError], origin: Origin, reply: WireReply) -> str:
+def _advice(kind: type[LLMError], origin: Origin) -> str:
     """The guide's three fixes, with the variable to look at."""
     if kind is AuthenticationError:
         key = origin.api_key_var or "the API key"

@@ -48,7 +48,7 @@ ROLES = {"assistant": "model"}
 
 def _auth(config: ProviderConfig) -> Headers:
     """The key goes in a header: in the address it would end up in logs and stack traces."""
-    return Headers({"x-goog-api-key": f"{config.api_key}"} if config.api_key else {})
+    return Headers({"x-goog-api-key": config.api_key} if config.api_key else {})
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:

@@ -52,8 +52,8 @@ def vendor(config: ProviderConfig) -> ChatVendor:
 
 def auth_headers(config: ProviderConfig) -> Headers:
     """Return the key as this vendor wants it."""
-    if vendor(config).auth == "api-key":
-        return Headers({"api-key": f"{config.api_key}"})
+    if vendor(config).auth == "api-key" and config.api_key:
+        return Headers({"api-key": config.api_key})
     return bearer(config)
 
 
