@@ -33,19 +33,32 @@ def _attempt_fields(attempt: Attempt) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 
-def describe(event: Event) -> tuple[int, str, dict[str, Any]]:
-    """Return an event's level, name and fields."""
+def level_of(event: Event) -> int:
+    """Return how important an event is; DEBUG for what goes well on the way, WARNING for what fails on it."""
+    match event:
+        case AttemptEnded():
+            return logging.DEBUG if event.attempt.outcome == "answered" else logging.WARNING
+        case CallFailed():
+            return logging.INFO if event.reason == "cancelled" else logging.ERROR
+        case _:
+            return _LEVELS[type(event)]
+
+
+_LEVELS = {AttemptStarted: logging.DEBUG, FellBack: logging.WARNING, CallAnswered: logging.INFO}
+
+
+def describe(event: Event) -> tuple[str, dict[str, Any]]:
+    """Return an event's name and fields."""
     match event:
         case AttemptStarted():
             fields = {"provider": event.provider, "model": event.model, "timeout_s": round(event.timeout, 3)}
-            return logging.DEBUG, "attempt_started", {"call": event.call, "attempt": event.number, **fields}
+            return "attempt_started", {"call": event.call, "attempt": event.number, **fields}
         case AttemptEnded():
-            level = logging.DEBUG if event.attempt.outcome == "answered" else logging.WARNING
             fields = {"call": event.call, "attempt": event.number, **_attempt_fields(event.attempt)}
-            return level, "attempt_ended", fields
+            return "attempt_ended", fields
         case FellBack():
             fields = {"call": event.call, "provider": event.provider, "successor": event.successor}
-            return logging.WARNING, "fell_back", {**fields, "reason": event.reason}
+            return "fell_back", {**fields, "reason": event.reason}
         case CallAnswered():
             fields = {
                 "call": event.call,
@@ -56,11 +69,10 @@ def describe(event: Event) -> tuple[int, str, dict[str, Any]]:
                 "stop_reason": event.stop_reason,
             }
             total = event.usage.total if event.usage else None
-            return logging.INFO, "call_answered", fields | ({"tokens": total} if total is not None else {})
+            return "call_answered", fields | ({"tokens": total} if total is not None else {})
         case CallFailed():
             fields = {"call": event.call, "reason": event.reason, "attempts": len(event.attempts)}
-            level = logging.INFO if event.reason == "cancelled" else logging.ERROR
-            return level, "call_failed", {**fields, "duration_ms": _milliseconds(event.duration)}
+            return "call_failed", {**fields, "duration_ms": _milliseconds(event.duration)}
 
 
 def _as_record(
@@ -96,10 +108,9 @@ class LoggingObserver:
 
     def __call__(self, event: Event, /) -> None:
         """Log `event`."""
-        if not self._standard.isEnabledFor(logging.ERROR):
-            return
-        level, name, fields = describe(event)
+        level = level_of(event)
         if self._standard.isEnabledFor(level) and self._standard.hasHandlers():
+            name, fields = describe(event)
             self._logger.log(level, name, **fields)
 
 

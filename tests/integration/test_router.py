@@ -282,11 +282,13 @@ async def test_a_bad_call_is_refused_before_anyone_is_asked() -> None:
     assert only.requests == []
 
 
-async def test_the_same_error_object_can_be_raised_by_several_calls_at_once() -> None:
-    shared = FakeProvider(ProviderUnavailableError("down"), name="a")
+async def test_concurrent_calls_get_errors_of_their_own() -> None:
+    shared = FakeProvider(ProviderUnavailableError("down", status=503), name="a")
     async with open_container(providers={"a": shared}) as container:
         results = await asyncio.gather(*(container.llm().generate("ping") for _ in range(20)), return_exceptions=True)
-    assert all(isinstance(result, LLMError) and len(result.attempts) == 1 for result in results)
+    errors = [result for result in results if isinstance(result, ProviderUnavailableError)]
+    assert len({id(error) for error in errors}) == 20
+    assert all((error.status, len(error.attempts)) == (503, 1) for error in errors)
 
 
 async def test_an_error_from_before_the_answer_was_asked_for_keeps_its_status_and_id() -> None:

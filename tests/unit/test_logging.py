@@ -16,7 +16,7 @@ from faultmaven import open_container
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, describe, get_logger
+from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, describe, get_logger, level_of
 from faultmaven.testing import FakeProvider
 
 FAILED = Attempt("openai", "gpt-6.2-sol", "RateLimitError", status=429, request_id="req_1", duration=0.25)
@@ -45,7 +45,7 @@ def logger() -> Iterator[logging.Logger]:
     ],
 )
 def test_every_event_has_its_level_and_its_name(event: Event, level: int, name: str) -> None:
-    assert describe(event)[:2] == (level, name)
+    assert (level_of(event), describe(event)[0]) == (level, name)
 
 
 def test_a_failed_attempt_is_logged_with_its_fields(caplog: pytest.LogCaptureFixture) -> None:

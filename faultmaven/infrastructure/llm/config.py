@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from faultmaven.domain.hidden import HiddenText
 from faultmaven.infrastructure.http.types import Headers, Origin
@@ -58,6 +58,3 @@ class ProviderConfig:
             self.base_url_var,
             self.is_local,
         )
-
-
-Extra = Mapping[str, Any]

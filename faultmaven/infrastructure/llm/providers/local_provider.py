@@ -113,7 +113,7 @@ class LocalProvider(WireProvider):
             bases = (f"{root}/v1", base) if wire_for(dialect) is wire_for(openai_chat.DIALECT) else (base,)
             routes += [_Route(dialect, address) for address in dict.fromkeys(bases)]
         if request is not None and len(request.messages) > 1:
-            routes.sort(key=lambda route: not route.wire.HAS_TURNS)
+            routes.sort(key=lambda route: not route.wire.TAKES_MESSAGES)
         return routes
 
     def _known_route(self, request: ChatRequest) -> _Route | None:

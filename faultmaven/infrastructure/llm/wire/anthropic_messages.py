@@ -8,7 +8,7 @@ from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireR
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts, output_limit
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
@@ -26,7 +26,7 @@ from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, get
 
 DIALECT = "anthropic-messages"
 FEATURES = frozenset({"turns"})
-HAS_TURNS = True
+TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
 
 # Under the newer 2026-10-21 every model refuses sampling parameters; under this one those that know them take them.

@@ -9,7 +9,7 @@ from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireR
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
@@ -27,7 +27,7 @@ from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, get
 
 DIALECT = "gemini-generate-content"
 FEATURES = frozenset({"turns", "seed"})
-HAS_TURNS = True
+TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
 
 STOP_REASONS = {

@@ -8,7 +8,7 @@ from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, output_limit
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import count, read_object, required_text, string_or_empty
@@ -17,7 +17,7 @@ from faultmaven.infrastructure.llm.wire.transcript import transcript
 
 DIALECT = "llamacpp-completion"
 FEATURES = frozenset({"turns", "seed"})
-HAS_TURNS = False
+TAKES_MESSAGES = False
 MODEL_IN_REQUEST = False
 
 STOP_REASONS = {"eos": StopReason.STOP, "word": StopReason.STOP, "limit": StopReason.MAX_TOKENS}

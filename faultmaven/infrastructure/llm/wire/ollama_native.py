@@ -7,7 +7,7 @@ from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.wire.openai_chat import model_ids
+from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import function_calls, stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
@@ -21,7 +21,7 @@ from faultmaven.infrastructure.llm.wire.requests import bearer, get, post, root_
 
 DIALECT = "ollama-native"
 FEATURES = frozenset({"turns", "seed"})
-HAS_TURNS = True
+TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
 
 STOP_REASONS = {"stop": StopReason.STOP, "length": StopReason.MAX_TOKENS}

@@ -8,6 +8,7 @@ from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireR
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS, ChatVendor
 from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
@@ -28,7 +29,7 @@ from faultmaven.infrastructure.llm.wire.requests import allowed_stop, allowed_te
 
 DIALECT = "openai-chat"
 FEATURES = frozenset({"turns", "seed"})
-HAS_TURNS = True
+TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
 
 STOP_REASONS = {
@@ -144,14 +145,3 @@ def build_models_request(config: ProviderConfig) -> WireRequest:
 def parse_models(reply: WireReply) -> list[str]:
     """Return the ids of the list; some vendors (Together) send a bare list."""
     return model_ids(reply, "data", "id")
-
-
-def model_ids(reply: WireReply, list_name: str, id_name: str) -> list[str]:
-    """Return the ids of a list route's reply, whether the list stands alone or in an object."""
-    if reply.body.lstrip().startswith(b"["):
-        wrapped = WireReply(reply.request, reply.status, reply.headers, b'{"data":' + reply.body + b"}")
-        return model_ids(wrapped, "data", id_name)
-    data = read_object(reply)
-    raise_for_error_body(reply, data)
-    rows = objects(data.get(list_name))
-    return [row[id_name] for row in rows if isinstance(row.get(id_name), str)]

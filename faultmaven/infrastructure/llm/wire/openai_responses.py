@@ -24,7 +24,7 @@ from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, pos
 
 DIALECT = "openai-responses"
 FEATURES = frozenset({"turns"})
-HAS_TURNS = True
+TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
 
 BLOCKED_CODES = frozenset({"bio_policy", "misalignment_policy_violation"})

@@ -27,13 +27,13 @@ class Wire(Protocol):
     Attributes:
         DIALECT: Its name, as rows write it.
         FEATURES: What of a request it can carry beyond text: "turns", "seed", "tools", "schema", "images".
-        HAS_TURNS: Whether it carries a conversation; one that does not gets a transcript as its prompt.
+        TAKES_MESSAGES: Whether turns travel as messages; otherwise they are written out as one prompt.
         MODEL_IN_REQUEST: Whether the request names the model; otherwise the server decides.
     """
 
     DIALECT: str
     FEATURES: frozenset[str]
-    HAS_TURNS: bool
+    TAKES_MESSAGES: bool
     MODEL_IN_REQUEST: bool
 
     def build_request(self, request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
@@ -41,11 +41,11 @@ class Wire(Protocol):
         ...
 
     def parse_response(self, reply: WireReply) -> Answer:
-        """Read a reply with a 2xx status.
+        """Read a reply with status 200.
 
         Raises:
             MalformedResponseError: no JSON, or not of the documented shape.
-            LLMError: the body of the 2xx reply is the vendor's error.
+            LLMError: the body is the vendor's error.
         """
         ...
 
@@ -54,5 +54,5 @@ class Wire(Protocol):
         ...
 
     def parse_models(self, reply: WireReply) -> list[str]:
-        """Return the model names of a 2xx reply of the list route."""
+        """Return the model names of the list route's reply."""
         ...

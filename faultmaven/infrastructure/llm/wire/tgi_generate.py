@@ -23,7 +23,7 @@ from faultmaven.infrastructure.llm.wire.transcript import transcript
 
 DIALECT = "tgi-generate"
 FEATURES = frozenset({"turns", "seed"})
-HAS_TURNS = False
+TAKES_MESSAGES = False
 MODEL_IN_REQUEST = False
 
 STOP_REASONS = {
