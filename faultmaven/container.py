@@ -14,6 +14,7 @@ from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.network import network_settings
 from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, Sources
 from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
 from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
@@ -30,7 +31,7 @@ class Parts(TypedDict, total=False):
     http_client: httpx.AsyncClient
     clock: Clock
     observer: Observer
-    transport: HTTPTransport
+    transport: Transport
     registry: ProviderRegistry
     configure_logging: bool
 
@@ -88,7 +89,7 @@ def read_configuration(registry: ProviderRegistry) -> list[ConfigEntry]:
     return registry.entries()
 
 
-async def close(transport: HTTPTransport) -> None:
+async def close(transport: Transport) -> None:
     """Close the running loop's connections; those of other loops close with their loops."""
     await transport.aclose()
 
@@ -109,7 +110,7 @@ class Container(containers.DeclarativeContainer):
     sources = providers.Callable(build_sources, env, only_given, given_settings)
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(SystemClock)
     opening_settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(read_opening_settings, sources)
-    transport: providers.Provider[HTTPTransport] = providers.ThreadSafeSingleton(
+    transport: providers.Provider[Transport] = providers.ThreadSafeSingleton(
         build_transport, clock, http_client, opening_settings
     )
     logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
@@ -129,7 +130,7 @@ _PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
     "http_client": httpx.AsyncClient,
     "clock": ("monotonic", "sleep", "timeout"),
     "observer": ("__call__",),
-    "transport": HTTPTransport,
+    "transport": ("send", "aclose"),
     "registry": ProviderRegistry,
     "configure_logging": bool,
 }

@@ -3,21 +3,17 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Unpack
 
 from faultmaven.application.acceptance import is_confident
 from faultmaven.application.attempt import Outcome, attempt
-from faultmaven.application.door import chat_request
+from faultmaven.application.face import ProviderFace
 from faultmaven.application.plan import Candidate, Generation, Plan, Route, check_role, plan, share
-from faultmaven.application.whole_stream import whole_stream
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
+from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import AllProvidersFailedError, DeadlineExceededError, LLMError
 from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, FellBack
 from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMStream, Options
 from faultmaven.ports.observer import Observer
 
 _call_numbers = itertools.count(1)
@@ -41,7 +37,7 @@ class _Call:
         self.best, self.kept = response, len(self.attempts) - 1
 
 
-class LLMRouter:
+class LLMRouter(ProviderFace):
     """An `LLMProvider` that asks the configured providers in order until one answers well enough."""
 
     def __init__(
@@ -79,50 +75,20 @@ class LLMRouter:
         """Return the models of the configured providers, in chain order, each once."""
         return list(dict.fromkeys(model for route in self._routes() for model in route.models))
 
-    async def generate(
-        self,
-        prompt: Prompt,
-        model: str | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        **options: Unpack[Options],
-    ) -> LLMResponse:
-        """Return the first answer that will do. `attempts` lists everyone who was asked.
-
-        Raises:
-            InvalidRequestError: refused at the door; nothing was sent.
-            ConfigurationError: nothing is configured.
-            DeadlineExceededError: the whole call's time is over.
-            AllProvidersFailedError: several providers were planned and all failed.
-            LLMError: one provider was planned; this is its own error.
-        """
-        request = chat_request(prompt, model, max_tokens, temperature, options)
-        del prompt  # so that no traceback of ours shows it among its locals
-        return await self.answer(request)
-
-    def stream(
-        self,
-        prompt: Prompt,
-        model: str | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        **options: Unpack[Options],
-    ) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the answer's stream. Today the answer comes as one chunk."""
-        request = chat_request(prompt, model, max_tokens, temperature, options)
-        del prompt
-        return self.open_stream(request)
-
-    def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the answer's stream."""
-        return whole_stream(lambda: self.answer(request))
-
     def plan(self, request: ChatRequest) -> Plan:
         """Return who would be asked for `request`, without asking."""
         return plan(request, self._generation(), self._role, self._pinned)
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
-        """Return the first answer to `request` that will do; errors as for `generate`."""
+        """Return the first answer that will do. `attempts` lists everyone who was asked.
+
+        Raises:
+            InvalidRequestError: no provider takes what the request needs; nothing was sent.
+            ConfigurationError: nothing is configured.
+            DeadlineExceededError: the whole call's time is over.
+            AllProvidersFailedError: several providers were planned and all failed.
+            LLMError: one provider was planned; this is its own error.
+        """
         generation = self._generation()
         planned = plan(request, generation, self._role, self._pinned)
         if request.timeout is not None:  # a router that is itself a candidate keeps the time it was given

@@ -2,23 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeAlias, Unpack
+from contextlib import asynccontextmanager
+from typing import TypeAlias
 
-from faultmaven.application.door import chat_request
-from faultmaven.application.whole_stream import whole_stream
+from faultmaven.application.face import ProviderFace
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt, StopReason
+from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMStream, Options
 
 Step: TypeAlias = str | LLMResponse | LLMError | Callable[[ChatRequest], str | LLMResponse]
 
 
-class FakeProvider:
+class FakeProvider(ProviderFace):
     """An `LLMProvider` that plays a script: texts, responses, errors to raise, or functions of the request.
 
     The steps are played in order and the last one for ever. `requests` keeps every `ChatRequest`.
@@ -57,32 +55,6 @@ class FakeProvider:
     def get_supported_models(self) -> list[str]:
         """Return the models given."""
         return self._models.copy()
-
-    async def generate(
-        self,
-        prompt: Prompt,
-        model: str | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        **options: Unpack[Options],
-    ) -> LLMResponse:
-        """Play the next step."""
-        return await self.answer(chat_request(prompt, model, max_tokens, temperature, options))
-
-    def stream(
-        self,
-        prompt: Prompt,
-        model: str | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        **options: Unpack[Options],
-    ) -> AbstractAsyncContextManager[LLMStream]:
-        """Play the next step as a stream of one chunk."""
-        return self.open_stream(chat_request(prompt, model, max_tokens, temperature, options))
-
-    def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
-        """Play the next step as a stream of one chunk."""
-        return whole_stream(lambda: self.answer(request))
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
         """Play the next step for `request`, within its timeout."""

@@ -196,7 +196,7 @@ async def test_no_provider_at_all_opens_and_says_so_when_asked() -> None:
         ({"http_client": object()}, "the part 'http_client' is a object, not a AsyncClient"),
         ({"http_client": httpx.Client}, "the part 'http_client' is a type, not a AsyncClient"),
         ({"settings": {}}, "the part 'settings' is a dict, not a Settings"),
-        ({"transport": 5}, "the part 'transport' is a int, not a HTTPTransport"),
+        ({"transport": 5}, "the part 'transport' is a int: it has no send, aclose"),
         ({"registry": None}, "the part 'registry' is a NoneType, not a ProviderRegistry"),
         ({"configure_logging": "yes"}, "the part 'configure_logging' is a str, not a bool"),
         ({"clock": object()}, "the part 'clock' is a object: it has no monotonic, sleep, timeout"),

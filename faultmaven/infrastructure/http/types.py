@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 
 class Headers(dict[str, str]):
@@ -54,6 +54,18 @@ class WireReply:
     def content_type(self) -> str:
         """The media type without parameters, lower case, "" when absent."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class Transport(Protocol):
+    """What carries bytes: the one port to HTTP. `HTTPTransport` is the adapter over httpx."""
+
+    async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
+        """Return the whole reply to `sent`, whatever its status, within `timeout` seconds, or raise an `LLMError`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections."""
+        ...
 
 
 Json = dict[str, Any]

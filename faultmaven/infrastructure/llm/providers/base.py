@@ -18,7 +18,7 @@ from faultmaven.domain.errors import (
     ProviderConfigurationError,
 )
 from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMStream
@@ -49,7 +49,7 @@ class BaseLLMProvider:
         self._clock: Clock = SystemClock()
 
     @classmethod
-    def create(cls, config: ProviderConfig, transport: HTTPTransport, clock: Clock) -> Self:
+    def create(cls, config: ProviderConfig, transport: Transport, clock: Clock) -> Self:
         """Return a provider as the registry makes it. A class that needs more than its config overrides this."""
         provider = cls(config)
         provider._clock = clock

@@ -9,7 +9,7 @@ from faultmaven.application.plan import Generation, Route
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.environment_warnings import environment_warnings
-from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, configure, row_entries
 from faultmaven.infrastructure.llm.providers.generation import build_generation, build_route
@@ -82,7 +82,7 @@ class ProviderRegistry:
         self,
         schema: Mapping[str, Any],
         load: Callable[[], Sources],
-        transport: HTTPTransport,
+        transport: Transport,
         clock: Clock,
         *,
         given: Mapping[str, Any] | None = None,

@@ -12,7 +12,7 @@ from faultmaven.domain.errors import (
     WrongEndpointError,
 )
 from faultmaven.infrastructure.event_loops import PerLoop
-from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
 from faultmaven.infrastructure.llm.wire import llamacpp_completion, ollama_native, openai_chat, tgi_generate
@@ -62,7 +62,7 @@ class LocalProvider(WireProvider):
 
     dialects = ANY_SERVER
 
-    def __init__(self, config: ProviderConfig, transport: HTTPTransport, clock: Clock) -> None:
+    def __init__(self, config: ProviderConfig, transport: Transport, clock: Clock) -> None:
         """Keep the parts; nothing is asked before the first call."""
         super().__init__(config, transport, clock)
         self._works: dict[_Route, bool] = {}

@@ -11,6 +11,7 @@ from typing import Any
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.network import network_settings
 from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus, Sources
 from faultmaven.infrastructure.llm.providers.spec import SchemaRow
 from faultmaven.infrastructure.logging import get_logger
@@ -308,7 +309,7 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
 
 def build_registry(
     load: Callable[[], Sources],
-    transport: HTTPTransport,
+    transport: Transport,
     clock: Clock,
     logger: Any,
     *,

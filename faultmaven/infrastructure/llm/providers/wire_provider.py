@@ -6,8 +6,7 @@ from typing import Self, TypeVar
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import LLMError
-from faultmaven.infrastructure.http.transport import HTTPTransport
-from faultmaven.infrastructure.http.types import WireReply, WireRequest
+from faultmaven.infrastructure.http.types import Transport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.wire.catalogue import wire_for
@@ -22,14 +21,14 @@ Parsed = TypeVar("Parsed")
 class WireProvider(BaseLLMProvider):
     """The base of the shipped providers: build, send, parse. Subclasses choose the wire."""
 
-    def __init__(self, config: ProviderConfig, transport: HTTPTransport, clock: Clock) -> None:
+    def __init__(self, config: ProviderConfig, transport: Transport, clock: Clock) -> None:
         """Keep the parts; nothing is opened."""
         super().__init__(config)
         self._transport = transport
         self._clock = clock
 
     @classmethod
-    def create(cls, config: ProviderConfig, transport: HTTPTransport, clock: Clock) -> Self:
+    def create(cls, config: ProviderConfig, transport: Transport, clock: Clock) -> Self:
         """Return a provider that sends through `transport`."""
         return cls(config, transport, clock)
 
