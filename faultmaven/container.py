@@ -41,7 +41,7 @@ def build_sources(env: Mapping[str, str] | None, only_given: bool, settings: Set
 
     def read() -> Sources:
         sources = Sources(Environment(), Settings()) if only_given else read_sources(env)
-        return Sources(sources.environment, settings) if settings else sources
+        return Sources(sources.environment, settings) if settings else sources  # given settings have no faults
 
     return read
 

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Tool
+from faultmaven.domain.chat import NOTHING, ChatRequest, Image, Message, Prompt, Role, Tool
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.ports.llm import Options
 
 LARGEST = 10**9
+ROLES = get_args(Role)
 OPTION_NAMES = frozenset(Options.__annotations__)
 ARGUMENT_NAMES = OPTION_NAMES | {"model", "max_tokens", "temperature"}
 
@@ -62,12 +63,27 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
                 advice="Build turns with Message.system, Message.user and Message.assistant.",
             )
         _check_text(f"prompt[{position}]", message.text)
+        _check_turn(position, message)
     asked = [message for message in prompt if message.role in ("user", "tool")]
     if not asked:
         raise InvalidRequestError("the prompt has no user or tool turn")
     if not any(message.text.strip() or message.images for message in asked):
         raise InvalidRequestError("the prompt is blank", advice="Send some text.")
     return tuple(prompt)
+
+
+def _check_turn(position: int, message: Message) -> None:
+    """Refuse what a type checker would: a role that is none, a part that would be passed over."""
+    if message.role not in ROLES:
+        raise InvalidRequestError(
+            f"prompt[{position}] has the role {message.role!r}{did_you_mean(str(message.role), ROLES)}"
+        )
+    for part in message.parts:
+        if not isinstance(part, str | Image):
+            raise InvalidRequestError(
+                f"prompt[{position}] holds a {type(part).__name__}, which is neither text nor an Image",
+                advice="Make an image with Image.from_path, Image.from_bytes or Image.from_url.",
+            )
 
 
 def _check_model(model: Any) -> None:

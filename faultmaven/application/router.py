@@ -12,7 +12,7 @@ from faultmaven.application.plan import Candidate, Generation, Plan, Route, chec
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import AllProvidersFailedError, DeadlineExceededError, LLMError
-from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, FellBack
+from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.observer import Observer
 
@@ -107,7 +107,7 @@ class LLMRouter(ProviderFace):
             raise
         except asyncio.CancelledError:
             self._close_pending(call, "cancelled")
-            self._observer(CallFailed(call.number, "cancelled", tuple(call.attempts), self._elapsed(call)))
+            self._tell(CallFailed(call.number, "cancelled", tuple(call.attempts), self._elapsed(call)))
             raise
         return self._answered(call, response)
 
@@ -131,7 +131,7 @@ class LLMRouter(ProviderFace):
                     break
             if successors:
                 reason = type(outcome.error).__name__ if outcome.error else "low confidence"
-                self._observer(FellBack(call.number, candidate.route.name, successors[0].route.name, reason))
+                self._tell(FellBack(call.number, candidate.route.name, successors[0].route.name, reason))
         if call.best is not None:
             return call.best
         raise self._exhausted(planned, call)
@@ -153,12 +153,12 @@ class LLMRouter(ProviderFace):
     async def _attempt(self, candidate: Candidate, request: ChatRequest, allowed: float, call: _Call) -> Outcome:
         number = len(call.attempts) + 1
         name, model = candidate.route.name, candidate.effective_model
-        self._observer(AttemptStarted(call.number, number, name, model, allowed))
+        self._tell(AttemptStarted(call.number, number, name, model, allowed))
         call.pending, call.pending_since = candidate, self._clock.monotonic()
         outcome = await attempt(candidate, request, allowed, self._clock)
         call.pending = None
         call.attempts.append(outcome.attempt)
-        self._observer(AttemptEnded(call.number, number, outcome.attempt))
+        self._tell(AttemptEnded(call.number, number, outcome.attempt))
         return outcome
 
     def _close_pending(self, call: _Call, outcome: str) -> None:
@@ -170,13 +170,13 @@ class LLMRouter(ProviderFace):
         name, model = candidate.route.name, candidate.effective_model
         line = Attempt(name, model, outcome, duration=duration, notes=candidate.notes)
         call.attempts.append(line)
-        self._observer(AttemptEnded(call.number, len(call.attempts), line))
+        self._tell(AttemptEnded(call.number, len(call.attempts), line))
 
     def _answered(self, call: _Call, response: LLMResponse) -> LLMResponse:
         call.attempts[call.kept] = replace(call.attempts[call.kept], kept=True)
         attempts = tuple(call.attempts)
         response = replace(response, attempts=attempts)
-        self._observer(
+        self._tell(
             CallAnswered(
                 call.number,
                 response.provider,
@@ -191,8 +191,16 @@ class LLMRouter(ProviderFace):
 
     def _failed(self, call: _Call, error: LLMError) -> LLMError:
         error.attempts = tuple(call.attempts)
-        self._observer(CallFailed(call.number, type(error).__name__, error.attempts, self._elapsed(call)))
+        self._tell(CallFailed(call.number, type(error).__name__, error.attempts, self._elapsed(call)))
         return error
+
+    def _tell(self, event: Event) -> None:
+        """Tell the observer; one that raises costs nobody an answer, and the event loop reports what it raised."""
+        try:
+            self._observer(event)
+        except Exception as error:  # noqa: BLE001 - an observer is the host's code; the loop's handler gets its error
+            told = {"message": f"faultmaven: the observer raised on {type(event).__name__}", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(told)
 
     def _elapsed(self, call: _Call) -> float:
         return self._clock.monotonic() - call.started

@@ -1,6 +1,8 @@
 """`faultmaven ask`: one question, one answer on standard output."""
 
 import functools
+import os
+import stat
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -37,7 +39,7 @@ def command(
     deadline: float | None,
     as_json: bool,
 ) -> None:
-    """Ask PROMPT; without it, or with "-", what comes from standard input.
+    """Ask PROMPT; without it, or with "-", what comes from standard input. What is piped in stands below PROMPT.
 
     Standard output holds the answer and nothing else. On a terminal, a line on standard error says who gave it.
     """
@@ -66,15 +68,31 @@ async def _ask(
 
 
 def _prompt(given: str | None) -> str:
-    if given is not None and given != "-":
-        return given
-    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
-    if stream is None or (given is None and stream.isatty()):
-        raise click.UsageError("Give a PROMPT, or pipe one into standard input.")
+    """Return the prompt as given, with what is piped in below it, such as a log that the question is about."""
+    if given is None or given == "-":
+        piped = _piped(from_terminal=given == "-")
+        if piped is None:
+            raise click.UsageError("Give a PROMPT, or pipe one into standard input.")
+        return piped
+    piped = _piped() if _is_fed() else None
+    return f"{given}\n\n{piped}" if piped and piped.strip() else given
+
+
+def _is_fed() -> bool:
+    """Return whether standard input is a pipe or a file; a terminal or a closed stream has nothing to add."""
     try:
-        return stream.read().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise click.UsageError("Standard input is not UTF-8 text.") from None
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _piped(*, from_terminal: bool = False) -> str | None:
+    """Return what standard input holds, None when there is nobody to ask; bytes that are no UTF-8 are replaced."""
+    stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+    if stream is None or (stream.isatty() and not from_terminal):
+        return None
+    return stream.read().decode("utf-8-sig", "replace")
 
 
 def _messages(prompt: str, system: str | None) -> list[Message]:

@@ -126,9 +126,9 @@ def is_healthy(findings: Iterable[Finding]) -> bool:
 def faults(error: ConfigurationError) -> list[Finding]:
     """Return a finding for each fault of an error that kept the container from opening."""
     heading, *lines = error.problem.split("\n- ")
-    if lines:
-        return [Finding("problem", "configuration", line) for line in lines]
-    return [Finding("problem", "configuration", heading, error.advice)]
+    found = [Finding("problem", "configuration", line) for line in lines]
+    alone = [Finding("problem", "configuration", heading, error.advice)]
+    return (found or alone) + [Finding("warning", "configuration", warning) for warning in error.warnings]
 
 
 def is_placeholder(key: str) -> bool:
@@ -155,13 +155,6 @@ def _of_provider(provider: ProviderFacts) -> Iterator[Finding]:
             provider.name,
             f"the base URL ends with the route {route}, which is appended to it once more",
             f"Take {route} off {variable or 'the base URL'}.",
-        )
-    elif "?" in address or "#" in address:
-        yield Finding(
-            "problem",
-            provider.name,
-            "the base URL holds a query or a fragment, and routes are appended to it",
-            f"End {variable or 'the base URL'} with the version path, such as /v1.",
         )
     if provider.is_local and variable and not provider.address_is_set:
         yield Finding(

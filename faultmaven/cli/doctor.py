@@ -88,7 +88,7 @@ def _provider_facts(container: "Container", name: str) -> ProviderFacts:
         dialect=status["dialect"],
         address_is_set=bool(address_var and container.sources()().environment.find(address_var)),
         is_local=getattr(config, "is_local", False),
-        models=tuple(getattr(config, "models", ())),
+        models=tuple(status["models"][:1]),
         timeout=route.timeout_for(status["model"]) if route.timeout_for else route.timeout,
         weight=status["confidence"],
         key_is_placeholder=is_placeholder(getattr(config, "api_key", "")),

@@ -125,7 +125,12 @@ def _rebuild(kind: type[LLMError], state: dict[str, Any]) -> LLMError:
 
 
 class ConfigurationError(LLMError):
-    """The configuration is wrong: an unknown name, an unparsable value, a missing key, a faulty row."""
+    """The configuration is wrong: an unknown name, an unparsable value, a missing key, a faulty row.
+
+    `warnings` holds what else looks like a mistake, each as one sentence.
+    """
+
+    warnings: tuple[str, ...] = ()
 
 
 class ProviderConfigurationError(ConfigurationError):

@@ -272,16 +272,25 @@ def load_settings(environment: Environment) -> Settings:
         ConfigurationError: lists every variable whose value does not parse, with its source and the nearest right
             value; the value itself is not shown, since a key may have been pasted there.
     """
+    settings, faults = check_settings(environment)
+    if faults:
+        raise faults_error("the environment", faults)
+    return settings
+
+
+def check_settings(environment: Environment) -> tuple[Settings, list[str]]:
+    """Return the settings with the default in place of every value that does not parse, and a sentence for each."""
     found = {variable: hit for variable in VARIABLES if (hit := environment.find(variable))}
+    faults: dict[str, str] = {}
     try:
-        return Settings.model_validate({variable: hit.value for variable, hit in found.items()})
+        return Settings.model_validate({variable: hit.value for variable, hit in found.items()}), []
     except pydantic.ValidationError as error:
-        faults = [
-            f"{fault['loc'][0]} ({found[str(fault['loc'][0])].source}): {_expected(fault, found)}"
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
-    # Raised out here: pydantic's own error, whose frames hold the values, is no context of this one.
-    raise faults_error("the environment", faults)
+        for fault in error.errors(include_input=False, include_url=False):
+            variable = str(fault["loc"][0])
+            faults[variable] = f"{variable} ({found[variable].source}): {_expected(fault, found)}"
+    # Out here: pydantic's own error, whose frames hold the values, is no context of what is raised later.
+    sound = {variable: hit.value for variable, hit in found.items() if variable not in faults}
+    return Settings.model_validate(sound), list(faults.values())
 
 
 def _expected(fault: Any, found: Mapping[str, Found]) -> str:

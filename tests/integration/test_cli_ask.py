@@ -39,11 +39,17 @@ def test_the_prompt_may_come_from_standard_input(
     assert lab.requests[0].json["messages"] == [{"role": "user", "content": "Warum fällt der Pod aus?\n"}]
 
 
-def test_input_that_is_no_text_is_a_usage_error(lab: "GuardedLab", run_cli: "RunCli") -> None:
-    result = run_cli("ask", env=lab.here("openai"), input=b"\xff\xfe\x00")
-    assert result.exit_code == 2
-    assert "not UTF-8" in result.stderr
-    assert lab.requests == []
+def test_a_stray_byte_of_a_log_is_replaced(lab: "GuardedLab", run_cli: "RunCli") -> None:
+    result = run_cli("ask", env=lab.here("openai"), input=b"exit \xff 137")
+    assert result.exit_code == 0
+    assert lab.requests[0].json["messages"] == [{"role": "user", "content": "exit \N{REPLACEMENT CHARACTER} 137"}]
+
+
+def test_a_piped_log_stands_below_the_question(lab: "GuardedLab", process_env: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "faultmaven.cli", "ask", "Why did it die?"]
+    env = {**process_env, **lab.here("openai")}
+    subprocess.run(command, input="exit code 137\n", env=env, check=True, capture_output=True, text=True)
+    assert lab.requests[0].json["messages"] == [{"role": "user", "content": "Why did it die?\n\nexit code 137\n"}]
 
 
 def test_every_option_travels(lab: "GuardedLab", run_cli: "RunCli") -> None:

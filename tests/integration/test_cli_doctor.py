@@ -113,9 +113,9 @@ MISCONFIGURATIONS = {
     ),
     "a query in the base URL": (
         {"OPENAI_API_BASE": "https://host.invalid/v1?api-version=1"},
-        "openai",
+        "configuration",
         "problem",
-        "OPENAI_API_BASE",
+        "no ? and no #",
     ),
     "a local server without address": (
         {"LLM_FALLBACK_CHAIN": "ollama,openai"},
@@ -426,3 +426,27 @@ def test_the_text_tells_problem_remedy_and_verdict(run_cli: "RunCli") -> None:
     ]
     assert "1 thing is wrong." in result.stdout
     assert "\x1b" not in result.stdout
+
+
+def test_every_mistake_is_found_in_one_round(run_cli: "RunCli", tmp_path: Path) -> None:
+    (tmp_path / "rows.toml").write_text('[providers.groq]\nmodel_var = "GROQ_MODEL"\n')
+    wrong = {
+        "LLM_DEDLINE": "1",
+        "LLM_DEADLINE": "soon",
+        "OPENAI_API_KEY": "a b",
+        "CHAT_PROVIDER": "opnai",
+        "GROQ_API_BASE": "nope",
+        "LLM_PROVIDERS_FILE": "rows.toml",
+    }
+    report = examine(run_cli, env=wrong)
+    told = "\n".join(finding["text"] for finding in report["findings"])
+    for expected in (
+        "LLM_DEDLINE (process environment) is unknown",
+        "LLM_DEADLINE (process environment): must be a number",
+        "OPENAI_API_KEY (process environment) is no key",
+        "CHAT_PROVIDER (process environment) names an unknown provider 'opnai'",
+        "GROQ_API_BASE (process environment) is no address",
+        "provider 'groq' stands in two sources",
+        "'provider_class' is missing",
+    ):
+        assert expected in told

@@ -231,8 +231,8 @@ class TestWrongSources:
             "broken_llm:ROW does not (RuntimeError)",
             "OPENAI_API_KEY (argument) is no key that an HTTP header can carry. Copy the key again, without spaces, "
             "line breaks or quotation marks",
-            "GROQ_API_BASE (argument) is no address. Write it like https://api.groq.com/openai/v1, with http:// or "
-            "https:// in front",
+            "GROQ_API_BASE (argument) is no address. Write it like https://api.groq.com/openai/v1: http:// or https://, "
+            "no ? and no #",
             "CHAT_PROVIDER (argument) names an unknown provider 'opnai'; did you mean 'openai'?",
             "LLM_FALLBACK_CHAIN (argument) names an unknown provider 'grok'; did you mean 'groq'?",
         ]
@@ -393,7 +393,8 @@ class TestConfigured:
 
     def test_models_are_comma_separated_and_the_first_is_the_default(self) -> None:
         registry = registry_of(OPENAI_API_KEY="k", OPENAI_MODEL=" gpt-a, gpt-b ,,gpt-a")
-        assert registry.get_provider("openai").get_supported_models() == ["gpt-a", "gpt-b"]
+        listed = PROVIDER_SCHEMA["openai"]["models"]
+        assert registry.get_provider("openai").get_supported_models() == ["gpt-a", "gpt-b", *listed]
         assert registry.get_provider_status()["openai"]["model"] == "gpt-a"
 
     def test_the_rows_further_models_stand_behind(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -445,3 +445,36 @@ async def test_a_router_as_a_candidate_keeps_its_share() -> None:
             with pytest.raises(DeadlineExceededError):
                 await container.llm().generate("ping", deadline=24.0)
     assert clock.monotonic() == pytest.approx(14.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("claude-haiku-5-5", "anthropic"),
+        ("openai/gpt-oss-20b", "groq"),
+        ("gpt-6-luna", "openai"),
+        ("tomorrow-1", "openai"),
+    ],
+)
+async def test_a_vendors_model_finds_its_vendor_and_no_other(model: str, provider: str) -> None:
+    lab = FaultLab()
+    for name in ("openai", "anthropic", "groq"):
+        lab.script(name, *["server_error"] * 2)
+    env = lab.env("openai", "anthropic", "groq")
+    async with lab.client() as client, open_container(env, http_client=client) as container:
+        with pytest.raises(AllProvidersFailedError) as caught:
+            await container.llm().generate("ping", model=model)
+    sent = [(line.provider, line.model) for line in caught.value.attempts]
+    assert sent[0] == (provider, model)
+    assert model not in [other for _, other in sent[1:]]
+
+
+async def test_an_observer_that_raises_costs_nobody_an_answer() -> None:
+    def broken(event: Event) -> None:
+        raise ValueError("a metric failed")
+
+    reported: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["exception"]))
+    async with open_container(providers={"a": FakeProvider("one")}, observer=broken) as container:
+        assert (await container.llm().generate("ping")).content == "one"
+    assert [type(error) for error in reported] == [ValueError] * 3

@@ -371,3 +371,25 @@ def test_a_proxy_of_an_unknown_kind_is_named_at_open(variable: str) -> None:
 
     with pytest.raises(ConfigurationError, match=variable):
         create_container({variable: "socks5://proxy:1080"})
+
+
+@pytest.mark.parametrize(
+    ("url", "variable"),
+    [
+        ("https://vendor.invalid/v1", "HTTPS_PROXY"),
+        ("http://vendor.invalid/v1", "ALL_PROXY"),
+        ("http://localhost:8000", ""),
+        ("https://api.example.com/v1", ""),
+        ("http://[::1]:8000", ""),
+    ],
+)
+def test_it_is_known_whose_proxy_a_request_goes_through(url: str, variable: str) -> None:
+    proxies = ProxySettings(https="proxy:1", all="other:1", bypass=("example.com",))
+    assert proxies.variable_for(url) == variable
+
+
+async def test_a_proxy_that_refuses_is_blamed_and_not_the_vendor() -> None:
+    error = await failure("http://vendor.invalid", network=NetworkSettings(proxies=ProxySettings(http="127.0.0.1:9")))
+    assert "the proxy cannot be reached: the connection was refused" in str(error)
+    assert "HTTP_PROXY" in str(error)
+    assert "OPENAI_API_BASE" not in str(error)

@@ -1,6 +1,7 @@
 """The door: what is let in, and what is refused with which words."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,3 +75,13 @@ def test_an_unknown_option_is_named_with_its_nearest() -> None:
 
 def test_no_prompt_stands_in_the_repr_of_a_request() -> None:
     assert "secret words" not in repr(chat_request([Message.system("secret words"), Message.user("secret words")]))
+
+
+def test_a_part_that_is_neither_text_nor_image_is_named_and_not_dropped() -> None:
+    with pytest.raises(InvalidRequestError, match=r"prompt\[0\] holds a PosixPath"):
+        chat_request([Message.user("Explain this chart", Path("dash.png"))])  # type: ignore[arg-type]
+
+
+def test_a_role_that_is_none_is_named_with_its_nearest() -> None:
+    with pytest.raises(InvalidRequestError, match="has the role 'usr'; did you mean 'user'"):
+        chat_request([Message("usr", ("ping",))])  # type: ignore[arg-type]

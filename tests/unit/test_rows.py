@@ -261,3 +261,9 @@ class TestSpec:
         assert spec_from_row("acme", row("api_key_var"), "").key == "optional"
         assert spec_from_row("acme", row(key="optional"), "").key == "optional"
         assert spec_from_row("acme", row("api_key_var", "base_url_var"), "").variables == ("ACME_MODEL",)
+
+
+@pytest.mark.parametrize("headers", [{"a": "b\nc"}, {"x y": "1"}, {"x": "é"}, {"Content-Length": "3"}, {"x": 1}])
+def test_a_header_that_cannot_travel_is_a_fault_of_its_row(headers: dict[str, Any]) -> None:
+    (fault,) = row_faults("acme", row(headers=headers))
+    assert "'headers' must be a mapping of" in fault

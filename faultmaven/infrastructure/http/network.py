@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.settings import Settings
@@ -31,9 +32,28 @@ class ProxySettings:
             return {}
         return routes | {pattern: "" for host in (*LOOPBACK, *self.bypass) for pattern in _patterns(host)}
 
+    def variable_for(self, url: str) -> str:
+        """Return the variable whose proxy a request to `url` goes through, "" when it goes there directly."""
+        parts = urlsplit(url)
+        own, name = (self.https, "HTTPS_PROXY") if parts.scheme == "https" else (self.http, "HTTP_PROXY")
+        patterns = {pattern.removeprefix("all://") for host in (*LOOPBACK, *self.bypass) for pattern in _patterns(host)}
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        direct = "*" in self.bypass or any(host == p or (p.startswith("*.") and host.endswith(p[1:])) for p in patterns)
+        if direct or not (own or self.all):
+            return ""
+        return name if own else "ALL_PROXY"
+
 
 def _with_scheme(proxy: str) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _patterns(host: str) -> tuple[str, ...]:
@@ -70,10 +90,10 @@ def network_settings(settings: Settings) -> NetworkSettings:
         ("HTTPS_PROXY", settings.https_proxy),
         ("ALL_PROXY", settings.all_proxy),
     ):
-        if proxy and not _with_scheme(proxy).startswith(("http://", "https://")):
+        if proxy and not _is_proxy(_with_scheme(proxy)):
             raise ConfigurationError(
-                f"{variable} names a proxy of a kind that is not spoken here",
-                advice="Use a proxy whose address begins with http:// or https://.",
+                f"{variable} is no address of a proxy that can be spoken to",
+                advice="Write it like http://proxy.example:3128; socks proxies are not spoken to.",
             )
     proxies = ProxySettings(settings.http_proxy, settings.https_proxy, settings.all_proxy, settings.no_proxy)
     return NetworkSettings(settings.ssl_cert_file or settings.ssl_cert_dir, proxies)

@@ -74,6 +74,10 @@ class HTTPTransport:
             raise _timeout_error(sent, progress.phase, timeout) from None
         except FAILURES as error:
             mapped = _transport_error(sent, error, progress.phase, timeout)
+            proxy = self._network.proxies.variable_for(sent.url)
+            if proxy and mapped.phase in ("connect", "dns"):
+                mapped.problem = f"the proxy cannot be reached: {mapped.problem}"
+                mapped.advice = f"Check {proxy} and NO_PROXY."
             raise mapped from _without_frames(error)
 
     async def aclose(self) -> None:

@@ -68,14 +68,15 @@ def test_limit_goes_by_the_dialects_name(dialect: str) -> None:
     assert _at(body_for(dialect, replace(ASKED, max_tokens=17)), LIMITS[dialect]) == 17
 
 
-@pytest.mark.parametrize("dialect", ["anthropic-messages", "llamacpp-completion", "tgi-generate"])
+@pytest.mark.parametrize("dialect", ["anthropic-messages", "llamacpp-completion"])
 def test_required_limit_is_the_configured_one_when_the_caller_sets_none(dialect: str) -> None:
     """LLM_MAX_TOKENS is sent where a vendor demands a limit, and nowhere else."""
     assert _at(body_for(dialect, ASKED, default_max_tokens=321), LIMITS[dialect]) == 321
 
 
 @pytest.mark.parametrize(
-    "dialect", ["openai-chat", "openai-responses", "gemini-generate-content", "cohere-v2-chat", "ollama-native"]
+    "dialect",
+    ["openai-chat", "openai-responses", "gemini-generate-content", "cohere-v2-chat", "ollama-native", "tgi-generate"],
 )
 def test_optional_limit_is_not_sent_when_the_caller_sets_none(dialect: str) -> None:
     """None means the vendor's default."""

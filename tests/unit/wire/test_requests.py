@@ -34,7 +34,7 @@ SINGLE: dict[str, Any] = {
     "llamacpp-completion": {"prompt": "Say hi", "n_predict": 8192, "stream": False},
     "tgi-generate": {
         "inputs": "Say hi",
-        "parameters": {"max_new_tokens": 8192, "return_full_text": False, "details": True},
+        "parameters": {"return_full_text": False, "details": True},
     },
 }
 

@@ -1,7 +1,7 @@
 """ProviderRegistry: which providers there are, which are configured, and the generation that is in force."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -62,6 +62,7 @@ class Sources:
 
     environment: Environment
     settings: Settings
+    faults: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +227,8 @@ class ProviderRegistry:
 
     def _build(self, run_time_rows: Mapping[str, Any]) -> _State:
         sources = self._load()
-        faults: list[str] = []
-        sourced = list(self._sourced(sources.settings, run_time_rows))
+        faults = list(sources.faults)
+        sourced = list(self._sourced(sources.settings, run_time_rows, faults))
         specs = self._specs(sourced, faults)
         named = {name for name in sources.settings.role_providers.values() if name}
         named.update(sources.settings.fallback_chain)
@@ -236,7 +237,9 @@ class ProviderRegistry:
         routes = self._routes(rows, providers, sources.settings, faults)
         faults += _wrong_names(sources, {*specs, *(str(row.name) for row in sourced)}, missing)
         if faults:
-            raise faults_error("the configuration", list(dict.fromkeys(faults)))
+            error = faults_error("the configuration", list(dict.fromkeys(faults)))
+            error.warnings = self._warnings(sources.environment, specs.values())
+            raise error
         generation = build_generation(routes, missing, [row.spec for row in rows.values()], sources.settings)
         return _State(sources, rows, providers, generation, self._warnings(sources.environment, specs.values()))
 
@@ -250,25 +253,29 @@ class ProviderRegistry:
     def _specs(self, rows: Iterable[SourcedRow], faults: list[str]) -> dict[str, ProviderSpec]:
         """Return a spec for every sound row; take every fault of the others, and every clash between sources."""
         specs: dict[str, ProviderSpec] = {}
+        first: dict[Any, str] = {}
         for sourced in rows:
             name, row, source = sourced.name, sourced.row, sourced.source
             wrong = row_faults(name, row, source)
-            if wrong:
-                faults += wrong
-            elif name in specs:
-                faults.append(f"provider {name!r} stands in two sources: {specs[name].source} and {source}")
-            else:
+            faults += wrong
+            if name in first:
+                faults.append(f"provider {name!r} stands in two sources: {first[name]} and {source}")
+            elif not wrong:
                 specs[name] = spec_from_row(name, row, source)
+            first.setdefault(name, source)
         for name, provider in self._given.items():
             faults += port_faults(name, provider)
             specs.setdefault(name, spec_of_given(name, provider))
         return specs
 
-    def _sourced(self, settings: Settings, run_time_rows: Mapping[str, Any]) -> Iterator[SourcedRow]:
+    def _sourced(self, settings: Settings, run_time_rows: Mapping[str, Any], faults: list[str]) -> Iterator[SourcedRow]:
         if not self._only_given:
             yield from (SourcedRow(name, row, "PROVIDER_SCHEMA") for name, row in list(self._schema.items()))
             if settings.providers_file:
-                yield from rows_of_file(settings.providers_file, self._classes())
+                try:
+                    yield from rows_of_file(settings.providers_file, self._classes())
+                except ConfigurationError as error:
+                    faults.append(str(error))
             yield from rows_of_packages()
         yield from (SourcedRow(name, row, "register_provider") for name, row in run_time_rows.items())
 

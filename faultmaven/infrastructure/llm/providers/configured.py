@@ -60,7 +60,7 @@ def _base_url(spec: ProviderSpec, environment: Environment) -> str:
     if found and not is_address(address):
         raise ConfigurationError(
             f"{spec.base_url_var} ({found.source}) is no address",
-            advice=f"Write it like {spec.default_base_url or 'https://host/v1'}, with http:// or https:// in front.",
+            advice=f"Write it like {spec.default_base_url or 'https://host/v1'}: http:// or https://, no ? and no #.",
         )
     return address
 
@@ -87,7 +87,7 @@ def row_entries(row: ConfiguredRow, environment: Environment) -> list[ConfigEntr
         found = environment.find_secret(spec.api_key_var)
         value = "set" if found else "unset"
         entries.append(_entry(spec, spec.api_key_var, value, environment, source=found.source if found else ""))
-    entries.append(_entry(spec, spec.model_var, ", ".join(config.models), environment))
+    entries.append(_entry(spec, spec.model_var, environment.get(spec.model_var) or spec.default_model, environment))
     if spec.base_url_var:
         entries.append(_entry(spec, spec.base_url_var, without_credentials(config.base_url), environment))
     return entries

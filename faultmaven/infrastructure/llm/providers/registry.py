@@ -1,7 +1,8 @@
 """The providers that ship, and the process-wide registry.
 
 To add a provider, add an entry to `PROVIDER_SCHEMA`; nothing else needs an edit. docs/adding-a-provider.md tells what
-each field means. Endpoints and default models: wire reference of 2026-11-23.
+each field means. Endpoints and models: wire reference of 2026-11-23. `models` names those beside the default, so that a
+model that a caller asks for finds the vendor it is of.
 """
 
 import functools
@@ -15,7 +16,7 @@ from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus, Sources
 from faultmaven.infrastructure.llm.providers.spec import SchemaRow
 from faultmaven.infrastructure.logging import get_logger
-from faultmaven.infrastructure.settings import load_settings, read_environment
+from faultmaven.infrastructure.settings import check_settings, read_environment
 from faultmaven.ports.clock import Clock
 
 from .anthropic_provider import AnthropicProvider
@@ -42,6 +43,17 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "base_url_var": "OPENAI_API_BASE",
         "default_base_url": "https://api.openai.com/v1",
         "default_model": "gpt-6.2-sol",
+        "models": [
+            "gpt-6.2-astra",
+            "gpt-6.1-sol",
+            "gpt-6-astra",
+            "gpt-6-sol",
+            "gpt-6-luna",
+            "gpt-5.6-sol",
+            "gpt-5.6-terra",
+            "gpt-5.6-luna",
+            "gpt-5.4-mini",
+        ],
         "provider_class": OpenAIProvider,
         "dialect": "openai-chat/openai",
         "max_retries": 3,
@@ -54,6 +66,7 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "base_url_var": "ANTHROPIC_API_BASE",
         "default_base_url": "https://api.anthropic.com/v1",
         "default_model": "claude-sonnet-5-5",
+        "models": ["claude-opus-5-5", "claude-haiku-5-5", "claude-haiku-4-5"],
         "provider_class": AnthropicProvider,
         "max_retries": 3,
         "timeout": 60,
@@ -65,6 +78,13 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "base_url_var": "GEMINI_API_BASE",
         "default_base_url": "https://generativelanguage.googleapis.com/v1beta",
         "default_model": "gemini-3.8-flash",
+        "models": [
+            "gemini-4-argon",
+            "gemini-3.1-pro-preview",
+            "gemini-3.5-flash-lite",
+            "gemini-2.5-pro",
+            "gemini-2.5-flash",
+        ],
         "provider_class": GeminiProvider,
         "max_retries": 3,
         "timeout": 60,
@@ -76,6 +96,7 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "base_url_var": "COHERE_API_BASE",
         "default_base_url": "https://api.cohere.com/v2",
         "default_model": "command-a-plus-05-2026",
+        "models": ["command-a-03-2025", "command-r7b-12-2024"],
         "provider_class": CohereProvider,
         "max_retries": 3,
         "timeout": 60,
@@ -99,6 +120,7 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "base_url_var": "GROQ_API_BASE",
         "default_base_url": "https://api.groq.com/openai/v1",
         "default_model": "openai/gpt-oss-120b",
+        "models": ["openai/gpt-oss-20b", "qwen/qwen3.8-27b"],
         "provider_class": OpenAIProvider,
         "dialect": "openai-chat/groq",
         "max_retries": 3,
@@ -135,6 +157,7 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "base_url_var": "MISTRAL_API_BASE",
         "default_base_url": "https://api.mistral.ai/v1",
         "default_model": "mistral-medium-latest",
+        "models": ["mistral-large-latest", "mistral-small-latest"],
         "provider_class": OpenAIProvider,
         "dialect": "openai-chat/mistral",
         "max_retries": 3,
@@ -147,6 +170,7 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "base_url_var": "DEEPSEEK_API_BASE",
         "default_base_url": "https://api.deepseek.com",
         "default_model": "deepseek-v4-flash",
+        "models": ["deepseek-flash", "deepseek-v4-pro"],
         "provider_class": OpenAIProvider,
         "dialect": "openai-chat/deepseek",
         "max_retries": 3,
@@ -159,6 +183,7 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "base_url_var": "XAI_API_BASE",
         "default_base_url": "https://api.x.ai/v1",
         "default_model": "grok-4.7",
+        "models": ["grok-4.6", "grok-4.5", "grok-4.3"],
         "provider_class": OpenAIProvider,
         "dialect": "openai-chat/xai",
         "max_retries": 3,
@@ -343,7 +368,7 @@ def _exported_classes() -> dict[str, type[Any]]:
 def read_sources(env: Mapping[str, str] | None = None) -> Sources:
     """Read environment and settings; see `read_environment` for what is read."""
     environment = read_environment(env)
-    return Sources(environment, load_settings(environment))
+    return Sources(environment, *check_settings(environment))
 
 
 @functools.cache

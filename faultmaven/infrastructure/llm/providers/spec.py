@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
@@ -96,13 +97,13 @@ def _is_variable(value: Any) -> str:
 
 
 def is_address(address: str) -> bool:
-    """Return whether `address` is a whole http:// or https:// address."""
+    """Return whether `address` is a whole http:// or https:// address that routes can be appended to."""
     try:
         parts = urlsplit(address)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return sound and not any(character.isspace() for character in address)
+    return sound and not any(character.isspace() or character in "?#" for character in address)
 
 
 def _is_base_url(value: Any) -> str:
@@ -152,8 +153,14 @@ def _are_capabilities(value: Any) -> str:
 
 
 def _are_headers(value: Any) -> str:
-    fits = isinstance(value, Mapping) and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items())
-    return "" if fits else "a mapping of strings to strings"
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
+        return "a mapping of strings to strings"
+    for name, text in value.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or not (text.isascii() and text.isprintable()):
+            return f"a mapping of HTTP headers; {name!r} cannot travel as one"
+        if name.lower() in ("content-length", "host", "transfer-encoding", "connection"):
+            return f"a mapping of HTTP headers; {name!r} is the HTTP client's own"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from faultmaven.domain.errors import (
     ContextLengthError,
     LLMError,
     ModelNotFoundError,
+    ProviderConfigurationError,
     ProviderUnavailableError,
     QuotaExceededError,
     RateLimitError,
@@ -117,7 +118,14 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         ContextLengthError, "anthropic 5 [3p]", _on(400), dialect="anthropic-messages", phrase="prompt is too long"
     ),
     ErrorRule(ContextLengthError, "cohere 5", _on(400), dialect="cohere-v2-chat", phrase="too many tokens"),
+    ErrorRule(ContextLengthError, "openai-chat 5 [3p]", _on(400), phrase="exceeds the context window"),
+    ErrorRule(ContextLengthError, "vLLM's sentence, which others copy [3p]", _on(400), phrase="maximum context length"),
+    ErrorRule(ContextLengthError, "TGI's sentence [3p]", _on(422), ("validation",), phrase="`inputs` tokens"),
+    ErrorRule(
+        ContextLengthError, "Gemini's sentence [3p]", _on(400), dialect="gemini-generate-content", phrase="token count"
+    ),
     ErrorRule(ContextLengthError, "413 everywhere", _on(413)),
+    ErrorRule(ProviderConfigurationError, "RFC 9110, 15.5.8: a proxy wants to be told who asks", _on(407)),
     # Rate, load and trouble that arrive as codes, also inside a 200; a 401 or 404 stays what its status says.
     ErrorRule(RateLimitError, "openai-chat 5", _PASSING, ("slow_down", "rate_limit_exceeded", "rate_limit_error")),
     ErrorRule(ProviderUnavailableError, "anthropic 5", _PASSING, ("overloaded_error", "api_error", "timeout_error")),

@@ -13,6 +13,7 @@ from faultmaven.domain.errors import (
     LLMError,
     MalformedResponseError,
     ModelNotFoundError,
+    ProviderConfigurationError,
     ProviderUnavailableError,
     QuotaExceededError,
     RateLimitError,
@@ -191,6 +192,7 @@ _PROBLEMS: dict[type[LLMError], str] = {
     ModelNotFoundError: "the vendor does not know the model, or does not serve it for this key",
     ContextLengthError: "the prompt is larger than this model or this route takes",
     RejectedRequestError: "the vendor refused the request as it is",
+    ProviderConfigurationError: "the proxy wants a user and a password",
     ContentBlockedError: "the vendor's safety filter or the model itself refused",
     RateLimitError: "too many requests or tokens for now",
 }
@@ -218,6 +220,8 @@ def _advice(kind: type[LLMError], origin: Origin) -> str:
         return f"Check the provider's documentation for exact model names{variable}."
     if kind is WrongEndpointError:
         return f"Check if {origin.base_url_var or 'the base URL'} is set correctly."
+    if kind is ProviderConfigurationError:
+        return "Write them into the address in HTTPS_PROXY or HTTP_PROXY."
     return ""
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from faultmaven.domain.chat import ChatRequest, StopReason
+from faultmaven.domain.errors import ContextLengthError
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
@@ -13,7 +14,7 @@ from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import count, read_object, required_text, string_or_empty
 from faultmaven.infrastructure.llm.wire.requests import bearer, get, post, root_of
-from faultmaven.infrastructure.llm.wire.transcript import transcript
+from faultmaven.infrastructure.llm.wire.transcript import transcript, transcript_notes
 
 DIALECT = "llamacpp-completion"
 FEATURES = frozenset({"turns", "seed"})
@@ -39,7 +40,8 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> W
         body["stop"] = list(request.stop)
     if request.seed is not None:
         body["seed"] = request.seed
-    return post(config, DIALECT, f"{_root(config)}/completion", bearer(config), body, request, model)
+    url = f"{_root(config)}/completion"
+    return post(config, DIALECT, url, bearer(config), body, request, model, transcript_notes(request))
 
 
 def _root(config: ProviderConfig) -> str:
@@ -50,6 +52,13 @@ def parse_response(reply: WireReply) -> Answer:
     """Read a completion; see `Wire.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
+    if data.get("truncated") is True:
+        raise ContextLengthError(
+            "the server cut the prompt to its context, so the answer is to another question",
+            provider=reply.request.origin.provider,
+            model=reply.request.model,
+            status=reply.status,
+        )
     prompt, output = count(data.get("tokens_evaluated")), count(data.get("tokens_predicted"))
     return Answer(
         content=required_text(reply, data, "content"),

@@ -6,7 +6,6 @@ from faultmaven.domain.chat import ChatRequest, StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, output_limit
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
@@ -19,7 +18,7 @@ from faultmaven.infrastructure.llm.wire.reading import (
     string_or_empty,
 )
 from faultmaven.infrastructure.llm.wire.requests import bearer, get, post, root_of
-from faultmaven.infrastructure.llm.wire.transcript import transcript
+from faultmaven.infrastructure.llm.wire.transcript import transcript, transcript_notes
 
 DIALECT = "tgi-generate"
 FEATURES = frozenset({"turns", "seed"})
@@ -35,12 +34,9 @@ STOP_REASONS = {
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
     """Return the POST to `{root}/generate`. A temperature of 0 is sent as greedy decoding, which it means."""
-    limit = request.max_tokens
-    parameters: dict[str, Any] = {
-        "max_new_tokens": limit if limit is not None else output_limit(config.default_max_tokens, UNKNOWN_MODEL),
-        "return_full_text": False,
-        "details": True,
-    }
+    parameters: dict[str, Any] = {"return_full_text": False, "details": True}
+    if request.max_tokens is not None:
+        parameters["max_new_tokens"] = request.max_tokens
     if request.temperature == 0:
         parameters["do_sample"] = False
     elif request.temperature is not None:
@@ -51,7 +47,8 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> W
     if request.seed is not None:
         parameters["seed"] = request.seed
     body = {"inputs": transcript(request), "parameters": parameters}
-    return post(config, DIALECT, f"{_root(config)}/generate", bearer(config), body, request, model)
+    url = f"{_root(config)}/generate"
+    return post(config, DIALECT, url, bearer(config), body, request, model, transcript_notes(request))
 
 
 def _root(config: ProviderConfig) -> str:

@@ -14,3 +14,10 @@ def transcript(request: ChatRequest) -> str:
         return "\n\n".join(text for text in (request.system, turns[0].text) if text)
     lines = [f"{turn.role.capitalize()}: {turn.text}" for turn in turns]
     return "\n\n".join([*([request.system] if request.system else []), *lines, "Assistant:"])
+
+
+def transcript_notes(request: ChatRequest) -> tuple[str, ...]:
+    """Return the ledger's note for a conversation that was written out."""
+    if len(request.messages) == 1:
+        return ()
+    return ("the turns were written out as one prompt: this route takes no messages and applies no chat template",)
