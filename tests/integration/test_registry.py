@@ -231,8 +231,8 @@ class TestWrongSources:
             "broken_llm:ROW does not (RuntimeError)",
             "OPENAI_API_KEY (argument) is no key that an HTTP header can carry. Copy the key again, without spaces, "
             "line breaks or quotation marks",
-            "GROQ_API_BASE (argument) is no address. Write it like https://api.groq.com/openai/v1: http:// or https://, "
-            "no ? and no #",
+            "GROQ_API_BASE (argument) is no address. Write it like https://api.groq.com/openai/v1: http:// or "
+            "https://, no ? and no #",
             "CHAT_PROVIDER (argument) names an unknown provider 'opnai'; did you mean 'openai'?",
             "LLM_FALLBACK_CHAIN (argument) names an unknown provider 'grok'; did you mean 'groq'?",
         ]
