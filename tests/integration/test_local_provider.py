@@ -194,17 +194,26 @@ def test_detection_is_shared_within_a_loop_and_kept_across_loops() -> None:
 
 
 class SlowServer(Server):
-    """Answers each prompt after a while, as models do; 404 comes at once."""
+    """Says 404 at once, and answers prompts only when all ten of them are there."""
+
+    def __init__(self, routes: Routes) -> None:
+        super().__init__(routes)
+        self.arrived = 0
+        self.all_here = asyncio.Event()
 
     async def handle(self, request: httpx.Request) -> httpx.Response:
         if request.url.path in self.routes:
-            await asyncio.sleep(0.4)
+            self.arrived += 1
+            if self.arrived == 10:
+                self.all_here.set()
+            await self.all_here.wait()
         return await super().handle(request)
 
 
-async def test_first_calls_do_not_wait_for_a_whole_answer_of_another() -> None:
+async def test_first_calls_do_not_wait_for_a_whole_answer_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.local_provider.PATIENCE_SECONDS", 0.01)
     server = SlowServer({"/api/chat": OLLAMA})
-    env = {"LOCAL_LLM_BASE_URL": "http://localhost:8000", "LOCAL_LLM_MODEL": "m", "LLM_REQUEST_TIMEOUT": "0.75"}
+    env = {"LOCAL_LLM_BASE_URL": "http://localhost:8000", "LOCAL_LLM_MODEL": "m", "LLM_REQUEST_TIMEOUT": "20"}
     async with server.client() as client, open_container(env, http_client=client) as container:
         responses = await asyncio.gather(*(container.llm().generate(f"ping {n}") for n in range(10)))
     assert {response.content for response in responses} == {"ollama"}
