@@ -18,7 +18,8 @@ from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, Sources
 from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
 from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
-from faultmaven.infrastructure.settings import ConfigEntry, Environment, Settings
+from faultmaven.infrastructure.provenance import ConfigEntry
+from faultmaven.infrastructure.settings import Environment, Settings
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMProvider
 from faultmaven.ports.observer import Observer

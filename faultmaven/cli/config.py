@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from faultmaven import Container
-    from faultmaven.infrastructure.settings import ConfigEntry
+    from faultmaven.infrastructure.provenance import ConfigEntry
 
 
 @click.command("config", short_help="Show what holds, and where it came from.")

@@ -7,7 +7,8 @@ import dotenv
 
 from faultmaven import create_container
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
-from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES, Settings, load_settings, read_environment, show
+from faultmaven.infrastructure.provenance import show
+from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES, Settings, load_settings, read_environment
 
 EXAMPLE = (Path(__file__).parents[2] / ".env.example").read_text("utf-8")
 ASSIGNMENT = re.compile(r"^# ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)

@@ -10,6 +10,7 @@ import faultmaven
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES, environment_warnings
 from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA, read_sources
+from faultmaven.infrastructure.provenance import settings_entries
 from faultmaven.infrastructure.settings import (
     VARIABLES,
     Environment,
@@ -18,7 +19,6 @@ from faultmaven.infrastructure.settings import (
     Settings,
     load_settings,
     read_environment,
-    settings_entries,
 )
 
 ROW_VARIABLES = [

@@ -1,7 +1,7 @@
 """ProviderRegistry: which providers there are, which are configured, and the generation that is in force."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -13,6 +13,7 @@ from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, configure, row_entries
 from faultmaven.infrastructure.llm.providers.generation import build_generation, build_route
+from faultmaven.infrastructure.llm.providers.named import wrong_names
 from faultmaven.infrastructure.llm.providers.sources import SourcedRow, rows_of_file, rows_of_packages
 from faultmaven.infrastructure.llm.providers.spec import (
     ProviderSpec,
@@ -21,19 +22,14 @@ from faultmaven.infrastructure.llm.providers.spec import (
     spec_from_row,
     spec_of_given,
 )
+from faultmaven.infrastructure.provenance import ConfigEntry, settings_entries, without_credentials
 from faultmaven.infrastructure.settings import (
-    ARGUMENT,
-    ConfigEntry,
     Environment,
     Settings,
     faults_error,
-    settings_entries,
-    without_credentials,
 )
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMProvider
-
-LONGEST_SHOWN_NAME = 24
 
 
 class ProviderStatus(TypedDict):
@@ -235,7 +231,9 @@ class ProviderRegistry:
         rows = self._configured(specs, sources, named, faults)
         providers, missing = self._providers(rows, faults)
         routes = self._routes(rows, providers, sources.settings, faults)
-        faults += _wrong_names(sources, {*specs, *(str(row.name) for row in sourced)}, missing)
+        faults += wrong_names(
+            sources.settings, sources.environment, {*specs, *(str(row.name) for row in sourced)}, missing
+        )
         if faults:
             error = faults_error("the configuration", list(dict.fromkeys(faults)))
             error.warnings = self._warnings(sources.environment, specs.values())
@@ -333,29 +331,3 @@ class ProviderRegistry:
         if issubclass(made, BaseLLMProvider):
             return made.create(row.config, self._transport, self._clock)
         return made(row.config)
-
-
-def _named(settings: Settings) -> Iterator[tuple[str, str, bool]]:
-    """Give each variable that names a provider, with the name, and whether it must be configured."""
-    for role, name in settings.role_providers.items():
-        if name:
-            yield f"{role.upper()}_PROVIDER", name, True
-    for name in settings.fallback_chain:
-        yield "LLM_FALLBACK_CHAIN", name, False
-
-
-def _wrong_names(sources: Sources, known: Collection[str], missing: Mapping[str, str]) -> Iterator[str]:
-    """Give a sentence for each setting that names nobody, or a primary that is not configured."""
-    for variable, name, must_be_configured in _named(sources.settings):
-        where = f"{variable} ({_source_of(variable, name, sources.environment)})"
-        if name not in known:
-            # A long value is no name; it may be a key, pasted into the wrong line.
-            shown = repr(name) if len(name) <= LONGEST_SHOWN_NAME else f"of {len(name)} characters"
-            yield f"{where} names an unknown provider {shown}{did_you_mean(name, known)}"
-        elif must_be_configured and name in missing:
-            yield f"{where} names {name!r}, which is not configured: {missing[name]}"
-
-
-def _source_of(variable: str, name: str, environment: Environment) -> str:
-    found = environment.find(variable)
-    return found.source if found and name in found.value else ARGUMENT

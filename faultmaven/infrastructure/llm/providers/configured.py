@@ -7,7 +7,8 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.http.types import Headers
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.spec import ProviderSpec, is_address
-from faultmaven.infrastructure.settings import ConfigEntry, Environment, Settings, without_credentials
+from faultmaven.infrastructure.provenance import ConfigEntry, without_credentials
+from faultmaven.infrastructure.settings import Environment, Settings
 
 DEFAULT = "default of the row"
 
