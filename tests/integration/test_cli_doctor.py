@@ -450,3 +450,19 @@ def test_every_mistake_is_found_in_one_round(run_cli: "RunCli", tmp_path: Path) 
         "'provider_class' is missing",
     ):
         assert expected in told
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+@pytest.mark.parametrize("probe", [(), ("--probe",)])
+def test_no_secret_is_shown(run_cli: "RunCli", more: tuple[str, ...], probe: tuple[str, ...]) -> None:
+    planted = "Zq7wXk2pLm9vRt4yBn6c"
+    env = {
+        "OPENAI_API_KEY": planted,
+        "OPENAI_API_BASE": f"http://me:{planted}@127.0.0.1:9/v1",
+        "GROQ_API_KEY": f"{planted} with a space",
+        "LLM_DEADLINE": planted,
+    }
+    for variables in (env, {name: value for name, value in env.items() if name.startswith("OPENAI")}):
+        result = run_cli("doctor", *probe, *more, env=variables)
+        assert result.exit_code == 1 or not probe
+        assert planted[:8] not in result.output
