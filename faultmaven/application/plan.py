@@ -68,6 +68,11 @@ class Generation:
     confidence_threshold: float = 0.0
     not_configured: str = ""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Every provider there is, configured or not."""
+        return frozenset((*self.routes, *self.missing))
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -184,8 +189,7 @@ def _missing(name: str, generation: Generation) -> str:
     try:
         return generation.missing[name]
     except KeyError:
-        known = {*generation.routes, *generation.missing}
-        raise ConfigurationError(f"unknown provider {name!r}{did_you_mean(name, known)}") from None
+        raise ConfigurationError(f"unknown provider {name!r}{did_you_mean(name, generation.names)}") from None
 
 
 def _candidate(route: Route, request: ChatRequest, *, primary: bool) -> Candidate:
@@ -247,9 +251,9 @@ def _unfit(route: Route, wanted: Iterable[str]) -> str:
 def _check_extra(request: ChatRequest, generation: Generation) -> None:
     """Refuse vendor fields for a provider that is none: they would be lost without a word."""
     for name in request.extra:
-        if name not in generation.routes and name not in generation.missing:
-            known = {*generation.routes, *generation.missing}
-            raise InvalidRequestError(f"extra names an unknown provider {name!r}{did_you_mean(name, known)}")
+        if name not in generation.names:
+            hint = did_you_mean(name, generation.names)
+            raise InvalidRequestError(f"extra names an unknown provider {name!r}{hint}")
 
 
 def _nobody(generation: Generation, skipped: list[Skipped], pinned: str | None) -> LLMError:

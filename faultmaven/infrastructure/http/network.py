@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from faultmaven.domain.errors import ConfigurationError
+from faultmaven.infrastructure.http.types import names_a_server
 from faultmaven.infrastructure.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -48,14 +49,6 @@ def _with_scheme(proxy: str) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _is_proxy(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
 def _patterns(host: str) -> tuple[str, ...]:
     """Return the patterns for a NO_PROXY entry: `example.com` and `.example.com` cover their subdomains too."""
     if "://" in host:
@@ -90,7 +83,7 @@ def network_settings(settings: Settings) -> NetworkSettings:
         ("HTTPS_PROXY", settings.https_proxy),
         ("ALL_PROXY", settings.all_proxy),
     ):
-        if proxy and not _is_proxy(_with_scheme(proxy)):
+        if proxy and not names_a_server(_with_scheme(proxy)):
             raise ConfigurationError(
                 f"{variable} is no address of a proxy that can be spoken to",
                 advice="Write it like http://proxy.example:3128; socks proxies are not spoken to.",

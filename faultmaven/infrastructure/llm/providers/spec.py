@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
-from urllib.parse import urlsplit
 
 from faultmaven.domain.names import did_you_mean
+from faultmaven.infrastructure.http.types import names_a_server
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS
 
@@ -98,12 +98,7 @@ def _is_variable(value: Any) -> str:
 
 def is_address(address: str) -> bool:
     """Return whether `address` is a whole http:// or https:// address that routes can be appended to."""
-    try:
-        parts = urlsplit(address)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return sound and not any(character.isspace() or character in "?#" for character in address)
+    return names_a_server(address) and not any(character.isspace() or character in "?#" for character in address)
 
 
 def _is_base_url(value: Any) -> str:

@@ -12,7 +12,7 @@ from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer
-from faultmaven.infrastructure.llm.wire.reading import count, read_object, required_text, string_or_empty
+from faultmaven.infrastructure.llm.wire.reading import count, read_object, reply_facts, required_text, string_or_empty
 from faultmaven.infrastructure.llm.wire.requests import bearer, get, post, root_of
 from faultmaven.infrastructure.llm.wire.transcript import transcript, transcript_notes
 
@@ -53,12 +53,8 @@ def parse_response(reply: WireReply) -> Answer:
     data = read_object(reply)
     raise_for_error_body(reply, data)
     if data.get("truncated") is True:
-        raise ContextLengthError(
-            "the server cut the prompt to its context, so the answer is to another question",
-            provider=reply.request.origin.provider,
-            model=reply.request.model,
-            status=reply.status,
-        )
+        problem = "the server cut the prompt to its context, so the answer is to another question"
+        raise ContextLengthError(problem, **reply_facts(reply))
     prompt, output = count(data.get("tokens_evaluated")), count(data.get("tokens_predicted"))
     return Answer(
         content=required_text(reply, data, "content"),

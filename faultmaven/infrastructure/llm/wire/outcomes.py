@@ -9,7 +9,7 @@ from faultmaven.infrastructure.http.types import WireReply
 from faultmaven.infrastructure.llm.wire.reading import (
     object_or_empty,
     objects,
-    request_id,
+    reply_facts,
     string_or_empty,
     tool_call,
 )
@@ -32,14 +32,9 @@ def stop_reason(
 
 def failed_answer(reply: WireReply, code: str, kind: type[ProviderError] = ProviderError) -> ProviderError:
     """Return the error for an answer that the vendor ended with a failure under HTTP 200."""
-    return kind(
-        "the vendor ended the answer with an error",
-        provider=reply.request.origin.provider,
-        model=reply.request.model,
-        status=reply.status,
-        code=code,
-        request_id=request_id(reply),
-    )
+    facts = reply_facts(reply)
+    facts["code"] = code
+    return kind("the vendor ended the answer with an error", **facts)
 
 
 def function_calls(value: Any) -> tuple[ToolCall, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import pydantic_core
 
 from faultmaven.domain.chat import ToolCall
-from faultmaven.domain.errors import MalformedResponseError
+from faultmaven.domain.errors import ErrorFacts, MalformedResponseError
 from faultmaven.infrastructure.http.types import Json, WireReply
 
 MAX_COUNT = 10**15
@@ -56,16 +56,20 @@ def _describe_non_json(reply: WireReply) -> str:
 
 def malformed(reply: WireReply, problem: str) -> MalformedResponseError:
     """Return the error for a reply of the wrong shape."""
-    origin = reply.request.origin
-    variable = origin.base_url_var
-    return MalformedResponseError(
-        problem,
-        provider=origin.provider,
-        model=reply.request.model,
-        status=reply.status,
-        request_id=request_id(reply),
-        advice=f"Check if {variable} points at the vendor's API." if variable else "",
-    )
+    facts = reply_facts(reply)
+    variable = reply.request.origin.base_url_var
+    facts["advice"] = f"Check if {variable} points at the vendor's API." if variable else ""
+    return MalformedResponseError(problem, **facts)
+
+
+def reply_facts(reply: WireReply) -> ErrorFacts:
+    """Return what every error over a reply says of it: who was asked for what, the status and the vendor's id."""
+    return {
+        "provider": reply.request.origin.provider,
+        "model": reply.request.model,
+        "status": reply.status,
+        "request_id": request_id(reply),
+    }
 
 
 def kind(value: Any) -> str:
