@@ -16,7 +16,22 @@ import faultmaven
 from faultmaven.cli.output import console, json_option, print_json, styled
 from faultmaven.cli.session import logging_set_aside
 from faultmaven.domain.errors import LLMError
-from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
+from faultmaven.domain.events import (
+    AttemptEnded,
+    AttemptStarted,
+    BreakerChanged,
+    CacheAnswered,
+    CallAnswered,
+    CallFailed,
+    CallShared,
+    ConfigurationReloaded,
+    Event,
+    FellBack,
+    HedgeStarted,
+    ProviderSkipped,
+    ReloadRefused,
+    RetryScheduled,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -175,6 +190,23 @@ def narrate(event: Event) -> tuple[str, str]:
                 f"the call failed ({event.reason}) after {len(event.attempts)} attempts, {event.duration:.3f} s",
                 "red",
             )
+        case RetryScheduled():
+            return f"{event.provider} is asked again in {event.delay:.3g} s ({event.reason})", "yellow"
+        case ProviderSkipped():
+            return f"{event.provider} is left alone: {event.reason}", "yellow"
+        case HedgeStarted():
+            return f"{event.provider} is slow, {event.successor} is asked beside it", "yellow"
+        case BreakerChanged():
+            left_alone = f" for {event.seconds:.3g} s" if event.phase == "open" else ""
+            return f"the breaker of {event.provider} is {event.phase}{left_alone}", "yellow"
+        case CallShared():
+            return "the call waits for an identical one", ""
+        case CacheAnswered():
+            return f"the answer of {event.provider} is still in the cache", "green"
+        case ConfigurationReloaded():
+            return f"a new configuration is in force: {', '.join(event.providers)}", ""
+        case ReloadRefused():
+            return f"a new configuration is refused: {event.reason}", "red"
 
 
 def _narrate_attempt(event: AttemptEnded) -> tuple[str, str]:

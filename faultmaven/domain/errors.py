@@ -13,9 +13,14 @@ LLMError                       retryable: the same provider may answer later.  e
 │   └── WrongEndpointError     no / yes    wrong path or redirect: 404 without a model in it, 405, 410, 3xx
 ├── ContentBlockedError        no / yes    refused or filtered; `response` holds what came
 ├── EmptyAnswerError           no / yes    nothing came; `response` holds the rest
+├── TruncatedAnswerError       no / yes    cut below `min_output_tokens`; `response` holds what came
+├── InvalidAnswerError         no / yes    not of the schema that was asked for; `response` holds it
+├── LowConfidenceError         no / yes    below the confidence threshold; `response` holds it
 ├── ProviderError              yes / yes   whatever else a provider did wrong
 │   ├── RateLimitError                     `retry_after` in seconds
+│   │   └── LimitReachedError  no / yes    a limit of ours; nothing was sent
 │   ├── ProviderUnavailableError           refused, reset, DNS, TLS, 5xx, overloaded
+│   │   └── CircuitOpenError   no / yes    it failed too often lately; nothing was sent
 │   ├── ProviderTimeoutError               `phase`: connect, first byte, body
 │   └── MalformedResponseError             no JSON, wrong shape, wrong content type, too large
 ├── DeadlineExceededError      no / no     the whole call's time is over; names who used it
@@ -27,7 +32,7 @@ prose, with the key taken out, is at `vendor_message` for whoever asks for it by
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, Self, TypedDict, Unpack
 
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import LLMResponse
@@ -48,6 +53,7 @@ class ErrorFacts(TypedDict, total=False):
     vendor_message: str
     response: LLMResponse | None
     attempts: Sequence[Attempt]
+    retry_limit: int | None
 
 
 class LLMError(Exception):
@@ -68,6 +74,7 @@ class LLMError(Exception):
         vendor_message: The vendor's prose without the key; never part of `str`, `repr` or a pickle.
         response: The partial answer, where one came.
         attempts: Every provider that was asked before this was raised, in order.
+        retry_limit: At most so many retries at the same provider, None for as many as are configured.
     """
 
     retryable: bool = False
@@ -87,6 +94,7 @@ class LLMError(Exception):
         self.vendor_message = HiddenText(facts.get("vendor_message", ""))
         self.response = facts.get("response")
         self.attempts = tuple(facts.get("attempts", ()))
+        self.retry_limit = facts.get("retry_limit")
         super().__init__(problem)
 
     def __str__(self) -> str:
@@ -99,6 +107,13 @@ class LLMError(Exception):
         # An answer, a vendor's prose and a foreign cause stay behind: a pickled error travels into logs and queues.
         kept = {**self.__dict__, "vendor_message": HiddenText(), "response": None}
         return _rebuild, (type(self), kept)
+
+    def copy(self) -> Self:
+        """Return an error of the same type and facts with the same cause, for one more caller to raise."""
+        fresh = type(self).__new__(type(self), *self.args)
+        fresh.__dict__.update(self.__dict__)
+        fresh.__cause__ = self.__cause__
+        return fresh
 
     def _where(self) -> str:
         if not self.provider:
@@ -198,6 +213,27 @@ class EmptyAnswerError(LLMError):
     default_advice = "If the model reasons, raise max_tokens: reasoning may have used them all."
 
 
+class TruncatedAnswerError(LLMError):
+    """The answer was cut below the caller's `min_output_tokens`."""
+
+    elsewhere = True
+    default_advice = "Raise max_tokens; if the model reasons, reasoning may have used most of them."
+
+
+class InvalidAnswerError(LLMError):
+    """The answer is not of the schema that `response_format` asks for."""
+
+    elsewhere = True
+    default_advice = "Use a model that is better at structured output, or a simpler schema."
+
+
+class LowConfidenceError(LLMError):
+    """The confidence that a custom class computed for its answer is below `LLM_CONFIDENCE_THRESHOLD`."""
+
+    elsewhere = True
+    default_advice = "Lower LLM_CONFIDENCE_THRESHOLD, or configure a better provider."
+
+
 class ProviderError(LLMError):
     """A provider failed in a way that may pass."""
 
@@ -212,8 +248,22 @@ class RateLimitError(ProviderError):
     default_advice = "Wait and try again, or lower the request rate."
 
 
+class LimitReachedError(RateLimitError):
+    """A limit of our own, or one that the vendor announced, lets nothing through now; nothing was sent."""
+
+    retryable = False
+    default_advice = "Wait and try again, or raise the limits of the provider's row."
+
+
 class ProviderUnavailableError(ProviderError):
     """No connection, a 5xx, or an overloaded vendor."""
+
+
+class CircuitOpenError(ProviderUnavailableError):
+    """The provider failed too often lately and is left alone for `retry_after` seconds; nothing was sent."""
+
+    retryable = False
+    default_advice = "Wait and try again, or configure another provider; LLM_BREAKER_WINDOW=0 turns breakers off."
 
 
 class ProviderTimeoutError(ProviderError):

@@ -3,15 +3,33 @@
 Each event is one record with a name and fields; prompts, answers and keys are in none of them.
 """
 
+import functools
 import logging
+import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields as fields_of
 from typing import Any, TextIO
 
 import structlog
 
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
+from faultmaven.domain.events import (
+    AttemptEnded,
+    AttemptStarted,
+    BreakerChanged,
+    CacheAnswered,
+    CallAnswered,
+    CallFailed,
+    CallShared,
+    ConfigurationReloaded,
+    Event,
+    FellBack,
+    HedgeStarted,
+    ProviderSkipped,
+    ReloadRefused,
+    RetryScheduled,
+)
 
 LOGGER_NAME = "faultmaven"
 
@@ -27,6 +45,7 @@ def _attempt_fields(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "status": attempt.status,
         "request_id": attempt.request_id,
+        "waited_ms": _milliseconds(attempt.waited) or None,
         "duration_ms": _milliseconds(attempt.duration),
         "notes": list(attempt.notes),
     }
@@ -37,42 +56,65 @@ def level_of(event: Event) -> int:
     """Return how important an event is; DEBUG for what goes well on the way, WARNING for what fails on it."""
     match event:
         case AttemptEnded():
-            return logging.DEBUG if event.attempt.outcome == "answered" else logging.WARNING
+            return logging.DEBUG if event.attempt.outcome in ("answered", "cancelled") else logging.WARNING
         case CallFailed():
             return logging.INFO if event.reason == "cancelled" else logging.ERROR
+        case BreakerChanged():
+            return logging.WARNING if event.phase == "open" else logging.INFO
         case _:
             return _LEVELS[type(event)]
 
 
-_LEVELS = {AttemptStarted: logging.DEBUG, FellBack: logging.WARNING, CallAnswered: logging.INFO}
+_LEVELS = {
+    AttemptStarted: logging.DEBUG,
+    RetryScheduled: logging.INFO,
+    ProviderSkipped: logging.INFO,
+    FellBack: logging.WARNING,
+    HedgeStarted: logging.INFO,
+    CallShared: logging.DEBUG,
+    CacheAnswered: logging.DEBUG,
+    CallAnswered: logging.INFO,
+    ConfigurationReloaded: logging.INFO,
+    ReloadRefused: logging.ERROR,
+}
 
 
 def describe(event: Event) -> tuple[str, dict[str, Any]]:
-    """Return an event's name and fields."""
+    """Return an event's name, such as "fell_back", and its fields. Times are told in milliseconds where they are short,
+    and in seconds, with a name that ends in `_s`, where an operator set them."""
+    name = _snake(type(event).__name__)
     match event:
         case AttemptStarted():
             fields = {"provider": event.provider, "model": event.model, "timeout_s": round(event.timeout, 3)}
-            return "attempt_started", {"call": event.call, "attempt": event.number, **fields}
+            return name, {"call": event.call, "attempt": event.number, **fields}
         case AttemptEnded():
-            fields = {"call": event.call, "attempt": event.number, **_attempt_fields(event.attempt)}
-            return "attempt_ended", fields
-        case FellBack():
-            fields = {"call": event.call, "provider": event.provider, "successor": event.successor}
-            return "fell_back", {**fields, "reason": event.reason}
+            return name, {"call": event.call, "attempt": event.number, **_attempt_fields(event.attempt)}
         case CallAnswered():
-            fields = {
-                "call": event.call,
-                "provider": event.provider,
-                "model": event.model,
-                "attempts": len(event.attempts),
-                "duration_ms": _milliseconds(event.duration),
-                "stop_reason": event.stop_reason,
-            }
+            fields = {"call": event.call, "provider": event.provider, "model": event.model}
             total = event.usage.total if event.usage else None
-            return "call_answered", fields | ({"tokens": total} if total is not None else {})
+            told = {"stop_reason": event.stop_reason} | ({"tokens": total} if total is not None else {})
+            return name, fields | _call_fields(event) | told
         case CallFailed():
-            fields = {"call": event.call, "reason": event.reason, "attempts": len(event.attempts)}
-            return "call_failed", {**fields, "duration_ms": _milliseconds(event.duration)}
+            return name, {"call": event.call, "reason": event.reason, **_call_fields(event)}
+        case _:
+            return name, {_RENAMED.get(field.name, field.name): _told(event, field.name) for field in fields_of(event)}
+
+
+_RENAMED = {"delay": "delay_s", "seconds": "open_s"}
+
+
+@functools.cache
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _told(event: Event, name: str) -> Any:
+    value = getattr(event, name)
+    return round(value, 3) if isinstance(value, float) else list(value) if isinstance(value, tuple) else value
+
+
+def _call_fields(event: CallAnswered | CallFailed) -> dict[str, Any]:
+    return {"attempts": len(event.attempts), "duration_ms": _milliseconds(event.duration)}
 
 
 def _as_record(

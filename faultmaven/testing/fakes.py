@@ -68,7 +68,7 @@ class FakeProvider(ProviderFace):
             error = ProviderTimeoutError("no answer in time", provider=self._name, phase="first byte")
             raise self._noted(error, request, started) from None
         if isinstance(step, LLMError):
-            raise self._noted(_copied(step), request, started)
+            raise self._noted(step.copy(), request, started)
         played = step if isinstance(step, str | LLMResponse) else step(request)
         return played if isinstance(played, LLMResponse) else self._response(played, request, started)
 
@@ -101,14 +101,6 @@ class FakeProvider(ProviderFace):
             usage=usage,
             attempts=(Attempt(self._name, model, duration=duration, usage=usage),),
         )
-
-
-def _copied(error: LLMError) -> LLMError:
-    """Return an error like `error`, so that concurrent calls do not write their ledgers on one object."""
-    fresh = type(error).__new__(type(error), *error.args)
-    fresh.__dict__.update(error.__dict__)
-    fresh.__cause__ = error.__cause__
-    return fresh
 
 
 class FakeClock:
