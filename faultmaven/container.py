@@ -1,5 +1,6 @@
 """The container: the only file that knows everyone. A table of contents; the work is in the functions it names."""
 
+import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict, Unpack
@@ -7,7 +8,14 @@ from typing import Any, TypedDict, Unpack
 import httpx
 from dependency_injector import containers, providers
 
-from faultmaven.application.router import LLMRouter
+from faultmaven.application.acceptance import AcceptancePolicy
+from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, ErrorPolicy
+from faultmaven.application.planned import Plan
+from faultmaven.application.policies import Policies
+from faultmaven.application.reuse import AnswerReuse
+from faultmaven.application.router import LLMRouter, RouterParts
+from faultmaven.application.traffic import Traffic
+from faultmaven.domain.chat import Prompt
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean
@@ -20,9 +28,12 @@ from faultmaven.infrastructure.llm.providers.registry import build_registry, rea
 from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
 from faultmaven.infrastructure.provenance import ConfigEntry
 from faultmaven.infrastructure.settings import Environment, Settings
+from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMProvider
+from faultmaven.ports.limits import RateCounter
+from faultmaven.ports.llm import LLMProvider, Options
 from faultmaven.ports.observer import Observer
+from faultmaven.ports.randomness import Randomness
 
 
 class Parts(TypedDict, total=False):
@@ -34,6 +45,11 @@ class Parts(TypedDict, total=False):
     observer: Observer
     transport: Transport
     registry: ProviderRegistry
+    error_policy: ErrorPolicy
+    acceptance: AcceptancePolicy
+    cache: ResponseCache
+    rate_counter: RateCounter
+    chance: Randomness
     configure_logging: bool
 
 
@@ -52,14 +68,49 @@ def build_transport(clock: Clock, client: httpx.AsyncClient | None, settings: Se
     return HTTPTransport(clock, client=client, network=network_settings(settings))
 
 
-def build_llm(
+def build_policies(error_policy: ErrorPolicy, acceptance: AcceptancePolicy) -> Policies:
+    """Return the host's own policies; what the host's error table does not name keeps its usual reaction."""
+    return Policies({**DEFAULT_ERROR_POLICY, **error_policy}, acceptance)
+
+
+def build_rate_counter(clock: Clock) -> RateCounter:
+    """Return what counts requests and tokens per minute; loaded only when a row has such a limit."""
+    from faultmaven.infrastructure import rate_counter
+
+    return rate_counter.build_rate_counter(clock)
+
+
+def build_cache(settings: Settings, clock: Clock) -> ResponseCache | None:
+    """Return the response cache, None when LLM_CACHE_SECONDS is 0."""
+    if not settings.cache_seconds:
+        return None
+    from faultmaven.infrastructure import memory_cache
+
+    return memory_cache.build_response_cache(settings.cache_entries, settings.cache_seconds, clock)
+
+
+def build_traffic(
+    registry: ProviderRegistry, clock: Clock, observer: Observer, counter: Callable[[], RateCounter]
+) -> Traffic:
+    """Return what all routers know of the providers between calls."""
+    return Traffic(registry.generation, clock, observer, counter)
+
+
+def build_router_parts(
     registry: ProviderRegistry,
+    traffic: Traffic,
+    cache: ResponseCache | None,
     clock: Clock,
     observer: Observer,
-    *,
-    role: str | None = None,
-    provider: str | None = None,
-) -> LLMProvider:
+    chance: Randomness,
+) -> RouterParts:
+    """Return what all routers share."""
+    return RouterParts(registry.generation, traffic, AnswerReuse(cache), clock, observer, chance)
+
+
+def build_llm(
+    registry: ProviderRegistry, parts: RouterParts, *, role: str | None = None, provider: str | None = None
+) -> LLMRouter:
     """Return a provider that routes.
 
     Args:
@@ -72,7 +123,28 @@ def build_llm(
     """
     if provider is not None:
         registry.get_provider(provider)
-    return LLMRouter(registry.generation, clock, observer, role=role, provider=provider)
+    return LLMRouter(parts, role=role, provider=provider)
+
+
+def explain(
+    prompt: Prompt,
+    model: str | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    *,
+    registry: ProviderRegistry,
+    parts: RouterParts,
+    role: str | None = None,
+    provider: str | None = None,
+    **options: Unpack[Options],
+) -> Plan:
+    """Return who would be asked for `prompt` now, for how long, and why not the others; nothing is sent.
+
+    Arguments as for `generate`, and `role` and `provider` as for `llm`. `str()` of the plan is what the command
+    `faultmaven explain` prints.
+    """
+    router = build_llm(registry, parts, role=role, provider=provider)
+    return router.explain(prompt, model, max_tokens, temperature, **options)
 
 
 def read_opening_settings(load: Callable[[], Sources]) -> Settings:
@@ -115,12 +187,25 @@ class Container(containers.DeclarativeContainer):
         build_transport, clock, http_client, opening_settings
     )
     logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
+    error_policy: providers.Provider[Any] = providers.Object({})
+    acceptance: providers.Provider[Any] = providers.ThreadSafeSingleton(AcceptancePolicy)
+    policies: providers.Provider[Policies] = providers.ThreadSafeSingleton(build_policies, error_policy, acceptance)
     registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
-        build_registry, sources, transport, clock, logger, given=given, only_given=only_given
+        build_registry, sources, transport, clock, logger, given=given, only_given=only_given, policies=policies
     )
     settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)
     observer: providers.Provider[Any] = providers.ThreadSafeSingleton(LoggingObserver, logger)
-    llm: providers.Provider[LLMProvider] = providers.Factory(build_llm, registry, clock, observer)
+    chance: providers.Provider[Any] = providers.Object(random.random)
+    rate_counter: providers.Provider[Any] = providers.ThreadSafeSingleton(build_rate_counter, clock)
+    cache: providers.Provider[Any] = providers.ThreadSafeSingleton(build_cache, opening_settings, clock)
+    traffic: providers.Provider[Traffic] = providers.ThreadSafeSingleton(
+        build_traffic, registry, clock, observer, rate_counter.provider
+    )
+    router_parts: providers.Provider[RouterParts] = providers.ThreadSafeSingleton(
+        build_router_parts, registry, traffic, cache, clock, observer, chance
+    )
+    llm: providers.Provider[LLMProvider] = providers.Factory(build_llm, registry, router_parts)
+    explain: providers.Provider[Plan] = providers.Callable(explain, registry=registry, parts=router_parts)
     configuration: providers.Provider[list[ConfigEntry]] = providers.Callable(read_configuration, registry)
     aclose: providers.Provider[Any] = providers.Coroutine(close, transport)
 
@@ -133,6 +218,11 @@ _PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
     "observer": ("__call__",),
     "transport": ("send", "aclose"),
     "registry": ProviderRegistry,
+    "error_policy": Mapping,
+    "acceptance": AcceptancePolicy,
+    "cache": ("get", "put"),
+    "rate_counter": ("take", "give_back", "charge"),
+    "chance": ("__call__",),
     "configure_logging": bool,
 }
 
@@ -164,9 +254,9 @@ def create_container(
         _override(container, "only_given", env is None)
     if "settings" in parts:
         _override(container, "given_settings", parts["settings"])
-    for name in ("http_client", "clock", "observer", "transport", "registry"):
-        if name in parts:
-            _override(container, name, parts[name])
+    for name, part in parts.items():
+        if name not in ("settings", "configure_logging"):
+            _override(container, name, part)
     if parts.get("configure_logging"):
         settings = container.opening_settings()
         configure_logging(settings.log_level, settings.log_format)

@@ -1,54 +1,185 @@
-"""One candidate, asked once. Limits, breaker and retries have their place here."""
+"""One candidate: limits, breaker and retries around one provider."""
 
+import itertools
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from faultmaven.application.acceptance import checked, fault
-from faultmaven.application.plan import Candidate
+from faultmaven.application.acceptance import Verdict, checked, judge
+from faultmaven.application.breaker import Result
+from faultmaven.application.error_policy import reaction
+from faultmaven.application.health import PATIENCE_SECONDS
+from faultmaven.application.ledger import Entry, Ledger
+from faultmaven.application.planned import Candidate
+from faultmaven.application.policies import Policies
+from faultmaven.application.retry import LONGEST_PATIENCE_SECONDS, RetryPolicy, next_delay
+from faultmaven.application.traffic import Traffic
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
-from faultmaven.domain.errors import LLMError, ProviderError, ProviderTimeoutError
+from faultmaven.domain.errors import (
+    CircuitOpenError,
+    LimitReachedError,
+    LLMError,
+    ProviderError,
+    ProviderTimeoutError,
+    RateLimitError,
+)
+from faultmaven.domain.events import RetryScheduled
 from faultmaven.ports.clock import Clock
+from faultmaven.ports.randomness import Randomness
 
 # A provider keeps its time itself and can say in which phase it ran out; this is for those that do not keep it.
 GRACE_SECONDS = 0.25
 
+LEAST_SECONDS = 1.0
+"""A retry for which less than this would be left is not worth its wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an attempt: its ledger line, and an answer that will do or the error that it amounts to."""
+    """What came of a candidate: an answer with its verdict, or the error that it amounts to, or both.
 
-    attempt: Attempt
-    answer: LLMResponse | None = None
+    `entry` is the place of the last attempt in the ledger, None where nothing was asked.
+    """
+
+    candidate: Candidate
+    entry: Entry | None = None
+    verdict: Verdict | None = None
     error: LLMError | None = None
 
+    @property
+    def is_good(self) -> bool:
+        """Whether its answer is taken."""
+        return self.verdict is not None and self.verdict.action == "accept"
 
-async def attempt(candidate: Candidate, request: ChatRequest, timeout: float, clock: Clock) -> Outcome:
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What all attempts of one call have in common."""
+
+    request: ChatRequest
+    policies: Policies
+    traffic: Traffic
+    ledger: Ledger
+    clock: Clock
+    chance: Randomness
+
+
+async def ask(candidate: Candidate, share: float, conduct: Conduct, *, last: bool) -> Outcome:
+    """Ask `candidate`, again where that may help, within `share` seconds for all attempts and waits.
+
+    Args:
+        last: Nobody else is left: waits may take as long as they fit, and a timed-out attempt may be repeated.
+    """
+    clock, ends = conduct.clock, conduct.clock.monotonic() + share
+    outcome = Outcome(candidate)
+    waited = 0.0
+    for number in itertools.count(1):
+        left = ends - clock.monotonic()
+        patience = left - LEAST_SECONDS if last else min(PATIENCE_SECONDS, left - LEAST_SECONDS)
+        try:
+            admission = await conduct.traffic.admit(candidate, conduct.request, max(0.0, patience), last=last)
+        except (CircuitOpenError, LimitReachedError) as refusal:
+            if outcome.error is not None:
+                return outcome  # what the provider itself said is more telling
+            conduct.ledger.leave_alone(refusal, waited)
+            return Outcome(candidate, error=refusal)
+        if number == 1:
+            conduct.traffic.count_call(candidate.route.name)
+        lesson = _NO_LESSON
+        timeout = max(0.0, min(candidate.timeout, ends - clock.monotonic()))
+        try:
+            outcome = await _once(candidate, timeout, waited + admission.waited, conduct)
+            lesson = _lesson(outcome, timeout, candidate, conduct)
+        finally:
+            await conduct.traffic.settle(admission, *lesson)
+        delay = _delay(outcome, number, ends - clock.monotonic(), candidate, conduct, last=last)
+        if delay is None:
+            return outcome
+        conduct.ledger.tell(_retry_event(outcome, candidate, delay, conduct))
+        await clock.sleep(delay)
+        waited = delay
+    raise AssertionError("a count has no end")
+
+
+def _retry_event(outcome: Outcome, candidate: Candidate, delay: float, conduct: Conduct) -> RetryScheduled:
+    name, model, reason = candidate.route.name, candidate.effective_model, type(outcome.error).__name__
+    return RetryScheduled(conduct.ledger.call, name, model, delay, reason)
+
+
+def _delay(
+    outcome: Outcome, number: int, left: float, candidate: Candidate, conduct: Conduct, *, last: bool
+) -> float | None:
+    """Return the seconds until the same provider is asked again, None to go on."""
+    error = outcome.error
+    if error is None or (outcome.verdict is not None and outcome.verdict.action == "raise"):
+        return None
+    if isinstance(error, ProviderTimeoutError) and not last:
+        return None
+    usual = RetryPolicy(candidate.route.max_retries)
+    policy = replace(usual, max_delay=LONGEST_PATIENCE_SECONDS) if last else usual
+    delay = next_delay(policy, number, error, conduct.chance(), conduct.policies.errors)
+    if delay is None or delay + LEAST_SECONDS > left:
+        return None
+    return delay if conduct.traffic.may_retry(candidate.route.name) else None
+
+
+_Lesson: TypeAlias = tuple[Result, int | None, float | None]
+_NO_LESSON: _Lesson = (Result.NOTHING, 0, None)
+
+
+def _lesson(outcome: Outcome, timeout: float, candidate: Candidate, conduct: Conduct) -> _Lesson:
+    """Return what an attempt tells of its provider: its health, the tokens used, and the seconds it asks us to wait."""
+    error = outcome.error if outcome.verdict is None else None
+    line = outcome.entry.line if outcome.entry else None
+    limited_for = line.limited_for if line else None
+    if error is None:
+        usage = line.usage if line else None
+        _announce(limited_for, candidate, conduct)
+        return Result.GOOD, usage.total if usage else None, None
+    asked = error.retry_after
+    _announce((asked or limited_for) if isinstance(error, RateLimitError) else limited_for, candidate, conduct)
+    if reaction(conduct.policies.errors, error).trip:
+        # Less time than usual is the caller's doing, and no fault of the provider.
+        hurried = isinstance(error, ProviderTimeoutError) and timeout < candidate.fair_timeout
+        return (Result.NOTHING if hurried else Result.BAD), 0, asked
+    return (Result.NOTHING if error.status is None else Result.GOOD), 0, asked
+
+
+def _announce(seconds: float | None, candidate: Candidate, conduct: Conduct) -> None:
+    if seconds:
+        conduct.traffic.limiter.announce((candidate.route.name, candidate.effective_model), seconds)
+
+
+async def _once(candidate: Candidate, timeout: float, waited: float, conduct: Conduct) -> Outcome:
     """Ask `candidate` once, within `timeout` seconds; whatever it raises becomes part of the outcome, as an `LLMError`.
 
     The registry's name stands on the answer and on the error, whatever the provider calls itself.
     """
-    request = replace(request, model=candidate.model, timeout=timeout)
-    started = clock.monotonic()
+    request = replace(conduct.request, model=candidate.model, timeout=timeout)
+    entry = conduct.ledger.begin(candidate, timeout, waited)
+    started = entry.started
     try:
-        async with clock.timeout(timeout + GRACE_SECONDS):
+        async with conduct.clock.timeout(timeout + GRACE_SECONDS):
             response = checked(await candidate.route.backend.answer(request))
     except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
-        duration = clock.monotonic() - started
-        return _failed(candidate, _as_ours(error, duration, timeout), duration)
-    duration = clock.monotonic() - started
+        duration = conduct.clock.monotonic() - started
+        ours = _as_ours(error, duration, timeout)
+        ours.provider = candidate.route.name
+        ours.model = ours.model or candidate.effective_model
+        conduct.ledger.end(entry, _line(candidate, ours.attempts, duration, ours))
+        return Outcome(candidate, entry, error=ours)
+    duration = conduct.clock.monotonic() - started
     if response.provider != candidate.route.name:
         response = replace(response, provider=candidate.route.name)
-    unfit = fault(response, request)
-    line = _line(candidate, response.attempts, duration, unfit)
-    if not line.model:
-        line = replace(line, model=response.model)
-    return Outcome(line, error=unfit) if unfit else Outcome(line, answer=response)
+    verdict = _judged(response, candidate, conduct)
+    line = _line(candidate, response.attempts, duration, verdict.error)
+    conduct.ledger.end(entry, line if line.model else replace(line, model=response.model))
+    return Outcome(candidate, entry, verdict, None if verdict.action == "accept" else verdict.error)
 
 
-def _failed(candidate: Candidate, error: LLMError, duration: float) -> Outcome:
-    error.provider = candidate.route.name
-    error.model = error.model or candidate.effective_model
-    return Outcome(_line(candidate, error.attempts, duration, error), error=error)
+def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Verdict:
+    policies, weight = conduct.policies, candidate.route.confidence
+    return judge(response, conduct.request, policies.acceptance, weight=weight, threshold=policies.confidence_threshold)
 
 
 def _as_ours(error: Exception, duration: float, timeout: float) -> LLMError:
@@ -77,6 +208,7 @@ def _line(candidate: Candidate, reported: tuple[Attempt, ...], duration: float, 
         duration=duration,
         notes=candidate.notes + own.notes,
         error=error.problem if error else "",
+        kept=False,
     )
 
 

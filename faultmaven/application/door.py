@@ -38,6 +38,9 @@ def chat_request(
     _check_seed(given.get("seed"))
     _check_number("temperature", temperature, least=0.0)
     _check_number("deadline", given.get("deadline"), above=0.0)
+    _check_number("hedge_after", given.get("hedge_after"), above=0.0)
+    _check_flag("cache", given.get("cache"))
+    _check_flag("deduplicate", given.get("deduplicate"))
     if "stop" in given:
         given["stop"] = _stop(given["stop"])
     if "tools" in given:
@@ -122,6 +125,11 @@ def _check_count(name: str, value: Any) -> None:
 def _check_seed(value: Any) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
         raise InvalidRequestError(f"seed is a {type(value).__name__}, not a whole number")
+
+
+def _check_flag(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not True or False")
 
 
 def _check_number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> None:

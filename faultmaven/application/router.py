@@ -4,61 +4,73 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Unpack
 
-from faultmaven.application.acceptance import is_confident
-from faultmaven.application.attempt import Outcome, attempt
+from faultmaven.application.acceptance import Verdict, better
+from faultmaven.application.attempt import Conduct, Outcome, ask
+from faultmaven.application.door import chat_request
+from faultmaven.application.error_policy import reaction
+from faultmaven.application.explanation import explained
 from faultmaven.application.face import ProviderFace
-from faultmaven.application.plan import Candidate, Generation, Plan, Route, check_role, plan, share
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import ChatRequest, LLMResponse
+from faultmaven.application.generation import Generation, Route, check_role
+from faultmaven.application.hedging import hedged
+from faultmaven.application.ledger import Ledger
+from faultmaven.application.plan import nobody, plan
+from faultmaven.application.planned import Candidate, Plan
+from faultmaven.application.reuse import AnswerReuse
+from faultmaven.application.shares import Shares
+from faultmaven.application.traffic import Traffic
+from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
 from faultmaven.domain.errors import AllProvidersFailedError, DeadlineExceededError, LLMError
-from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
+from faultmaven.domain.events import CallAnswered, CallFailed, FellBack, HedgeStarted
 from faultmaven.ports.clock import Clock
+from faultmaven.ports.llm import Options
 from faultmaven.ports.observer import Observer
+from faultmaven.ports.randomness import Randomness
 
 _call_numbers = itertools.count(1)
 
 
+@dataclass(frozen=True, slots=True)
+class RouterParts:
+    """What all routers of a process share.
+
+    Attributes:
+        generation: Gives the configuration in force; asked once per call, so that a reload counts from the next one.
+        reuse: Answers that are shared or kept.
+    """
+
+    generation: Callable[[], Generation]
+    traffic: Traffic
+    reuse: AnswerReuse
+    clock: Clock
+    observer: Observer
+    chance: Randomness
+
+
 @dataclass(slots=True)
 class _Call:
-    """What one call has seen so far."""
+    """What one call has come to so far."""
 
-    number: int
-    started: float
-    attempts: list[Attempt] = field(default_factory=list)
+    plan: Plan
+    conduct: Conduct
+    ends: float
+    shares: Shares
     causes: list[LLMError] = field(default_factory=list)
-    best: LLMResponse | None = None
-    kept: int = 0
-    pending: Candidate | None = None
-    pending_since: float = 0.0
-
-    def keep(self, response: LLMResponse) -> None:
-        """Keep `response`, the newest attempt's."""
-        self.best, self.kept = response, len(self.attempts) - 1
+    best: tuple[Verdict, Outcome] | None = None
 
 
 class LLMRouter(ProviderFace):
     """An `LLMProvider` that asks the configured providers in order until one answers well enough."""
 
-    def __init__(
-        self,
-        generation: Callable[[], Generation],
-        clock: Clock,
-        observer: Observer,
-        *,
-        role: str | None = None,
-        provider: str | None = None,
-    ) -> None:
+    def __init__(self, parts: RouterParts, *, role: str | None = None, provider: str | None = None) -> None:
         """Args:
-        generation: Gives the configuration in force; asked once per call, so that a reload counts from the next one.
-        role: Which primary to use, one of `plan.ROLES`.
+        role: Which primary to use, one of `generation.ROLES`.
         provider: Ask this provider only.
         """
         if role is not None:
             check_role(role)
-        self._generation = generation
-        self._clock = clock
-        self._observer = observer
+        self._parts = parts
         self._role = role
         self._pinned = provider
 
@@ -75,9 +87,25 @@ class LLMRouter(ProviderFace):
         """Return the models of the configured providers, in chain order, each once."""
         return list(dict.fromkeys(model for route in self._routes() for model in route.models))
 
-    def plan(self, request: ChatRequest) -> Plan:
-        """Return who would be asked for `request`, without asking."""
-        return plan(request, self._generation(), self._role, self._pinned)
+    def explain(
+        self,
+        prompt: Prompt,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        **options: Unpack[Options],
+    ) -> Plan:
+        """Return who would be asked for `prompt` now, for how long, and why not the others; nothing is sent.
+
+        Raises:
+            InvalidRequestError, ConfigurationError: as `generate` would before anything is sent; a plan in which nobody
+                is left raises nothing.
+        """
+        request = chat_request(prompt, model, max_tokens, temperature, options)
+        del prompt
+        generation = self._parts.generation()
+        planned = plan(request, generation, self._role, self._pinned, self._parts.traffic)
+        return explained(planned, generation, self._pinned)
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
         """Return the first answer that will do. `attempts` lists everyone who was asked.
@@ -89,130 +117,149 @@ class LLMRouter(ProviderFace):
             AllProvidersFailedError: several providers were planned and all failed.
             LLMError: one provider was planned; this is its own error.
         """
-        generation = self._generation()
-        planned = plan(request, generation, self._role, self._pinned)
-        if request.timeout is not None:  # a router that is itself a candidate keeps the time it was given
-            planned = replace(planned, deadline=min(planned.deadline, request.timeout))
-        call = _Call(next(_call_numbers), self._clock.monotonic())
+        generation = self._parts.generation()
+        planned = plan(request, generation, self._role, self._pinned, self._parts.traffic)
+        parts = self._parts
+        ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
+        if not planned.candidates:
+            raise self._failed(ledger, nobody(planned, generation, self._pinned))
+
+        async def call() -> LLMResponse:
+            return await self._call(request, planned, generation, ledger)
+
+        who = (self._role, self._pinned, [(c.route.name, c.effective_model) for c in planned.candidates])
+        return await parts.reuse.answer(request, who, generation.policies, ledger, call)
+
+    async def _call(self, request: ChatRequest, planned: Plan, generation: Generation, ledger: Ledger) -> LLMResponse:
+        """Run the plan within its deadline; whatever comes of it leaves with the ledger."""
+        parts, shares = self._parts, Shares(len(planned.candidates))
+        conduct = Conduct(request, generation.policies, parts.traffic, ledger, parts.clock, parts.chance)
+        call = _Call(planned, conduct, ledger.started + planned.deadline, shares)
         try:
-            async with self._clock.timeout(planned.deadline):
-                response = await self._run(planned, request, call, generation.confidence_threshold)
+            async with parts.clock.timeout(call.ends - parts.clock.monotonic()):
+                response = await self._run(call)
         except TimeoutError as error:
-            self._close_pending(call, DeadlineExceededError.__name__)
-            if call.best is None:
-                raise self._failed(call, _deadline_error(planned, call)) from error
-            response = call.best
+            ledger.cut(DeadlineExceededError.__name__)
+            if call.best is None or not call.best[0].is_presentable:
+                raise self._failed(ledger, _deadline_error(call)) from error
+            response = self._kept(call, *call.best)
         except LLMError as error:
-            self._failed(call, error)
+            self._failed(ledger, error)
             raise
         except asyncio.CancelledError:
-            self._close_pending(call, "cancelled")
-            self._tell(CallFailed(call.number, "cancelled", tuple(call.attempts), self._elapsed(call)))
+            ledger.cut("cancelled")
+            ledger.tell(CallFailed(ledger.call, "cancelled", ledger.attempts, ledger.elapsed))
             raise
-        return self._answered(call, response)
+        return self._answered(ledger, response)
 
-    async def _run(self, planned: Plan, request: ChatRequest, call: _Call, threshold: float) -> LLMResponse:
+    async def _run(self, call: _Call) -> LLMResponse:
         """Ask the candidates in order; return the first answer that will do, or the best there was."""
-        ends = call.started + planned.deadline
-        candidates = planned.candidates
-        for position, candidate in enumerate(candidates):
-            successors = candidates[position + 1 :]
-            allowed = min(candidate.timeout, share(ends - self._clock.monotonic(), len(successors)))
-            outcome = await self._attempt(candidate, request, allowed, call)
-            if outcome.answer is not None:
-                if is_confident(outcome.answer, candidate.route, threshold):
-                    call.keep(outcome.answer)
-                    return outcome.answer
-                if call.best is None or outcome.answer.confidence > call.best.confidence:
-                    call.keep(outcome.answer)
-            if outcome.error is not None:
-                call.causes.append(outcome.error)
-                if not outcome.error.elsewhere:
-                    break
-            if successors:
-                reason = type(outcome.error).__name__ if outcome.error else "low confidence"
-                self._tell(FellBack(call.number, candidate.route.name, successors[0].route.name, reason))
-        if call.best is not None:
-            return call.best
-        raise self._exhausted(planned, call)
+        self._leave_alone(call)
+        candidates, position = call.plan.candidates, 0
+        while position < len(candidates):
+            outcomes = await self._next(call, position)
+            position += len(outcomes)
+            for outcome in outcomes:
+                if outcome.is_good and outcome.verdict is not None:
+                    return self._kept(call, outcome.verdict, outcome)
+                self._note(call, outcome)
+            if position < len(candidates):
+                self._fall_back(call, outcomes[-1], candidates[position])
+        if call.best is not None and call.best[0].is_presentable:
+            return self._kept(call, *call.best)
+        raise self._exhausted(call)
 
-    def _exhausted(self, planned: Plan, call: _Call) -> LLMError:
+    async def _next(self, call: _Call, position: int) -> list[Outcome]:
+        """Ask the candidate whose turn it is, and the one behind it too where the call hedges."""
+        delay = call.plan.hedge_after
+        if delay is None or position > 0 or len(call.plan.candidates) == 1:
+            return [await self._ask(call, position)]
+        first, second = (candidate.route.name for candidate in call.plan.candidates[:2])
+
+        async def hedge() -> Outcome:
+            call.conduct.ledger.tell(HedgeStarted(call.conduct.ledger.call, first, second, delay))
+            return await self._ask(call, 1)
+
+        outcomes = await hedged(lambda: self._ask(call, 0), hedge, delay, self._parts.clock)
+        call.conduct.ledger.cut("cancelled")
+        return outcomes
+
+    async def _ask(self, call: _Call, position: int) -> Outcome:
+        share = call.shares.of(position, call.ends - self._parts.clock.monotonic())
+        if share <= 0:
+            raise TimeoutError  # the deadline is here
+        last = position == len(call.plan.candidates) - 1
+        return await ask(call.plan.candidates[position], share, call.conduct, last=last)
+
+    def _leave_alone(self, call: _Call) -> None:
+        """Write down whom the plan leaves alone for the time being: they count among the causes of a failure."""
+        for skipped in call.plan.skipped:
+            if skipped.kind in ("breaker", "limit"):
+                error = skipped.error()
+                call.conduct.ledger.leave_alone(error)
+                call.causes.append(error)
+
+    def _note(self, call: _Call, outcome: Outcome) -> None:
+        """Keep what may still be of use; raise what nobody else can mend."""
+        if outcome.verdict is not None and better(outcome.verdict, call.best[0] if call.best else None):
+            call.best = (outcome.verdict, outcome)
+        if outcome.error is None:
+            return
+        call.causes.append(outcome.error)
+        raised = outcome.verdict is not None and outcome.verdict.action == "raise"
+        if raised or not reaction(call.conduct.policies.errors, outcome.error).move_on:
+            raise outcome.error
+
+    def _fall_back(self, call: _Call, outcome: Outcome, successor: Candidate) -> None:
+        ledger, failed = call.conduct.ledger, outcome.candidate.route.name
+        ledger.tell(FellBack(ledger.call, failed, successor.route.name, type(outcome.error).__name__))
+
+    def _exhausted(self, call: _Call) -> LLMError:
         """Return the error of a call that has no answer: a single candidate's own, else one over all of them."""
         last = call.causes[-1]
-        if not last.elsewhere:
-            return last
-        if self._elapsed(call) >= planned.deadline:
-            error: LLMError = _deadline_error(planned, call)
-        elif len(planned.candidates) == 1:
+        if self._parts.clock.monotonic() >= call.ends:
+            error: LLMError = _deadline_error(call)
+        elif len(call.causes) == 1:
             return last
         else:
             error = AllProvidersFailedError(call.causes)
         error.__cause__ = last
         return error
 
-    async def _attempt(self, candidate: Candidate, request: ChatRequest, allowed: float, call: _Call) -> Outcome:
-        number = len(call.attempts) + 1
-        name, model = candidate.route.name, candidate.effective_model
-        self._tell(AttemptStarted(call.number, number, name, model, allowed))
-        call.pending, call.pending_since = candidate, self._clock.monotonic()
-        outcome = await attempt(candidate, request, allowed, self._clock)
-        call.pending = None
-        call.attempts.append(outcome.attempt)
-        self._tell(AttemptEnded(call.number, number, outcome.attempt))
-        return outcome
+    def _kept(self, call: _Call, verdict: Verdict, outcome: Outcome) -> LLMResponse:
+        if outcome.entry is not None:
+            call.conduct.ledger.keep(outcome.entry)
+        return verdict.response
 
-    def _close_pending(self, call: _Call, outcome: str) -> None:
-        """Give the attempt that was cut off its line in the ledger."""
-        if call.pending is None:
-            return
-        candidate, call.pending = call.pending, None
-        duration = self._clock.monotonic() - call.pending_since
-        name, model = candidate.route.name, candidate.effective_model
-        line = Attempt(name, model, outcome, duration=duration, notes=candidate.notes)
-        call.attempts.append(line)
-        self._tell(AttemptEnded(call.number, len(call.attempts), line))
-
-    def _answered(self, call: _Call, response: LLMResponse) -> LLMResponse:
-        call.attempts[call.kept] = replace(call.attempts[call.kept], kept=True)
-        attempts = tuple(call.attempts)
-        response = replace(response, attempts=attempts)
-        self._tell(
+    def _answered(self, ledger: Ledger, response: LLMResponse) -> LLMResponse:
+        response = replace(response, attempts=ledger.attempts)
+        ledger.tell(
             CallAnswered(
-                call.number,
+                ledger.call,
                 response.provider,
                 response.model,
-                attempts,
-                self._elapsed(call),
+                response.attempts,
+                ledger.elapsed,
                 response.stop_reason.value,
                 response.usage,
             )
         )
         return response
 
-    def _failed(self, call: _Call, error: LLMError) -> LLMError:
-        error.attempts = tuple(call.attempts)
-        self._tell(CallFailed(call.number, type(error).__name__, error.attempts, self._elapsed(call)))
+    def _failed(self, ledger: Ledger, error: LLMError) -> LLMError:
+        error.attempts = ledger.attempts
+        ledger.tell(CallFailed(ledger.call, type(error).__name__, error.attempts, ledger.elapsed))
         return error
 
-    def _tell(self, event: Event) -> None:
-        """Tell the observer; one that raises costs nobody an answer, and the event loop reports what it raised."""
-        try:
-            self._observer(event)
-        except Exception as error:  # noqa: BLE001 - an observer is the host's code; the loop's handler gets its error
-            told = {"message": f"faultmaven: the observer raised on {type(event).__name__}", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(told)
-
-    def _elapsed(self, call: _Call) -> float:
-        return self._clock.monotonic() - call.started
-
     def _routes(self) -> list[Route]:
-        generation = self._generation()
+        generation = self._parts.generation()
         names = (self._pinned,) if self._pinned else generation.chains.get(self._role or "chat", ())
         return [generation.routes[name] for name in names if name in generation.routes]
 
 
-def _deadline_error(planned: Plan, call: _Call) -> DeadlineExceededError:
-    used = ", ".join(f"{line.provider} {line.duration:.2f} s ({line.outcome})" for line in call.attempts)
-    problem = f"no answer within the deadline of {planned.deadline:g} s; used by: {used or 'nobody'}"
+def _deadline_error(call: _Call) -> DeadlineExceededError:
+    lines = call.conduct.ledger.attempts
+    used = ", ".join(f"{line.provider} {line.waited + line.duration:.2f} s ({line.outcome})" for line in lines)
+    problem = f"no answer within the deadline of {call.plan.deadline:g} s; used by: {used or 'nobody'}"
     partial = next((cause.response for cause in reversed(call.causes) if cause.response is not None), None)
     return DeadlineExceededError(problem, response=partial)

@@ -133,6 +133,9 @@ class ChatRequest:
         max_tokens: Upper limit of the answer, in tokens.
         deadline: Seconds for the whole call, all providers and waits together.
         timeout: Seconds for one attempt at one provider, set by the router; the provider must keep it.
+        hedge_after: Seconds after which a second provider is asked beside a slow first one.
+        cache: False leaves the response cache out, True demands one, None does as configured.
+        deduplicate: Whether to share the answer of an identical call under way, None as configured.
         extra: Vendor fields, keyed by the provider's name; merged into that provider's request body.
     """
 
@@ -152,6 +155,9 @@ class ChatRequest:
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING, repr=False)
     deadline: float | None = None
     timeout: float | None = None
+    hedge_after: float | None = None
+    cache: bool | None = None
+    deduplicate: bool | None = None
 
     @property
     def system(self) -> str:

@@ -296,8 +296,11 @@ class AllProvidersFailedError(LLMError):
         self.response = partial[-1] if partial else None
 
     def __str__(self) -> str:
-        seconds = {attempt.provider: attempt.duration for attempt in self.attempts}
-        lines = [
-            f"- {type(cause).__name__} after {seconds.get(cause.provider, 0.0):.2f} s: {cause}" for cause in self.causes
-        ]
+        lines = [f"- {type(cause).__name__} after {self._spent(cause.provider)}: {cause}" for cause in self.causes]
         return "\n".join([f"{self.problem}:", *lines])
+
+    def _spent(self, provider: str) -> str:
+        """Return the seconds that went into a provider, waits included, and the attempts where there were several."""
+        lines = [line for line in self.attempts if line.provider == provider]
+        seconds = sum(line.waited + line.duration for line in lines)
+        return f"{seconds:.2f} s" + (f" and {len(lines)} attempts" if len(lines) > 1 else "")

@@ -12,7 +12,9 @@ from typing import Any, Literal
 import dotenv
 import dotenv.parser
 import pydantic
+import pydantic_core
 
+from faultmaven.application.generation import ROLES
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean, nearest
@@ -189,6 +191,25 @@ def _split_list(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+_NO_SECONDS_BY_ROLE = "must be a number of seconds above 0, or a list such as chat=5,classifier=1.5 with role names"
+
+
+def _seconds_by_role(value: Any) -> Any:
+    """Read "5" as that for every role, and "chat=5, code=20" as one for each that is named."""
+    if not isinstance(value, str):
+        return value
+    if "=" not in value:
+        value = ",".join(f"{role}={value}" for role in ROLES)
+    seconds: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        role, _, told = (word.strip() for word in part.partition("="))
+        number = float(told) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", told) else 0.0
+        if role not in ROLES or not number:
+            raise pydantic_core.PydanticCustomError("seconds_by_role", _NO_SECONDS_BY_ROLE)
+        seconds[role] = number
+    return seconds
+
+
 class Settings(pydantic.BaseModel):
     """Typed values of every variable that is not a row's. Times are in seconds."""
 
@@ -210,6 +231,18 @@ class Settings(pydantic.BaseModel):
     max_retries: int | None = pydantic.Field(default=None, validation_alias="LLM_MAX_RETRIES", ge=0)
     max_tokens: int | None = pydantic.Field(default=None, validation_alias="LLM_MAX_TOKENS", ge=1)
     confidence_threshold: float = pydantic.Field(default=0.0, validation_alias="LLM_CONFIDENCE_THRESHOLD", ge=0, le=1)
+    breaker_window: float = pydantic.Field(
+        default=60.0, validation_alias="LLM_BREAKER_WINDOW", ge=0, allow_inf_nan=False
+    )
+    breaker_min_calls: int = pydantic.Field(default=10, validation_alias="LLM_BREAKER_MIN_CALLS", ge=1)
+    breaker_rate: float = pydantic.Field(default=0.5, validation_alias="LLM_BREAKER_RATE", gt=0, le=1)
+    breaker_open_seconds: float = pydantic.Field(
+        default=30.0, validation_alias="LLM_BREAKER_OPEN_SECONDS", gt=0, allow_inf_nan=False
+    )
+    hedge_after: dict[str, float] = pydantic.Field(default_factory=dict, validation_alias="LLM_HEDGE_AFTER")
+    deduplicate: bool = pydantic.Field(default=False, validation_alias="LLM_DEDUPLICATE")
+    cache_seconds: float = pydantic.Field(default=0.0, validation_alias="LLM_CACHE_SECONDS", ge=0, allow_inf_nan=False)
+    cache_entries: int = pydantic.Field(default=1000, validation_alias="LLM_CACHE_ENTRIES", ge=1)
     http_carrier: Literal["auto", "httpx"] = pydantic.Field(default="auto", validation_alias="LLM_HTTP_CARRIER")
     providers_file: str | None = pydantic.Field(default=None, validation_alias="LLM_PROVIDERS_FILE")
     faultmaven_env: str | None = pydantic.Field(default=None, validation_alias="FAULTMAVEN_ENV")
@@ -224,6 +257,7 @@ class Settings(pydantic.BaseModel):
     ssl_cert_file: str = pydantic.Field(default="", validation_alias="SSL_CERT_FILE")
     ssl_cert_dir: str = pydantic.Field(default="", validation_alias="SSL_CERT_DIR")
 
+    _by_role = pydantic.field_validator("hedge_after", mode="before")(_seconds_by_role)
     _split = pydantic.field_validator("fallback_chain", "no_proxy", mode="before")(_split_list)
 
     @pydantic.field_validator("log_level", mode="before")
@@ -262,6 +296,7 @@ _CHOICES = {
     "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "LOG_FORMAT": ("json", "console"),
     "STRICT_PROVIDER_MODE": ("true", "false"),
+    "LLM_DEDUPLICATE": ("true", "false"),
 }
 
 

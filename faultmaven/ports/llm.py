@@ -22,6 +22,9 @@ class Options(TypedDict, total=False):
     reasoning: str | int | None  # (*) a hint: left out, and noted in the ledger, where it is not known
     cache_prompt: bool | None  # (*) a hint, likewise
     deadline: float | None
+    hedge_after: float | None  # seconds, then a second provider is asked beside a slow first one
+    cache: bool | None  # False: neither look into the response cache nor keep the answer; True: there must be one
+    deduplicate: bool | None  # share the answer of an identical call that is under way
     min_output_tokens: int | None
     metadata: Mapping[str, Any] | None
     extra: Mapping[str, Mapping[str, Any]] | None

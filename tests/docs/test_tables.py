@@ -2,7 +2,7 @@
 
 import inspect
 
-from faultmaven.application.plan import ROLES
+from faultmaven.application.generation import ROLES
 from faultmaven.cli import exits
 from faultmaven.cli.app import COMMANDS
 from faultmaven.container import Parts

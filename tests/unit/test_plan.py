@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.application.plan import Generation, Plan, Route, chain, plan, share
+from faultmaven.application.generation import Generation, Route, chain
+from faultmaven.application.plan import nobody, plan
+from faultmaven.application.planned import Plan
+from faultmaven.application.shares import Shares
 from faultmaven.domain.chat import ChatRequest, Image, Message, Tool
 from faultmaven.domain.errors import ConfigurationError, InvalidRequestError
 from faultmaven.testing import FakeProvider
@@ -59,8 +62,9 @@ def test_a_provider_that_is_not_configured_is_skipped_with_the_reason() -> None:
 
 def test_nothing_configured_is_a_configuration_error_that_says_what_to_set() -> None:
     empty = Generation({}, {"a": "A_API_KEY is not set"}, {"chat": ()}, not_configured="Set one of A_API_KEY.")
-    with pytest.raises(ConfigurationError, match="Set one of A_API_KEY"):
-        plan(ask(), empty)
+    error = nobody(plan(ask(), empty), empty)
+    assert isinstance(error, ConfigurationError)
+    assert "Set one of A_API_KEY" in str(error)
 
 
 def test_a_pinned_provider_stands_alone() -> None:
@@ -91,8 +95,10 @@ def test_a_need_that_a_provider_does_not_take_skips_it_with_the_reason() -> None
 
 
 def test_a_need_that_nobody_takes_is_refused_before_sending() -> None:
-    with pytest.raises(InvalidRequestError, match="a: does not take schema"):
-        plan(ask(response_format={"type": "object"}), generation(route("a")))
+    current = generation(route("a"))
+    error = nobody(plan(ask(response_format={"type": "object"}), current), current)
+    assert isinstance(error, InvalidRequestError)
+    assert "a: does not take schema" in str(error)
 
 
 def test_a_class_of_the_guides_form_is_skipped_for_assistant_turns_and_stop_words() -> None:
@@ -125,16 +131,17 @@ def test_a_model_that_reasons_gets_its_own_time() -> None:
     [(120, 0, 120), (120, 1, 110), (120, 2, 100), (120, 7, 100), (12, 2, 4), (30, 2, 10), (18, 1, 9), (40, 2, 20)],
 )
 def test_a_share_leaves_its_successors_a_reserve(remaining: float, successors: int, expected: float) -> None:
-    assert share(remaining, successors) == pytest.approx(expected)
+    assert Shares(successors + 1).of(0, remaining) == pytest.approx(expected)
 
 
 @given(remaining=st.floats(0.001, 1e6), successors=st.integers(0, 20))
 def test_a_hung_candidate_always_leaves_the_next_two_an_equal_split_or_ten_seconds(
     remaining: float, successors: int
 ) -> None:
-    left = remaining - share(remaining, successors)
+    used = Shares(successors + 1).of(0, remaining)
+    left = remaining - used
     behind = min(successors, 2)
-    assert 0 < share(remaining, successors) <= remaining
+    assert 0 < used <= remaining
     assert left >= min(10.0, remaining / (behind + 1)) * behind - 1e-6
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from faultmaven.application.door import chat_request
-from faultmaven.application.plan import lacking, needs
+from faultmaven.application.needs import lacking, needs
 from faultmaven.application.whole_stream import whole_stream
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from faultmaven.application.plan import Generation, Route
+from faultmaven.application.generation import Generation, Route
+from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.environment_warnings import environment_warnings
@@ -84,6 +85,7 @@ class ProviderRegistry:
         *,
         given: Mapping[str, Any] | None = None,
         only_given: bool = False,
+        policies: Policies = DEFAULT_POLICIES,
         classes: Callable[[], Mapping[str, type[Any]]] = dict,
         warn: Callable[[str], object] = lambda warning: None,
     ) -> None:
@@ -92,6 +94,7 @@ class ProviderRegistry:
         load: Reads environment and settings; called now and by every reload.
         given: Provider objects that replace or add the row of their name.
         only_given: Use nothing but `given`.
+        policies: The host's own error table and acceptance; the rest of it comes from the settings.
         classes: The classes that a TOML row may name without a module.
         warn: Takes each thing that looks like a mistake, once.
 
@@ -104,6 +107,7 @@ class ProviderRegistry:
         self._clock = clock
         self._given = dict(given or {})
         self._only_given = only_given
+        self._policies = policies
         self._classes = classes
         self._warn = warn
         self._run_time_rows: dict[str, Any] = {}
@@ -238,7 +242,9 @@ class ProviderRegistry:
             error = faults_error("the configuration", list(dict.fromkeys(faults)))
             error.warnings = self._warnings(sources.environment, specs.values())
             raise error
-        generation = build_generation(routes, missing, [row.spec for row in rows.values()], sources.settings)
+        generation = build_generation(
+            routes, missing, [row.spec for row in rows.values()], sources.settings, self._policies
+        )
         return _State(sources, rows, providers, generation, self._warnings(sources.environment, specs.values()))
 
     def _warnings(self, environment: Environment, specs: Iterable[ProviderSpec]) -> tuple[str, ...]:
@@ -320,7 +326,7 @@ class ProviderRegistry:
             if name not in rows:
                 continue  # its row has faults of its own
             try:
-                routes[name] = build_route(rows[name].config, provider, self._clock, settings)
+                routes[name] = build_route(rows[name].spec, rows[name].config, provider, self._clock, settings)
             except Exception as error:  # noqa: BLE001 - foreign code may raise anything; it is reported as a fault
                 told = f"its get_supported_models() gives no names ({type(error).__name__})"
                 faults.append(f"provider {name!r}: {told}")

@@ -1,9 +1,12 @@
 """From configured providers to what the router runs on: a route for each, and the chains over them."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from faultmaven.application.plan import Generation, Route, chain
+from faultmaven.application.breaker import BreakerPolicy
+from faultmaven.application.generation import Generation, Route, chain
+from faultmaven.application.policies import Policies
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import REASONING_SECONDS, model_facts
 from faultmaven.infrastructure.llm.providers.adapted import backend_of, has_answer
@@ -13,7 +16,7 @@ from faultmaven.infrastructure.settings import Settings
 from faultmaven.ports.clock import Clock
 
 
-def build_route(config: ProviderConfig, provider: Any, clock: Clock, settings: Settings) -> Route:
+def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock: Clock, settings: Settings) -> Route:
     """Return `provider` as the planner sees it."""
     family = model_family(config.dialect or next(iter(getattr(provider, "dialects", ())), ""))
 
@@ -22,6 +25,9 @@ def build_route(config: ProviderConfig, provider: Any, clock: Clock, settings: S
         if settings.request_timeout is None and model_facts(family, model).reasons:
             return max(config.timeout, REASONING_SECONDS)
         return config.timeout
+
+    def context_for(model: str) -> int | None:
+        return model_facts(family, model).context
 
     # A class that is asked through its own `generate` gets a prompt and nothing else, whatever its base can carry.
     models = tuple(provider.get_supported_models())
@@ -37,11 +43,19 @@ def build_route(config: ProviderConfig, provider: Any, clock: Clock, settings: S
         confidence=config.confidence_score,
         features=frozenset(features),
         timeout_for=timeout_for,
+        context_for=context_for,
+        max_concurrency=spec.max_concurrency,
+        requests_per_minute=spec.requests_per_minute,
+        tokens_per_minute=spec.tokens_per_minute,
     )
 
 
 def build_generation(
-    routes: Mapping[str, Route], missing: Mapping[str, str], specs: Iterable[ProviderSpec], settings: Settings
+    routes: Mapping[str, Route],
+    missing: Mapping[str, str],
+    specs: Iterable[ProviderSpec],
+    settings: Settings,
+    policies: Policies,
 ) -> Generation:
     """Return the configuration in force: the chat chain, and for each role its primary in front of it."""
     strict, threshold = settings.strict_provider_mode, settings.confidence_threshold
@@ -54,4 +68,18 @@ def build_generation(
     }
     keys = [spec.api_key_var for spec in specs if spec.key == "required" and spec.api_key_var]
     advice = f"Set one of {', '.join(keys)}, or the address of a local server." if keys else "Pass a provider."
-    return Generation(routes, missing, chains, settings.deadline, threshold, advice)
+    return Generation(routes, missing, chains, settings.deadline, build_policies(settings, policies), strict, advice)
+
+
+def build_policies(settings: Settings, given: Policies) -> Policies:
+    """Return the policies of `settings`, with the host's own error table and acceptance."""
+    breaker = BreakerPolicy(
+        settings.breaker_window, settings.breaker_min_calls, settings.breaker_rate, settings.breaker_open_seconds
+    )
+    return replace(
+        given,
+        breaker=breaker,
+        confidence_threshold=settings.confidence_threshold,
+        hedge_after=settings.hedge_after,
+        deduplicate=settings.deduplicate,
+    )

@@ -1,6 +1,6 @@
 """OpenAI, and every vendor and server that speaks its Chat Completions."""
 
-from faultmaven.application.plan import needs
+from faultmaven.application.needs import needs
 from faultmaven.domain.chat import ChatRequest
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider

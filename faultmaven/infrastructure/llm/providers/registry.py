@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.network import network_settings
 from faultmaven.infrastructure.http.transport import HTTPTransport
@@ -340,6 +341,7 @@ def build_registry(
     *,
     given: Mapping[str, Any] | None = None,
     only_given: bool = False,
+    policies: Policies = DEFAULT_POLICIES,
 ) -> ProviderRegistry:
     """Return a registry over `PROVIDER_SCHEMA`; the container and `get_registry` both build theirs here.
 
@@ -352,6 +354,7 @@ def build_registry(
         clock,
         given=given,
         only_given=only_given,
+        policies=policies,
         classes=_exported_classes,
         warn=lambda warning: logger.warning("configuration_warning", warning=warning),
     )

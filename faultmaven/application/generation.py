@@ -1,0 +1,115 @@
+"""One whole configuration in force, as the core sees it: the providers, and the order in which they are asked."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from faultmaven.application.policies import DEFAULT_POLICIES, Policies
+from faultmaven.domain.chat import NOTHING
+from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.names import did_you_mean
+from faultmaven.ports.llm import ChatBackend
+
+ROLES = ("chat", "multimodal", "synthesis", "classifier", "code")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One provider as the planner sees it.
+
+    Attributes:
+        timeout: Seconds for one attempt.
+        max_retries: Calls after the first one.
+        confidence: The row's weight.
+        features: What of a request it carries beyond one prompt: "turns", "seed", "tools", "schema", "images".
+        timeout_for: Seconds for one attempt of a model, where models differ.
+        context_for: The input limit of a model in tokens, None where it is not known.
+        max_concurrency, requests_per_minute, tokens_per_minute: Limits of our own, None for none.
+    """
+
+    name: str
+    backend: ChatBackend = field(repr=False)
+    models: tuple[str, ...] = ()
+    timeout: float = 30.0
+    max_retries: int = 0
+    confidence: float = 1.0
+    features: frozenset[str] = frozenset()
+    timeout_for: Callable[[str], float] | None = field(default=None, repr=False)
+    context_for: Callable[[str], int | None] | None = field(default=None, repr=False)
+    max_concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+    @property
+    def own_model(self) -> str:
+        """The model it uses when none is asked for, "" when the server decides."""
+        return self.models[0] if self.models else ""
+
+    def attempt_timeout(self, model: str) -> float:
+        """Return the seconds that one attempt of `model` gets."""
+        return self.timeout_for(model) if self.timeout_for else self.timeout
+
+    def context(self, model: str) -> int | None:
+        """Return how many tokens of prompt `model` takes, None where that is not known."""
+        return self.context_for(model) if self.context_for else None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One whole configuration in force. A reload replaces it as a whole; a call keeps the one it began with.
+
+    Attributes:
+        routes: The configured providers by name.
+        missing: The others by name, with what they lack.
+        chains: For each role the names in the order of asking.
+        deadline: Seconds for a whole call that sets none.
+        policies: How calls are carried out.
+        strict: Only a role's primary is asked.
+        not_configured: What to set when nothing is configured.
+    """
+
+    routes: Mapping[str, Route]
+    missing: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    chains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
+    deadline: float = 120.0
+    policies: Policies = DEFAULT_POLICIES
+    strict: bool = False
+    not_configured: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every provider there is, configured or not."""
+        return frozenset((*self.routes, *self.missing))
+
+
+def chain(
+    available: Iterable[Route],
+    primary: str | None,
+    explicit: Iterable[str] = (),
+    *,
+    strict: bool = False,
+    threshold: float = 0.0,
+) -> tuple[str, ...]:
+    """Return the order in which providers are asked: the primary, then the explicit chain or the rest by weight.
+
+    Args:
+        available: Configured providers, in schema order.
+        primary: None picks the available one with the highest weight.
+        strict: Only the primary.
+        threshold: Providers whose weight is below come last.
+    """
+    by_weight = sorted(available, key=lambda route: (route.confidence < threshold, -route.confidence))
+    order = [route.name for route in by_weight]
+    first = primary or next(iter(order), None)
+    if first is None:
+        return ()
+    if strict:
+        return (first,)
+    low = {route.name for route in by_weight if route.confidence < threshold}
+    rest = sorted(explicit, key=low.__contains__) or order
+    return tuple(dict.fromkeys((first, *rest)))
+
+
+def check_role(role: str) -> None:
+    """Raise InvalidRequestError, with the nearest name, when `role` is no role."""
+    if role not in ROLES:
+        raise InvalidRequestError(f"unknown role {role!r}{did_you_mean(role, ROLES)}")

@@ -1,0 +1,125 @@
+"""A plan as a value: who will be asked and for how long, and who will not and why. `str()` tells it to people."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from faultmaven.application.generation import Route
+from faultmaven.domain.errors import CircuitOpenError, InvalidRequestError, LimitReachedError, LLMError
+
+SkipKind: TypeAlias = Literal[
+    "not configured", "not in the chain", "strict mode", "capability", "context", "breaker", "limit"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One provider that will be asked.
+
+    Attributes:
+        model: None where it uses its own.
+        timeout: Seconds for one attempt.
+        share: Seconds for all its attempts and waits, when every candidate before it hangs.
+        fair_timeout: Seconds that an attempt must have had before a timeout counts against the provider: a caller's own
+            short deadline is no fault of it.
+        last_resort: It is not well, and it is asked because nobody is.
+    """
+
+    route: Route
+    model: str | None
+    timeout: float
+    notes: tuple[str, ...] = ()
+    share: float = float("inf")
+    fair_timeout: float = 0.0
+    last_resort: bool = False
+
+    @property
+    def effective_model(self) -> str:
+        """The model that will be asked, "" when the server decides."""
+        return self.model or self.route.own_model
+
+    def __str__(self) -> str:
+        """Return who it is and what it may use, in one line."""
+        model = f" ({self.effective_model})" if self.effective_model else ""
+        retries = f"{self.route.max_retries} {'retry' if self.route.max_retries == 1 else 'retries'}"
+        attempt = f"each attempt {min(self.timeout, self.share):.3g} s at most"
+        told = f"{self.route.name}{model}: share {self.share:.3g} s, {attempt}, {retries}"
+        return f"{told}; a last resort: nobody is well" if self.last_resort else told
+
+    def as_object(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "provider": self.route.name,
+            "model": self.effective_model,
+            "share": round(self.share, 3),
+            "timeout": round(min(self.timeout, self.share), 3),
+            "max_retries": self.route.max_retries,
+            "last_resort": self.last_resort,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One provider that will not be asked, and why. `model` is "" where it was not come to that."""
+
+    name: str
+    reason: str
+    kind: SkipKind
+    model: str = ""
+    clears_in: float | None = None
+
+    def as_object(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        facts = {"provider": self.name, "model": self.model, "kind": self.kind, "reason": self.reason}
+        return {**facts, "clears_in": self.clears_in}
+
+    def error(self) -> LLMError:
+        """Return what a call would raise for this provider alone."""
+        if self.kind == "breaker":
+            return CircuitOpenError(self.reason, provider=self.name, model=self.model, retry_after=self.clears_in)
+        if self.kind == "limit":
+            return LimitReachedError(self.reason, provider=self.name, model=self.model, retry_after=self.clears_in)
+        return InvalidRequestError(self.reason, provider=self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Candidates in order, those skipped, and the seconds for all of it.
+
+    Attributes:
+        hedge_after: Seconds after which the second candidate is asked beside the first, None for one after the other.
+    """
+
+    candidates: tuple[Candidate, ...]
+    skipped: tuple[Skipped, ...]
+    deadline: float
+    hedge_after: float | None = None
+
+    def __str__(self) -> str:
+        """Return the plan as lines of text, as `faultmaven explain` prints them."""
+        lines = [f"deadline {self.deadline:g} s for the whole call"]
+        if self.hedge_after is not None and len(self.candidates) > 1:
+            lines.append(f"hedged: the second is asked beside the first after {self.hedge_after:g} s")
+        for number, candidate in enumerate(self.candidates, start=1):
+            lines += [f"{number}. {candidate}", *(f"   {note}" for note in candidate.notes)]
+        if not self.candidates:
+            lines.append("nobody would be asked")
+        return "\n".join([*lines, *(f"-  {entry.name}: {entry.reason}" for entry in self.skipped)])
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the plan as JSON has it; times are in seconds.
+
+        ```text
+        {"deadline": 120.0, "hedge_after": null,
+         "candidates": [{"provider", "model", "share", "timeout", "max_retries", "last_resort", "notes"}],
+         "skipped": [{"provider", "model", "kind", "reason", "clears_in"}]}
+        ```
+        """
+        candidates = [candidate.as_object() for candidate in self.candidates]
+        skipped = [entry.as_object() for entry in self.skipped]
+        return {
+            "deadline": self.deadline,
+            "hedge_after": self.hedge_after,
+            "candidates": candidates,
+            "skipped": skipped,
+        }
