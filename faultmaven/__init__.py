@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from faultmaven.application.acceptance import AcceptancePolicy
+    from faultmaven.application.error_policy import Reaction
+    from faultmaven.application.planned import Plan
     from faultmaven.container import Container, Parts, create_container, open_container
     from faultmaven.domain.attempts import Attempt
     from faultmaven.domain.chat import (
@@ -53,6 +56,9 @@ else:
     import importlib
 
     _MODULES = {
+        "faultmaven.application.acceptance": ("AcceptancePolicy",),
+        "faultmaven.application.error_policy": ("Reaction",),
+        "faultmaven.application.planned": ("Plan",),
         "faultmaven.container": ("Container", "Parts", "create_container", "open_container"),
         "faultmaven.domain.attempts": ("Attempt",),
         "faultmaven.domain.chat": (
@@ -60,6 +66,7 @@ else:
             "Image",
             "LLMResponse",
             "Message",
+            "Plan",
             "Prompt",
             "StopReason",
             "StreamChunk",
@@ -109,6 +116,7 @@ else:
 
 
 __all__ = [
+    "AcceptancePolicy",
     "AllProvidersFailedError",
     "Attempt",
     "AuthenticationError",
@@ -134,6 +142,7 @@ __all__ = [
     "ModelNotFoundError",
     "Options",
     "Parts",
+    "Plan",
     "Prompt",
     "ProviderConfigurationError",
     "ProviderError",
@@ -141,6 +150,7 @@ __all__ = [
     "ProviderUnavailableError",
     "QuotaExceededError",
     "RateLimitError",
+    "Reaction",
     "RejectedRequestError",
     "StopReason",
     "StreamChunk",

@@ -162,7 +162,8 @@ class LLMRouter(ProviderFace):
             for outcome in outcomes:
                 if outcome.is_good and outcome.verdict is not None:
                     return self._kept(call, outcome.verdict, outcome)
-                self._note(call, outcome)
+                if not self._goes_on(call, outcome):
+                    position = len(candidates)
             if position < len(candidates):
                 self._fall_back(call, outcomes[-1], candidates[position])
         if call.best is not None and call.best[0].is_presentable:
@@ -199,16 +200,16 @@ class LLMRouter(ProviderFace):
                 call.conduct.ledger.leave_alone(error)
                 call.causes.append(error)
 
-    def _note(self, call: _Call, outcome: Outcome) -> None:
-        """Keep what may still be of use; raise what nobody else can mend."""
+    def _goes_on(self, call: _Call, outcome: Outcome) -> bool:
+        """Keep what may still be of use; return whether somebody else may mend it. Raise where the host wants that."""
         if outcome.verdict is not None and better(outcome.verdict, call.best[0] if call.best else None):
             call.best = (outcome.verdict, outcome)
         if outcome.error is None:
-            return
+            return True
         call.causes.append(outcome.error)
-        raised = outcome.verdict is not None and outcome.verdict.action == "raise"
-        if raised or not reaction(call.conduct.policies.errors, outcome.error).move_on:
+        if outcome.verdict is not None and outcome.verdict.action == "raise":
             raise outcome.error
+        return reaction(call.conduct.policies.errors, outcome.error).move_on
 
     def _fall_back(self, call: _Call, outcome: Outcome, successor: Candidate) -> None:
         ledger, failed = call.conduct.ledger, outcome.candidate.route.name
@@ -217,6 +218,8 @@ class LLMRouter(ProviderFace):
     def _exhausted(self, call: _Call) -> LLMError:
         """Return the error of a call that has no answer: a single candidate's own, else one over all of them."""
         last = call.causes[-1]
+        if not reaction(call.conduct.policies.errors, last).move_on:
+            return last
         if self._parts.clock.monotonic() >= call.ends:
             error: LLMError = _deadline_error(call)
         elif len(call.causes) == 1:

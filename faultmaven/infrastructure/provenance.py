@@ -1,6 +1,7 @@
 """Where every effective value came from, as `faultmaven config` prints it; keys show as set or unset."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,8 @@ def show(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, tuple):
         return ", ".join(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={show(part)}" for name, part in value.items())
     if isinstance(value, float):
         return f"{value:g}"
     return without_credentials(str(value))

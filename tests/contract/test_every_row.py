@@ -122,7 +122,8 @@ class TestEveryRow(LLMProviderContract):
 
     async def test_the_router_passes_over_each_fault_to_a_healthy_provider(self, lab: FaultLab, name: str) -> None:
         other = "groq" if name != "groq" else "openai"
-        env = lab.env(name, other) | {"CHAT_PROVIDER": name, "LLM_REQUEST_TIMEOUT": "0.2"}
+        env = lab.env(name, other) | {"CHAT_PROVIDER": name, "LLM_REQUEST_TIMEOUT": "0.2", "LLM_MAX_RETRIES": "0"}
+        env["LLM_BREAKER_WINDOW"] = "0"  # many failures on purpose
         async with lab.client() as client, open_container(env, http_client=client) as container:
             for fault in ("refused", "html", "truncated_json", "empty", "unauthorized", "server_error", "silent"):
                 lab.script(name, fault)

@@ -21,7 +21,9 @@ def test_the_example_prints_the_answer_and_who_gave_it() -> None:
     lab = FaultLab()
     lab.script("openai", "overloaded")
     with served_lab(lab) as address:
-        done = run_example("Why does my pod restart?", **lab.env("openai", "anthropic", address=address))
+        done = run_example(
+            "Why does my pod restart?", LLM_MAX_RETRIES="0", **lab.env("openai", "anthropic", address=address)
+        )
     assert (done.returncode, done.stdout) == (0, "The container was killed: out of memory.\n")
     assert "openai: ProviderUnavailableError after " in done.stderr
     assert "anthropic: answered after " in done.stderr

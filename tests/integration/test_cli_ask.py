@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # wire/openai-chat.md 3, as the lab sends it
 ANSWER = "The container was killed: out of memory."
-CHAIN = {"CHAT_PROVIDER": "openai", "LLM_FALLBACK_CHAIN": "openai,anthropic"}
+CHAIN = {"CHAT_PROVIDER": "openai", "LLM_FALLBACK_CHAIN": "openai,anthropic", "LLM_MAX_RETRIES": "0"}
 
 
 def test_standard_output_holds_the_answer_and_nothing_else(lab: "GuardedLab", run_cli: "RunCli") -> None:

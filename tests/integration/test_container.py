@@ -192,7 +192,7 @@ async def test_no_provider_at_all_opens_and_says_so_when_asked() -> None:
     [
         ({"htp_client": None}, "unknown part 'htp_client'; did you mean 'http_client'?"),
         ({"clocks": None}, "unknown part 'clocks'; did you mean 'clock'?"),
-        ({"zzz": None}, "unknown part 'zzz'; known: clock, configure_logging, http_client, observer, registry, "),
+        ({"zzz": None}, "unknown part 'zzz'; known: acceptance, cache, chance, clock, "),
         ({"http_client": object()}, "the part 'http_client' is a object, not a AsyncClient"),
         ({"http_client": httpx.Client}, "the part 'http_client' is a type, not a AsyncClient"),
         ({"settings": {}}, "the part 'settings' is a dict, not a Settings"),

@@ -137,7 +137,7 @@ def open_guide(guide_class: type[BaseLLMProvider], monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(PROVIDER_SCHEMA, "anthropic", row)
 
     def opened(**variables: str) -> Container:
-        return create_container({"ANTHROPIC_API_KEY": "your-anthropic-api-key"} | variables)
+        return create_container({"ANTHROPIC_API_KEY": "your-anthropic-api-key", "LLM_MAX_RETRIES": "0"} | variables)
 
     return opened
 
@@ -351,7 +351,8 @@ async def test_a_wrong_status_is_wrapped_once_with_its_cause(open_guide: Open, a
 async def test_a_failing_guide_class_lets_the_next_answer(open_guide: Open, aiohttp: FakeAiohttp) -> None:
     aiohttp.reply = lambda _: FakeReply(500, {})
     container = create_container(
-        {"ANTHROPIC_API_KEY": "k", "CHAT_PROVIDER": "anthropic"}, providers={"b": FakeProvider()}
+        {"ANTHROPIC_API_KEY": "k", "CHAT_PROVIDER": "anthropic", "LLM_MAX_RETRIES": "0"},
+        providers={"b": FakeProvider()},
     )
     response = await container.llm().generate("ping")
     assert [(line.provider, line.outcome) for line in response.attempts] == [
@@ -426,7 +427,7 @@ def test_fifty_calls_at_once_get_their_own_timings(
     aiohttp.delay = lambda body: int(body["messages"][0]["content"]) / 100
     row = row_of_guide('provider_class": AnthropicProvider', guide_class)
     monkeypatch.setitem(PROVIDER_SCHEMA, "anthropic", row)
-    container = create_container({"ANTHROPIC_API_KEY": "k"}, clock=LoopClock())
+    container = create_container({"ANTHROPIC_API_KEY": "k", "LLM_MAX_RETRIES": "0"}, clock=LoopClock())
     llm = container.llm() if through == "router" else container.registry().get_provider("anthropic")
 
     async def ask_all() -> list[faultmaven.LLMResponse]:
@@ -456,7 +457,7 @@ def test_calls_after_one_another_in_one_task_get_their_own_timings(
             return faultmaven.LLMResponse(str(times), 1.0, "outer", "m", None, own)
 
     monkeypatch.setitem(PROVIDER_SCHEMA, "outer", row | {"provider_class": Outer})
-    container = create_container({"ANTHROPIC_API_KEY": "k"}, clock=LoopClock())
+    container = create_container({"ANTHROPIC_API_KEY": "k", "LLM_MAX_RETRIES": "0"}, clock=LoopClock())
     response = run_virtually(container.llm(provider="outer").generate("3 1 2"))
     assert (response.content, response.response_time_ms) == ("[30, 10, 20]", 60)
 
@@ -464,7 +465,7 @@ def test_calls_after_one_another_in_one_task_get_their_own_timings(
 def test_a_guide_class_that_hangs_ends_with_its_rows_timeout(open_guide: Open, aiohttp: FakeAiohttp) -> None:
     aiohttp.delay = lambda _: 3600.0
     row = PROVIDER_SCHEMA["anthropic"]
-    container = create_container({"ANTHROPIC_API_KEY": "k"}, clock=LoopClock())
+    container = create_container({"ANTHROPIC_API_KEY": "k", "LLM_MAX_RETRIES": "0"}, clock=LoopClock())
 
     async def ask() -> tuple[type[BaseException], float]:
         with pytest.raises(faultmaven.LLMError) as caught:

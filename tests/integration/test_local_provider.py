@@ -64,7 +64,7 @@ async def opened() -> AsyncIterator[Any]:
     async def open_for(routes: Routes, base: str = "http://localhost:8000", **env: str) -> tuple[Container, Server]:
         server = Server(routes)
         client = server.client()
-        variables = {"LOCAL_LLM_BASE_URL": base, **env}
+        variables = {"LOCAL_LLM_BASE_URL": base, "LLM_MAX_RETRIES": "0", **env}
         opening = open_container(variables, http_client=client)
         container = await opening.__aenter__()
         closing.extend((lambda: opening.__aexit__(None, None, None), client.aclose))

@@ -434,7 +434,7 @@ async def asked_first(container: Container, role: str | None = None, **options: 
 
 def lab_container(*names: str, lab: FaultLab | None = None, **variables: str) -> Container:
     lab = lab or FaultLab()
-    return create_container(lab.env(*names) | variables, http_client=lab.client())
+    return create_container(lab.env(*names) | {"LLM_MAX_RETRIES": "0"} | variables, http_client=lab.client())
 
 
 class TestChain:

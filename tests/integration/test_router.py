@@ -217,7 +217,7 @@ async def test_a_shipped_rows_answer_is_never_thrown_away_for_its_constant() -> 
 async def test_strict_mode_asks_only_the_primary() -> None:
     lab = FaultLab()
     lab.script("openai", "overloaded")
-    env = {**lab.env("openai", "groq"), "STRICT_PROVIDER_MODE": "true", "CHAT_PROVIDER": "openai"}
+    env = {**lab.env("openai", "groq"), "STRICT_PROVIDER_MODE": "true", "LLM_MAX_RETRIES": "0"}
     async with lab.client() as client, open_container(env, http_client=client) as container:
         with pytest.raises(ProviderUnavailableError):
             await container.llm().generate("ping")
@@ -459,8 +459,8 @@ async def test_a_router_as_a_candidate_keeps_its_share() -> None:
 async def test_a_vendors_model_finds_its_vendor_and_no_other(model: str, provider: str) -> None:
     lab = FaultLab()
     for name in ("openai", "anthropic", "groq"):
-        lab.script(name, *["server_error"] * 2)
-    env = lab.env("openai", "anthropic", "groq")
+        lab.script(name, "server_error")
+    env = {**lab.env("openai", "anthropic", "groq"), "LLM_MAX_RETRIES": "0"}
     async with lab.client() as client, open_container(env, http_client=client) as container:
         with pytest.raises(AllProvidersFailedError) as caught:
             await container.llm().generate("ping", model=model)

@@ -108,7 +108,7 @@ def env_of(name: str) -> dict[str, str]:
 async def fail(name: str, handle: Callable[[httpx.Request], httpx.Response]) -> LLMError:
     async with (
         httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client,
-        open_container(env_of(name), http_client=client) as container,
+        open_container({**env_of(name), "LLM_MAX_RETRIES": "0"}, http_client=client) as container,
     ):
         try:
             await container.llm().generate([Message.system(PROMPT), Message.user(PROMPT)])

@@ -429,7 +429,9 @@ class TestWarnings:
 
     def test_one_that_is_like_nothing_is_told_with_the_llm_names(self) -> None:
         (told,) = warnings_of({"LLM_ZZZQQQXXX": "1"})
-        assert told.startswith("LLM_ZZZQQQXXX (argument) is unknown; known: LLM_CONFIDENCE_THRESHOLD, LLM_DEADLINE, ")
+        assert told.startswith(
+            "LLM_ZZZQQQXXX (argument) is unknown; known: LLM_BREAKER_MIN_CALLS, LLM_BREAKER_OPEN_SECONDS, "
+        )
         assert "OPENAI" not in told
 
     @pytest.mark.parametrize(
