@@ -138,9 +138,9 @@ def _well(candidates: list[Candidate], health: Health, skipped: list[Skipped]) -
     standings = [health.standing(candidate.route, candidate.effective_model) for candidate in candidates]
     if not any(standing.obstacle for standing in standings):
         return candidates
-    if all(standing.obstacle for standing in standings):
-        return [replace(candidate, last_resort=True) for candidate in candidates]
     pairs = list(zip(candidates, standings, strict=True))
+    if all(standing.obstacle for standing in standings):
+        return [replace(candidate, obstacle=standing.obstacle) for candidate, standing in pairs]
     skipped += [_unwell(candidate, standing) for candidate, standing in pairs if standing.obstacle]
     return [candidate for candidate, standing in pairs if not standing.obstacle]
 

@@ -21,7 +21,7 @@ class Candidate:
         share: Seconds for all its attempts and waits, when every candidate before it hangs.
         fair_timeout: Seconds that an attempt must have had before a timeout counts against the provider: a caller's own
             short deadline is no fault of it.
-        last_resort: It is not well, and it is asked because nobody is.
+        obstacle: Why it would be left alone if anybody else were well; "" when it is well itself.
     """
 
     route: Route
@@ -30,7 +30,12 @@ class Candidate:
     notes: tuple[str, ...] = ()
     share: float = float("inf")
     fair_timeout: float = 0.0
-    last_resort: bool = False
+    obstacle: str = ""
+
+    @property
+    def last_resort(self) -> bool:
+        """Whether it is not well, and is asked because nobody is."""
+        return bool(self.obstacle)
 
     @property
     def effective_model(self) -> str:
@@ -43,7 +48,7 @@ class Candidate:
         retries = f"{self.route.max_retries} {'retry' if self.route.max_retries == 1 else 'retries'}"
         attempt = f"each attempt {min(self.timeout, self.share):.3g} s at most"
         told = f"{self.route.name}{model}: share {self.share:.3g} s, {attempt}, {retries}"
-        return f"{told}; a last resort: nobody is well" if self.last_resort else told
+        return f"{told}; nobody is well, so it is the last resort ({self.obstacle})" if self.obstacle else told
 
     def as_object(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -53,7 +58,7 @@ class Candidate:
             "share": round(self.share, 3),
             "timeout": round(min(self.timeout, self.share), 3),
             "max_retries": self.route.max_retries,
-            "last_resort": self.last_resort,
+            "obstacle": self.obstacle,
             "notes": list(self.notes),
         }
 
@@ -111,7 +116,7 @@ class Plan:
 
         ```text
         {"deadline": 120.0, "hedge_after": null,
-         "candidates": [{"provider", "model", "share", "timeout", "max_retries", "last_resort", "notes"}],
+         "candidates": [{"provider", "model", "share", "timeout", "max_retries", "obstacle", "notes"}],
          "skipped": [{"provider", "model", "kind", "reason", "clears_in"}]}
         ```
         """

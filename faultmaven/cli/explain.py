@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Upper limit of the answer, in tokens.")
 @click.option("--role", metavar="NAME", help="chat, multimodal, synthesis, classifier or code.")
 @click.option("--deadline", type=click.FloatRange(min=0, min_open=True), help="Seconds for all of it.")
-@click.option(
-    "--hedge-after", type=click.FloatRange(min=0, min_open=True), help="Seconds before a second is asked."
-)
+@click.option("--hedge-after", type=click.FloatRange(min=0, min_open=True), help="Seconds before a second is asked.")
 @json_option
 def command(prompt: str, as_json: bool, **asked: Any) -> None:
     """Show the plan for PROMPT: the candidates, the seconds of each, and for everybody else the reason.

@@ -1,0 +1,1 @@
+"""Failover, over scripted providers in virtual time."""
