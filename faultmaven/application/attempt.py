@@ -27,8 +27,10 @@ from faultmaven.domain.events import RetryScheduled
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.randomness import Randomness
 
-# A provider keeps its time itself and can say in which phase it ran out; this is for those that do not keep it.
+# A provider keeps its time itself and can say in which phase it ran out; this is for those that do not keep it. A share
+# of the attempt's time, so that it never eats up what is reserved for the next.
 GRACE_SECONDS = 0.25
+GRACE_SHARE = 0.02
 
 LEAST_SECONDS = 1.0
 """A retry for which less than this would be left is not worth its wait."""
@@ -159,7 +161,7 @@ async def _once(candidate: Candidate, timeout: float, waited: float, conduct: Co
     entry = conduct.ledger.begin(candidate, timeout, waited)
     started = entry.started
     try:
-        async with conduct.clock.timeout(timeout + GRACE_SECONDS):
+        async with conduct.clock.timeout(timeout + min(GRACE_SECONDS, timeout * GRACE_SHARE)):
             response = checked(await candidate.route.backend.answer(request))
     except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
         duration = conduct.clock.monotonic() - started

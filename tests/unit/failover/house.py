@@ -24,7 +24,10 @@ TEXT = frozenset({"turns", "seed", "tools", "schema"})
 
 @dataclass(frozen=True)
 class Step:
-    """What a provider does with one request: after `latency` seconds it raises `error`, or answers with `text`."""
+    """What a provider does with one request: after `latency` seconds it raises `error`, or answers with `text`.
+
+    A deaf one does not keep the time it is given.
+    """
 
     latency: float = 0.0
     error: LLMError | None = None
@@ -32,6 +35,7 @@ class Step:
     stop: StopReason = StopReason.STOP
     usage: Usage | None = None
     confidence: float | None = None
+    deaf: bool = False
 
 
 WELL = Step(0.5)
@@ -56,7 +60,7 @@ class Scripted:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
-            async with self.clock.timeout(request.timeout):
+            async with self.clock.timeout(None if step.deaf else request.timeout):
                 await self.clock.sleep(step.latency)
         except TimeoutError:
             raise ProviderTimeoutError("no answer in time", provider=self.name, phase="first byte") from None
