@@ -74,64 +74,74 @@ async def ask(candidate: Candidate, share: float, conduct: Conduct, *, last: boo
     """
     clock, ends = conduct.clock, conduct.clock.monotonic() + share
     outcome = Outcome(candidate)
-    waited = 0.0
+    delay: float | None = 0.0
     for number in itertools.count(1):
-        left = ends - clock.monotonic()
-        patience = left - LEAST_SECONDS if last else min(PATIENCE_SECONDS, left - LEAST_SECONDS)
+        entry = conduct.ledger.open(candidate)
+        if delay:
+            await clock.sleep(delay)
         try:
-            admission = await conduct.traffic.admit(candidate, conduct.request, max(0.0, patience), last=last)
+            outcome = await _admitted(entry, ends, conduct, last=last, first=number == 1)
         except (CircuitOpenError, LimitReachedError) as refusal:
-            if outcome.error is not None:
-                return outcome  # what the provider itself said is more telling
-            conduct.ledger.leave_alone(refusal, waited)
-            return Outcome(candidate, error=refusal)
-        if number == 1:
-            conduct.traffic.count_call(candidate.route.name)
-        lesson = _NO_LESSON
-        timeout = max(0.0, min(candidate.timeout, ends - clock.monotonic()))
-        try:
-            outcome = await _once(candidate, timeout, waited + admission.waited, conduct)
-            lesson = _lesson(outcome, timeout, candidate, conduct)
-        finally:
-            await conduct.traffic.settle(admission, *lesson)
-        delay = _delay(outcome, number, ends - clock.monotonic(), candidate, conduct, last=last)
+            conduct.ledger.leave_alone(entry, refusal)
+            # What the provider itself said is more telling.
+            return outcome if outcome.error is not None else Outcome(candidate, error=refusal)
+        delay = _delay(outcome, number, ends - clock.monotonic(), conduct, last=last)
         if delay is None:
-            return outcome
-        conduct.ledger.tell(_retry_event(outcome, candidate, delay, conduct))
-        await clock.sleep(delay)
-        waited = delay
-    raise AssertionError("a count has no end")
+            break
+        conduct.ledger.tell(_retry_event(outcome, delay, conduct))
+    return outcome
 
 
-def _retry_event(outcome: Outcome, candidate: Candidate, delay: float, conduct: Conduct) -> RetryScheduled:
+async def _admitted(entry: Entry, ends: float, conduct: Conduct, *, last: bool, first: bool) -> Outcome:
+    """Ask once, as soon as limits and breaker let it through, and let them learn from it.
+
+    Raises:
+        CircuitOpenError, LimitReachedError: they do not.
+    """
+    candidate, clock, traffic = entry.candidate, conduct.clock, conduct.traffic
+    patience = ends - clock.monotonic() - LEAST_SECONDS
+    patience = max(0.0, patience if last else min(PATIENCE_SECONDS, patience))
+    admission = await traffic.admit(candidate, conduct.request, patience, last=last)
+    if first:
+        traffic.count_call(candidate.route.name)
+    lesson = _NO_LESSON
+    try:
+        timeout = max(0.0, min(candidate.timeout, ends - clock.monotonic()))
+        outcome = await _once(entry, timeout, conduct)
+        lesson = _lesson(outcome, timeout, conduct)
+    finally:
+        await traffic.settle(admission, *lesson)
+    return outcome
+
+
+def _retry_event(outcome: Outcome, delay: float, conduct: Conduct) -> RetryScheduled:
+    candidate = outcome.candidate
     name, model, reason = candidate.route.name, candidate.effective_model, type(outcome.error).__name__
     return RetryScheduled(conduct.ledger.call, name, model, delay, reason)
 
 
-def _delay(
-    outcome: Outcome, number: int, left: float, candidate: Candidate, conduct: Conduct, *, last: bool
-) -> float | None:
+def _delay(outcome: Outcome, number: int, left: float, conduct: Conduct, *, last: bool) -> float | None:
     """Return the seconds until the same provider is asked again, None to go on."""
-    error = outcome.error
+    error, route = outcome.error, outcome.candidate.route
     if error is None or (outcome.verdict is not None and outcome.verdict.action == "raise"):
         return None
     if isinstance(error, ProviderTimeoutError) and not last:
         return None
-    usual = RetryPolicy(candidate.route.max_retries)
+    usual = RetryPolicy(route.max_retries)
     policy = replace(usual, max_delay=LONGEST_PATIENCE_SECONDS) if last else usual
     delay = next_delay(policy, number, error, conduct.chance(), conduct.policies.errors)
     if delay is None or delay + LEAST_SECONDS > left:
         return None
-    return delay if conduct.traffic.may_retry(candidate.route.name) else None
+    return delay if conduct.traffic.may_retry(route.name) else None
 
 
 _Lesson: TypeAlias = tuple[Result, int | None, float | None]
 _NO_LESSON: _Lesson = (Result.NOTHING, 0, None)
 
 
-def _lesson(outcome: Outcome, timeout: float, candidate: Candidate, conduct: Conduct) -> _Lesson:
+def _lesson(outcome: Outcome, timeout: float, conduct: Conduct) -> _Lesson:
     """Return what an attempt tells of its provider: its health, the tokens used, and the seconds it asks us to wait."""
-    error = outcome.error if outcome.verdict is None else None
+    candidate, error = outcome.candidate, outcome.error if outcome.verdict is None else None
     line = outcome.entry.line if outcome.entry else None
     limited_for = line.limited_for if line else None
     if error is None:
@@ -152,14 +162,14 @@ def _announce(seconds: float | None, candidate: Candidate, conduct: Conduct) -> 
         conduct.traffic.limiter.announce((candidate.route.name, candidate.effective_model), seconds)
 
 
-async def _once(candidate: Candidate, timeout: float, waited: float, conduct: Conduct) -> Outcome:
-    """Ask `candidate` once, within `timeout` seconds; whatever it raises becomes part of the outcome, as an `LLMError`.
+async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
+    """Ask the candidate once, within `timeout` seconds; whatever it raises becomes part of the outcome as an `LLMError`.
 
     The registry's name stands on the answer and on the error, whatever the provider calls itself.
     """
+    candidate = entry.candidate
     request = replace(conduct.request, model=candidate.model, timeout=timeout)
-    entry = conduct.ledger.begin(candidate, timeout, waited)
-    started = entry.started
+    started = conduct.ledger.begin(entry, timeout)
     try:
         async with conduct.clock.timeout(timeout + min(GRACE_SECONDS, timeout * GRACE_SHARE)):
             response = checked(await candidate.route.backend.answer(request))

@@ -13,32 +13,35 @@ from faultmaven.ports.observer import Observer
 
 @dataclass(slots=True)
 class Entry:
-    """A place in the ledger, taken when a provider is asked; `line` comes when it has answered or failed.
+    """A place in the ledger, taken when a provider's turn comes; `line` follows when it is known what came of it.
 
-    `candidate` is None for a provider that was left alone.
+    Attributes:
+        opened: When its turn came; what passes until it is asked is `waited`.
+        started: When it was asked, None before that.
     """
 
     number: int
-    candidate: Candidate | None
-    started: float
-    waited: float
+    candidate: Candidate
+    opened: float
+    started: float | None = None
     line: Attempt | None = None
 
 
 @dataclass(slots=True)
 class Ledger:
-    """What one call has seen so far. Lines stand in the order in which providers were asked."""
+    """What one call has seen so far. Lines stand in the order in which the providers' turns came."""
 
     call: int
     clock: Clock
     observer: Observer
     started: float
+    _skipped: list[Attempt] = field(default_factory=list)
     _entries: list[Entry] = field(default_factory=list)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """The lines; attempts that are still open have none yet."""
-        return tuple(entry.line for entry in self._entries if entry.line is not None)
+        """The lines, those whom the plan left alone first; places that are still open have none yet."""
+        return (*self._skipped, *(entry.line for entry in self._entries if entry.line is not None))
 
     @property
     def elapsed(self) -> float:
@@ -49,35 +52,52 @@ class Ledger:
         """Tell the observer."""
         tell(self.observer, event)
 
-    def begin(self, candidate: Candidate, timeout: float, waited: float) -> Entry:
-        """Take a place for an attempt that begins now and may take `timeout` seconds."""
-        entry = Entry(len(self._entries) + 1, candidate, self.clock.monotonic(), waited)
-        self._entries.append(entry)
-        name, model = candidate.route.name, candidate.effective_model
-        self.tell(AttemptStarted(self.call, entry.number, name, model, timeout))
-        return entry
-
-    def end(self, entry: Entry, line: Attempt) -> Attempt:
-        """Write the line of an attempt."""
-        entry.line = line if line.waited == entry.waited else replace(line, waited=entry.waited)
-        self.tell(AttemptEnded(self.call, entry.number, entry.line))
-        return entry.line
-
-    def leave_alone(self, error: LLMError, waited: float = 0.0) -> None:
-        """Write the line of a provider that is not asked, because of `error`, which names it and its model."""
-        line = Attempt(error.provider, error.model, type(error).__name__, waited=waited, error=error.problem)
-        self._entries.append(Entry(len(self._entries) + 1, None, self.clock.monotonic(), waited, line))
+    def skip(self, error: LLMError) -> None:
+        """Write the line of a provider that the plan leaves alone because of `error`, which names it and its model."""
+        self._skipped.append(Attempt(error.provider, error.model, type(error).__name__, error=error.problem))
         self.tell(ProviderSkipped(self.call, error.provider, error.model, error.problem))
 
-    def cut(self, outcome: str, entry: Entry | None = None) -> None:
-        """Write the lines of attempts that were broken off: that of `entry`, or of all that are open."""
-        for place in self._entries if entry is None else [entry]:
-            if place.line is None and place.candidate is not None:
-                name, model = place.candidate.route.name, place.candidate.effective_model
-                duration = self.clock.monotonic() - place.started
-                self.end(place, Attempt(name, model, outcome, duration=duration, notes=place.candidate.notes))
+    def open(self, candidate: Candidate) -> Entry:
+        """Take a place for a candidate whose turn has come."""
+        entry = Entry(len(self._entries) + 1, candidate, self.clock.monotonic())
+        self._entries.append(entry)
+        return entry
+
+    def begin(self, entry: Entry, timeout: float) -> float:
+        """Note that it is asked now, for `timeout` seconds at most; return the time."""
+        entry.started = self.clock.monotonic()
+        name, model = entry.candidate.route.name, entry.candidate.effective_model
+        self.tell(AttemptStarted(self.call, entry.number, name, model, timeout))
+        return entry.started
+
+    def end(self, entry: Entry, line: Attempt) -> None:
+        """Write the line of a provider that was asked."""
+        waited = (entry.started or entry.opened) - entry.opened
+        entry.line = replace(line, waited=waited) if waited else line
+        self.tell(AttemptEnded(self.call, entry.number, entry.line))
+
+    def leave_alone(self, entry: Entry, error: LLMError) -> None:
+        """Write the line of a provider that was not asked after all, because of `error`."""
+        self._close_unasked(entry, type(error).__name__, error.problem)
+        self.tell(ProviderSkipped(self.call, error.provider, error.model, error.problem))
+
+    def cut(self, outcome: str) -> None:
+        """Write the lines of all that were broken off: under way, or waiting for their turn."""
+        now = self.clock.monotonic()
+        for entry in self._entries:
+            if entry.line is None and entry.started is None:
+                self._close_unasked(entry, outcome, "it was not asked: the call ended while it waited")
+            elif entry.line is None and entry.started is not None:
+                candidate = entry.candidate
+                name, model, duration = candidate.route.name, candidate.effective_model, now - entry.started
+                self.end(entry, Attempt(name, model, outcome, duration=duration, notes=candidate.notes))
 
     def keep(self, entry: Entry) -> None:
         """Mark the line whose answer the caller gets."""
         if entry.line is not None:
             entry.line = replace(entry.line, kept=True)
+
+    def _close_unasked(self, entry: Entry, outcome: str, error: str) -> None:
+        waited = self.clock.monotonic() - entry.opened
+        name, model = entry.candidate.route.name, entry.candidate.effective_model
+        entry.line = Attempt(name, model, outcome, waited=waited, error=error)

@@ -73,6 +73,11 @@ class Skipped:
     model: str = ""
     clears_in: float | None = None
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it may well be asked the next time: it is ill or busy, and neither unfit nor unconfigured."""
+        return self.kind in ("breaker", "limit")
+
     def as_object(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         facts = {"provider": self.name, "model": self.model, "kind": self.kind, "reason": self.reason}
@@ -99,6 +104,12 @@ class Plan:
     skipped: tuple[Skipped, ...]
     deadline: float
     hedge_after: float | None = None
+
+    @property
+    def who(self) -> tuple[tuple[str, str], ...]:
+        """Everybody who may answer such a request, with the model, whether well at the moment or not."""
+        asked = [(candidate.route.name, candidate.effective_model) for candidate in self.candidates]
+        return tuple(sorted(asked + [(entry.name, entry.model) for entry in self.skipped if entry.is_passing]))
 
     def __str__(self) -> str:
         """Return the plan as lines of text, as `faultmaven explain` prints them."""

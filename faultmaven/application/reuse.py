@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from faultmaven.application.ledger import Ledger
+from faultmaven.application.planned import Plan
 from faultmaven.application.policies import Policies
 from faultmaven.application.request_key import request_key
 from faultmaven.application.sharing import SharedCalls
@@ -31,15 +32,15 @@ class AnswerReuse:
     async def answer(
         self,
         request: ChatRequest,
-        who: Any,
+        planned: Plan,
         policies: Policies,
         ledger: Ledger,
         call: Callable[[], Coroutine[Any, Any, LLMResponse]],
     ) -> LLMResponse:
         """Return a kept answer, that of an identical call under way, or that of `call`.
 
-        Args:
-            who: Who would be asked; it changes the answer, so it is part of the key.
+        Whoever may answer is part of what makes two requests the same; how they stand at the moment is not, so that a
+        kept answer is there while its provider is down.
 
         Raises:
             InvalidRequestError: the caller wants the cache, and there is none.
@@ -51,7 +52,7 @@ class AnswerReuse:
         shares = policies.deduplicate if request.deduplicate is None else request.deduplicate
         if cache is None and not shares:
             return await call()
-        key = request_key(request, who)
+        key = request_key(request, planned.who)
         if key is None:
             return await call()
         if cache is not None and (kept := await cache.get(key)) is not None:

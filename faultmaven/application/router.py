@@ -127,8 +127,7 @@ class LLMRouter(ProviderFace):
         async def call() -> LLMResponse:
             return await self._call(request, planned, generation, ledger)
 
-        who = (self._role, self._pinned, [(c.route.name, c.effective_model) for c in planned.candidates])
-        return await parts.reuse.answer(request, who, generation.policies, ledger, call)
+        return await parts.reuse.answer(request, planned, generation.policies, ledger, call)
 
     async def _call(self, request: ChatRequest, planned: Plan, generation: Generation, ledger: Ledger) -> LLMResponse:
         """Run the plan within its deadline; whatever comes of it leaves with the ledger."""
@@ -195,9 +194,9 @@ class LLMRouter(ProviderFace):
     def _leave_alone(self, call: _Call) -> None:
         """Write down whom the plan leaves alone for the time being: they count among the causes of a failure."""
         for skipped in call.plan.skipped:
-            if skipped.kind in ("breaker", "limit"):
+            if skipped.is_passing:
                 error = skipped.error()
-                call.conduct.ledger.leave_alone(error)
+                call.conduct.ledger.skip(error)
                 call.causes.append(error)
 
     def _goes_on(self, call: _Call, outcome: Outcome) -> bool:

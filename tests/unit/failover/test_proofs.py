@@ -194,5 +194,3 @@ def test_an_unsound_router_is_found_out() -> None:
     chain = Chain(((stops, fields), ((Step(),), fields)), 1, 60.0, 1, 0.5, False, None)
     with pytest.raises(AssertionError, match="although 1 is healthy"):
         run_in_virtual_time(play(chain))
-
-

@@ -7,6 +7,7 @@ from typing import Any
 import pydantic
 import pytest
 
+from faultmaven.application.breaker import BreakerPolicy
 from faultmaven.application.policies import Policies
 from faultmaven.application.request_key import IGNORED, request_key
 from faultmaven.domain.chat import ChatRequest, Image, LLMResponse, Message, StopReason, Tool
@@ -116,6 +117,17 @@ async def test_a_whole_answer_is_kept_and_given_again() -> None:
     assert (second.response_time_ms, second.tokens_used) == (0.0, first.tokens_used)
     assert len(house.told(CacheAnswered)) == 1
     assert (await ask(house, "another")).cached is False
+
+
+@virtually
+async def test_a_kept_answer_is_there_while_its_provider_is_down() -> None:
+    policies = Policies(breaker=BreakerPolicy(min_calls=2))
+    house = House([route("a", WELL, DOWN), route("b")], policies, cache=KeepsAll())
+    await ask(house)
+    for number in range(2):
+        await ask(house, f"another {number}")
+    assert house.router.explain("ping").skipped[0].kind == "breaker"
+    assert (await ask(house)).cached
 
 
 @pytest.mark.parametrize("stop", [StopReason.MAX_TOKENS, StopReason.UNKNOWN])

@@ -83,7 +83,7 @@ async def test_a_passing_failure_is_retried_at_the_same_provider() -> None:
     response = await ask(house)
     assert ledger(response) == [("a", "ProviderUnavailableError")] * 2 + [("a", "answered")]
     # full jitter at one half: 0.25 s, then 0.5 s
-    assert [line.waited for line in response.attempts] == [0.0, 0.25, 0.5]
+    assert [line.waited for line in response.attempts] == pytest.approx([0.0, 0.25, 0.5])
     assert [event.delay for event in house.told(RetryScheduled)] == [0.25, 0.5]
 
 
@@ -92,7 +92,7 @@ async def test_the_newest_retry_after_wins() -> None:
     limited = [Step(0.1, RateLimitError("busy", retry_after=seconds)) for seconds in (3.0, 5.0)]
     house = House([route("a", *limited, WELL, max_retries=3)])
     response = await ask(house)
-    assert [line.waited for line in response.attempts] == [0.0, 3.0, 5.0]
+    assert [line.waited for line in response.attempts] == pytest.approx([0.0, 3.0, 5.0])
 
 
 @virtually
@@ -442,7 +442,7 @@ FACTS: dict[str, tuple[Step, str]] = {
     "invalid": (PROSE, "InvalidAnswerError"),
     "unsure": (UNSURE, "LowConfidenceError"),
 }
-OPTIONS = {"min_output_tokens": 50, "response_format": {"type": "object"}}
+OPTIONS: dict[str, Any] = {"min_output_tokens": 50, "response_format": {"type": "object"}}
 GOOD_JSON = Step(text='{"a": 1}')
 
 
@@ -599,6 +599,27 @@ async def test_a_hedged_call_that_is_cancelled_leaves_nobody_under_way() -> None
     assert [gate.taken for gate in gates if gate] == [0, 0]
     failed = house.told(CallFailed)[-1]
     assert (failed.reason, ledger_of(failed)) == ("cancelled", [("a", "cancelled"), ("b", "cancelled")])
+
+
+@virtually
+async def test_a_call_that_ends_while_it_waits_has_its_line_too() -> None:
+    house = House([route("a", HANGS, max_concurrency=1, timeout=1000.0)], deadline=1000.0)
+    first = asyncio.create_task(ask(house, "one"))
+    await asyncio.sleep(0.1)
+    second = asyncio.create_task(ask(house, "two"))
+    await asyncio.sleep(5.0)
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+    (line,) = house.told(CallFailed)[0].attempts
+    assert (line.provider, line.outcome, line.waited, line.duration) == ("a", "cancelled", pytest.approx(5.0), 0.0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    house = House([route("a", Step(0.1, RateLimitError("busy", retry_after=20.0)), max_retries=3)])
+    backing_off = asyncio.create_task(ask(house))
+    await asyncio.sleep(5.0)
+    backing_off.cancel()
+    await asyncio.gather(backing_off, return_exceptions=True)
+    assert ledger_of(house.told(CallFailed)[0]) == [("a", "RateLimitError"), ("a", "cancelled")]
 
 
 def ledger_of(event: CallFailed) -> list[tuple[str, str]]:
