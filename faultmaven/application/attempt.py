@@ -163,7 +163,7 @@ def _announce(seconds: float | None, candidate: Candidate, conduct: Conduct) -> 
 
 
 async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
-    """Ask the candidate once, within `timeout` seconds; whatever it raises becomes part of the outcome as an `LLMError`.
+    """Ask the candidate once, within `timeout` seconds; what it raises becomes part of the outcome as an `LLMError`.
 
     The registry's name stands on the answer and on the error, whatever the provider calls itself.
     """
