@@ -10,7 +10,8 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.files import FileState, file_state
 
 Files = Mapping[Path, FileState | None]
-MOST_LINKS = 1000  # links may lead in a circle
+MOST_LINKS = 40  # they may lead in a circle; Linux follows as many
+LOOK_MILLISECONDS = 5000  # without any event, as on some network file systems, it looks this often
 
 
 def require_watchfiles() -> None:
@@ -56,8 +57,9 @@ async def _look(known: Files, watched: frozenset[Path]) -> Files:
     """Return the files' states once they are not as in `known`, or once `watched` are not the directories to watch."""
     import watchfiles  # optional, and slow to import
 
-    # Without events, as on some network file systems, it looks anyway every 5 seconds.
-    events = watchfiles.awatch(*watched, watch_filter=None, recursive=False, yield_on_timeout=True, rust_timeout=5000)
+    events = watchfiles.awatch(
+        *watched, watch_filter=None, recursive=False, yield_on_timeout=True, rust_timeout=LOOK_MILLISECONDS
+    )
     async with aclosing(events):
         while True:
             event = asyncio.ensure_future(anext(events))
@@ -80,18 +82,20 @@ def _directories(paths: Iterable[Path]) -> frozenset[Path]:
     The files themselves are no use: an atomic replacement makes them other files. And where a path goes through links,
     as a mounted ConfigMap's does, the change shows where the link lies.
     """
+    return frozenset(directory for path in paths for directory in _directories_of(path))
+
+
+def _directories_of(path: Path) -> set[Path]:
     found: set[Path] = set()
-    seen: set[Path] = set()
-    pending = list(paths)
-    while pending and len(seen) < MOST_LINKS:
+    pending = {path}
+    for _ in range(MOST_LINKS):
+        if not pending:
+            break
         path = pending.pop()
-        if path in seen:
-            continue
-        seen.add(path)
         with suppress(OSError):  # it goes away, or may not be looked at; what is above it is watched
             found.add(next(parent for parent in path.parents if parent.is_dir()))
             for link in (path, *path.parents):
                 if link.is_symlink():
                     found.add(link.parent)
-                    pending.append(link.parent / link.readlink() / path.relative_to(link))
-    return frozenset(found)
+                    pending.add(link.parent / link.readlink() / path.relative_to(link))
+    return found

@@ -16,6 +16,7 @@ from faultmaven.domain.events import ConfigurationReloaded, Event, ReloadRefused
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.providers import OpenAIProvider
+from faultmaven.infrastructure.watching import _directories
 from faultmaven.testing import FakeProvider, FaultLab
 
 BODY = b"""{"id":"c1","object":"chat.completion","created":1,"model":"gpt-6.2-sol","choices":[{"index":0,"message":
@@ -324,6 +325,12 @@ async def test_closing_a_container_that_was_never_opened_asks_for_no_configurati
 WATCHED = {"LLM_WATCH_FILES": "true"}
 
 
+@pytest.fixture(autouse=True)
+def events_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the look away that comes without an event, so that only events are relied upon."""
+    monkeypatch.setattr("faultmaven.infrastructure.watching.LOOK_MILLISECONDS", 600_000)
+
+
 @asynccontextmanager
 async def watched(**variables: str) -> AsyncIterator[tuple[Container, Events]]:
     """Open a container that watches `.env`; leave when it does so."""
@@ -331,7 +338,13 @@ async def watched(**variables: str) -> AsyncIterator[tuple[Container, Events]]:
         write("http://lab.invalid/v1", **variables | WATCHED)
     events = Events()
     async with open_container(observer=events) as container:
+        await begin_to_watch()
         yield container, events
+
+
+async def begin_to_watch() -> None:
+    """Give the watching time to set itself up, so that the next change is seen through an event and not at once."""
+    await asyncio.sleep(0.05)
 
 
 def key_of(container: Container) -> str:
@@ -352,6 +365,7 @@ async def test_every_atomic_replacement_is_seen() -> None:
             write("http://lab.invalid/v1", key)
             assert await events.next() == ConfigurationReloaded(("openai",))
             assert key_of(container) == key
+            await begin_to_watch()
 
 
 async def test_a_swap_of_a_config_map_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,6 +394,25 @@ async def test_a_swap_of_a_config_map_is_seen(tmp_path: Path, monkeypatch: pytes
                 mount(later)
                 assert await events.next() == ConfigurationReloaded(("openai",))
                 assert key_of(container) == f"key{later}"
+                await begin_to_watch()
+
+
+async def test_where_no_event_comes_a_look_now_and_then_sees_the_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faultmaven.infrastructure.watching.LOOK_MILLISECONDS", 20)
+    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "true")
+    monkeypatch.setenv("WATCHFILES_POLL_DELAY_MS", "600000")
+    async with watched(OPENAI_API_KEY="old") as (container, events):
+        write("http://lab.invalid/v1", "new")
+        assert await events.next() == ConfigurationReloaded(("openai",))
+        assert key_of(container) == "new"
+
+
+def test_a_link_that_leads_to_itself_is_watched_where_it_lies() -> None:
+    Path("circle").symlink_to("circle")
+    Path("growing").symlink_to("growing/deeper")
+    here = Path.cwd()
+    assert _directories([here / "circle"]) == {here}
+    assert here in _directories([here / "growing" / "key"])
 
 
 async def test_a_file_that_appears_and_one_that_vanishes_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,6 +420,7 @@ async def test_a_file_that_appears_and_one_that_vanishes_count(monkeypatch: pyte
     async with watched() as (container, events):
         put(".env", "GROQ_API_KEY=k\n")
         assert await events.next() == ConfigurationReloaded(("groq",))
+        await begin_to_watch()
         remove(".env")
         assert await events.next() == ConfigurationReloaded(())
         assert container.registry().get_available_providers() == []
@@ -402,6 +436,7 @@ async def test_a_rotated_key_file_is_seen_in_a_directory_that_comes_later(tmp_pa
         assert isinstance(refused, ReloadRefused)
         assert "OPENAI_API_KEY_FILE" in refused.reason
         assert key_of(container) == "old"
+        await begin_to_watch()
         secret.parent.mkdir(parents=True)
         secret.with_name("new").write_text("from-the-file")
         secret.with_name("new").replace(secret)
@@ -416,6 +451,7 @@ async def test_a_providers_file_that_is_named_later_is_watched_from_then_on(tmp_
     async with watched(OPENAI_API_KEY="old") as (container, events):
         put(".env", f"OPENAI_API_KEY=k\nLLM_PROVIDERS_FILE={rows}\n")
         assert isinstance(await events.next(), ReloadRefused)
+        await begin_to_watch()
         rows.write_text("")
         assert await events.next() == ConfigurationReloaded(("openai",))
         assert container.settings().providers_file == str(rows)
@@ -428,21 +464,22 @@ async def test_a_faulty_file_is_survived() -> None:
         assert isinstance(refused, ReloadRefused)
         assert "nobody" in refused.reason
         assert key_of(container) == "old"
+        await begin_to_watch()
         write("http://lab.invalid/v1", "mended")
         assert await events.next() == ConfigurationReloaded(("openai",))
         assert key_of(container) == "mended"
 
 
 async def test_other_files_in_the_directory_cause_no_reload() -> None:
-    async with watched(OPENAI_API_KEY="old") as (container, events):
+    async with watched(OPENAI_API_KEY="old") as (_, events):
         for number in range(50):
             put(f"log{number}.txt", "busy")
             remove(f"log{number}.txt")
         put(".env.example", "CHAT_PROVIDER=nobody")
         await asyncio.sleep(0.3)  # events come within 0.1 s
+        assert events == []
         write("http://lab.invalid/v1", "new")
         assert await events.next() == ConfigurationReloaded(("openai",))
-        assert events == []
 
 
 async def test_the_files_of_an_argument_are_those_it_names(tmp_path: Path) -> None:
@@ -453,6 +490,7 @@ async def test_the_files_of_an_argument_are_those_it_names(tmp_path: Path) -> No
     env = WATCHED | {"OPENAI_API_KEY_FILE": str(secret)}
     async with open_container(env, observer=events) as container:
         assert list(container.registry().files()) == [secret]
+        await begin_to_watch()
         secret.write_text("rotated")
         assert await events.next() == ConfigurationReloaded(("openai",))
         assert key_of(container) == "rotated"
