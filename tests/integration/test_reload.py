@@ -315,6 +315,19 @@ def test_without_a_loop_the_observers_error_goes_to_the_hook_of_python(monkeypat
     assert reported == [KeyError]
 
 
+async def test_a_registry_that_was_passed_in_is_not_closed() -> None:
+    async with vendor() as books:
+        books.at_once = True
+        write(books.address)
+        first = create_container()
+        await first.llm().generate("ping")
+        async with open_container({}, registry=first.registry()):
+            pass
+        assert len(books.connections) == 1
+        await first.aclose()
+        await books.until(lambda: not books.connections)
+
+
 async def test_closing_a_container_that_was_never_opened_asks_for_no_configuration() -> None:
     put(".env", "CHAT_PROVIDER=nobody\n")
     await Container().aclose()

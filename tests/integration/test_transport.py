@@ -467,6 +467,30 @@ async def test_cancelling_while_expired_connections_are_closed_forgets_none() ->
             await asyncio.wait_for(sockets.none_left.wait(), 5.0)
 
 
+@pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "no TLS behind the proxy"])
+async def test_a_tunnel_whose_handshake_fails_does_not_stay_in_the_pool(cancelled: bool) -> None:
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await reader.read(10)
+        if not cancelled:
+            writer.write(b"no TLS at all")
+
+    sockets = Sockets(tunnel)
+    async with server(sockets) as proxy:
+        transport = HTTPTransport(SystemClock(), network=NetworkSettings(proxies=ProxySettings(https=proxy)))
+        call = asyncio.create_task(transport.send(request("https://vendor.invalid/v1"), 30.0))
+        await sockets.arrived.wait()
+        if cancelled:
+            await cancel(call, 1)
+        await asyncio.wait({call})
+        assert call.cancelled() or isinstance(call.exception(), ProviderUnavailableError)
+        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        held: Any = transport._clients.here()
+        pools = [mount._pool for mount in held.client._mounts.values() if mount is not None]
+        assert [pool.connections for pool in pools] == [[]]
+        await transport.aclose()
+
+
 async def test_after_200_cancelled_calls_the_next_ones_work() -> None:
     all_arrived, freed, transport = asyncio.Event(), asyncio.Event(), HTTPTransport(SystemClock())
 

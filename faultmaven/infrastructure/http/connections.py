@@ -1,8 +1,8 @@
-"""Connections that close whatever interrupts the closing: httpcore leaves two gaps here.
+"""Connections that close whatever interrupts the closing: httpcore leaves three gaps here.
 
 It closes under a shield of anyio's, which holds off no `Task.cancel`: one that comes during the closing leaves the
-connection open and in the pool for good (encode/httpx#3782). And a handshake that is cancelled leaves its socket to the
-garbage collector.
+connection open and in the pool for good (encode/httpx#3782). A handshake that is cancelled leaves its socket to the
+garbage collector. And a proxy's tunnel whose handshake fails stays in the pool.
 """
 
 import asyncio
@@ -61,11 +61,29 @@ def _requests_to_cancel() -> int:
 
 
 class ClosingTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport; a handshake that is cut short closes its connection."""
+    """httpx's own transport; a handshake that is cut short leaves neither a connection nor an entry in the pool."""
 
     def __init__(self, context: ssl.SSLContext, limits: httpx.Limits, proxy: str | None = None) -> None:
         super().__init__(verify=context, trust_env=False, limits=limits, proxy=proxy)
         self._pool._network_backend = _Backend()  # httpx has no argument for it; a test sees whether it is in use
+        self._proxied = proxy is not None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send `request`; see httpx."""
+        try:
+            return await super().handle_async_request(request)
+        except BaseException:
+            if self._proxied:
+                await self._drop_broken_tunnels()
+            raise
+
+    async def _drop_broken_tunnels(self) -> None:
+        """Close what looks busy and carries no request: the pool never looks at it again."""
+        carrying = [request.connection for request in self._pool._requests]
+        for connection in self._pool.connections:
+            if not connection.is_idle() and not any(connection is other for other in carrying):
+                self._pool._connections.remove(connection)
+                await connection.aclose()
 
 
 class _Backend(httpcore.AnyIOBackend):
