@@ -1,5 +1,7 @@
 """The container: the only file that knows everyone. A table of contents; the work is in the functions it names."""
 
+import asyncio
+import functools
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,14 +22,14 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.http.network import network_settings
-from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.transport import build_transport
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, Sources
 from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
 from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
 from faultmaven.infrastructure.provenance import ConfigEntry
 from faultmaven.infrastructure.settings import Environment, Settings
+from faultmaven.infrastructure.watching import require_watchfiles, watch_files
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
@@ -63,9 +65,14 @@ def build_sources(env: Mapping[str, str] | None, only_given: bool, settings: Set
     return read
 
 
-def build_transport(clock: Clock, client: httpx.AsyncClient | None, settings: Settings) -> HTTPTransport:
-    """Return the transport that all providers share; a passed-in client stays the host's."""
-    return HTTPTransport(clock, client=client, network=network_settings(settings))
+def build_transport_for(
+    clock: Clock, client: httpx.AsyncClient | None, entry: providers.Provider[Transport]
+) -> Callable[[Settings], Transport]:
+    """Return what makes each reload's transport; one that the host put in place of the entry serves them all."""
+    if _is_passed_in(entry):
+        passed_in = entry()
+        return lambda settings: passed_in
+    return functools.partial(build_transport, clock, client)
 
 
 def build_policies(error_policy: ErrorPolicy, acceptance: AcceptancePolicy) -> Policies:
@@ -148,7 +155,7 @@ def explain(
 
 
 def read_opening_settings(load: Callable[[], Sources]) -> Settings:
-    """Return the settings that parts with a life of their own are built with: the transport outlives reloads."""
+    """Return the settings as they are before there is a registry; they say how to log."""
     return load().settings
 
 
@@ -162,9 +169,25 @@ def read_configuration(registry: ProviderRegistry) -> list[ConfigEntry]:
     return registry.entries()
 
 
-async def close(transport: Transport) -> None:
+def read_transport(registry: ProviderRegistry) -> Transport:
+    """Return what carries the requests of calls that begin now."""
+    return registry.transport
+
+
+async def close(registry: providers.Provider[ProviderRegistry]) -> None:
     """Close the running loop's connections; those of other loops close with their loops."""
-    await transport.aclose()
+    if _is_passed_in(registry):
+        return  # whoever passed it in closes it
+    try:
+        opened = registry()
+    except ConfigurationError:
+        return  # it was never opened, and cannot be: there is nothing to close
+    await opened.aclose()
+
+
+async def watch(registry: ProviderRegistry, logger: Any) -> None:
+    """Reload whenever a file that was read changes; ends when cancelled, or at once when no file was read."""
+    await watch_files(registry.files, registry.reload, functools.partial(logger.warning, "nothing_to_watch"))
 
 
 class Container(containers.DeclarativeContainer):
@@ -183,18 +206,26 @@ class Container(containers.DeclarativeContainer):
     sources = providers.Callable(build_sources, env, only_given, given_settings)
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(SystemClock)
     opening_settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(read_opening_settings, sources)
-    transport: providers.Provider[Transport] = providers.ThreadSafeSingleton(
-        build_transport, clock, http_client, opening_settings
-    )
     logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
+    observer: providers.Provider[Any] = providers.ThreadSafeSingleton(LoggingObserver, logger)
+    transport = providers.Callable(read_transport)
+    transport_for = providers.Callable(build_transport_for, clock, http_client, transport.provider)
     error_policy: providers.Provider[Any] = providers.Object({})
     acceptance: providers.Provider[Any] = providers.ThreadSafeSingleton(AcceptancePolicy)
     policies: providers.Provider[Policies] = providers.ThreadSafeSingleton(build_policies, error_policy, acceptance)
     registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
-        build_registry, sources, transport, clock, logger, given=given, only_given=only_given, policies=policies
+        build_registry,
+        sources,
+        transport_for,
+        clock,
+        logger,
+        observer,
+        given=given,
+        only_given=only_given,
+        policies=policies,
     )
+    transport.add_args(registry)  # of the configuration in force, which the registry holds
     settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)
-    observer: providers.Provider[Any] = providers.ThreadSafeSingleton(LoggingObserver, logger)
     chance: providers.Provider[Any] = providers.Object(random.random)
     rate_counter: providers.Provider[Any] = providers.ThreadSafeSingleton(build_rate_counter, clock)
     cache: providers.Provider[Any] = providers.ThreadSafeSingleton(build_cache, opening_settings, clock)
@@ -207,7 +238,8 @@ class Container(containers.DeclarativeContainer):
     llm: providers.Provider[LLMProvider] = providers.Factory(build_llm, registry, router_parts)
     explain: providers.Provider[Plan] = providers.Callable(explain, registry=registry, parts=router_parts)
     configuration: providers.Provider[list[ConfigEntry]] = providers.Callable(read_configuration, registry)
-    aclose: providers.Provider[Any] = providers.Coroutine(close, transport)
+    watch: providers.Provider[Any] = providers.Coroutine(watch, registry, logger)
+    aclose: providers.Provider[Any] = providers.Coroutine(close, registry.provider)
 
 
 # What each part must be: the type, or for a port the members it must have.
@@ -260,7 +292,7 @@ def create_container(
     if parts.get("configure_logging"):
         settings = container.opening_settings()
         configure_logging(settings.log_level, settings.log_format)
-    container.registry()
+    container.router_parts()  # builds what may be wrongly configured, so that it is said here
     return container
 
 
@@ -275,9 +307,38 @@ async def open_container(
     env = _hidden(env)
     container = create_container(env, providers=providers, **parts)
     try:
-        yield container
+        async with _watching(container):
+            yield container
     finally:
         await container.aclose()
+
+
+@asynccontextmanager
+async def _watching(container: Container) -> AsyncIterator[None]:
+    """Watch the files for as long as the body runs, if `LLM_WATCH_FILES` says so."""
+    if not container.settings().watch_files:
+        yield
+        return
+    require_watchfiles()
+    task = asyncio.ensure_future(container.watch())
+    task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _report(task: asyncio.Future[None]) -> None:
+    """Tell the loop why the watching ended by itself; nobody awaits it."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        told = {"message": "faultmaven: no file is watched any more", "exception": error}
+        task.get_loop().call_exception_handler(told)
+
+
+def _is_passed_in(entry: providers.Provider[Any]) -> bool:
+    return bool(entry.overridden)
 
 
 def _override(container: Container, name: str, value: Any) -> None:

@@ -59,6 +59,7 @@ class Environment:
     layers: tuple[Layer, ...] = ()
     name: str = ""
     notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()  # where it looked, whether or not there was one
 
     def find(self, variable: str) -> Found | None:
         """Return the effective value of `variable` with its provenance, None when no layer sets it."""
@@ -145,12 +146,13 @@ def read_environment(env: Mapping[str, str] | None = None, directory: Path | Non
     name = process.get("FAULTMAVEN_ENV", "").strip()
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ConfigurationError("FAULTMAVEN_ENV is not a plain name", advice="Use a name such as staging.")
-    directory = directory or Path()
+    directory = (directory or Path()).absolute()
+    files = tuple(directory / file for file in ([f".env.{name}", ".env"] if name else [".env"]))
     layers, notes = [Layer(PROCESS, process)], _missing_file(directory, name)
-    for file in [f".env.{name}", ".env"] if name else [".env"]:
-        if (directory / file).is_file():
-            layers.append(Layer(file, _read_dotenv(directory / file, notes)))
-    return Environment(tuple(layers), name, tuple(notes))
+    for file in files:
+        if file.is_file():
+            layers.append(Layer(file.name, _read_dotenv(file, notes)))
+    return Environment(tuple(layers), name, tuple(notes), files)
 
 
 def _given_environment(env: Mapping[str, str]) -> Environment:
@@ -245,6 +247,7 @@ class Settings(pydantic.BaseModel):
     cache_entries: int = pydantic.Field(default=1000, validation_alias="LLM_CACHE_ENTRIES", ge=1)
     http_carrier: Literal["auto", "httpx"] = pydantic.Field(default="auto", validation_alias="LLM_HTTP_CARRIER")
     providers_file: str | None = pydantic.Field(default=None, validation_alias="LLM_PROVIDERS_FILE")
+    watch_files: bool = pydantic.Field(default=False, validation_alias="LLM_WATCH_FILES")
     faultmaven_env: str | None = pydantic.Field(default=None, validation_alias="FAULTMAVEN_ENV")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = pydantic.Field(
         default="INFO", validation_alias="LOG_LEVEL"
@@ -293,6 +296,7 @@ _EXPECTED = {
 }
 _CHOICES = {
     "LLM_HTTP_CARRIER": ("auto", "httpx"),
+    "LLM_WATCH_FILES": ("true", "false"),
     "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "LOG_FORMAT": ("json", "console"),
     "STRICT_PROVIDER_MODE": ("true", "false"),

@@ -1,9 +1,11 @@
 """HTTPTransport: the one place that awaits httpx. Bytes out, bytes back, or a typed error."""
 
+import contextlib
 import functools
 import socket
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 
@@ -16,8 +18,11 @@ from faultmaven.domain.errors import (
     ProviderUnavailableError,
 )
 from faultmaven.infrastructure.event_loops import PerLoop
-from faultmaven.infrastructure.http.network import NetworkSettings
+from faultmaven.infrastructure.files import FileState, file_state
+from faultmaven.infrastructure.http.connections import ClosingTransport, cancelled_in_waits_only
+from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
+from faultmaven.infrastructure.settings import Settings
 from faultmaven.ports.clock import Clock
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
@@ -34,6 +39,18 @@ FAILURES = (
     RuntimeError,  # a passed-in client that is closed
     ExceptionGroup,
 )
+
+
+def build_transport(clock: Clock, client: httpx.AsyncClient | None, settings: Settings) -> "HTTPTransport":
+    """Return the transport that all providers of one configuration share; a passed-in client stays the host's.
+
+    Raises:
+        ConfigurationError: a certificate path or a proxy that is none.
+    """
+    network = network_settings(settings)
+    if network.certificates and client is None:
+        ssl_context(network.certificates)  # a file without certificates is told now, and not by the first call
+    return HTTPTransport(clock, client=client, network=network)
 
 
 class HTTPTransport:
@@ -55,7 +72,8 @@ class HTTPTransport:
         self._client = client
         self._network = network or NetworkSettings()
         self._max_reply_bytes = max_reply_bytes
-        self._clients = PerLoop(self._make_client, httpx.AsyncClient.aclose)
+        self._clients = PerLoop(lambda: _LoopClient(self._make_client()), _LoopClient.aclose)
+        self._retired = False
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
         """Return the whole reply to `sent`, whatever its status, within `timeout` seconds.
@@ -69,7 +87,7 @@ class HTTPTransport:
         progress = _Progress(self._clock.monotonic())
         try:
             async with self._clock.timeout(timeout):
-                return await self._exchange(sent, timeout, progress)
+                return await cancelled_in_waits_only(self._exchange(sent, timeout, progress))
         except TimeoutError:
             raise _timeout_error(sent, progress.phase, timeout) from None
         except FAILURES as error:
@@ -84,8 +102,41 @@ class HTTPTransport:
         """Close the running loop's connections; a client that the host passed in stays open."""
         await self._clients.aclose()
 
+    def retire(self) -> None:
+        """Close each loop's connections as soon as nothing is under way there; any thread may call this.
+
+        A call that began before may still send: it gets a connection, which is closed after it.
+        """
+        self._retired = True
+        for loop in self._clients.loops():
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, and its connections with it
+                loop.call_soon_threadsafe(self._close_if_idle)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any loop holds a client or is still closing one."""
+        return bool(self._clients.loops())
+
+    def _close_if_idle(self) -> None:
+        held = self._clients.here()
+        if held is not None and not held.exchanges:
+            self._clients.close_soon()
+
     async def _exchange(self, sent: WireRequest, timeout: float | None, progress: "_Progress") -> WireReply:
-        client = self._client or await self._clients.get()
+        if self._client is not None:
+            return await self._converse(self._client, sent, timeout, progress)
+        held = await self._clients.get()
+        held.exchanges += 1
+        try:
+            return await self._converse(held.client, sent, timeout, progress)
+        finally:
+            held.exchanges -= 1
+            if self._retired:
+                self._close_if_idle()
+
+    async def _converse(
+        self, client: httpx.AsyncClient, sent: WireRequest, timeout: float | None, progress: "_Progress"
+    ) -> WireReply:
         request = client.build_request(
             sent.method,
             sent.url,
@@ -123,19 +174,30 @@ class HTTPTransport:
         # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
         mounts = {
-            pattern: httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits, proxy=proxy)
-            if proxy
-            else None
+            pattern: ClosingTransport(context, limits, proxy) if proxy else None
             for pattern, proxy in self._network.proxies.mounts().items()
         }
         return httpx.AsyncClient(
-            verify=context,
+            transport=ClosingTransport(context, limits),
             trust_env=False,
-            limits=limits,
             mounts=mounts,
             timeout=_timeouts(None),
             follow_redirects=False,
         )
+
+
+class _LoopClient:
+    """One event loop's client, and how many exchanges are under way on it."""
+
+    __slots__ = ("client", "exchanges")
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.exchanges = 0
+
+    async def aclose(self) -> None:
+        """Close the client with all its connections."""
+        await cancelled_in_waits_only(self.client.aclose())
 
 
 class _Progress:
@@ -148,9 +210,8 @@ class _Progress:
         self.phase = "first byte"
 
 
-@functools.cache
 def ssl_context(certificates: str) -> ssl.SSLContext:
-    """Return a verifying context, built once: reading the certificates takes about 25 ms.
+    """Return a verifying context, built once for each state of the file: reading certificates takes about 25 ms.
 
     Args:
         certificates: A PEM file or a folder of hashed certificates; "" for the bundle of certifi.
@@ -158,6 +219,11 @@ def ssl_context(certificates: str) -> ssl.SSLContext:
     Raises:
         ConfigurationError: the path is missing or holds no certificate.
     """
+    return _ssl_context(certificates, file_state(Path(certificates)) if certificates else None)
+
+
+@functools.lru_cache(maxsize=4)  # of certificates that rotate, the old ones go
+def _ssl_context(certificates: str, state: FileState | None) -> ssl.SSLContext:
     if not certificates:
         return httpx.create_ssl_context(trust_env=False)
     context = ssl.create_default_context()

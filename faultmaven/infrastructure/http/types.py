@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 
@@ -75,6 +75,20 @@ class Transport(Protocol):
 
     async def aclose(self) -> None:
         """Close the running loop's connections."""
+        ...
+
+
+@runtime_checkable
+class OwnTransport(Transport, Protocol):
+    """A transport that is made for one configuration, and closes by itself once a later one is in force."""
+
+    def retire(self) -> None:
+        """Close what nothing uses any more, now and as calls end; any thread may call this."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any event loop still holds connections of it."""
         ...
 
 

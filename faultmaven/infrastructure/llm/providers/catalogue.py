@@ -3,14 +3,18 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypedDict
 
 from faultmaven.application.generation import Generation, Route
+from faultmaven.application.observing import tell
 from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.events import ConfigurationReloaded, ReloadRefused
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.environment_warnings import environment_warnings
-from faultmaven.infrastructure.http.types import Transport
+from faultmaven.infrastructure.files import FileState, file_state
+from faultmaven.infrastructure.http.types import OwnTransport, Transport
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, configure, row_entries
 from faultmaven.infrastructure.llm.providers.generation import build_generation, build_route
@@ -31,6 +35,7 @@ from faultmaven.infrastructure.settings import (
 )
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMProvider
+from faultmaven.ports.observer import Observer
 
 
 class ProviderStatus(TypedDict):
@@ -70,19 +75,21 @@ class _State:
     rows: Mapping[str, ConfiguredRow]
     providers: Mapping[str, Any]
     generation: Generation
+    transport: Transport
     warnings: tuple[str, ...] = field(default=())
 
 
 class ProviderRegistry:
-    """Answers which names, which configured, make one. It routes nothing and holds no connection."""
+    """Answers which names, which configured, make one. It routes nothing; each reload gets a transport of its own."""
 
     def __init__(
         self,
         schema: Mapping[str, Any],
         load: Callable[[], Sources],
-        transport: Transport,
+        transport_for: Callable[[Settings], Transport],
         clock: Clock,
         *,
+        observer: Observer = lambda event: None,
         given: Mapping[str, Any] | None = None,
         only_given: bool = False,
         policies: Policies = DEFAULT_POLICIES,
@@ -92,6 +99,9 @@ class ProviderRegistry:
         """Args:
         schema: The rows that ship, as plain dicts.
         load: Reads environment and settings; called now and by every reload.
+        transport_for: Makes what carries requests under these settings; called now and by every reload. One that it
+            gives again is left alone, any other is retired when a later one is in force.
+        observer: Told of every reload, in the thread that reloads.
         given: Provider objects that replace or add the row of their name.
         only_given: Use nothing but `given`.
         policies: The host's own error table and acceptance; the rest of it comes from the settings.
@@ -103,15 +113,18 @@ class ProviderRegistry:
         """
         self._schema = schema
         self._load = load
-        self._transport = transport
+        self._transport_for = transport_for
         self._clock = clock
         self._given = dict(given or {})
         self._only_given = only_given
         self._policies = policies
         self._classes = classes
+        self._observer = observer
         self._warn = warn
         self._run_time_rows: dict[str, Any] = {}
         self._changing = threading.Lock()  # readers take the state as one value and need none
+        self._last_read: dict[Path, FileState | None] = {}
+        self._retired: list[OwnTransport] = []
         self._state = self._build(self._run_time_rows)
         self._tell(self._state.warnings)
 
@@ -156,17 +169,42 @@ class ProviderRegistry:
             if name in self._run_time_rows:
                 raise ConfigurationError(f"provider {name!r} is already registered")
             rows = {**self._run_time_rows, name: schema_row}
-            self._swap_in(self._build(rows))
+            self._swap_in(self._build(rows, self._state.transport))
             self._run_time_rows = rows
 
     def reload(self) -> None:
-        """Read the sources again and swap in a whole new generation; calls in flight finish on the old one.
+        """Read the sources again and swap in a whole new generation; calls in flight finish on the old one, and its
+        connections close after the last of them. Any thread may call this.
 
         Raises:
             ConfigurationError: the new configuration is bad; the old one stays in force.
         """
-        with self._changing:
-            self._swap_in(self._build(self._run_time_rows))
+        try:
+            with self._changing:
+                old = self._state.transport
+                self._swap_in(self._build(self._run_time_rows))
+                self._retire(old)
+                configured = tuple(self._state.generation.routes)
+        except ConfigurationError as error:
+            tell(self._observer, ReloadRefused(str(error)))
+            raise
+        tell(self._observer, ConfigurationReloaded(configured))
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections; those of other loops close with their loops."""
+        for transport in (*self._retired, self._state.transport):
+            await transport.aclose()
+
+    def files(self) -> dict[Path, FileState | None]:
+        """Return the files whose change calls for a reload, as they were when they were read, None for an absent one:
+        those in force, and those of a later configuration that was refused.
+        """
+        return dict(self._last_read)
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the requests of calls that begin now."""
+        return self._state.transport
 
     def generation(self) -> Generation:
         """Return the configuration in force."""
@@ -195,6 +233,12 @@ class ProviderRegistry:
         known = self._state.warnings
         self._state = state
         self._tell(warning for warning in state.warnings if warning not in known)
+
+    def _retire(self, old: Transport) -> None:
+        """Let `old` go, unless it still serves; keep it in sight as long as a loop holds connections of it."""
+        if isinstance(old, OwnTransport) and old is not self._state.transport:
+            old.retire()
+            self._retired = [transport for transport in (*self._retired, old) if transport.is_open]
 
     def _tell(self, warnings: Iterable[str]) -> None:
         for warning in warnings:
@@ -225,27 +269,33 @@ class ProviderRegistry:
             source=row.spec.source,
         )
 
-    def _build(self, run_time_rows: Mapping[str, Any]) -> _State:
+    def _build(self, run_time_rows: Mapping[str, Any], transport: Transport | None = None) -> _State:
+        """Return the generation that the sources make now; without a `transport`, with one of its own."""
         sources = self._load()
         faults = list(sources.faults)
+        try:
+            transport = transport or self._transport_for(sources.settings)
+        except ConfigurationError as error:
+            faults.append(str(error))
         sourced = list(self._sourced(sources.settings, run_time_rows, faults))
         specs = self._specs(sourced, faults)
+        self._last_read = _states_of(sources, specs.values())
         named = {name for name in sources.settings.role_providers.values() if name}
         named.update(sources.settings.fallback_chain)
         rows = self._configured(specs, sources, named, faults)
-        providers, missing = self._providers(rows, faults)
+        providers, missing = self._providers(rows, transport, faults) if transport else ({}, {})
         routes = self._routes(rows, providers, sources.settings, faults)
         faults += wrong_names(
             sources.settings, sources.environment, {*specs, *(str(row.name) for row in sourced)}, missing
         )
-        if faults:
-            error = faults_error("the configuration", list(dict.fromkeys(faults)))
-            error.warnings = self._warnings(sources.environment, specs.values())
-            raise error
-        generation = build_generation(
-            routes, missing, [row.spec for row in rows.values()], sources.settings, self._policies
-        )
-        return _State(sources, rows, providers, generation, self._warnings(sources.environment, specs.values()))
+        if faults or transport is None:
+            refused = faults_error("the configuration", list(dict.fromkeys(faults)))
+            refused.warnings = self._warnings(sources.environment, specs.values())
+            raise refused
+        found = [row.spec for row in rows.values()]
+        generation = build_generation(routes, missing, found, sources.settings, self._policies)
+        warnings = self._warnings(sources.environment, specs.values())
+        return _State(sources, rows, providers, generation, transport, warnings)
 
     def _warnings(self, environment: Environment, specs: Iterable[ProviderSpec]) -> tuple[str, ...]:
         if self._only_given:
@@ -294,7 +344,9 @@ class ProviderRegistry:
                 faults.append(str(error))
         return rows
 
-    def _providers(self, rows: Mapping[str, ConfiguredRow], faults: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    def _providers(
+        self, rows: Mapping[str, ConfiguredRow], transport: Transport, faults: list[str]
+    ) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the configured providers, made, and what each of the others lacks."""
         providers: dict[str, Any] = {}
         missing: dict[str, str] = {}
@@ -306,7 +358,7 @@ class ProviderRegistry:
                 missing[name] = row.missing
             else:
                 try:
-                    provider = self._make(row)
+                    provider = self._make(row, transport)
                     available = provider.is_available()
                 except Exception as error:  # noqa: BLE001 - foreign code may raise anything; it is reported as a fault
                     class_name = row.spec.provider_class.__name__
@@ -332,8 +384,17 @@ class ProviderRegistry:
                 faults.append(f"provider {name!r}: {told}")
         return routes
 
-    def _make(self, row: ConfiguredRow) -> Any:
+    def _make(self, row: ConfiguredRow, transport: Transport) -> Any:
         made = row.spec.provider_class
         if issubclass(made, BaseLLMProvider):
-            return made.create(row.config, self._transport, self._clock)
+            return made.create(row.config, transport, self._clock)
         return made(row.config)
+
+
+def _states_of(sources: Sources, specs: Iterable[ProviderSpec]) -> dict[Path, FileState | None]:
+    """Return the state of every file that `sources` were read from, and of those that they name."""
+    environment, settings = sources.environment, sources.settings
+    named = [settings.providers_file, settings.ssl_cert_file]
+    named += [environment.get(f"{spec.api_key_var}_FILE") for spec in specs if spec.api_key_var]
+    paths = [*environment.files, *(Path(name).absolute() for name in named if name)]
+    return {path: file_state(path) for path in paths}

@@ -11,14 +11,14 @@ from typing import Any
 
 from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.http.network import network_settings
-from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.transport import build_transport
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus, Sources
 from faultmaven.infrastructure.llm.providers.spec import SchemaRow
-from faultmaven.infrastructure.logging import get_logger
-from faultmaven.infrastructure.settings import check_settings, read_environment
+from faultmaven.infrastructure.logging import LoggingObserver, get_logger
+from faultmaven.infrastructure.settings import Settings, check_settings, read_environment
 from faultmaven.ports.clock import Clock
+from faultmaven.ports.observer import Observer
 
 from .anthropic_provider import AnthropicProvider
 from .cohere_provider import CohereProvider
@@ -335,9 +335,10 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
 
 def build_registry(
     load: Callable[[], Sources],
-    transport: Transport,
+    transport_for: Callable[[Settings], Transport],
     clock: Clock,
     logger: Any,
+    observer: Observer,
     *,
     given: Mapping[str, Any] | None = None,
     only_given: bool = False,
@@ -350,8 +351,9 @@ def build_registry(
     return ProviderRegistry(
         PROVIDER_SCHEMA,
         load,
-        transport,
+        transport_for,
         clock,
+        observer=observer,
         given=given,
         only_given=only_given,
         policies=policies,
@@ -378,8 +380,9 @@ def read_sources(env: Mapping[str, str] | None = None) -> Sources:
 def get_registry() -> ProviderRegistry:
     """Return the process-wide registry, built from the environment on first use. Hosts with a container need it not."""
     clock = SystemClock()
-    transport = HTTPTransport(clock, network=network_settings(read_sources().settings))
-    return build_registry(read_sources, transport, clock, get_logger())
+    logger = get_logger()
+    transport_for = functools.partial(build_transport, clock, None)
+    return build_registry(read_sources, transport_for, clock, logger, LoggingObserver(logger))
 
 
 def reset_registry() -> None:
