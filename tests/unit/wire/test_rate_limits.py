@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultmaven.domain.chat import ChatRequest, Message
+from faultmaven.domain.errors import LLMError
+from faultmaven.infrastructure.http.types import Headers, WireReply, WireRequest
+from faultmaven.infrastructure.llm.providers import OpenAIProvider, ProviderConfig
 from faultmaven.infrastructure.llm.wire.rate_limits import RESET_OF_REMAINING, seconds_until_allowed
+from faultmaven.testing import FakeClock
+
+from .samples import json_body
 
 DATE = "Mon, 23 Nov 2026 22:00:00 GMT"
 
@@ -137,3 +144,43 @@ def test_every_moment_to_come_is_as_far_as_it_is(ahead: int) -> None:
     then = datetime(2026, 11, 23, 22, tzinfo=UTC) + timedelta(seconds=ahead)
     for text in (f"{then:%Y-%m-%dT%H:%M:%SZ}", f"{then.timestamp():.0f}"):
         assert seconds_until_allowed({**_openai("0", text), "date": DATE}) == ahead
+
+
+class OneReply:
+    """A transport that gives one reply."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self._parts = (status, headers, body)
+
+    async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
+        status, headers, body = self._parts
+        return WireReply(sent, status, Headers(headers), body)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def _asking(status: int, headers: dict[str, str], body: object) -> OpenAIProvider:
+    config = ProviderConfig(name="acme", base_url="https://acme.invalid/v1", api_key="k", models=["acme-1"])
+    return OpenAIProvider.create(config, OneReply(status, headers, json_body(body)), FakeClock())
+
+
+ANSWER = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
+QUESTION = ChatRequest((Message.user("hi"),))
+
+
+@pytest.mark.parametrize(("remaining", "limited_for"), [("0", 360.0), ("1", None)])
+async def test_answers_line_says_how_long_nothing_is_left(remaining: str, limited_for: float | None) -> None:
+    """The last request of a minute is answered, and its headers say that the next one would not be."""
+    provider = _asking(200, _openai(remaining, "6m0s", "tokens"), ANSWER)
+    assert (await provider.answer(QUESTION)).attempts[0].limited_for == limited_for
+
+
+@pytest.mark.parametrize(("remaining", "limited_for"), [("0", 360.0), ("1", None)])
+async def test_errors_line_says_how_long_nothing_is_left(remaining: str, limited_for: float | None) -> None:
+    """Also where the error itself names another delay."""
+    provider = _asking(429, {**_openai(remaining, "6m0s"), "retry-after": "2"}, {})
+    with pytest.raises(LLMError) as caught:
+        await provider.answer(QUESTION)
+    assert caught.value.attempts[0].limited_for == limited_for
+    assert caught.value.retry_after == 2.0
