@@ -8,7 +8,6 @@ refused calls; this one keeps two numbers a key, and what was reserved and not u
 import asyncio
 import threading
 import weakref
-from dataclasses import dataclass
 from typing import NoReturn
 
 from limits import RateLimitItemPerMinute
@@ -41,27 +40,12 @@ class _Minute(RateLimitItemPerMinute):
         return "/".join(["faultmaven", *map(str, identifiers)])
 
 
-@dataclass(slots=True)
-class _Windows:
-    """What one key has used: `current` in the minute numbered `number`, `previous` in the one before it."""
-
-    number: int
-    current: int = 0
-    previous: int = 0
-
-    def move_to(self, number: int) -> None:
-        if number == self.number:
-            return
-        self.previous = self.current if number == self.number + 1 else 0
-        self.current, self.number = 0, number
-
-
 class MinuteStorage(Storage, SlidingWindowCounterSupport):
-    """A storage of `limits` in this process's memory, whose time is our clock's.
+    """A storage of `limits` in this process's memory, whose time is our clock's and whose windows are all minutes.
 
     The library's own memory storage asks the machine's time and starts tasks of a loop to forget old windows. Here
-    old windows are forgotten when the first call of a new minute comes. A plain lock guards sections that await
-    nothing, so that any thread and any event loop may count.
+    the first call of a new minute forgets them. A plain lock guards sections that await nothing, so that any thread
+    and any event loop may count.
     """
 
     STORAGE_SCHEME = None
@@ -71,45 +55,41 @@ class MinuteStorage(Storage, SlidingWindowCounterSupport):
         super().__init__()
         self._clock = clock
         self._lock = threading.Lock()
-        self._keys: dict[str, _Windows] = {}
-        self._swept = 0
+        self._minute = 0
+        self._current: dict[str, int] = {}
+        self._previous: dict[str, int] = {}
 
     async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count `amount` if it fits below `limit`; a negative one is taken off, down to zero."""
         with self._lock:
-            windows, left = self._at(key, expiry)
-            used = windows.previous * left / expiry + windows.current
-            if used + amount > limit + ROUNDING:
+            previous, left, current, _ = self._window(key)
+            if previous * left / MINUTE + current + amount > limit + ROUNDING:
                 return False
-            windows.current = max(0, windows.current + amount)
+            self._current[key] = max(0, current + amount)
             return True
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Return the previous count, its seconds left, the current count and its seconds left."""
         with self._lock:
-            windows, left = self._at(key, expiry)
-            return windows.previous, left, windows.current, left + expiry
+            return self._window(key)
 
-    async def take_off_previous(self, key: str, expiry: int, amount: int) -> None:
-        """Count `amount` less in the window before the current one, down to zero: `limits` has no way to say this."""
+    async def take_off_previous(self, key: str, amount: int) -> None:
+        """Count `amount` less in the minute before this one, down to zero: `limits` has no way to say this."""
         with self._lock:
-            windows, _ = self._at(key, expiry)
-            windows.previous = max(0, windows.previous - amount)
+            self._previous[key] = max(0, self._window(key)[0] - amount)
+
+    def _window(self, key: str) -> tuple[int, float, int, float]:
+        now = self._clock.monotonic()
+        minute = int(now // MINUTE)
+        if minute != self._minute:
+            self._previous = self._current if minute == self._minute + 1 else {}
+            self._current, self._minute = {}, minute
+        left = (minute + 1) * MINUTE - now
+        return self._previous.get(key, 0), left, self._current.get(key, 0), left + MINUTE
 
     async def clear_sliding_window(self, key: str, expiry: int) -> None:
         """Forget what was counted under `key`."""
         await self.clear(key)
-
-    def _at(self, key: str, expiry: int) -> tuple[_Windows, float]:
-        """The key's windows as of now, and the seconds until the current one becomes the previous one."""
-        now = self._clock.monotonic()
-        number = int(now // expiry)
-        if number != self._swept:
-            self._keys = {known: windows for known, windows in self._keys.items() if windows.number >= number - 1}
-            self._swept = number
-        windows = self._keys.setdefault(key, _Windows(number))
-        windows.move_to(number)
-        return windows, (number + 1) * expiry - now
 
     @property
     def base_exceptions(self) -> tuple[type[Exception], ...]:
@@ -123,14 +103,15 @@ class MinuteStorage(Storage, SlidingWindowCounterSupport):
     async def reset(self) -> int:
         """Forget everything; return how many keys were known."""
         with self._lock:
-            known = len(self._keys)
-            self._keys.clear()
+            known = len({*self._current, *self._previous})
+            self._current, self._previous = {}, {}
         return known
 
     async def clear(self, key: str) -> None:
         """Forget what was counted under `key`."""
         with self._lock:
-            self._keys.pop(key, None)
+            self._current.pop(key, None)
+            self._previous.pop(key, None)
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> NoReturn:
         """Refuse: fixed windows are not counted here."""
@@ -195,7 +176,7 @@ class SlidingMinuteCounter:
             started = now - (2 * MINUTE - left) - ROUNDING
             older, newer = split(amount, previous, current, started, self._taken_at(key))
             if older > 0 and isinstance(self._storage, MinuteStorage):
-                await self._storage.take_off_previous(name, MINUTE, older)
+                await self._storage.take_off_previous(name, older)
             if newer > 0:
                 await self._limiter.hit(_Minute(WITHOUT_LIMIT), key, cost=-newer)
         except self._unreachable:
