@@ -22,6 +22,7 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.extras import build_rate_counter, build_response_cache
 from faultmaven.infrastructure.http.transport import build_transport
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, Sources
@@ -80,20 +81,11 @@ def build_policies(error_policy: ErrorPolicy, acceptance: AcceptancePolicy) -> P
     return Policies({**DEFAULT_ERROR_POLICY, **error_policy}, acceptance)
 
 
-def build_rate_counter(clock: Clock) -> RateCounter:
-    """Return what counts requests and tokens per minute; loaded only when a row has such a limit."""
-    from faultmaven.infrastructure import rate_counter
-
-    return rate_counter.build_rate_counter(clock)
-
-
 def build_cache(settings: Settings, clock: Clock) -> ResponseCache | None:
     """Return the response cache, None when LLM_CACHE_SECONDS is 0."""
     if not settings.cache_seconds:
         return None
-    from faultmaven.infrastructure import memory_cache
-
-    return memory_cache.build_response_cache(settings.cache_entries, settings.cache_seconds, clock)
+    return build_response_cache(settings.cache_entries, settings.cache_seconds, clock)
 
 
 def build_traffic(

@@ -185,7 +185,8 @@ async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
         response = replace(response, provider=candidate.route.name)
     verdict = _judged(response, candidate, conduct)
     line = _line(candidate, response.attempts, duration, verdict.error)
-    conduct.ledger.end(entry, line if line.model else replace(line, model=response.model))
+    line = replace(line, model=line.model or response.model, usage=line.usage or response.usage)
+    conduct.ledger.end(entry, line)
     return Outcome(candidate, entry, verdict, None if verdict.action == "accept" else verdict.error)
 
 

@@ -25,6 +25,7 @@ class Reservation:
     gate: ConcurrencyGate | None
     tokens: int
     waited: float
+    taken_at: float
 
 
 class Limiter:
@@ -87,7 +88,8 @@ class Limiter:
             if gate is not None:
                 gate.leave()
             raise
-        return Reservation(route, gate, reserved, self._clock.monotonic() - started)
+        now = self._clock.monotonic()
+        return Reservation(route, gate, reserved, now - started, now)
 
     async def release(self, reservation: Reservation, used: int | None, *, sent: bool = True) -> None:
         """Give the place back, and settle the tokens.
@@ -99,11 +101,15 @@ class Limiter:
         route = reservation.route
         if reservation.gate is not None:
             reservation.gate.leave()
+        age = self._clock.monotonic() - reservation.taken_at
         if route.requests_per_minute is not None and not sent:
-            await self._counter().give_back(f"{route.name}:requests", 1, route.requests_per_minute)
-        if route.tokens_per_minute is not None and used is not None and used != reservation.tokens:
-            settle = self._counter().charge if used > reservation.tokens else self._counter().give_back
-            await settle(f"{route.name}:tokens", abs(used - reservation.tokens), route.tokens_per_minute)
+            await self._counter().give_back(f"{route.name}:requests", 1, route.requests_per_minute, age)
+        if route.tokens_per_minute is not None and used is not None:
+            unused, key = reservation.tokens - used, f"{route.name}:tokens"
+            if unused > 0:
+                await self._counter().give_back(key, unused, route.tokens_per_minute, age)
+            elif unused < 0:
+                await self._counter().charge(key, -unused, route.tokens_per_minute)
 
     async def _enter(self, gate: ConcurrencyGate, route: Route, model: str, ends: float) -> None:
         problem = f"max_concurrency={gate.limit} is reached"
@@ -120,6 +126,7 @@ class Limiter:
         when the rest cannot be."""
         if route.requests_per_minute is not None:
             await self._take(route, model, "requests", 1, route.requests_per_minute, ends)
+        taken_at = self._clock.monotonic()
         if route.tokens_per_minute is None:
             return 0
         tokens = min(tokens, route.tokens_per_minute)  # whatever its size, it must come true some time
@@ -127,7 +134,8 @@ class Limiter:
             await self._take(route, model, "tokens", tokens, route.tokens_per_minute, ends)
         except (LimitReachedError, asyncio.CancelledError):
             if route.requests_per_minute is not None:
-                await self._counter().give_back(f"{route.name}:requests", 1, route.requests_per_minute)
+                age = self._clock.monotonic() - taken_at
+                await self._counter().give_back(f"{route.name}:requests", 1, route.requests_per_minute, age)
             raise
         return tokens
 

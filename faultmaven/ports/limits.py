@@ -13,8 +13,8 @@ class RateCounter(Protocol):
         """Count `amount` and return 0.0; or count nothing and return the seconds after which it may fit."""
         ...
 
-    async def give_back(self, key: str, amount: int, per_minute: int) -> None:
-        """Count `amount` less: it was reserved and not used."""
+    async def give_back(self, key: str, amount: int, per_minute: int, age: float) -> None:
+        """Count `amount` less: it was taken `age` seconds ago and not used."""
         ...
 
     async def charge(self, key: str, amount: int, per_minute: int) -> None:

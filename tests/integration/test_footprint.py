@@ -9,10 +9,12 @@ import pytest
 import faultmaven
 
 HEAVY = {
+    "cachetools",
     "click",
     "dependency_injector",
     "fastapi",
     "httpx",
+    "limits",
     "pydantic",
     "rich",
     "starlette",

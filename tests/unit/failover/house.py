@@ -14,6 +14,7 @@ from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError
 from faultmaven.domain.events import Event
 from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.extras import build_rate_counter
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
@@ -110,8 +111,6 @@ class House:
 
     def _counter(self) -> RateCounter:
         if self._counted is None:
-            from faultmaven.infrastructure.rate_counter import build_rate_counter
-
             self._counted = build_rate_counter(self.clock)
         return self._counted
 

@@ -169,6 +169,9 @@ HEADERS = st.fixed_dictionaries(
         "date": DELAYS,
         "x-request-id": HEADER_VALUES,
         "content-type": HEADER_VALUES,
+        "x-ratelimit-remaining-requests": DELAYS,
+        "x-ratelimit-reset-requests": DELAYS,
+        "x-ratelimit-reset": DELAYS,
         "x-should-retry": st.sampled_from(["true", "false"]) | HEADER_VALUES,
     },
 )

@@ -98,18 +98,26 @@ def test_message_names_provider_model_status_code_and_id() -> None:
     ("headers", "seconds"),
     [
         ({"retry-after": "20"}, 20.0),
-        ({"retry-after": "0"}, 0.0),
         ({"retry-after": "1.75"}, 1.75),
         ({"retry-after": " 3 "}, 3.0),
         ({"retry-after-ms": "1500"}, 1.5),
         ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
         ({"retry-after-ms": "soon", "retry-after": "2"}, 2.0),
         ({"retry-after": "Mon, 23 Nov 2026 22:00:30 GMT", "date": "Mon, 23 Nov 2026 22:00:00 GMT"}, 30.0),
-        ({"retry-after": "Mon, 23 Nov 2026 21:59:00 GMT", "date": "Mon, 23 Nov 2026 22:00:00 GMT"}, 0.0),
-        ({"retry-after": "999999999"}, 999999999.0),
-        # Nothing that could be trusted: no delay, and never another exception.
+        # Long, and told as it is: whoever may not wait so long refuses to.
+        ({"retry-after": "999999999999"}, 999999999999.0),
+        ({"retry-after": "Tue, 23 Nov 2027 22:00:00 GMT", "date": "Mon, 23 Nov 2026 22:00:00 GMT"}, 31_536_000.0),
+        # A source that names no time to come leaves it to the next one.
+        ({"retry-after-ms": "0", "retry-after": "2"}, 2.0),
+        ({"retry-after": "0", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, 360.0),
+        ({"retry-after": "2", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, 2.0),
+        # Nothing to wait for: no delay, and never another exception.
         ({}, None),
         ({"retry-after": ""}, None),
+        ({"retry-after": "0"}, None),
+        ({"retry-after-ms": "0"}, None),
+        ({"retry-after": "Mon, 23 Nov 2026 21:59:00 GMT", "date": "Mon, 23 Nov 2026 22:00:00 GMT"}, None),
+        ({"retry-after": "Mon, 23 Nov 2026 22:00:00 GMT", "date": "Mon, 23 Nov 2026 22:00:00 GMT"}, None),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "1e9"}, None),
         ({"retry-after": "9" * 400}, None),
@@ -125,7 +133,7 @@ def test_message_names_provider_model_status_code_and_id() -> None:
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_read_in_every_form(status: int, headers: dict[str, str], seconds: float | None) -> None:
-    """wire/README.md, delay: `retry-after-ms`, then `retry-after` as seconds, float or HTTP date."""
+    """wire/README.md, delay: `retry-after-ms`, `retry-after` as seconds, float or HTTP date, the reset headers."""
     with pytest.raises(LLMError) as caught:
         raise_for_status(reply_of("openai-chat", b"", status, headers))
     assert caught.value.retry_after == seconds
@@ -137,6 +145,7 @@ def test_retry_after_is_read_in_every_form(status: int, headers: dict[str, str],
         ("31s", 31.0),
         ("0.5s", 0.5),
         ("31", None),
+        ("0s", None),
         ("-1s", None),
         ("s", None),
         (31, None),
@@ -163,10 +172,67 @@ def test_delay_is_told_only_where_waiting_helps(status: int) -> None:
     assert _error(status, retry_after="5").retry_after is None
 
 
+def test_reset_headers_come_after_retry_info() -> None:
+    """wire/README.md, delay: the order of sources."""
+    body = json_body({"error": {"code": 429, "details": [{"retryDelay": "31s"}]}})
+    assert _error(429, body, x_ratelimit_reset_requests="1s").retry_after == 31.0
+    assert _error(429, b"{}", x_ratelimit_reset_requests="1s").retry_after == 1.0
+
+
+def test_coheres_reset_without_a_count_counts_on_a_refusal() -> None:
+    """wire/cohere-v2-chat.md section 5: `x-ratelimit-reset` is in unix seconds, and no count stands beside it."""
+    date = "Mon, 23 Nov 2026 22:00:00 GMT"
+    assert _error(429, b"{}", "cohere-v2-chat", x_ratelimit_reset="1795471230", date=date).retry_after == 30.0
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 529])
+def test_reset_headers_say_nothing_of_other_trouble(status: int) -> None:
+    """A server that broke is not back when a limit is."""
+    assert _error(status, x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="6m0s").retry_after is None
+
+
 @pytest.mark.parametrize(("told", "retryable"), [("true", True), ("false", False), ("maybe", True)])
-def test_vendors_own_word_on_retrying_wins(told: str, retryable: bool) -> None:
-    """wire/README.md, delay: x-should-retry true or false; anything else leaves the type's own fact."""
+def test_vendor_can_forbid_a_retry(told: str, retryable: bool) -> None:
+    """wire/README.md, delay: `x-should-retry`; anything but false leaves the type's own fact."""
     assert _error(503, x_should_retry=told).retryable is retryable
+
+
+@pytest.mark.parametrize("status", NEVER_RETRIED)
+def test_vendor_cannot_ask_for_a_retry_of_what_stays(status: int) -> None:
+    """The same request would fail again, whatever a header says."""
+    assert not _error(status, x_should_retry="true").retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (429, {"error": {"code": "insufficient_quota"}}),
+        (400, {"error": {"code": "content_filter"}}),
+        (400, {"error": {"code": "context_length_exceeded"}}),
+    ],
+)
+def test_vendor_cannot_ask_for_a_retry_of_billing_refusals_and_length(status: int, body: object) -> None:
+    """wire/README.md, never retry."""
+    assert not _error(status, json_body(body), x_should_retry="true").retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "dialect", "limit"),
+    [
+        (424, {"error": "text", "error_type": "generation"}, "tgi-generate", 1),
+        (424, {"error": "text", "error_type": "generation"}, "openai-chat/tgi", 1),
+        (500, {"error": "text", "error_type": "incomplete_generation"}, "tgi-generate", 1),
+        (500, {"error": "text", "error_type": "incomplete_generation"}, "openai-chat/tgi", 1),
+        (500, {"error": "text"}, "tgi-generate", None),
+        (429, {"error": "text", "error_type": "overloaded"}, "tgi-generate", None),
+        (503, {}, "openai-chat", None),
+    ],
+)
+def test_failed_generation_is_worth_one_retry(status: int, body: object, dialect: str, limit: int | None) -> None:
+    """wire/huggingface.md section 4, column "retry"."""
+    error = _error(status, json_body(body), dialect)
+    assert error.retryable
+    assert error.retry_limit == limit
 
 
 def test_one_vendors_rule_does_not_touch_another() -> None:

@@ -12,6 +12,7 @@ from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.wire.catalogue import wire_for
 from faultmaven.infrastructure.llm.wire.errors import raise_for_status
 from faultmaven.infrastructure.llm.wire.protocol import Answer, Wire
+from faultmaven.infrastructure.llm.wire.rate_limits import seconds_until_allowed
 from faultmaven.infrastructure.llm.wire.reading import request_id
 from faultmaven.ports.clock import Clock
 
@@ -110,6 +111,7 @@ def _line(
         usage=answer.usage if answer else None,
         notes=sent.notes,
         error=error.problem if error else "",
+        limited_for=seconds_until_allowed(reply.headers) if reply else None,
     )
 
 

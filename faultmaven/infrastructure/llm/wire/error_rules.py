@@ -32,6 +32,7 @@ class ErrorRule:
         dialect: A dialect, or a dialect and vendor such as "openai-chat/xai"; "" matches all.
         phrase: Part of the vendor's prose, lower case.
         has_retry_after: Only when the vendor says when to come back.
+        retry_limit: At most so many retries of such an error, None for as many as are configured.
     """
 
     error: type[LLMError]
@@ -41,6 +42,7 @@ class ErrorRule:
     dialect: str = ""
     phrase: str = ""
     has_retry_after: bool = False
+    retry_limit: int | None = None
 
 
 def _on(*statuses: int) -> frozenset[int]:
@@ -151,8 +153,24 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(WrongEndpointError, "no such route, or moved", _on(404, 405, 410, *range(300, 400))),
     ErrorRule(ProviderUnavailableError, "README.md, retry", _on(408, 409)),
     ErrorRule(RejectedRequestError, "README.md, never retry", _on(400, 412, 422, 499, 501)),
-    ErrorRule(ProviderUnavailableError, "huggingface 4: generation", _on(424), dialect="tgi-generate"),
-    ErrorRule(ProviderUnavailableError, "huggingface 4: generation", _on(424), dialect="openai-chat/tgi"),
+    ErrorRule(ProviderUnavailableError, "huggingface 4: once", _on(424), dialect="tgi-generate", retry_limit=1),
+    ErrorRule(ProviderUnavailableError, "huggingface 4: once", _on(424), dialect="openai-chat/tgi", retry_limit=1),
+    ErrorRule(
+        ProviderUnavailableError,
+        "huggingface 4: once",
+        _on(500),
+        ("incomplete_generation",),
+        "tgi-generate",
+        retry_limit=1,
+    ),
+    ErrorRule(
+        ProviderUnavailableError,
+        "huggingface 4: once",
+        _on(500),
+        ("incomplete_generation",),
+        "openai-chat/tgi",
+        retry_limit=1,
+    ),
     ErrorRule(RateLimitError, "429 everywhere", _on(429)),
     ErrorRule(RejectedRequestError, "any other 4xx", frozenset(range(400, 500))),
     ErrorRule(ProviderUnavailableError, "any 5xx", frozenset(range(500, 600))),

@@ -1,6 +1,5 @@
 """A vendor's reply that is an error, as one of our types."""
 
-import email.utils
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from faultmaven.domain.errors import (
 )
 from faultmaven.infrastructure.http.types import Origin, WireReply
 from faultmaven.infrastructure.llm.wire.error_rules import ERROR_RULES, STATUS_OF_TYPE, ErrorRule
+from faultmaven.infrastructure.llm.wire.header_values import http_date, positive, seconds_between
+from faultmaven.infrastructure.llm.wire.rate_limits import seconds_until_allowed
 from faultmaven.infrastructure.llm.wire.reading import (
     NOT_JSON,
     identifier,
@@ -131,15 +132,19 @@ def _retry_info(inner: Mapping[str, Any]) -> float | None:
     """Gemini's RetryInfo: decimal seconds and an `s`."""
     for detail in objects(inner.get("details")):
         delay = detail.get("retryDelay")
-        if isinstance(delay, str) and delay.endswith("s") and (seconds := _seconds(delay[:-1])) is not None:
+        if isinstance(delay, str) and delay.endswith("s") and (seconds := positive(delay[:-1])) is not None:
             return seconds
     return None
 
 
 def vendor_error(reply: WireReply, found: VendorError, status: int | None = None) -> LLMError:
-    """Return our error for what the vendor says. `status` overrides the reply's, for errors inside a 200."""
+    """Return our error for what the vendor says. `status` overrides the reply's, for errors inside a 200.
+
+    A vendor's `x-should-retry: false` makes any error one that is not retried. Its `true` changes nothing: what we
+    retry it only confirms, and what we never retry (wire/README.md) would fail again.
+    """
     effective = status if status is not None else reply.status
-    retry_after = _retry_after(reply.headers, found)
+    retry_after = _retry_after(reply, found, effective)
     origin = reply.request.origin
     rule = _rule(effective, found, origin.dialect, retry_after)
     kind = rule.error if rule else MalformedResponseError
@@ -153,10 +158,10 @@ def vendor_error(reply: WireReply, found: VendorError, status: int | None = None
         retry_after=retry_after if issubclass(kind, RateLimitError | ProviderUnavailableError) else None,
         advice=_advice(kind, origin),
         vendor_message=_without_secret(found.message, reply.request.secret),
+        retry_limit=rule.retry_limit if rule else None,
     )
-    told = reply.headers.get("x-should-retry", "")
-    if told in ("true", "false"):
-        error.retryable = told == "true"
+    if reply.headers.get("x-should-retry") == "false":
+        error.retryable = False
     return error
 
 
@@ -240,27 +245,19 @@ def _without_secret(text: str, secret: str) -> str:
     return text
 
 
-def _retry_after(headers: Mapping[str, str], found: VendorError) -> float | None:
-    """Return the seconds the vendor asks us to wait: `retry-after-ms`, `retry-after`, Gemini's RetryInfo."""
-    milliseconds = _seconds(headers.get("retry-after-ms"))
+def _retry_after(reply: WireReply, found: VendorError, status: int) -> float | None:
+    """Return the seconds that the vendor asks us to wait, from the first source that names a time to come.
+
+    Source: wire/README.md, delay. A time that has passed, a zero and anything unreadable say nothing: our own backoff
+    is better than a guess. A long time is told as it is; whether to wait so long is for the caller to decide.
+    """
+    told = reply.headers.get
+    milliseconds = positive(told("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    told = headers.get("retry-after")
-    seconds = _seconds(told)
-    if seconds is None and told:
-        seconds = _until(told, headers.get("date"))
-    return seconds if seconds is not None else found.retry_delay
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text.strip()) else None
-
-
-def _until(then: str, now: str | None) -> float | None:
-    """Return the seconds between an HTTP date and the reply's own `Date`, so that no clock of ours is asked."""
-    try:
-        target = email.utils.parsedate_to_datetime(then)
-        sent = email.utils.parsedate_to_datetime(now or "")
-        return max(0.0, (target - sent).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return None
+    asked = positive(told("retry-after")) or seconds_between(http_date(told("date")), http_date(told("retry-after")))
+    if asked is None:
+        asked = found.retry_delay
+    if asked is None and status in (429, 503):
+        asked = seconds_until_allowed(reply.headers, refused=True)
+    return asked

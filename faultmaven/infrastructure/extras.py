@@ -1,0 +1,38 @@
+"""Parts that need an extra of the package: imported when they are built, so that nobody else pays for them."""
+
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.ports.cache import ResponseCache
+from faultmaven.ports.clock import Clock
+from faultmaven.ports.limits import RateCounter
+
+
+def build_rate_counter(clock: Clock) -> RateCounter:
+    """Return a counter in this process's memory.
+
+    Raises:
+        ConfigurationError: the extra `ratelimit` is not installed.
+    """
+    try:
+        from faultmaven.infrastructure.rate_counter import MinuteStorage, SlidingMinuteCounter
+    except ImportError as error:
+        raise _missing("requests_per_minute and tokens_per_minute need", "ratelimit") from error
+    return SlidingMinuteCounter(MinuteStorage(clock))
+
+
+def build_response_cache(entries: int, seconds: float, clock: Clock) -> ResponseCache:
+    """Return a cache of at most `entries` answers in this process's memory, each kept for `seconds`.
+
+    Raises:
+        ConfigurationError: the extra `cache` is not installed.
+    """
+    try:
+        from faultmaven.infrastructure.memory_cache import MemoryCache
+    except ImportError as error:
+        raise _missing("keeping answers needs", "cache") from error
+    return MemoryCache(entries, seconds, clock)
+
+
+def _missing(what: str, extra: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{what} a package that is not installed", advice=f'Install it: pip install "faultmaven[{extra}]"'
+    )

@@ -1,0 +1,47 @@
+"""Numbers and times as vendors write them in headers; any other text is None, and nothing here raises."""
+
+import email.utils
+import math
+import re
+from datetime import datetime
+
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def decimal(text: str | None) -> float | None:
+    """Return a plain decimal number: no sign, no exponent, neither infinite nor no number at all."""
+    if not text or not _DECIMAL.fullmatch(text.strip()):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def positive(text: str | None) -> float | None:
+    """Return a plain decimal number above zero."""
+    return decimal(text) or None
+
+
+def http_date(text: str | None) -> datetime | None:
+    """Return the moment of an HTTP date, such as that of a `Date` header (RFC 9110, 5.6.7)."""
+    try:
+        moment = email.utils.parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment if moment.tzinfo else None
+
+
+def internet_time(text: str) -> datetime | None:
+    """Return the moment of an RFC 3339 time, such as `2026-11-23T22:00:30Z`."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def seconds_between(earlier: datetime | None, later: datetime | None) -> float | None:
+    """Return the seconds from `earlier` to `later`; None when either is unknown or they are the other way round."""
+    if earlier is None or later is None:
+        return None
+    seconds = (later - earlier).total_seconds()
+    return seconds if seconds > 0 else None

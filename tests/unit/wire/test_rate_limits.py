@@ -1,0 +1,186 @@
+"""How long a vendor's rate-limit headers let nothing through. Forms and names are those of wire/*.md."""
+
+import math
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultmaven.domain.chat import ChatRequest, Message
+from faultmaven.domain.errors import LLMError
+from faultmaven.infrastructure.http.types import Headers, WireReply, WireRequest
+from faultmaven.infrastructure.llm.providers import OpenAIProvider, ProviderConfig
+from faultmaven.infrastructure.llm.wire.rate_limits import RESET_OF_REMAINING, seconds_until_allowed
+from faultmaven.testing import FakeClock
+
+from .samples import json_body
+
+DATE = "Mon, 23 Nov 2026 22:00:00 GMT"
+
+
+def _openai(remaining: str | None, reset: str | None, kind: str = "requests") -> dict[str, str]:
+    told = {f"x-ratelimit-remaining-{kind}": remaining, f"x-ratelimit-reset-{kind}": reset}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("reset", "seconds"),
+    [
+        # wire/README.md, delay: durations of OpenAI and Groq
+        ("6m0s", 360.0),
+        ("2m59.56s", 179.56),
+        ("20ms", 0.02),
+        ("1s", 1.0),
+        ("1h0m0s", 3600.0),
+        # float seconds of Cerebras
+        ("33011.382867", 33011.382867),
+        ("5", 5.0),
+        # unix seconds of Cohere, RFC 3339 of Anthropic
+        ("1795471230", 30.0),
+        ("2026-11-23T22:00:30Z", 30.0),
+        ("2026-11-23T23:00:30.5+01:00", 30.5),
+        # a moment that has passed, or is now
+        ("1795471200", None),
+        ("2026-11-23T21:59:59Z", None),
+        # nothing that could be read
+        ("0", None),
+        ("0s", None),
+        ("-1", None),
+        ("-1s", None),
+        ("", None),
+        ("s", None),
+        ("6m0", None),
+        ("1s6m", None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e3", None),
+        ("9" * 400, None),
+        ("1795471230000", None),
+        ("2026-11-23T22:00:30", None),
+        ("1s, 2s", None),
+        ("٣s", None),
+    ],
+)
+def test_reset_is_read_in_every_form(reset: str, seconds: float | None) -> None:
+    assert seconds_until_allowed({**_openai("0", reset), "date": DATE}) == (
+        None if seconds is None else pytest.approx(seconds)
+    )
+
+
+@pytest.mark.parametrize("reset", ["1795471230", "2026-11-23T22:00:30Z"])
+@pytest.mark.parametrize("date", [{}, {"date": "today"}, {"date": ""}])
+def test_moment_without_the_replys_own_date_says_nothing(reset: str, date: dict[str, str]) -> None:
+    assert seconds_until_allowed({**_openai("0", reset), **date}) is None
+
+
+@pytest.mark.parametrize("remaining", ["1", "100", "-1", "", "none", "nan", "0.5"])
+def test_what_remains_lets_requests_through(remaining: str) -> None:
+    """wire/README.md: values can be -1, 0 or absent."""
+    assert seconds_until_allowed(_openai(remaining, "6m0s")) is None
+    assert seconds_until_allowed(_openai(remaining, "6m0s"), refused=True) is None
+
+
+def test_absent_count_matters_on_a_refusal_only() -> None:
+    assert seconds_until_allowed(_openai(None, "6m0s")) is None
+    assert seconds_until_allowed(_openai(None, "6m0s"), refused=True) == 360.0
+    assert seconds_until_allowed(_openai("0", None)) is None
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset"),
+    [
+        ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+        ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+        ("x-ratelimit-remaining-requests-day", "x-ratelimit-reset-requests-day"),
+        ("x-ratelimit-remaining-tokens-minute", "x-ratelimit-reset-tokens-minute"),
+        ("x-ratelimit-remaining", "x-ratelimit-reset"),
+        *(
+            (f"anthropic-ratelimit-{kind}-remaining", f"anthropic-ratelimit-{kind}-reset")
+            for kind in ("requests", "tokens", "input-tokens", "output-tokens")
+        ),
+    ],
+)
+def test_every_vendors_names_are_known(remaining: str, reset: str) -> None:
+    """wire/README.md, header names."""
+    assert seconds_until_allowed({remaining: "0", reset: "1s"}) == 1.0
+    assert len(RESET_OF_REMAINING) == 9
+
+
+def test_longest_of_several_wins() -> None:
+    told = _openai("0", "1s") | _openai("0", "6m0s", "tokens")
+    assert seconds_until_allowed(told) == 360.0
+    assert seconds_until_allowed(told | _openai("7", "6m0s", "tokens")) == 1.0
+
+
+def test_reply_without_such_headers_says_nothing() -> None:
+    assert seconds_until_allowed({}) is None
+    assert seconds_until_allowed({"content-type": "application/json", "date": DATE, "retry-after": "3"}) is None
+
+
+OFFSETS = [UTC, timezone(timedelta(hours=23, minutes=59)), timezone(-timedelta(hours=23, minutes=59)), None]
+MOMENTS = st.builds(lambda when, zone: when.replace(tzinfo=zone).isoformat(), st.datetimes(), st.sampled_from(OFFSETS))
+NUMBERS = st.floats().map(str) | st.integers().map(str)
+DURATIONS = st.lists(st.tuples(st.integers(0, 10**12), st.sampled_from(["h", "m", "s", "ms", ".5s"])), max_size=4).map(
+    lambda parts: "".join(f"{amount}{unit}" for amount, unit in parts)
+)
+DATES = st.datetimes().map(lambda when: f"{when:%a, %d %b %Y %H:%M:%S} GMT")
+TEXTS = st.text(max_size=40) | MOMENTS | NUMBERS | DURATIONS | DATES
+NAMES = [*RESET_OF_REMAINING, *RESET_OF_REMAINING.values(), "date"]
+
+
+@given(
+    st.dictionaries(st.sampled_from(NAMES), TEXTS | st.just("0"), max_size=8),
+    st.booleans(),
+)
+def test_any_headers_give_none_or_seconds(headers: dict[str, str], refused: bool) -> None:
+    seconds = seconds_until_allowed(headers, refused=refused)
+    assert seconds is None or (math.isfinite(seconds) and seconds > 0)
+
+
+@given(st.integers(1, 10**7))
+def test_every_moment_to_come_is_as_far_as_it_is(ahead: int) -> None:
+    then = datetime(2026, 11, 23, 22, tzinfo=UTC) + timedelta(seconds=ahead)
+    for text in (f"{then:%Y-%m-%dT%H:%M:%SZ}", f"{then.timestamp():.0f}"):
+        assert seconds_until_allowed({**_openai("0", text), "date": DATE}) == ahead
+
+
+class OneReply:
+    """A transport that gives one reply."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self._parts = (status, headers, body)
+
+    async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
+        status, headers, body = self._parts
+        return WireReply(sent, status, Headers(headers), body)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def _asking(status: int, headers: dict[str, str], body: object) -> OpenAIProvider:
+    config = ProviderConfig(name="acme", base_url="https://acme.invalid/v1", api_key="k", models=["acme-1"])
+    return OpenAIProvider.create(config, OneReply(status, headers, json_body(body)), FakeClock())
+
+
+ANSWER = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
+QUESTION = ChatRequest((Message.user("hi"),))
+
+
+@pytest.mark.parametrize(("remaining", "limited_for"), [("0", 360.0), ("1", None)])
+async def test_answers_line_says_how_long_nothing_is_left(remaining: str, limited_for: float | None) -> None:
+    """The last request of a minute is answered, and its headers say that the next one would not be."""
+    provider = _asking(200, _openai(remaining, "6m0s", "tokens"), ANSWER)
+    assert (await provider.answer(QUESTION)).attempts[0].limited_for == limited_for
+
+
+@pytest.mark.parametrize(("remaining", "limited_for"), [("0", 360.0), ("1", None)])
+async def test_errors_line_says_how_long_nothing_is_left(remaining: str, limited_for: float | None) -> None:
+    """Also where the error itself names another delay."""
+    provider = _asking(429, {**_openai(remaining, "6m0s"), "retry-after": "2"}, {})
+    with pytest.raises(LLMError) as caught:
+        await provider.answer(QUESTION)
+    assert caught.value.attempts[0].limited_for == limited_for
+    assert caught.value.retry_after == 2.0
