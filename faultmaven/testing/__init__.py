@@ -8,6 +8,6 @@ async with open_container(providers={"openai": FakeProvider("It ran out of memor
 
 from faultmaven.testing.contract import LLMProviderContract
 from faultmaven.testing.fakes import FakeClock, FakeProvider
-from faultmaven.testing.lab import FaultLab, LabRequest
+from faultmaven.testing.lab import Fault, FaultLab, LabRequest
 
-__all__ = ["FakeClock", "FakeProvider", "FaultLab", "LLMProviderContract", "LabRequest"]
+__all__ = ["FakeClock", "FakeProvider", "Fault", "FaultLab", "LLMProviderContract", "LabRequest"]
