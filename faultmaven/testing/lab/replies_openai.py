@@ -6,32 +6,8 @@ vendor does not document, in the shape that it does.
 
 from faultmaven.testing.lab.reply import json_reply
 
-# openai-chat.md, sections 3 and 5
-OPENAI_CHAT = {
-    "ok": json_reply(
-        200,
-        b'{"id":"chatcmpl-1","object":"chat.completion","created":1795000000,"model":"gpt-6.2-sol",'
-        b'"choices":[{"index":0,"message":{"role":"assistant","content":"The container was killed: out of memory.",'
-        b'"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],'
-        b'"usage":{"prompt_tokens":12,"completion_tokens":30,"total_tokens":42,'
-        b'"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":0,"audio_tokens":0},'
-        b'"completion_tokens_details":{"reasoning_tokens":20,"audio_tokens":0,"accepted_prediction_tokens":0,'
-        b'"rejected_prediction_tokens":0}},"service_tier":"default","system_fingerprint":"fp_x"}',
-        x_request_id="req_lab_1",
-    ),
-    "empty": json_reply(
-        200,
-        b'{"id":"chatcmpl-1","object":"chat.completion","created":1795000000,"model":"gpt-6.2-sol",'
-        b'"choices":[{"index":0,"message":{"role":"assistant","content":"","refusal":null},'
-        b'"logprobs":null,"finish_reason":"stop"}],'
-        b'"usage":{"prompt_tokens":12,"completion_tokens":0,"total_tokens":12}}',
-    ),
-    "blocked": json_reply(
-        200,
-        b'{"id":"chatcmpl-1","object":"chat.completion","created":1795000000,"model":"gpt-6.2-sol",'
-        b'"choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"content_filter"}],'
-        b'"usage":{"prompt_tokens":12,"completion_tokens":0,"total_tokens":12}}',
-    ),
+# openai-chat.md, sections 5 and 6: the same on both routes
+_SHARED = {
     "unauthorized": json_reply(
         401,
         b'{"error":{"message":"Incorrect API key provided.","type":"invalid_request_error","param":null,'
@@ -66,15 +42,6 @@ OPENAI_CHAT = {
         b'{"error":{"message":"Your input exceeds the context window of this model.",'
         b'"type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}',
     ),
-    "null_content": json_reply(
-        200,
-        b'{"id":"chatcmpl-1","object":"chat.completion","created":1795000000,"model":"gpt-6.2-sol",'
-        b'"choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal":null},'
-        b'"logprobs":null,"finish_reason":"stop"}],'
-        b'"usage":{"prompt_tokens":12,"completion_tokens":0,"total_tokens":12}}',
-    ),
-    # 9.4, OpenRouter
-    "error_in_200": json_reply(200, b'{"error":{"code":502,"message":"...","metadata":{}}}'),
     "bad_request": json_reply(
         400,
         b'{"error":{"message":"...","type":"invalid_request_error","param":"temperature","code":"unsupported_value"}}',
@@ -92,8 +59,45 @@ OPENAI_CHAT = {
     ),
 }
 
-# openai-responses.md, section 3; errors as openai-chat.md
-OPENAI_RESPONSES = OPENAI_CHAT | {
+# openai-chat.md, section 3
+OPENAI_CHAT = _SHARED | {
+    "ok": json_reply(
+        200,
+        b'{"id":"chatcmpl-1","object":"chat.completion","created":1795000000,"model":"gpt-6.2-sol",'
+        b'"choices":[{"index":0,"message":{"role":"assistant","content":"The container was killed: out of memory.",'
+        b'"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":12,"completion_tokens":30,"total_tokens":42,'
+        b'"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":0,"audio_tokens":0},'
+        b'"completion_tokens_details":{"reasoning_tokens":20,"audio_tokens":0,"accepted_prediction_tokens":0,'
+        b'"rejected_prediction_tokens":0}},"service_tier":"default","system_fingerprint":"fp_x"}',
+        x_request_id="req_lab_1",
+    ),
+    "empty": json_reply(
+        200,
+        b'{"id":"chatcmpl-1","object":"chat.completion","created":1795000000,"model":"gpt-6.2-sol",'
+        b'"choices":[{"index":0,"message":{"role":"assistant","content":"","refusal":null},'
+        b'"logprobs":null,"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":12,"completion_tokens":0,"total_tokens":12}}',
+    ),
+    "blocked": json_reply(
+        200,
+        b'{"id":"chatcmpl-1","object":"chat.completion","created":1795000000,"model":"gpt-6.2-sol",'
+        b'"choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"content_filter"}],'
+        b'"usage":{"prompt_tokens":12,"completion_tokens":0,"total_tokens":12}}',
+    ),
+    "null_content": json_reply(
+        200,
+        b'{"id":"chatcmpl-1","object":"chat.completion","created":1795000000,"model":"gpt-6.2-sol",'
+        b'"choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal":null},'
+        b'"logprobs":null,"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":12,"completion_tokens":0,"total_tokens":12}}',
+    ),
+    # 9.4, OpenRouter
+    "error_in_200": json_reply(200, b'{"error":{"code":502,"message":"...","metadata":{}}}'),
+}
+
+# openai-responses.md, section 3
+OPENAI_RESPONSES = _SHARED | {
     "ok": json_reply(
         200,
         b'{"id":"resp_1","object":"response","created_at":1795000000,"status":"completed","model":"gpt-6.2-sol",'

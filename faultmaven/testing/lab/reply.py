@@ -21,8 +21,7 @@ class LabReply:
 
     Attributes:
         pace: Whether the body comes at once, as a byte now and then, or not at all after the headers.
-        announced: The content-length that is told when it is not the body's. When it is more than the body has, the
-            connection ends with the body.
+        announced: The content-length that is told when it is not the body's; the connection ends with the body then.
     """
 
     status: int
@@ -35,11 +34,6 @@ class LabReply:
     def length(self) -> int:
         """The content-length that is told."""
         return len(self.body) if self.announced is None else self.announced
-
-    @property
-    def breaks_off(self) -> bool:
-        """Whether the connection ends before the announced end of the body."""
-        return self.length > len(self.body)
 
     def told_headers(self) -> dict[str, str]:
         """Return all headers, the length included."""

@@ -60,7 +60,7 @@ async def _answer_one(
     async for block in reply.blocks(clock):
         writer.write(block)
         await writer.drain()
-    return not reply.breaks_off
+    return reply.announced is None  # what lies beyond a wrong length must not be taken for another provider's reply
 
 
 async def _break(fault: str, clock: Clock, writer: asyncio.StreamWriter) -> None:
