@@ -4,6 +4,7 @@ In process on virtual time, and the same over loopback sockets, where the faults
 """
 
 import asyncio
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 from faultmaven import ConfigurationError, LLMError, LLMResponse, ProviderTimeoutError, RateLimitError, open_container
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.testing import FakeClock, FaultLab, VirtualClock, run_in_virtual_time
-from faultmaven.testing.lab import ANSWER
+from faultmaven.testing.lab import ANSWER, REPLIES
+from faultmaven.testing.lab.replies import OF_THE_CONNECTION, SPOILT, reply_to
 
 FAULTS = FaultLab.FAULTS
 WAITING = [name for name, fault in FAULTS.items() if fault.error is ProviderTimeoutError]
@@ -228,6 +230,15 @@ async def test_the_lab_waits_on_the_clock_it_was_given(fault: str) -> None:
 
 
 def test_every_row_of_the_table_is_a_fault_of_its_own() -> None:
-    assert len(FAULTS) - len(["ok"]) >= 24
+    assert len(FAULTS) > 24
     assert all(name == fault.name for name, fault in FAULTS.items())
     assert len({fault.description for fault in FAULTS.values()}) == len(FAULTS)
+
+
+@pytest.mark.parametrize("dialect", REPLIES)
+def test_every_reply_that_is_called_json_is_json(dialect: str) -> None:
+    replies = {fault: reply_to(dialect, fault) for fault in FAULTS if fault not in (*OF_THE_CONNECTION, *SPOILT)}
+    replies["models"] = REPLIES[dialect]["models"]
+    for reply in replies.values():
+        if reply.headers.get("content-type") == "application/json":
+            json.loads(reply.body)

@@ -91,8 +91,8 @@ class FaultLab:
 
     def __init__(self, clock: Clock | None = None) -> None:
         """Args:
-        clock: What the lab's own waits go through: a silent vendor's, and one's that sends a byte now and then. None
-            is the machine's.
+        clock: What the lab's own waits go through: a silent vendor's, and those between the bytes of a trickle. None is
+            the machine's.
         """
         self.requests: list[LabRequest] = []
         self._clock = clock or SystemClock()

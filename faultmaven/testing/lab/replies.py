@@ -144,9 +144,7 @@ def reply_to(dialect: str, fault: str) -> LabReply:
 
 
 def _rate_limited(dialect: str, fault: str) -> LabReply:
-    """A 429 whose only hints are the headers; Gemini's own hint is in the body, so it has a body without one."""
-    if dialect == "gemini-generate-content" and fault == "rate_limited_info":
-        return REPLIES[dialect]["rate_limited"]
+    """A 429 whose only hints are the headers; a vendor whose own hint is in the body has a body without one."""
     hintless = REPLIES[dialect].get("rate_limited_no_hint") or reply_to(dialect, "rate_limited")
     return LabReply(429, hintless.body, {"content-type": "application/json", **HINTS[fault]})
 

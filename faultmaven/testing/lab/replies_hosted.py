@@ -92,6 +92,14 @@ ANTHROPIC = {
 }
 
 # gemini-generate-content.md, sections 3, 5 and 6
+_GEMINI_BUSY = json_reply(
+    429,
+    b'{"error":{"code":429,"message":"You exceeded your current quota...","status":"RESOURCE_EXHAUSTED","details":['
+    b'{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaMetric":"m",'
+    b'"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier","quotaValue":"10"}]},'
+    b'{"@type":"type.googleapis.com/google.rpc.Help","links":[]},'
+    b'{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"31s"}]}}',
+)
 GEMINI = {
     "ok": json_reply(
         200,
@@ -120,14 +128,8 @@ GEMINI = {
     "not_found_model": json_reply(
         404, b'{"error":{"code":404,"message":"models/x is not found","status":"NOT_FOUND"}}'
     ),
-    "rate_limited": json_reply(
-        429,
-        b'{"error":{"code":429,"message":"You exceeded your current quota...","status":"RESOURCE_EXHAUSTED","details":['
-        b'{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaMetric":"m",'
-        b'"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier","quotaValue":"10"}]},'
-        b'{"@type":"type.googleapis.com/google.rpc.Help","links":[]},'
-        b'{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"31s"}]}}',
-    ),
+    "rate_limited": _GEMINI_BUSY,
+    "rate_limited_info": _GEMINI_BUSY,
     "quota": json_reply(
         429,
         b'{"error":{"code":429,"message":"You exceeded your current quota...","status":"RESOURCE_EXHAUSTED","details":['
