@@ -62,6 +62,7 @@ def test_the_readme_and_changelog_count_rightly() -> None:
     assert f"{len(PROVIDER_SCHEMA)} provider rows" in changelog
     assert len(WIRES) == 8
     assert "eight wire formats" in changelog
+    assert f"{len(FaultLab.FAULTS) - 1} faults" in changelog  # "ok" is none
 
 
 def test_the_settings_table_is_what_the_settings_read() -> None:

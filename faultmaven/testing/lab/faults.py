@@ -35,7 +35,7 @@ class Fault:
     name: str
     description: str
     error: type[LLMError] | None
-    elsewise: Mapping[str, type[LLMError] | None] = field(default_factory=dict)
+    elsewise: Mapping[str, type[LLMError] | None] = field(default_factory=dict, hash=False)
 
     @property
     def errors(self) -> tuple[type[LLMError], ...]:
