@@ -8,6 +8,17 @@ async with open_container(providers={"openai": FakeProvider("It ran out of memor
 
 from faultmaven.testing.contract import LLMProviderContract
 from faultmaven.testing.fakes import FakeClock, FakeProvider
-from faultmaven.testing.lab import FaultLab, LabRequest
+from faultmaven.testing.lab import Fault, FaultLab, LabRequest
+from faultmaven.testing.virtual_time import VirtualClock, VirtualDeadlockError, run_in_virtual_time
 
-__all__ = ["FakeClock", "FakeProvider", "FaultLab", "LLMProviderContract", "LabRequest"]
+__all__ = [
+    "FakeClock",
+    "FakeProvider",
+    "Fault",
+    "FaultLab",
+    "LLMProviderContract",
+    "LabRequest",
+    "VirtualClock",
+    "VirtualDeadlockError",
+    "run_in_virtual_time",
+]

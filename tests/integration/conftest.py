@@ -11,7 +11,7 @@ import pytest
 import faultmaven
 from faultmaven.cli.app import cli
 from faultmaven.testing import FaultLab
-from faultmaven.testing.lab_replies import NO_ROUTE, REPLIES, LabReply
+from faultmaven.testing.lab import NO_ROUTE, REPLIES, LabReply
 
 RunCli = Callable[..., click.testing.Result]
 

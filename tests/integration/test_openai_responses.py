@@ -12,7 +12,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, OpenAIProvider
 from faultmaven.infrastructure.llm.wire import openai_chat, openai_responses
 from faultmaven.testing import FaultLab
-from faultmaven.testing.lab_replies import ANSWER
+from faultmaven.testing.lab import ANSWER
 
 
 async def test_a_row_that_names_the_dialect_asks_the_responses_route(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,22 +1,25 @@
-"""The fault lab: every vendor in one process, answering in its own wire format and failing on demand."""
+"""FaultLab: who is asked over which route, and what each one's next reply is."""
 
-import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import httpx
 import pydantic_core
 
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
-from faultmaven.testing.lab_replies import HTML, NO_ROUTE, REDIRECT, REPLIES, WRONG_SHAPE, LabReply
-from faultmaven.testing.lab_server import serve
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.ports.clock import Clock
+from faultmaven.testing.lab.faults import FAULTS, Fault
+from faultmaven.testing.lab.in_process import LabTransport
+from faultmaven.testing.lab.replies import OF_THE_CONNECTION, REPLIES, is_documented, reply_to
+from faultmaven.testing.lab.reply import NO_ROUTE, LabReply
+from faultmaven.testing.lab.server import serve
 
 IN_PROCESS = "http://lab.invalid"
-OVERSIZED_BYTES = 33 * 1024 * 1024
 
 # Routes by the end of their path, most specific first (wire/*.md, section 1 of each).
 ROUTES: tuple[tuple[str, str, str], ...] = (
@@ -34,9 +37,6 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
 
 # Dialects whose list route is another one.
 NO_MODELS_ROUTE = ("ollama-native", "tgi-generate")
-
-# Faults that need no words of the vendor's.
-ANY_DIALECT = ("refused", "reset", "silent", "html", "truncated_json", "wrong_shape", "not_found_route", "redirect")
 
 # The version path of each provider's base URL; others are "/v1".
 VERSION_PATHS = {
@@ -87,31 +87,17 @@ class FaultLab:
     ```
     """
 
-    FAULTS: ClassVar[tuple[str, ...]] = (
-        "ok",
-        "refused",
-        "reset",
-        "silent",
-        "html",
-        "truncated_json",
-        "wrong_shape",
-        "empty",
-        "unauthorized",
-        "not_found_model",
-        "not_found_route",
-        "rate_limited",
-        "quota",
-        "overloaded",
-        "server_error",
-        "context_too_long",
-        "blocked",
-        "redirect",
-        "oversized",
-    )
+    FAULTS: ClassVar[Mapping[str, Fault]] = FAULTS
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        """Args:
+        clock: What the lab's own waits go through: a silent vendor's, and those between the bytes of a trickle. None is
+            the machine's.
+        """
         self.requests: list[LabRequest] = []
+        self._clock = clock or SystemClock()
         self._scripts: dict[str, deque[str]] = defaultdict(deque)
+        self._always: dict[str, str] = {}
 
     def env(self, *names: str, address: str = IN_PROCESS) -> dict[str, str]:
         """Return the variables that configure the rows `names` and point them at the lab."""
@@ -124,28 +110,41 @@ class FaultLab:
         return variables
 
     def script(self, provider: str, *faults: str) -> None:
-        """Say what the next requests for `provider` get, one fault each; after them, "ok".
+        """Say what the next prompts for `provider` get, one fault each; after them, what `always` says.
 
         Raises:
             ConfigurationError: an unknown fault, with the nearest name.
         """
-        for fault in faults:
-            if fault not in self.FAULTS:
-                raise ConfigurationError(f"unknown fault {fault!r}{did_you_mean(fault, self.FAULTS)}")
+        self._check(*faults)
         self._scripts[provider].extend(faults)
+
+    def always(self, provider: str, fault: str) -> None:
+        """Say what every further prompt for `provider` gets once its script is played; "ok" in the beginning.
+
+        Raises:
+            ConfigurationError: an unknown fault, with the nearest name.
+        """
+        self._check(fault)
+        self._always[provider] = fault
 
     def asked(self, provider: str) -> list[LabRequest]:
         """Return the requests for `provider`, in order."""
         return [request for request in self.requests if request.provider == provider]
 
     def documents(self, provider: str, fault: str) -> bool:
-        """Return whether the vendor behind `provider` documents a reply for `fault`."""
-        own = DIALECTS.get(provider, OPENAI)[0]
-        return fault in REPLIES[own] or fault in ANY_DIALECT
+        """Return whether the vendor behind `provider` documents a reply for `fault`, or whether it needs no words.
+
+        For the others the lab makes a reply in the vendor's documented shape.
+        """
+        return is_documented(self.dialect(provider), fault)
+
+    def dialect(self, provider: str) -> str:
+        """Return the dialect that `provider` speaks before any other."""
+        return DIALECTS.get(provider, OPENAI)[0]
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return an httpx transport that is the lab; nothing leaves the process."""
-        return _LabTransport(self)
+        return LabTransport(self.respond, self._clock)
 
     def client(self) -> httpx.AsyncClient:
         """Return an httpx client over `transport()`; close it after use."""
@@ -153,10 +152,13 @@ class FaultLab:
 
     def serve(self) -> AbstractAsyncContextManager[str]:
         """Serve the lab on a free port of the loopback interface; gives its address."""
-        return serve(self.respond)
+        return serve(self.respond, self._clock)
 
     def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
-        """Return the reply to a request, or the name of a fault of the connection: refused, reset, silent."""
+        """Return the reply to a request, or the name of a fault of the connection.
+
+        Lists of models are always given: the faults are for prompts.
+        """
         path = target.partition("?")[0]
         provider, _, rest = path.lstrip("/").partition("/")
         self.requests.append(LabRequest(provider, method, f"/{rest}", headers, body))
@@ -166,7 +168,13 @@ class FaultLab:
         if method == "GET":
             return REPLIES[dialect]["models"]
         script = self._scripts[provider]
-        return _reply(dialect, script.popleft() if script else "ok")
+        fault = script.popleft() if script else self._always.get(provider, "ok")
+        return fault if fault in OF_THE_CONNECTION else reply_to(dialect, fault)
+
+    def _check(self, *faults: str) -> None:
+        for fault in faults:
+            if fault not in self.FAULTS:
+                raise ConfigurationError(f"unknown fault {fault!r}{did_you_mean(fault, self.FAULTS)}")
 
 
 def _dialect(provider: str, method: str, path: str) -> str | None:
@@ -175,55 +183,3 @@ def _dialect(provider: str, method: str, path: str) -> str | None:
     if method == "GET" and path.endswith("/models"):
         return next((name for name in spoken if name not in NO_MODELS_ROUTE), None)
     return next((name for verb, end, name in ROUTES if verb == method and path.endswith(end) and name in spoken), None)
-
-
-def _reply(dialect: str, fault: str) -> LabReply | str:
-    if fault in ("refused", "reset", "silent"):
-        return fault
-    replies = REPLIES[dialect]
-    ok = replies["ok"]
-    made = {
-        "html": HTML,
-        "wrong_shape": WRONG_SHAPE,
-        "not_found_route": NO_ROUTE,
-        "redirect": REDIRECT,
-        "truncated_json": LabReply(200, ok.body[: len(ok.body) // 2], ok.headers),
-    }
-    if fault == "oversized":
-        return LabReply(200, ok.body + b" " * OVERSIZED_BYTES, ok.headers)
-    if fault in made:
-        return made[fault]
-    try:
-        return replies[fault]
-    except KeyError:
-        raise ConfigurationError(f"the vendor of {dialect} documents no reply for {fault!r}") from None
-
-
-class _LabTransport(httpx.AsyncBaseTransport):
-    def __init__(self, lab: FaultLab) -> None:
-        self._lab = lab
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        body = await request.aread()
-        target = request.url.raw_path.decode("ascii")
-        reply = self._lab.respond(request.method, target, dict(request.headers), body)
-        if isinstance(reply, str):
-            return await _break(reply)
-        return httpx.Response(reply.status, headers=reply.headers, stream=_Body(reply.body), request=request)
-
-
-async def _break(fault: str) -> NoReturn:
-    if fault == "refused":
-        raise httpx.ConnectError("All connection attempts failed") from ConnectionRefusedError(111, "refused")
-    if fault == "silent":
-        await asyncio.Event().wait()  # until the caller gives up
-    raise httpx.ReadError("connection reset")
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self._body), 65536):
-            yield self._body[start : start + 65536]

@@ -1,0 +1,117 @@
+"""What can go wrong at a vendor, by name, and the error that each of our callers then gets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from faultmaven.domain.errors import (
+    AuthenticationError,
+    ContentBlockedError,
+    ContextLengthError,
+    EmptyAnswerError,
+    LLMError,
+    MalformedResponseError,
+    ModelNotFoundError,
+    ProviderError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    QuotaExceededError,
+    RateLimitError,
+    RejectedRequestError,
+    WrongEndpointError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way to fail.
+
+    Attributes:
+        description: What the vendor does, as a clause.
+        error: What a call ends in when this provider is the only one and is not retried; None when it is answered.
+        elsewise: The dialects in which it ends in something else, since the vendor's words are others.
+    """
+
+    name: str
+    description: str
+    error: type[LLMError] | None
+    elsewise: Mapping[str, type[LLMError] | None] = field(default_factory=dict, hash=False)
+
+    @property
+    def errors(self) -> tuple[type[LLMError], ...]:
+        """Every type that it may end in, the usual one first; none when it is answered."""
+        kinds = dict.fromkeys((self.error, *self.elsewise.values()))
+        return tuple(kind for kind in kinds if kind is not None)
+
+    def error_in(self, dialect: str) -> type[LLMError] | None:
+        """Return what it ends in over `dialect`, None for an answer."""
+        return self.elsewise.get(dialect, self.error)
+
+
+# A list of blocks, or of items, may be empty there; elsewhere something that is always documented is missing.
+_AN_EMPTY_LIST_IS_AN_ANSWER = {
+    "openai-responses": EmptyAnswerError,
+    "anthropic-messages": EmptyAnswerError,
+    "cohere-v2-chat": EmptyAnswerError,
+}
+_TEXT_IS_REQUIRED = {"llamacpp-completion": MalformedResponseError, "tgi-generate": MalformedResponseError}
+_AN_ERROR_IS_A_REASON = {"cohere-v2-chat": ProviderError}
+_OVERLOAD_IS_A_429 = {"tgi-generate": RateLimitError}
+# They have no filter: when a model refuses there, it does so in text, which is an answer.
+_NO_FILTER = dict.fromkeys(("ollama-native", "llamacpp-completion", "tgi-generate"))
+
+_FAULTS = (
+    Fault("ok", "answers", None),
+    # The connection.
+    Fault("refused", "refuses the connection (over a socket: ends it at once)", ProviderUnavailableError),
+    Fault("reset", "resets the connection before the reply", ProviderUnavailableError),
+    Fault("silent", "says nothing until the caller gives up", ProviderTimeoutError),
+    Fault("silent_body", "sends headers, then nothing", ProviderTimeoutError),
+    Fault("trickle", "sends a byte every two seconds", ProviderTimeoutError),
+    Fault("cut_headers", "breaks off in the headers", ProviderUnavailableError),
+    Fault("cut_body", "breaks off in the body", ProviderUnavailableError),
+    Fault("wrong_length", "announces more bytes than it sends, and ends", ProviderUnavailableError),
+    Fault("short_length", "announces fewer bytes than it sends", MalformedResponseError),
+    # A reply that is no answer.
+    Fault("wrong_content_type", "answers, and calls its JSON text/plain", None),
+    Fault("html", "answers with a login page", MalformedResponseError),
+    Fault("html_error", "answers 502 with a proxy's page", ProviderUnavailableError),
+    Fault("truncated_json", "sends half a body and calls it whole", MalformedResponseError),
+    Fault("wrong_shape", "sends JSON of another shape", MalformedResponseError),
+    Fault("empty", "answers without text", EmptyAnswerError),
+    Fault("empty_choices", "sends no choice, block or message", MalformedResponseError, _AN_EMPTY_LIST_IS_AN_ANSWER),
+    Fault("null_content", "sends null in place of the text", EmptyAnswerError, _TEXT_IS_REQUIRED),
+    Fault("error_in_200", "sends its error with status 200", ProviderUnavailableError, _AN_ERROR_IS_A_REASON),
+    Fault("blocked", "refuses the content", ContentBlockedError, _NO_FILTER),
+    Fault("redirect", "redirects elsewhere", WrongEndpointError),
+    Fault("oversized", "sends more than the transport reads", MalformedResponseError),
+    # A status.
+    Fault("bad_request", "400: does not take the request", RejectedRequestError),
+    Fault("context_too_long", "finds the prompt too long", ContextLengthError),
+    Fault("unauthorized", "does not accept the key", AuthenticationError),
+    Fault("forbidden", "403: the key may not do this", AuthenticationError),
+    Fault("not_found_model", "does not know the model", ModelNotFoundError),
+    Fault("not_found_route", "has no such route", WrongEndpointError),
+    Fault("request_timeout", "408: waited too long for the request", ProviderUnavailableError),
+    Fault("too_large", "413: the request is too large", ContextLengthError),
+    Fault("server_error", "500: has an error of its own", ProviderUnavailableError),
+    Fault("bad_gateway", "502: something behind it failed", ProviderUnavailableError),
+    Fault("unavailable", "503: cannot answer now", ProviderUnavailableError),
+    Fault("gateway_timeout", "504: something behind it was too slow", ProviderUnavailableError),
+    Fault("overloaded_529", "529: is overloaded", ProviderUnavailableError),
+    Fault("overloaded", "is overloaded, in its own words", ProviderUnavailableError, _OVERLOAD_IS_A_429),
+    # 429, with each form of saying when to come back.
+    Fault("rate_limited", "429, with the hint that the vendor documents", RateLimitError),
+    Fault("rate_limited_seconds", "429, retry-after in whole seconds", RateLimitError),
+    Fault("rate_limited_float", "429, retry-after in seconds with a fraction", RateLimitError),
+    Fault("rate_limited_date", "429, retry-after as a date 30 s after its date", RateLimitError),
+    Fault("rate_limited_ms", "429, retry-after-ms", RateLimitError),
+    Fault("rate_limited_info", "429, Gemini's RetryInfo; others: a header", RateLimitError),
+    Fault("rate_limited_past", "429, retry-after as a date that is past", RateLimitError),
+    Fault("rate_limited_absurd", "429, retry-after of a year", RateLimitError),
+    Fault("rate_limited_no_hint", "429, and not a word on when", RateLimitError),
+    Fault("rate_limited_final", "429, x-should-retry: false", RateLimitError),
+    Fault("quota", "has no credit left", QuotaExceededError),
+)
+
+FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _FAULTS})
