@@ -66,7 +66,6 @@ else:
             "Image",
             "LLMResponse",
             "Message",
-            "Plan",
             "Prompt",
             "StopReason",
             "StreamChunk",

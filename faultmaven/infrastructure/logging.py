@@ -32,6 +32,7 @@ from faultmaven.domain.events import (
 )
 
 LOGGER_NAME = "faultmaven"
+SHORTEST_WAIT_SECONDS = 0.001
 
 
 def _milliseconds(seconds: float) -> float:
@@ -45,7 +46,7 @@ def _attempt_fields(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "status": attempt.status,
         "request_id": attempt.request_id,
-        "waited_ms": _milliseconds(attempt.waited) or None,
+        "waited_ms": _milliseconds(attempt.waited) if attempt.waited >= SHORTEST_WAIT_SECONDS else None,
         "duration_ms": _milliseconds(attempt.duration),
         "notes": list(attempt.notes),
     }

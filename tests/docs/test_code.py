@@ -42,4 +42,5 @@ def test_the_pages_with_code_are_these() -> None:
         "embedding-in-fastapi.md",
         "errors.md",
         "testing.md",
+        "when-a-provider-fails.md",
     ]

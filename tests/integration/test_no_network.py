@@ -46,7 +46,10 @@ async def test_opening_and_looking_around_connects_nowhere(every_key: None, conn
     assert connections == []
 
 
-async def test_asking_is_what_connects(every_key: None, connections: list[Any]) -> None:
+async def test_asking_is_what_connects(
+    every_key: None, connections: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLM_MAX_RETRIES", "0")
     async with open_container() as container:
         with pytest.raises(Exception, match="all 22 providers failed"):
             await container.llm().generate("ping")
