@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from faultmaven.application.acceptance import AcceptancePolicy
-    from faultmaven.application.error_policy import Reaction
+    from faultmaven.application.error_policy import ErrorPolicy, Reaction
     from faultmaven.application.planned import Plan
     from faultmaven.container import Container, Parts, create_container, open_container
     from faultmaven.domain.attempts import Attempt
@@ -57,7 +57,7 @@ else:
 
     _MODULES = {
         "faultmaven.application.acceptance": ("AcceptancePolicy",),
-        "faultmaven.application.error_policy": ("Reaction",),
+        "faultmaven.application.error_policy": ("ErrorPolicy", "Reaction"),
         "faultmaven.application.planned": ("Plan",),
         "faultmaven.container": ("Container", "Parts", "create_container", "open_container"),
         "faultmaven.domain.attempts": ("Attempt",),
@@ -127,6 +127,7 @@ __all__ = [
     "ContextLengthError",
     "DeadlineExceededError",
     "EmptyAnswerError",
+    "ErrorPolicy",
     "Image",
     "InvalidAnswerError",
     "InvalidRequestError",

@@ -11,21 +11,22 @@ import httpx
 from dependency_injector import containers, providers
 
 from faultmaven.application.acceptance import AcceptancePolicy
-from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, ErrorPolicy
+from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
 from faultmaven.application.planned import Plan
 from faultmaven.application.policies import Policies
 from faultmaven.application.reuse import AnswerReuse
 from faultmaven.application.router import LLMRouter, RouterParts
 from faultmaven.application.traffic import Traffic
 from faultmaven.domain.chat import Prompt
-from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.errors import ConfigurationError, LLMError
 from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.extras import build_rate_counter, build_response_cache
 from faultmaven.infrastructure.http.transport import build_transport
 from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, Sources
+from faultmaven.infrastructure.llm.providers.assembly import Sources
+from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
 from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
 from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
 from faultmaven.infrastructure.provenance import ConfigEntry
@@ -66,6 +67,10 @@ def build_sources(env: Mapping[str, str] | None, only_given: bool, settings: Set
     return read
 
 
+def _is_passed_in(entry: providers.Provider[Any]) -> bool:
+    return bool(entry.overridden)
+
+
 def build_transport_for(
     clock: Clock, client: httpx.AsyncClient | None, entry: providers.Provider[Transport]
 ) -> Callable[[Settings], Transport]:
@@ -76,8 +81,17 @@ def build_transport_for(
     return functools.partial(build_transport, clock, client)
 
 
+def _check_error_policy(table: Mapping[Any, Any]) -> None:
+    for kind, entry in table.items():
+        if not (isinstance(kind, type) and issubclass(kind, LLMError)):
+            raise ConfigurationError(f"error_policy names {getattr(kind, '__name__', kind)}, which is no LLMError")
+        if not isinstance(entry, Reaction):
+            raise ConfigurationError(f"error_policy has a {type(entry).__name__} for {kind.__name__}, not a Reaction")
+
+
 def build_policies(error_policy: ErrorPolicy, acceptance: AcceptancePolicy) -> Policies:
     """Return the host's own policies; what the host's error table does not name keeps its usual reaction."""
+    _check_error_policy(error_policy)
     return Policies({**DEFAULT_ERROR_POLICY, **error_policy}, acceptance)
 
 
@@ -205,6 +219,8 @@ class Container(containers.DeclarativeContainer):
     error_policy: providers.Provider[Any] = providers.Object({})
     acceptance: providers.Provider[Any] = providers.ThreadSafeSingleton(AcceptancePolicy)
     policies: providers.Provider[Policies] = providers.ThreadSafeSingleton(build_policies, error_policy, acceptance)
+    rate_counter: providers.Provider[Any] = providers.ThreadSafeSingleton(build_rate_counter, clock)
+    counts_elsewhere = providers.Callable(_is_passed_in, rate_counter.provider)
     registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
         build_registry,
         sources,
@@ -215,11 +231,11 @@ class Container(containers.DeclarativeContainer):
         given=given,
         only_given=only_given,
         policies=policies,
+        counts_elsewhere=counts_elsewhere,
     )
     transport.add_args(registry)  # of the configuration in force, which the registry holds
     settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)
     chance: providers.Provider[Any] = providers.Object(random.random)
-    rate_counter: providers.Provider[Any] = providers.ThreadSafeSingleton(build_rate_counter, clock)
     cache: providers.Provider[Any] = providers.ThreadSafeSingleton(build_cache, opening_settings, clock)
     traffic: providers.Provider[Traffic] = providers.ThreadSafeSingleton(
         build_traffic, registry, clock, observer, rate_counter.provider
@@ -327,10 +343,6 @@ def _report(task: asyncio.Future[None]) -> None:
     if error is not None:
         told = {"message": "faultmaven: no file is watched any more", "exception": error}
         task.get_loop().call_exception_handler(told)
-
-
-def _is_passed_in(entry: providers.Provider[Any]) -> bool:
-    return bool(entry.overridden)
 
 
 def _override(container: Container, name: str, value: Any) -> None:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import (
+    ConfigurationError,
     ContentBlockedError,
     EmptyAnswerError,
     ErrorFacts,
@@ -16,6 +17,7 @@ from faultmaven.domain.errors import (
     MalformedResponseError,
     TruncatedAnswerError,
 )
+from faultmaven.domain.names import did_you_mean
 
 Action: TypeAlias = Literal["accept", "move_on", "raise"]
 ACTIONS: tuple[Action, ...] = ("accept", "move_on", "raise")
@@ -41,6 +43,14 @@ class AcceptancePolicy:
     refused: Action = "move_on"
     invalid: Action = "move_on"
     unsure: Action = "move_on"
+
+    def __post_init__(self) -> None:
+        for fact in fields(self):
+            action = getattr(self, fact.name)
+            if action not in ACTIONS:
+                raise ConfigurationError(
+                    f"AcceptancePolicy has {fact.name}={action!r}{did_you_mean(str(action), ACTIONS)}"
+                )
 
 
 @dataclass(frozen=True, slots=True)

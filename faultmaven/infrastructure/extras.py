@@ -1,9 +1,20 @@
 """Parts that need an extra of the package: imported when they are built, so that nobody else pays for them."""
 
+import importlib.util
+
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
+
+LIMITS_NEED = "requests_per_minute and tokens_per_minute need"
+
+
+def ratelimit_is_missing() -> str:
+    """Return what to do about limits per minute where the extra `ratelimit` is not installed, "" where it is."""
+    if importlib.util.find_spec("limits") is not None:
+        return ""
+    return str(_missing(LIMITS_NEED, "ratelimit"))
 
 
 def build_rate_counter(clock: Clock) -> RateCounter:
@@ -15,7 +26,7 @@ def build_rate_counter(clock: Clock) -> RateCounter:
     try:
         from faultmaven.infrastructure.rate_counter import MinuteStorage, SlidingMinuteCounter
     except ImportError as error:
-        raise _missing("requests_per_minute and tokens_per_minute need", "ratelimit") from error
+        raise _missing(LIMITS_NEED, "ratelimit") from error
     return SlidingMinuteCounter(MinuteStorage(clock))
 
 

@@ -1,37 +1,23 @@
 """ProviderRegistry: which providers there are, which are configured, and the generation that is in force."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-from faultmaven.application.generation import Generation, Route
+from faultmaven.application.generation import Generation
 from faultmaven.application.observing import tell
 from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.events import ConfigurationReloaded, ReloadRefused
 from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.environment_warnings import environment_warnings
-from faultmaven.infrastructure.files import FileState, file_state
+from faultmaven.infrastructure.files import FileState
 from faultmaven.infrastructure.http.types import OwnTransport, Transport
-from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
-from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, configure, row_entries
-from faultmaven.infrastructure.llm.providers.generation import build_generation, build_route
-from faultmaven.infrastructure.llm.providers.named import wrong_names
-from faultmaven.infrastructure.llm.providers.sources import SourcedRow, rows_of_file, rows_of_packages
-from faultmaven.infrastructure.llm.providers.spec import (
-    ProviderSpec,
-    port_faults,
-    row_faults,
-    spec_from_row,
-    spec_of_given,
-)
+from faultmaven.infrastructure.llm.providers.assembly import Assembled, Assembly, Sources, states_of
+from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, row_entries
 from faultmaven.infrastructure.provenance import ConfigEntry, settings_entries, without_credentials
 from faultmaven.infrastructure.settings import (
-    Environment,
     Settings,
-    faults_error,
 )
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMProvider
@@ -58,27 +44,6 @@ class ProviderStatus(TypedDict):
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What a registry is made from, read anew by every reload."""
-
-    environment: Environment
-    settings: Settings
-    faults: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """Everything of one generation, swapped as a whole."""
-
-    sources: Sources
-    rows: Mapping[str, ConfiguredRow]
-    providers: Mapping[str, Any]
-    generation: Generation
-    transport: Transport
-    warnings: tuple[str, ...] = field(default=())
-
-
 class ProviderRegistry:
     """Answers which names, which configured, make one. It routes nothing; each reload gets a transport of its own."""
 
@@ -94,6 +59,7 @@ class ProviderRegistry:
         only_given: bool = False,
         policies: Policies = DEFAULT_POLICIES,
         classes: Callable[[], Mapping[str, type[Any]]] = dict,
+        counts_elsewhere: bool = False,
         warn: Callable[[str], object] = lambda warning: None,
     ) -> None:
         """Args:
@@ -106,19 +72,16 @@ class ProviderRegistry:
         only_given: Use nothing but `given`.
         policies: The host's own error table and acceptance; the rest of it comes from the settings.
         classes: The classes that a TOML row may name without a module.
+        counts_elsewhere: The host brings what counts per minute, so the extra `ratelimit` is not needed.
         warn: Takes each thing that looks like a mistake, once.
 
         Raises:
             ConfigurationError: lists every fault of every source.
         """
-        self._schema = schema
+        self._assembly = Assembly(
+            schema, transport_for, clock, dict(given or {}), only_given, policies, classes, counts_elsewhere
+        )
         self._load = load
-        self._transport_for = transport_for
-        self._clock = clock
-        self._given = dict(given or {})
-        self._only_given = only_given
-        self._policies = policies
-        self._classes = classes
         self._observer = observer
         self._warn = warn
         self._run_time_rows: dict[str, Any] = {}
@@ -229,7 +192,14 @@ class ProviderRegistry:
                 entries += row_entries(row, environment)
         return entries
 
-    def _swap_in(self, state: _State) -> None:
+    def _build(self, run_time_rows: Mapping[str, Any], transport: Transport | None = None) -> Assembled:
+        """Return the configuration that the sources make now; without a `transport`, with one of its own."""
+        sources = self._load()
+        specs = self._assembly.specs(sources, run_time_rows)
+        self._last_read = states_of(sources, specs.sound.values())
+        return self._assembly.assemble(sources, specs, transport)
+
+    def _swap_in(self, state: Assembled) -> None:
         known = self._state.warnings
         self._state = state
         self._tell(warning for warning in state.warnings if warning not in known)
@@ -268,133 +238,3 @@ class ProviderRegistry:
             provider_class=row.spec.provider_class.__name__,
             source=row.spec.source,
         )
-
-    def _build(self, run_time_rows: Mapping[str, Any], transport: Transport | None = None) -> _State:
-        """Return the generation that the sources make now; without a `transport`, with one of its own."""
-        sources = self._load()
-        faults = list(sources.faults)
-        try:
-            transport = transport or self._transport_for(sources.settings)
-        except ConfigurationError as error:
-            faults.append(str(error))
-        sourced = list(self._sourced(sources.settings, run_time_rows, faults))
-        specs = self._specs(sourced, faults)
-        self._last_read = _states_of(sources, specs.values())
-        named = {name for name in sources.settings.role_providers.values() if name}
-        named.update(sources.settings.fallback_chain)
-        rows = self._configured(specs, sources, named, faults)
-        providers, missing = self._providers(rows, transport, faults) if transport else ({}, {})
-        routes = self._routes(rows, providers, sources.settings, faults)
-        faults += wrong_names(
-            sources.settings, sources.environment, {*specs, *(str(row.name) for row in sourced)}, missing
-        )
-        if faults or transport is None:
-            refused = faults_error("the configuration", list(dict.fromkeys(faults)))
-            refused.warnings = self._warnings(sources.environment, specs.values())
-            raise refused
-        found = [row.spec for row in rows.values()]
-        generation = build_generation(routes, missing, found, sources.settings, self._policies)
-        warnings = self._warnings(sources.environment, specs.values())
-        return _State(sources, rows, providers, generation, transport, warnings)
-
-    def _warnings(self, environment: Environment, specs: Iterable[ProviderSpec]) -> tuple[str, ...]:
-        if self._only_given:
-            return ()
-        variables = [variable for spec in specs for variable in spec.variables]
-        keys = [spec.api_key_var for spec in specs if spec.api_key_var]
-        return tuple(environment_warnings(environment, variables, keys))
-
-    def _specs(self, rows: Iterable[SourcedRow], faults: list[str]) -> dict[str, ProviderSpec]:
-        """Return a spec for every sound row; take every fault of the others, and every clash between sources."""
-        specs: dict[str, ProviderSpec] = {}
-        first: dict[Any, str] = {}
-        for sourced in rows:
-            name, row, source = sourced.name, sourced.row, sourced.source
-            wrong = row_faults(name, row, source)
-            faults += wrong
-            if name in first:
-                faults.append(f"provider {name!r} stands in two sources: {first[name]} and {source}")
-            elif not wrong:
-                specs[name] = spec_from_row(name, row, source)
-            first.setdefault(name, source)
-        for name, provider in self._given.items():
-            faults += port_faults(name, provider)
-            specs.setdefault(name, spec_of_given(name, provider))
-        return specs
-
-    def _sourced(self, settings: Settings, run_time_rows: Mapping[str, Any], faults: list[str]) -> Iterator[SourcedRow]:
-        if not self._only_given:
-            yield from (SourcedRow(name, row, "PROVIDER_SCHEMA") for name, row in list(self._schema.items()))
-            if settings.providers_file:
-                try:
-                    yield from rows_of_file(settings.providers_file, self._classes())
-                except ConfigurationError as error:
-                    faults.append(str(error))
-            yield from rows_of_packages()
-        yield from (SourcedRow(name, row, "register_provider") for name, row in run_time_rows.items())
-
-    def _configured(
-        self, specs: Mapping[str, ProviderSpec], sources: Sources, named: set[str], faults: list[str]
-    ) -> dict[str, ConfiguredRow]:
-        rows = {}
-        for name, spec in specs.items():
-            try:
-                rows[name] = configure(spec, sources.environment, sources.settings, named | self._given.keys())
-            except ConfigurationError as error:
-                faults.append(str(error))
-        return rows
-
-    def _providers(
-        self, rows: Mapping[str, ConfiguredRow], transport: Transport, faults: list[str]
-    ) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return the configured providers, made, and what each of the others lacks."""
-        providers: dict[str, Any] = {}
-        missing: dict[str, str] = {}
-        for name, row in rows.items():
-            if name in self._given:
-                if not port_faults(name, self._given[name]):
-                    providers[name] = self._given[name]
-            elif row.missing:
-                missing[name] = row.missing
-            else:
-                try:
-                    provider = self._make(row, transport)
-                    available = provider.is_available()
-                except Exception as error:  # noqa: BLE001 - foreign code may raise anything; it is reported as a fault
-                    class_name = row.spec.provider_class.__name__
-                    faults.append(f"provider {name!r}: {class_name} cannot be made ({type(error).__name__})")
-                    continue
-                if available:
-                    providers[name] = provider
-                else:
-                    missing[name] = "its class says that it is not available"
-        return providers, missing
-
-    def _routes(
-        self, rows: Mapping[str, ConfiguredRow], providers: Mapping[str, Any], settings: Settings, faults: list[str]
-    ) -> dict[str, Route]:
-        routes = {}
-        for name, provider in providers.items():
-            if name not in rows:
-                continue  # its row has faults of its own
-            try:
-                routes[name] = build_route(rows[name].spec, rows[name].config, provider, self._clock, settings)
-            except Exception as error:  # noqa: BLE001 - foreign code may raise anything; it is reported as a fault
-                told = f"its get_supported_models() gives no names ({type(error).__name__})"
-                faults.append(f"provider {name!r}: {told}")
-        return routes
-
-    def _make(self, row: ConfiguredRow, transport: Transport) -> Any:
-        made = row.spec.provider_class
-        if issubclass(made, BaseLLMProvider):
-            return made.create(row.config, transport, self._clock)
-        return made(row.config)
-
-
-def _states_of(sources: Sources, specs: Iterable[ProviderSpec]) -> dict[Path, FileState | None]:
-    """Return the state of every file that `sources` were read from, and of those that they name."""
-    environment, settings = sources.environment, sources.settings
-    named = [settings.providers_file, settings.ssl_cert_file]
-    named += [environment.get(f"{spec.api_key_var}_FILE") for spec in specs if spec.api_key_var]
-    paths = [*environment.files, *(Path(name).absolute() for name in named if name)]
-    return {path: file_state(path) for path in paths}

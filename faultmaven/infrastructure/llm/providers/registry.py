@@ -13,7 +13,8 @@ from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import build_transport
 from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus, Sources
+from faultmaven.infrastructure.llm.providers.assembly import Sources
+from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus
 from faultmaven.infrastructure.llm.providers.spec import SchemaRow
 from faultmaven.infrastructure.logging import LoggingObserver, get_logger
 from faultmaven.infrastructure.settings import Settings, check_settings, read_environment
@@ -343,6 +344,7 @@ def build_registry(
     given: Mapping[str, Any] | None = None,
     only_given: bool = False,
     policies: Policies = DEFAULT_POLICIES,
+    counts_elsewhere: bool = False,
 ) -> ProviderRegistry:
     """Return a registry over `PROVIDER_SCHEMA`; the container and `get_registry` both build theirs here.
 
@@ -357,6 +359,7 @@ def build_registry(
         given=given,
         only_given=only_given,
         policies=policies,
+        counts_elsewhere=counts_elsewhere,
         classes=_exported_classes,
         warn=lambda warning: logger.warning("configuration_warning", warning=warning),
     )
