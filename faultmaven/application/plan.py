@@ -41,10 +41,11 @@ def plan(
     candidates, skipped = _fit(names, request, generation)
     candidates = _model_first(candidates, request.model)
     candidates = _large_enough(candidates, request, skipped)
-    candidates = _well(candidates, health or AllWell(), skipped)
+    well, spared = _well(candidates, health or AllWell(), skipped)
     deadline = min(request.deadline or generation.deadline, request.timeout or float("inf"))
     hedge_after = request.hedge_after or generation.policies.hedge_after.get(role)
-    return Plan(_timed(candidates, deadline, generation.deadline), tuple(skipped), deadline, hedge_after)
+    timed = _timed([*well, *spared], deadline, generation.deadline)
+    return Plan(timed[: len(well)], tuple(skipped), deadline, hedge_after, timed[len(well) :])
 
 
 def nobody(planned: Plan, generation: Generation, pinned: str | None = None) -> LLMError:
@@ -133,16 +134,19 @@ def _large_enough(candidates: list[Candidate], request: ChatRequest, skipped: li
     return [candidate for candidate, is_small in zip(candidates, small, strict=True) if not is_small]
 
 
-def _well(candidates: list[Candidate], health: Health, skipped: list[Skipped]) -> list[Candidate]:
-    """Leave out those that are not well; where nobody is, all are asked as a last resort."""
+def _well(
+    candidates: list[Candidate], health: Health, skipped: list[Skipped]
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return those that are well, and those to spare; where nobody is well, nobody is spared."""
     standings = [health.standing(candidate.route, candidate.effective_model) for candidate in candidates]
     if not any(standing.obstacle for standing in standings):
-        return candidates
+        return candidates, []
     pairs = list(zip(candidates, standings, strict=True))
-    if all(standing.obstacle for standing in standings):
-        return [replace(candidate, obstacle=standing.obstacle) for candidate, standing in pairs]
+    unwell = [replace(candidate, obstacle=standing.obstacle) for candidate, standing in pairs if standing.obstacle]
+    if len(unwell) == len(candidates):
+        return unwell, []
     skipped += [_unwell(candidate, standing) for candidate, standing in pairs if standing.obstacle]
-    return [candidate for candidate, standing in pairs if not standing.obstacle]
+    return [candidate for candidate, standing in pairs if not standing.obstacle], unwell
 
 
 def _unwell(candidate: Candidate, standing: Standing) -> Skipped:

@@ -73,6 +73,10 @@ class Skipped:
     model: str = ""
     clears_in: float | None = None
 
+    def __str__(self) -> str:
+        """Return who it is and why, in one line."""
+        return f"{self.name}: {self.reason}" + ("; asked if all others fail" if self.is_passing else "")
+
     @property
     def is_passing(self) -> bool:
         """Whether it may well be asked the next time: it is ill or busy, and neither unfit nor unconfigured."""
@@ -98,18 +102,19 @@ class Plan:
 
     Attributes:
         hedge_after: Seconds after which the second candidate is asked beside the first, None for one after the other.
+        spared: Those of the skipped who are only ill or busy: asked after all, when everybody else has failed.
     """
 
     candidates: tuple[Candidate, ...]
     skipped: tuple[Skipped, ...]
     deadline: float
     hedge_after: float | None = None
+    spared: tuple[Candidate, ...] = ()
 
     @property
     def who(self) -> tuple[tuple[str, str], ...]:
         """Everybody who may answer such a request, with the model, whether well at the moment or not."""
-        asked = [(candidate.route.name, candidate.effective_model) for candidate in self.candidates]
-        return tuple(sorted(asked + [(entry.name, entry.model) for entry in self.skipped if entry.is_passing]))
+        return tuple(sorted((entry.route.name, entry.effective_model) for entry in (*self.candidates, *self.spared)))
 
     def __str__(self) -> str:
         """Return the plan as lines of text, as `faultmaven explain` prints them."""
@@ -120,7 +125,7 @@ class Plan:
             lines += [f"{number}. {candidate}", *(f"   {note}" for note in candidate.notes)]
         if not self.candidates:
             lines.append("nobody would be asked")
-        return "\n".join([*lines, *(f"-  {entry.name}: {entry.reason}" for entry in self.skipped)])
+        return "\n".join([*lines, *(f"-  {entry}" for entry in self.skipped)])
 
     def as_object(self) -> dict[str, Any]:
         """Return the plan as JSON has it; times are in seconds.

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 from faultmaven.application.acceptance import Verdict, better
@@ -48,16 +48,28 @@ class RouterParts:
     chance: Randomness
 
 
-@dataclass(slots=True)
 class _Call:
-    """What one call has come to so far."""
+    """What one call has come to so far: whose turn it is, who failed how, and the best answer there was."""
 
-    plan: Plan
-    conduct: Conduct
-    ends: float
-    shares: Shares
-    causes: list[LLMError] = field(default_factory=list)
-    best: tuple[Verdict, Outcome] | None = None
+    def __init__(self, planned: Plan, conduct: Conduct, started: float) -> None:
+        self.plan = planned
+        self.conduct = conduct
+        self.ends = started + planned.deadline
+        self.queue = [*planned.candidates, *planned.spared]
+        self.shares = Shares(len(self.queue))
+        self.causes: dict[str, LLMError] = {}
+        self.best: tuple[Verdict, Outcome] | None = None
+
+    def fail(self, error: LLMError) -> None:
+        """Keep the newest error of each provider."""
+        self.causes.pop(error.provider, None)
+        self.causes[error.provider] = error
+
+    def ask_later(self, candidate: Candidate, refusal: LLMError) -> None:
+        """Put a candidate that was not asked, since it was too busy or ill, behind all others; once."""
+        if not candidate.obstacle:
+            self.queue.append(replace(candidate, obstacle=refusal.problem))
+            self.shares.add()
 
 
 class LLMRouter(ProviderFace):
@@ -131,9 +143,9 @@ class LLMRouter(ProviderFace):
 
     async def _call(self, request: ChatRequest, planned: Plan, generation: Generation, ledger: Ledger) -> LLMResponse:
         """Run the plan within its deadline; whatever comes of it leaves with the ledger."""
-        parts, shares = self._parts, Shares(len(planned.candidates))
+        parts = self._parts
         conduct = Conduct(request, generation.policies, parts.traffic, ledger, parts.clock, parts.chance)
-        call = _Call(planned, conduct, ledger.started + planned.deadline, shares)
+        call = _Call(planned, conduct, ledger.started)
         try:
             async with parts.clock.timeout(call.ends - parts.clock.monotonic()):
                 response = await self._run(call)
@@ -152,19 +164,22 @@ class LLMRouter(ProviderFace):
         return self._answered(ledger, response)
 
     async def _run(self, call: _Call) -> LLMResponse:
-        """Ask the candidates in order; return the first answer that will do, or the best there was."""
+        """Ask the candidates in order; return the first answer that will do, or the best there was.
+
+        Whoever is too busy or ill when its turn comes is asked again behind all others: a call fails only when nobody
+        is left to ask.
+        """
         self._leave_alone(call)
-        candidates, position = call.plan.candidates, 0
-        while position < len(candidates):
+        position, goes_on = 0, True
+        while goes_on and position < len(call.queue):
             outcomes = await self._next(call, position)
             position += len(outcomes)
             for outcome in outcomes:
                 if outcome.is_good and outcome.verdict is not None:
                     return self._kept(call, outcome.verdict, outcome)
-                if not self._goes_on(call, outcome):
-                    position = len(candidates)
-            if position < len(candidates):
-                self._fall_back(call, outcomes[-1], candidates[position])
+                goes_on = self._goes_on(call, outcome) and goes_on
+            if goes_on and position < len(call.queue):
+                self._fall_back(call, outcomes[-1], call.queue[position])
         if call.best is not None and call.best[0].is_presentable:
             return self._kept(call, *call.best)
         raise self._exhausted(call)
@@ -174,7 +189,7 @@ class LLMRouter(ProviderFace):
         delay = call.plan.hedge_after
         if delay is None or position > 0 or len(call.plan.candidates) == 1:
             return [await self._ask(call, position)]
-        first, second = (candidate.route.name for candidate in call.plan.candidates[:2])
+        first, second = (candidate.route.name for candidate in call.queue[:2])
 
         async def hedge() -> Outcome:
             call.conduct.ledger.tell(HedgeStarted(call.conduct.ledger.call, first, second, delay))
@@ -188,8 +203,11 @@ class LLMRouter(ProviderFace):
         share = call.shares.of(position, call.ends - self._parts.clock.monotonic())
         if share <= 0:
             raise TimeoutError  # the deadline is here
-        last = position == len(call.plan.candidates) - 1
-        return await ask(call.plan.candidates[position], share, call.conduct, last=last)
+        last = position == len(call.queue) - 1
+        outcome = await ask(call.queue[position], share, call.conduct, last=last)
+        if outcome.error is not None and outcome.entry is None and not last:
+            call.ask_later(outcome.candidate, outcome.error)
+        return outcome
 
     def _leave_alone(self, call: _Call) -> None:
         """Write down whom the plan leaves alone for the time being: they count among the causes of a failure."""
@@ -197,7 +215,7 @@ class LLMRouter(ProviderFace):
             if skipped.is_passing:
                 error = skipped.error()
                 call.conduct.ledger.skip(error)
-                call.causes.append(error)
+                call.fail(error)
 
     def _goes_on(self, call: _Call, outcome: Outcome) -> bool:
         """Keep what may still be of use; return whether somebody else may mend it. Raise where the host wants that."""
@@ -205,7 +223,7 @@ class LLMRouter(ProviderFace):
             call.best = (outcome.verdict, outcome)
         if outcome.error is None:
             return True
-        call.causes.append(outcome.error)
+        call.fail(outcome.error)
         if outcome.verdict is not None and outcome.verdict.action == "raise":
             raise outcome.error
         return reaction(call.conduct.policies.errors, outcome.error).move_on
@@ -216,15 +234,16 @@ class LLMRouter(ProviderFace):
 
     def _exhausted(self, call: _Call) -> LLMError:
         """Return the error of a call that has no answer: a single candidate's own, else one over all of them."""
-        last = call.causes[-1]
+        causes = list(call.causes.values())
+        last = causes[-1]
         if not reaction(call.conduct.policies.errors, last).move_on:
             return last
         if self._parts.clock.monotonic() >= call.ends:
             error: LLMError = _deadline_error(call)
-        elif len(call.causes) == 1:
+        elif len(causes) == 1:
             return last
         else:
-            error = AllProvidersFailedError(call.causes)
+            error = AllProvidersFailedError(causes)
         error.__cause__ = last
         return error
 
@@ -263,5 +282,5 @@ def _deadline_error(call: _Call) -> DeadlineExceededError:
     lines = call.conduct.ledger.attempts
     used = ", ".join(f"{line.provider} {line.waited + line.duration:.2f} s ({line.outcome})" for line in lines)
     problem = f"no answer within the deadline of {call.plan.deadline:g} s; used by: {used or 'nobody'}"
-    partial = next((cause.response for cause in reversed(call.causes) if cause.response is not None), None)
+    partial = next((cause.response for cause in reversed(call.causes.values()) if cause.response is not None), None)
     return DeadlineExceededError(problem, response=partial)

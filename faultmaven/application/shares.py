@@ -16,6 +16,10 @@ class Shares:
     def __init__(self, candidates: int) -> None:
         self._reserved: list[float | None] = [None] * candidates
 
+    def add(self) -> None:
+        """Make room for one more candidate at the end."""
+        self._reserved.append(None)
+
     def of(self, position: int, remaining: float) -> float:
         """Return how many of the `remaining` seconds the candidate at `position`, counted from 0, may use.
 

@@ -428,6 +428,45 @@ async def test_what_the_vendor_announces_is_kept_to() -> None:
     assert (await ask(house)).provider == "a"
 
 
+@virtually
+async def test_who_was_too_busy_is_asked_again_when_all_others_have_failed() -> None:
+    house = House([route("busy", Step(5.0), max_concurrency=1, timeout=100.0), route("b", DOWN)])
+    first, second = asyncio.create_task(ask(house, "one")), asyncio.create_task(ask(house, "two"))
+    await asyncio.gather(first, second)
+    assert ledger(second.result()) == [
+        ("busy", "LimitReachedError"),
+        ("b", "ProviderUnavailableError"),
+        ("busy", "answered"),
+    ]
+
+
+@virtually
+async def test_who_is_ill_is_probed_when_all_others_have_failed() -> None:
+    house = House([route("a", *[DOWN] * 4, WELL), route("b", *[WELL] * 4, DOWN)], QUICK_BREAKER)
+    for _ in range(4):
+        await ask(house)
+    assert "a: breaker open for 29.5 s more; asked if all others fail" in str(house.router.explain("ping"))
+    response = await ask(house)
+    assert ledger(response) == [
+        ("a", "CircuitOpenError"),
+        ("b", "ProviderUnavailableError"),
+        ("a", "answered"),
+    ]
+
+
+@virtually
+async def test_a_failure_of_all_names_each_provider_once() -> None:
+    house = House([route("a", DOWN), route("b", *[WELL] * 4, DOWN)], QUICK_BREAKER)
+    for _ in range(4):
+        await ask(house)
+    error = await failing(house)
+    assert isinstance(error, AllProvidersFailedError)
+    assert [(cause.provider, type(cause)) for cause in error.causes] == [
+        ("b", ProviderUnavailableError),
+        ("a", ProviderUnavailableError),
+    ]
+
+
 # --- acceptance ------------------------------------------------------------------------------------------------------
 
 EMPTY = Step(text=" ")

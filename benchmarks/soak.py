@@ -1,0 +1,256 @@
+"""A soak: many calls at once over real sockets to three failing vendors, of which one is healthy at any time.
+
+    python benchmarks/soak.py --calls 100000 --at-once 500
+
+A second process serves the fault lab on the loopback interface. Each question holds a number, and a vendor answers with
+it, so that a lost, a mixed-up and a doubled answer show. About 30 % of the requests meet a fault. The exit code is 1
+when anything that this script checks does not hold; times are printed and decide nothing.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import random
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pydantic_core
+
+from faultmaven import Container, LLMError, open_container
+from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
+from faultmaven.testing import FaultLab
+from faultmaven.testing.lab import ANSWER, LabReply
+
+VENDORS = ("openai", "anthropic", "gemini")
+FAULTY = 0.65
+"""Of the requests to the two vendors that are not healthy: with these, about 30 % of all requests meet a fault."""
+
+FAULTS = (
+    "reset",
+    "cut_headers",
+    "cut_body",
+    "truncated_json",
+    "html",
+    "wrong_shape",
+    "empty",
+    "server_error",
+    "bad_gateway",
+    "unavailable",
+    "overloaded_529",
+    "rate_limited_ms",
+    "silent",
+)
+HEALTHY_FOR_SECONDS = 3.0
+LEAST_SUCCESS = 0.9999
+MOST_GROWTH = 0.10
+"""Of the memory after a fifth of the calls: pools and caches are full by then."""
+
+NUMBER = re.compile(rb"question (\d+)\.")
+
+
+# --- the vendors, in a process of their own --------------------------------------------------------------------------
+
+
+class SoakLab(FaultLab):
+    """The lab with answers that repeat the question's number, random faults, and a healthy vendor that changes."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._random = random.Random(seed)
+        self.seen: Counter[str] = Counter()
+        self.answered: Counter[bytes] = Counter()
+
+    def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
+        """Answer with the question's number, or fail; `/state` tells what was done so far."""
+        if target == "/state":
+            told = {"requests": dict(self.seen), "doubled": sum(count > 1 for count in self.answered.values())}
+            return LabReply(200, pydantic_core.to_json(told))
+        vendor = target.split("/")[1]
+        fault = self._fault(vendor)
+        self.seen[fault] += 1
+        if fault != "ok":
+            self.script(vendor, fault)
+        reply = super().respond(method, target, headers, body)
+        self.requests.clear()
+        found = NUMBER.search(body)
+        if fault != "ok" or found is None or isinstance(reply, str):
+            return _soon(reply) if fault == "rate_limited_ms" else reply
+        self.answered[found[1]] += 1
+        return LabReply(reply.status, reply.body.replace(ANSWER.encode(), b"answer " + found[1]), reply.headers)
+
+    def _fault(self, vendor: str) -> str:
+        healthy = VENDORS[int(time.monotonic() / HEALTHY_FOR_SECONDS) % len(VENDORS)]
+        if vendor == healthy or self._random.random() >= FAULTY:
+            return "ok"
+        return self._random.choice(FAULTS)
+
+
+def _soon(reply: LabReply | str) -> LabReply | str:
+    """Ask for 20 ms: at this rate of calls, seconds would keep the vendor out of the soak."""
+    if isinstance(reply, str):
+        return reply
+    return LabReply(reply.status, reply.body, {**reply.headers, "retry-after-ms": "20"})
+
+
+async def serve(seed: int) -> None:
+    """Serve until standard input ends."""
+    async with SoakLab(seed).serve() as address:
+        print(address, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+@asynccontextmanager
+async def vendors(seed: int) -> AsyncIterator[str]:
+    """Run the vendors for the body; gives their address."""
+    command = [sys.executable, __file__, "--serve", "--seed", str(seed)]
+    process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield (await process.stdout.readline()).decode().strip()
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+# --- the callers -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Tally:
+    """What came of the calls so far."""
+
+    answered: int = 0
+    mixed_up: int = 0
+    unkept: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    longest: float = 0.0
+    memory: list[int] = field(default_factory=list)
+
+
+async def call(container: Container, number: int, tally: Tally) -> None:
+    """Ask one question and check its answer."""
+    started = time.monotonic()
+    try:
+        response = await container.llm().generate(f"This is question {number}.", max_tokens=50)
+    except LLMError as error:
+        tally.failures[type(error).__name__] += 1
+        attempts = error.attempts
+    else:
+        tally.answered += 1
+        tally.mixed_up += response.content != f"answer {number}"
+        attempts = response.attempts
+        tally.unkept += sum(line.kept for line in attempts) != 1
+    tally.longest = max(tally.longest, time.monotonic() - started)
+    tally.outcomes.update(line.outcome for line in attempts)
+
+
+async def callers(container: Container, calls: int, at_once: int, tally: Tally) -> None:
+    """Make `calls` calls, `at_once` of them at any time."""
+    numbers = itertools.count()
+
+    async def caller() -> None:
+        while (number := next(numbers)) < calls:
+            if number % max(1, calls // 10) == 0:
+                tally.memory.append(resident_bytes())
+            await call(container, number, tally)
+
+    await asyncio.gather(*(caller() for _ in range(at_once)))
+    tally.memory.append(resident_bytes())
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process holds, in bytes; 0 where the system does not tell."""
+    status = Path("/proc/self/statm")
+    return int(status.read_text().split()[1]) * 4096 if status.exists() else 0
+
+
+def open_sockets() -> int:
+    """Return how many sockets this process has open; needs Linux's /proc."""
+    held = 0
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            held += str(link.readlink()).startswith("socket:")
+    return held
+
+
+async def soak(calls: int, at_once: int, seed: int) -> bool:
+    """Run the soak, print its figures and return whether everything holds."""
+    for vendor in VENDORS:
+        row = PROVIDER_SCHEMA[vendor]
+        row["max_concurrency"], row["requests_per_minute"], row["tokens_per_minute"] = at_once // 2, 10**7, 10**9
+    tally = Tally()
+    async with vendors(seed) as address:
+        at_rest = open_sockets()
+        env = {
+            **FaultLab().env(*VENDORS, address=address),
+            "LLM_REQUEST_TIMEOUT": "5",
+            "LLM_DEADLINE": "60",
+        }
+        started = time.monotonic()
+        async with open_container(env) as container:
+            await callers(container, calls, at_once, tally)
+            seconds = time.monotonic() - started
+            routes = container.registry().generation().routes.values()
+            gates = [container.traffic().limiter.gate(route) for route in routes]
+        left = open_sockets() - at_rest
+        async with httpx.AsyncClient() as client:
+            state = (await client.get(f"{address}/state")).json()
+    checks = {
+        f"success of at least {LEAST_SUCCESS:.2%}": tally.answered >= calls * LEAST_SUCCESS,
+        "every call ended": tally.answered + sum(tally.failures.values()) == calls,
+        "every answer is its question's own": tally.mixed_up == 0,
+        "no question was answered twice": state["doubled"] == 0,
+        "every answer has one kept line": tally.unkept == 0,
+        "no call beyond its deadline": tally.longest <= 60.05,
+        "every permit is back": all(gate is not None and gate.taken == 0 for gate in gates),
+        "every connection is closed": left == 0,
+        f"memory grows by less than {MOST_GROWTH:.0%}": growth(tally.memory) < MOST_GROWTH,
+    }
+    report(calls, seconds, tally, state["requests"], checks)
+    return all(checks.values())
+
+
+def growth(memory: list[int]) -> float:
+    """Return by which share the memory grew since a fifth of the calls was made."""
+    return memory[-1] / memory[2] - 1 if memory[2] else 0.0
+
+
+def report(calls: int, seconds: float, tally: Tally, requests: dict[str, int], checks: dict[str, bool]) -> None:
+    """Print the figures and what holds."""
+    sent = sum(requests.values())
+    print(f"calls        {calls}, {calls / seconds:.0f} a second, {seconds:.0f} s, the longest {tally.longest:.2f} s")
+    print(f"requests     {sent}, of which {1 - requests['ok'] / sent:.1%} met a fault")
+    print(f"answered     {tally.answered} ({tally.answered / calls:.4%}); failed: {dict(tally.failures) or 'none'}")
+    print(f"ledger       {dict(tally.outcomes.most_common())}")
+    print(f"memory, MB   {', '.join(f'{taken / 1e6:.0f}' for taken in tally.memory)} ({growth(tally.memory):+.1%})")
+    for check, holds in checks.items():
+        print(f"{'ok  ' if holds else 'FAIL'}         {check}")
+
+
+def main() -> int:
+    """Run what the command line says; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--at-once", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.serve:
+        asyncio.run(serve(chosen.seed))
+        return 0
+    return 0 if asyncio.run(soak(chosen.calls, chosen.at_once, chosen.seed)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
