@@ -37,16 +37,34 @@ LEAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a candidate: an answer with its verdict, or the error that it amounts to, or both.
+class Turn:
+    """A candidate whose turn it is.
 
-    `entry` is the place of the last attempt in the ledger, None where nothing was asked.
+    Attributes:
+        made: How often it was asked in this call before.
+        was_refused: It was too busy or ill when its turn came before, so nothing was sent.
+    """
+
+    candidate: Candidate
+    made: int = 0
+    was_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a turn: an answer with its verdict, or the error that it amounts to, or both.
+
+    Attributes:
+        entry: The place of the last attempt in the ledger, None where nothing was asked.
+        next_turn: Set where the candidate was given up only because somebody else is left: what it may have when nobody
+            is any more.
     """
 
     candidate: Candidate
     entry: Entry | None = None
     verdict: Verdict | None = None
     error: LLMError | None = None
+    next_turn: Turn | None = None
 
     @property
     def is_good(self) -> bool:
@@ -66,16 +84,17 @@ class Conduct:
     chance: Randomness
 
 
-async def ask(candidate: Candidate, share: float, conduct: Conduct, *, last: bool) -> Outcome:
-    """Ask `candidate`, again where that may help, within `share` seconds for all attempts and waits.
+async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outcome:
+    """Ask a candidate, again where that may help, within `share` seconds for all attempts and waits.
 
     Args:
         last: Nobody else is left: waits may take as long as they fit, and a timed-out attempt may be repeated.
     """
-    clock, ends = conduct.clock, conduct.clock.monotonic() + share
+    candidate, clock = turn.candidate, conduct.clock
+    ends = clock.monotonic() + share
     outcome = Outcome(candidate)
     delay: float | None = 0.0
-    for number in itertools.count(1):
+    for number in itertools.count(turn.made + 1):
         entry = conduct.ledger.open(candidate)
         if delay:
             await clock.sleep(delay)
@@ -83,13 +102,25 @@ async def ask(candidate: Candidate, share: float, conduct: Conduct, *, last: boo
             outcome = await _admitted(entry, ends, conduct, last=last, first=number == 1)
         except (CircuitOpenError, LimitReachedError) as refusal:
             conduct.ledger.leave_alone(entry, refusal)
-            # What the provider itself said is more telling.
-            return outcome if outcome.error is not None else Outcome(candidate, error=refusal)
-        delay = _delay(outcome, number, ends - clock.monotonic(), conduct, last=last)
+            return _refused(turn, outcome, refusal, number, last=last)
+        left = ends - clock.monotonic()
+        delay = _delay(outcome, number, left, conduct, last=last)
         if delay is None:
             break
         conduct.ledger.tell(_retry_event(outcome, delay, conduct))
+    if not last and _may_come_again(outcome, number, conduct):
+        return replace(outcome, next_turn=Turn(candidate, number))
     return outcome
+
+
+def _refused(turn: Turn, outcome: Outcome, refusal: LLMError, number: int, *, last: bool) -> Outcome:
+    """Return the outcome of a turn that ends because limits or breaker let nothing through; it comes again once."""
+    again = None
+    if not last and not turn.was_refused:
+        again = Turn(replace(turn.candidate, obstacle=refusal.problem), number - 1, was_refused=True)
+    if outcome.error is not None:  # what the provider itself said before is more telling
+        return replace(outcome, next_turn=again)
+    return Outcome(turn.candidate, error=refusal, next_turn=again)
 
 
 async def _admitted(entry: Entry, ends: float, conduct: Conduct, *, last: bool, first: bool) -> Outcome:
@@ -122,17 +153,27 @@ def _retry_event(outcome: Outcome, delay: float, conduct: Conduct) -> RetrySched
 
 def _delay(outcome: Outcome, number: int, left: float, conduct: Conduct, *, last: bool) -> float | None:
     """Return the seconds until the same provider is asked again, None to go on."""
-    error, route = outcome.error, outcome.candidate.route
-    if error is None or (outcome.verdict is not None and outcome.verdict.action == "raise"):
+    if isinstance(outcome.error, ProviderTimeoutError) and not last:
         return None
-    if isinstance(error, ProviderTimeoutError) and not last:
-        return None
-    usual = RetryPolicy(route.max_retries)
-    policy = replace(usual, max_delay=LONGEST_PATIENCE_SECONDS) if last else usual
-    delay = next_delay(policy, number, error, conduct.chance(), conduct.policies.errors)
+    delay = _wanted_delay(outcome, number, conduct, last=last)
     if delay is None or delay + LEAST_SECONDS > left:
         return None
-    return delay if conduct.traffic.may_retry(route.name) else None
+    return delay if conduct.traffic.may_retry(outcome.candidate.route.name) else None
+
+
+def _may_come_again(outcome: Outcome, number: int, conduct: Conduct) -> bool:
+    """Return whether the provider may be asked again once nobody else is left, and take that from its budget."""
+    wanted = _wanted_delay(outcome, number, conduct, last=True) is not None
+    return wanted and conduct.traffic.may_retry(outcome.candidate.route.name)
+
+
+def _wanted_delay(outcome: Outcome, number: int, conduct: Conduct, *, last: bool) -> float | None:
+    error = outcome.error
+    if error is None or (outcome.verdict is not None and outcome.verdict.action == "raise"):
+        return None
+    usual = RetryPolicy(outcome.candidate.route.max_retries)
+    policy = replace(usual, max_delay=LONGEST_PATIENCE_SECONDS) if last else usual
+    return next_delay(policy, number, error, conduct.chance(), conduct.policies.errors)
 
 
 _Lesson: TypeAlias = tuple[Result, int | None, float | None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Unpack
 
 from faultmaven.application.acceptance import Verdict, better
-from faultmaven.application.attempt import Conduct, Outcome, ask
+from faultmaven.application.attempt import Conduct, Outcome, Turn, ask
 from faultmaven.application.door import chat_request
 from faultmaven.application.error_policy import reaction
 from faultmaven.application.explanation import explained
@@ -55,7 +55,7 @@ class _Call:
         self.plan = planned
         self.conduct = conduct
         self.ends = started + planned.deadline
-        self.queue = [*planned.candidates, *planned.spared]
+        self.queue = [Turn(candidate) for candidate in (*planned.candidates, *planned.spared)]
         self.shares = Shares(len(self.queue))
         self.causes: dict[str, LLMError] = {}
         self.best: tuple[Verdict, Outcome] | None = None
@@ -65,11 +65,10 @@ class _Call:
         self.causes.pop(error.provider, None)
         self.causes[error.provider] = error
 
-    def ask_later(self, candidate: Candidate, refusal: LLMError) -> None:
-        """Put a candidate that was not asked, since it was too busy or ill, behind all others; once."""
-        if not candidate.obstacle:
-            self.queue.append(replace(candidate, obstacle=refusal.problem))
-            self.shares.add()
+    def ask_later(self, turn: Turn) -> None:
+        """Put a turn behind all others."""
+        self.queue.append(turn)
+        self.shares.add()
 
 
 class LLMRouter(ProviderFace):
@@ -166,8 +165,8 @@ class LLMRouter(ProviderFace):
     async def _run(self, call: _Call) -> LLMResponse:
         """Ask the candidates in order; return the first answer that will do, or the best there was.
 
-        Whoever is too busy or ill when its turn comes is asked again behind all others: a call fails only when nobody
-        is left to ask.
+        Whoever is given up only because somebody else is left comes again behind all others: a call fails only when
+        nobody is left to ask.
         """
         self._leave_alone(call)
         position, goes_on = 0, True
@@ -179,7 +178,7 @@ class LLMRouter(ProviderFace):
                     return self._kept(call, outcome.verdict, outcome)
                 goes_on = self._goes_on(call, outcome) and goes_on
             if goes_on and position < len(call.queue):
-                self._fall_back(call, outcomes[-1], call.queue[position])
+                self._fall_back(call, outcomes[-1], call.queue[position].candidate)
         if call.best is not None and call.best[0].is_presentable:
             return self._kept(call, *call.best)
         raise self._exhausted(call)
@@ -189,7 +188,7 @@ class LLMRouter(ProviderFace):
         delay = call.plan.hedge_after
         if delay is None or position > 0 or len(call.plan.candidates) == 1:
             return [await self._ask(call, position)]
-        first, second = (candidate.route.name for candidate in call.queue[:2])
+        first, second = (turn.candidate.route.name for turn in call.queue[:2])
 
         async def hedge() -> Outcome:
             call.conduct.ledger.tell(HedgeStarted(call.conduct.ledger.call, first, second, delay))
@@ -205,8 +204,8 @@ class LLMRouter(ProviderFace):
             raise TimeoutError  # the deadline is here
         last = position == len(call.queue) - 1
         outcome = await ask(call.queue[position], share, call.conduct, last=last)
-        if outcome.error is not None and outcome.entry is None and not last:
-            call.ask_later(outcome.candidate, outcome.error)
+        if outcome.next_turn is not None:
+            call.ask_later(outcome.next_turn)
         return outcome
 
     def _leave_alone(self, call: _Call) -> None:

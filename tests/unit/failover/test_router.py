@@ -121,14 +121,40 @@ async def test_an_absurd_retry_after_ends_the_call_at_once() -> None:
 
 
 @virtually
-async def test_a_timed_out_attempt_is_repeated_only_when_nobody_else_is_left() -> None:
+async def test_a_timed_out_attempt_is_repeated_only_after_everybody_else_was_asked() -> None:
     house = House([route("a", HANGS, timeout=5.0, max_retries=2), route("b", HANGS, WELL, timeout=5.0, max_retries=2)])
     response = await ask(house)
     assert ledger(response) == [
         ("a", "ProviderTimeoutError"),
         ("b", "ProviderTimeoutError"),
+        ("a", "ProviderTimeoutError"),
         ("b", "answered"),
     ]
+
+
+@virtually
+async def test_who_was_given_up_for_others_comes_again_when_they_have_failed() -> None:
+    """The second provider has a wrong key: the first one, which only hung, has retries left and time to use them."""
+    wrong_key = Step(0.1, AuthenticationError("no", status=401))
+    house = House([route("a", HANGS, WELL, timeout=5.0, max_retries=2), route("b", wrong_key)])
+    assert ledger(await ask(house)) == [
+        ("a", "ProviderTimeoutError"),
+        ("b", "AuthenticationError"),
+        ("a", "answered"),
+    ]
+    busy = Step(0.1, RateLimitError("busy", retry_after=20.0))
+    house = House([route("a", busy, WELL, max_retries=1), route("b", wrong_key)])
+    response = await ask(house)
+    assert ledger(response) == [("a", "RateLimitError"), ("b", "AuthenticationError"), ("a", "answered")]
+    # The vendor's own delay is kept, less what passed since.
+    assert response.attempts[2].waited == pytest.approx(19.9)
+
+
+@virtually
+async def test_nobody_is_asked_more_often_than_its_retries_allow() -> None:
+    house = House([route("a", HANGS, timeout=2.0, max_retries=2), route("b", HANGS, timeout=2.0, max_retries=1)])
+    await failing(house)
+    assert [len(house.backend(name).asked) for name in "ab"] == [3, 2]
 
 
 @pytest.mark.parametrize("kind", [AuthenticationError, QuotaExceededError, RejectedRequestError, ContentBlockedError])
