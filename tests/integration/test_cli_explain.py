@@ -1,0 +1,77 @@
+"""`faultmaven explain`: it prints what the API gives, and sends nothing."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from faultmaven import create_container
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import GuardedLab, RunCli
+
+ENV = {
+    "OPENAI_API_KEY": "k",
+    "GROQ_API_KEY": "k",
+    "ANTHROPIC_API_KEY": "k",
+    "CHAT_PROVIDER": "openai",
+    "LLM_FALLBACK_CHAIN": "mistral,groq",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ((), {}),
+        (("--deadline", "20", "--hedge-after", "3"), {"deadline": 20.0, "hedge_after": 3.0}),
+        (("--model", "openai/gpt-oss-20b", "--role", "code"), {"model": "openai/gpt-oss-20b", "role": "code"}),
+        (("--provider", "groq", "--max-tokens", "10"), {"provider": "groq", "max_tokens": 10}),
+    ],
+)
+def test_it_prints_what_the_api_gives(run_cli: "RunCli", arguments: tuple[str, ...], asked: dict[str, Any]) -> None:
+    plan = create_container(ENV).explain("Why?", **asked)
+    told = run_cli("explain", "Why?", *arguments, env=ENV)
+    assert (told.exit_code, told.stdout) == (0, f"{plan}\n")
+    as_json = run_cli("explain", "Why?", *arguments, "--json", env=ENV)
+    assert (as_json.exit_code, json.loads(as_json.stdout)) == (0, plan.as_object())
+
+
+def test_it_names_candidates_and_reasons(run_cli: "RunCli") -> None:
+    lines = run_cli("explain", env=ENV).stdout.splitlines()
+    assert lines[:5] == [
+        "deadline 120 s for the whole call",
+        "1. openai (gpt-6.2-sol): share 110 s, each attempt 110 s at most, 3 retries",
+        "2. groq (openai/gpt-oss-120b): share 10 s, each attempt 10 s at most, 3 retries",
+        "-  mistral: MISTRAL_API_KEY is not set",
+        "-  anthropic: not in LLM_FALLBACK_CHAIN",
+    ]
+    strict = run_cli("explain", env=ENV | {"STRICT_PROVIDER_MODE": "true"}).stdout
+    assert "-  groq: strict mode: only the primary is asked (STRICT_PROVIDER_MODE)\n" in strict
+
+
+def test_it_sends_nothing(lab: "GuardedLab", run_cli: "RunCli") -> None:
+    assert run_cli("explain", "Why?", env=lab.here("openai", "ollama")).exit_code == 0
+    assert lab.requests == []
+
+
+def test_nothing_configured_is_told_and_no_error(run_cli: "RunCli") -> None:
+    told = run_cli("explain")
+    assert told.exit_code == 0
+    assert "nobody would be asked" in told.stdout
+    assert "-  openai: OPENAI_API_KEY is not set\n" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("--provider", "gorq"), 1, "'groq'"),
+        (("--provider", "xai"), 1, "XAI_API_KEY is not set"),
+        (("--role", "cdoe"), 2, "'code'"),
+        (("--deadline", "0"), 2, "--deadline"),
+        ((" ",), 2, "blank"),
+    ],
+)
+def test_a_mistake_is_told(run_cli: "RunCli", arguments: tuple[str, ...], code: int, told: str) -> None:
+    result = run_cli("explain", *arguments, env=ENV)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert told in result.stderr
