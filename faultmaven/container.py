@@ -261,7 +261,7 @@ _PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
     "error_policy": Mapping,
     "acceptance": AcceptancePolicy,
     "cache": ("get", "put"),
-    "rate_counter": ("take", "give_back", "charge"),
+    "rate_counter": ("take", "peek", "give_back", "charge"),
     "chance": ("__call__",),
     "configure_logging": bool,
 }

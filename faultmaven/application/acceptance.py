@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias
 
+from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import (
     ConfigurationError,
@@ -18,6 +19,7 @@ from faultmaven.domain.errors import (
     TruncatedAnswerError,
 )
 from faultmaven.domain.names import did_you_mean
+from faultmaven.domain.usage import Usage
 
 Action: TypeAlias = Literal["accept", "move_on", "raise"]
 ACTIONS: tuple[Action, ...] = ("accept", "move_on", "raise")
@@ -78,7 +80,10 @@ class Verdict:
 _FIELD_TYPES: dict[str, type | tuple[type, ...]] = {
     "content": str,
     "confidence": (int, float),
+    "model": str,
+    "tool_calls": tuple,
     "stop_reason": StopReason,
+    "usage": (Usage, type(None)),
     "attempts": tuple,
 }
 
@@ -95,6 +100,8 @@ def checked(response: Any) -> LLMResponse:
         value = getattr(response, name)
         if not isinstance(value, expected):
             raise MalformedResponseError(f"the provider's answer has a {type(value).__name__} as its {name}")
+    if not all(isinstance(line, Attempt) for line in response.attempts):
+        raise MalformedResponseError("the provider's answer has attempts that are none")
     return response
 
 
@@ -125,11 +132,11 @@ def judge(
         told = f"the answer was cut below min_output_tokens={request.min_output_tokens}"
         return Verdict(response, TruncatedAnswerError(told, **facts), policy.truncated, 3)
     if request.response_format is not None and not response.tool_calls:
-        parsed, fits = _parsed(response, request.response_format)
+        found, fits = parsed(response, request.response_format)
         if not fits:
             told = "the answer is not of the schema that was asked for"
             return Verdict(response, InvalidAnswerError(told, **facts), policy.invalid, 2)
-        response = replace(response, parsed=parsed)
+        response = replace(response, parsed=found)
     if response.confidence < threshold and response.confidence != weight:
         told = f"the answer's confidence of {response.confidence:g} is below LLM_CONFIDENCE_THRESHOLD ({threshold:g})"
         return Verdict(response, LowConfidenceError(told, **facts), policy.unsure, 4)
@@ -155,7 +162,7 @@ def _cut_below_floor(response: LLMResponse, floor: int | None) -> bool:
     return output is not None and output < floor
 
 
-def _parsed(response: LLMResponse, wanted: Any) -> tuple[Any, bool]:
+def parsed(response: LLMResponse, wanted: Any) -> tuple[Any, bool]:
     """Return the validated object and whether there is one. A pydantic model validates; of a JSON schema, only that the
     answer is JSON of its top type is checked."""
     if response.parsed is not None:
@@ -165,7 +172,7 @@ def _parsed(response: LLMResponse, wanted: Any) -> tuple[Any, bool]:
         if validate is not None:
             return validate(response.content), True
         value = json.loads(response.content)
-    except ValueError:  # pydantic's ValidationError and json's error are both one
+    except Exception:  # noqa: BLE001 - a validator is anybody's code, and JSON that nests too deeply is wrong as well
         return None, False
     wants_object = isinstance(wanted, Mapping) and wanted.get("type") == "object"
     return value, isinstance(value, dict) or not wants_object

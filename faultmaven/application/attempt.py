@@ -1,12 +1,13 @@
 """One candidate: limits, breaker and retries around one provider."""
 
-import itertools
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from faultmaven.application.acceptance import Verdict, checked, judge
 from faultmaven.application.breaker import Result
-from faultmaven.application.error_policy import reaction
+from faultmaven.application.error_policy import ErrorPolicy, reaction
+from faultmaven.application.foreign import as_ours, is_cancelled
 from faultmaven.application.health import PATIENCE_SECONDS
 from faultmaven.application.ledger import Entry, Ledger
 from faultmaven.application.planned import Candidate
@@ -19,11 +20,10 @@ from faultmaven.domain.errors import (
     CircuitOpenError,
     LimitReachedError,
     LLMError,
-    ProviderError,
     ProviderTimeoutError,
     RateLimitError,
 )
-from faultmaven.domain.events import RetryScheduled
+from faultmaven.domain.events import RetryRefused, RetryScheduled
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.randomness import Randomness
 
@@ -32,8 +32,13 @@ from faultmaven.ports.randomness import Randomness
 GRACE_SECONDS = 0.25
 GRACE_SHARE = 0.02
 
-LEAST_SECONDS = 1.0
-"""A retry for which less than this would be left is not worth its wait."""
+LEAST_SECONDS, LEAST_SHARE = 1.0, 0.25
+"""A wait that leaves an attempt less than this, or than this part of a short share, is not worth it."""
+
+FAIR_SHARE = 0.75
+"""A timeout counts against the provider when it had so much of its usual time: waits before it take a little."""
+
+BUDGET_USED_UP = "the provider's retry budget is used up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,14 @@ class Turn:
 
     Attributes:
         made: How often it was asked in this call before.
-        was_refused: It was too busy or ill when its turn came before, so nothing was sent.
+        not_before: When it may be asked again at the earliest, as its vendor or the backoff has it.
+        before: What came of its turn before, None on the first one.
     """
 
     candidate: Candidate
     made: int = 0
-    was_refused: bool = False
+    not_before: float = 0.0
+    before: "Outcome | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,12 @@ class Outcome:
         """Whether its answer is taken."""
         return self.verdict is not None and self.verdict.action == "accept"
 
+    def ends_the_call(self, errors: ErrorPolicy) -> bool:
+        """Whether nobody else is asked after it: a good answer, one that is to be raised, an error that stops."""
+        if self.verdict is not None and self.verdict.action != "move_on":
+            return True
+        return self.error is not None and not reaction(errors, self.error).move_on
+
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
@@ -91,53 +104,58 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
         last: Nobody else is left: waits may take as long as they fit, and a timed-out attempt may be repeated.
     """
     candidate, clock = turn.candidate, conduct.clock
-    ends = clock.monotonic() + share
-    outcome = Outcome(candidate)
-    delay: float | None = 0.0
-    for number in itertools.count(turn.made + 1):
+    ends, least = clock.monotonic() + share, min(LEAST_SECONDS, share * LEAST_SHARE)
+    delay: float | None = max(0.0, turn.not_before - clock.monotonic())
+    if turn.before is not None and turn.made and not _begins_again(turn, delay or 0.0, share - least, conduct):
+        return turn.before
+    outcome = turn.before or Outcome(candidate)
+    number = turn.made
+    while delay is not None:
+        number += 1
         entry = conduct.ledger.open(candidate)
         if delay:
             await clock.sleep(delay)
+        patience = ends - clock.monotonic() - least
+        patience = max(0.0, patience if last else min(PATIENCE_SECONDS, patience))
         try:
-            outcome = await _admitted(entry, ends, conduct, last=last, first=number == 1)
+            outcome = await _admitted(entry, ends, patience, conduct, last=last, first=number == 1)
         except (CircuitOpenError, LimitReachedError) as refusal:
             conduct.ledger.leave_alone(entry, refusal)
             return _refused(turn, outcome, refusal, number, last=last)
-        left = ends - clock.monotonic()
-        delay = _delay(outcome, number, left, conduct, last=last)
-        if delay is None:
-            break
-        conduct.ledger.tell(_retry_event(outcome, delay, conduct))
-    if not last and _may_come_again(outcome, number, conduct):
-        return replace(outcome, next_turn=Turn(candidate, number))
-    return outcome
+        delay = _delay(outcome, number, ends - clock.monotonic() - least, conduct, last=last)
+        if delay is not None:
+            conduct.ledger.tell(_retry_event(outcome, delay, conduct))
+    wanted = None if last else _wanted_delay(outcome, number, conduct, last=True)
+    if wanted is None:
+        return outcome
+    return replace(outcome, next_turn=Turn(candidate, number, clock.monotonic() + wanted, outcome))
 
 
 def _refused(turn: Turn, outcome: Outcome, refusal: LLMError, number: int, *, last: bool) -> Outcome:
     """Return the outcome of a turn that ends because limits or breaker let nothing through; it comes again once."""
-    again = None
-    if not last and not turn.was_refused:
-        again = Turn(replace(turn.candidate, obstacle=refusal.problem), number - 1, was_refused=True)
-    if outcome.error is not None:  # what the provider itself said before is more telling
-        return replace(outcome, next_turn=again)
-    return Outcome(turn.candidate, error=refusal, next_turn=again)
+    if outcome.error is None:  # else: what the provider itself said before is more telling
+        outcome = Outcome(turn.candidate, error=refusal)
+    if last or turn.before is not None:
+        return outcome
+    ill = replace(turn.candidate, obstacle=refusal.problem)
+    return replace(outcome, next_turn=Turn(ill, number - 1, before=outcome))
 
 
-async def _admitted(entry: Entry, ends: float, conduct: Conduct, *, last: bool, first: bool) -> Outcome:
+async def _admitted(
+    entry: Entry, ends: float, patience: float, conduct: Conduct, *, last: bool, first: bool
+) -> Outcome:
     """Ask once, as soon as limits and breaker let it through, and let them learn from it.
 
     Raises:
-        CircuitOpenError, LimitReachedError: they do not.
+        CircuitOpenError, LimitReachedError: they do not within `patience` seconds.
     """
-    candidate, clock, traffic = entry.candidate, conduct.clock, conduct.traffic
-    patience = ends - clock.monotonic() - LEAST_SECONDS
-    patience = max(0.0, patience if last else min(PATIENCE_SECONDS, patience))
+    candidate, traffic = entry.candidate, conduct.traffic
     admission = await traffic.admit(candidate, conduct.request, patience, last=last)
     if first:
         traffic.count_call(candidate.route.name)
     lesson = _NO_LESSON
     try:
-        timeout = max(0.0, min(candidate.timeout, ends - clock.monotonic()))
+        timeout = max(0.0, min(candidate.timeout, ends - conduct.clock.monotonic()))
         outcome = await _once(entry, timeout, conduct)
         lesson = _lesson(outcome, timeout, conduct)
     finally:
@@ -156,24 +174,34 @@ def _delay(outcome: Outcome, number: int, left: float, conduct: Conduct, *, last
     if isinstance(outcome.error, ProviderTimeoutError) and not last:
         return None
     delay = _wanted_delay(outcome, number, conduct, last=last)
-    if delay is None or delay + LEAST_SECONDS > left:
+    if delay is None:
         return None
-    return delay if conduct.traffic.may_retry(outcome.candidate.route.name) else None
-
-
-def _may_come_again(outcome: Outcome, number: int, conduct: Conduct) -> bool:
-    """Return whether the provider may be asked again once nobody else is left, and take that from its budget."""
-    wanted = _wanted_delay(outcome, number, conduct, last=True) is not None
-    return wanted and conduct.traffic.may_retry(outcome.candidate.route.name)
+    return delay if _begins_again(Turn(outcome.candidate, number), delay, left, conduct) else None
 
 
 def _wanted_delay(outcome: Outcome, number: int, conduct: Conduct, *, last: bool) -> float | None:
+    """Return the seconds after which the policy would ask the same provider again, None if it would not."""
     error = outcome.error
     if error is None or (outcome.verdict is not None and outcome.verdict.action == "raise"):
         return None
+    if len(error.attempts) > 1:
+        return None  # a router inside of this one has retried already
     usual = RetryPolicy(outcome.candidate.route.max_retries)
     policy = replace(usual, max_delay=LONGEST_PATIENCE_SECONDS) if last else usual
     return next_delay(policy, number, error, conduct.chance(), conduct.policies.errors)
+
+
+def _begins_again(turn: Turn, delay: float, left: float, conduct: Conduct) -> bool:
+    """Return whether a candidate that was asked before is asked once more: its delay fits, and its budget has one."""
+    name, model = turn.candidate.route.name, turn.candidate.effective_model
+    if delay > left:
+        reason = f"a wait of {delay:.3g} s does not fit"
+    elif not conduct.traffic.may_retry(name):
+        reason = BUDGET_USED_UP
+    else:
+        return True
+    conduct.ledger.tell(RetryRefused(conduct.ledger.call, name, model, reason))
+    return False
 
 
 _Lesson: TypeAlias = tuple[Result, int | None, float | None]
@@ -193,7 +221,7 @@ def _lesson(outcome: Outcome, timeout: float, conduct: Conduct) -> _Lesson:
     _announce((asked or limited_for) if isinstance(error, RateLimitError) else limited_for, candidate, conduct)
     if reaction(conduct.policies.errors, error).trip:
         # Less time than usual is the caller's doing, and no fault of the provider.
-        hurried = isinstance(error, ProviderTimeoutError) and timeout < candidate.fair_timeout
+        hurried = isinstance(error, ProviderTimeoutError) and timeout < candidate.fair_timeout * FAIR_SHARE
         return (Result.NOTHING if hurried else Result.BAD), 0, asked
     return (Result.NOTHING if error.status is None else Result.GOOD), 0, asked
 
@@ -206,50 +234,45 @@ def _announce(seconds: float | None, candidate: Candidate, conduct: Conduct) -> 
 async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
     """Ask the candidate once, within `timeout` seconds; what it raises becomes part of the outcome as an `LLMError`.
 
-    The registry's name stands on the answer and on the error, whatever the provider calls itself.
+    The registry's name stands on the answer and on the error, whatever the provider calls itself. A provider may be
+    anybody's code: nothing that it does, and no answer that it gives, raises anything here.
     """
-    candidate = entry.candidate
-    request = replace(conduct.request, model=candidate.model, timeout=timeout)
+    candidate, clock = entry.candidate, conduct.clock
     started = conduct.ledger.begin(entry, timeout)
     try:
-        async with conduct.clock.timeout(timeout + min(GRACE_SECONDS, timeout * GRACE_SHARE)):
-            response = checked(await candidate.route.backend.answer(request))
+        async with clock.timeout(timeout + min(GRACE_SECONDS, timeout * GRACE_SHARE)):
+            response = checked(await candidate.route.backend.answer(_for(candidate, timeout, conduct.request)))
+        verdict = _judged(replace(response, provider=candidate.route.name), candidate, conduct)
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
+        return _failed(entry, error, clock.monotonic() - started, timeout, conduct)
     except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
-        duration = conduct.clock.monotonic() - started
-        ours = _as_ours(error, duration, timeout)
-        ours.provider = candidate.route.name
-        ours.model = ours.model or candidate.effective_model
-        conduct.ledger.end(entry, _line(candidate, ours.attempts, duration, ours))
-        return Outcome(candidate, entry, error=ours)
-    duration = conduct.clock.monotonic() - started
-    if response.provider != candidate.route.name:
-        response = replace(response, provider=candidate.route.name)
-    verdict = _judged(response, candidate, conduct)
-    line = _line(candidate, response.attempts, duration, verdict.error)
+        return _failed(entry, error, clock.monotonic() - started, timeout, conduct)
+    response = verdict.response
+    line = _line(candidate, response.attempts, clock.monotonic() - started, verdict.error)
     line = replace(line, model=line.model or response.model, usage=line.usage or response.usage)
     conduct.ledger.end(entry, line)
     return Outcome(candidate, entry, verdict, None if verdict.action == "accept" else verdict.error)
 
 
+def _failed(entry: Entry, error: BaseException, duration: float, timeout: float, conduct: Conduct) -> Outcome:
+    candidate, ours = entry.candidate, as_ours(error, duration, timeout)
+    ours.provider = candidate.route.name
+    ours.model = ours.model or candidate.effective_model
+    conduct.ledger.end(entry, _line(candidate, ours.attempts, duration, ours))
+    return Outcome(candidate, entry, error=ours)
+
+
+def _for(candidate: Candidate, timeout: float, request: ChatRequest) -> ChatRequest:
+    """Return the request as this candidate gets it: what was decided for the whole call stays here."""
+    request = replace(request, model=candidate.model, timeout=timeout)
+    return replace(request, deadline=None, hedge_after=None, cache=None, deduplicate=None)
+
+
 def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Verdict:
     policies, weight = conduct.policies, candidate.route.confidence
     return judge(response, conduct.request, policies.acceptance, weight=weight, threshold=policies.confidence_threshold)
-
-
-def _as_ours(error: Exception, duration: float, timeout: float) -> LLMError:
-    """Return `error` as one of our types, with itself as the cause where it is somebody else's."""
-    if isinstance(error, LLMError):
-        return error
-    ours: LLMError
-    if isinstance(error, TimeoutError):
-        overdue = duration >= timeout
-        problem = f"no answer within {timeout:.3g} s" if overdue else "the provider's own code raised TimeoutError"
-        ours = ProviderTimeoutError(problem, phase="first byte")
-    else:
-        problem = f"the provider's own code raised {type(error).__name__}"
-        ours = ProviderError(problem, advice="Its own error is the cause of this one.")
-    ours.__cause__ = error
-    return ours
 
 
 def _line(candidate: Candidate, reported: tuple[Attempt, ...], duration: float, error: LLMError | None) -> Attempt:
@@ -260,7 +283,8 @@ def _line(candidate: Candidate, reported: tuple[Attempt, ...], duration: float, 
         provider=candidate.route.name,
         outcome=type(error).__name__ if error else "answered",
         duration=duration,
-        notes=candidate.notes + own.notes,
+        waited=0.0,
+        notes=candidate.notes + own.notes + _lines_before(reported),
         error=error.problem if error else "",
         kept=False,
     )
@@ -272,3 +296,8 @@ def _unreported(candidate: Candidate, error: LLMError | None) -> Attempt:
     if error is None:
         return Attempt(name, model)
     return Attempt(name, model, status=error.status, request_id=error.request_id)
+
+
+def _lines_before(reported: tuple[Attempt, ...]) -> tuple[str, ...]:
+    """Tell of the attempts before the last one: a router inside of this one has several."""
+    return tuple(f"before: {line.provider} {line.outcome} after {line.duration:.2f} s" for line in reported[:-1])

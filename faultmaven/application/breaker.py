@@ -23,6 +23,7 @@ from faultmaven.domain.events import BreakerPhase
 LONGEST_OPEN_SECONDS = 300.0
 """A vendor that asks for more patience than this is tried all the same."""
 
+FIRST_EARLY_PROBE_SECONDS = 1.0
 _GOOD, _BAD = 0, 1
 
 
@@ -64,6 +65,8 @@ class Breaker:
         self._changed = changed
         self._window = SlidingWindow(policy.window) if policy.window else None
         self._open_until: float | None = None
+        self._early_at = 0.0
+        self._early_gap = FIRST_EARLY_PROBE_SECONDS
         self._probing = False
         self.last_probe = Result.NOTHING
         self._waiters = Waiters()
@@ -80,6 +83,11 @@ class Breaker:
         return 0.0 if self._open_until is None else max(0.0, self._open_until - now)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it lets everything through."""
+        return self._open_until is None
+
+    @property
     def is_probing(self) -> bool:
         """Whether the one probe is under way."""
         return self._probing
@@ -88,7 +96,8 @@ class Breaker:
         """Return whether `enter` would let a call pass now."""
         if self._open_until is None:
             return True
-        return not self._probing and (last_resort or now >= self._open_until)
+        due = min(self._early_at, self._open_until) if last_resort else self._open_until
+        return not self._probing and now >= due
 
     def enter(self, now: float, *, last_resort: bool = False) -> bool | None:
         """Return whether a call may pass as the probe (True) or as one of many (False); None lets it not pass.
@@ -96,7 +105,9 @@ class Breaker:
         Whoever passes reports with `report`, whatever happens.
 
         Args:
-            last_resort: Nobody else can be asked: the probe need not wait until it is due.
+            last_resort: Nobody else can be asked: the probe comes early, after a second, and after twice as long each
+                time that it fails, so that an outage which is over is soon noticed, and a vendor that is down is not
+                asked by everybody.
         """
         if self._open_until is None:
             return False
@@ -120,7 +131,8 @@ class Breaker:
             return
         seconds = max(self.policy.open_seconds, min(retry_after or 0.0, LONGEST_OPEN_SECONDS))
         with self._lock:
-            phase = self._after_probe(result, now + seconds) if probe else self._after_call(result, now, now + seconds)
+            after = self._after_probe if probe else self._after_call
+            phase = after(result, now, now + seconds)
             if probe:
                 self._waiters.wake_all()
         if phase is not None:
@@ -139,17 +151,22 @@ class Breaker:
                 self._waiters.leave(turn)
             raise
 
-    def _after_probe(self, result: Result, until: float) -> BreakerPhase | None:
+    def _after_probe(self, result: Result, now: float, until: float) -> BreakerPhase | None:
         self._probing, self.last_probe = False, result
         if result is Result.NOTHING:
             return None  # still due: the next call is the probe
         if result is Result.BAD:
-            self._open_until = until
-            return "open"
+            self._early_gap *= 2
+            return self._open(until, now)
         self._open_until = None
+        self._early_gap = FIRST_EARLY_PROBE_SECONDS
         if self._window is not None:
             self._window.clear()
         return "closed"
+
+    def _open(self, until: float, now: float) -> BreakerPhase:
+        self._open_until, self._early_at = until, now + self._early_gap
+        return "open"
 
     def _after_call(self, result: Result, now: float, until: float) -> BreakerPhase | None:
         """Count a call. One that began before the breaker opened and ends after changes nothing."""
@@ -161,5 +178,4 @@ class Breaker:
         good, bad = self._window.totals(now)
         if good + bad < self.policy.min_calls or bad / (good + bad) < self.policy.rate:
             return None
-        self._open_until = until
-        return "open"
+        return self._open(until, now)

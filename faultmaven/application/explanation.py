@@ -21,6 +21,6 @@ def explained(planned: Plan, generation: Generation, pinned: str | None) -> Plan
         if name not in named
     ]
     unset = [
-        Skipped(name, reason, "not configured") for name, reason in generation.missing.items() if name not in named
+        Skipped(name, reason, "unconfigured row") for name, reason in generation.missing.items() if name not in named
     ]
     return replace(planned, skipped=(*planned.skipped, *others, *unset))

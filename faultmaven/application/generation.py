@@ -23,6 +23,7 @@ class Route:
         features: What of a request it carries beyond one prompt: "turns", "seed", "tools", "schema", "images".
         timeout_for: Seconds for one attempt of a model, where models differ.
         context_for: The input limit of a model in tokens, None where it is not known.
+        origin: Where it is asked and in which dialect; two routes of one name and origin give the same answers.
         max_concurrency, requests_per_minute, tokens_per_minute: Limits of our own, None for none.
     """
 
@@ -35,6 +36,7 @@ class Route:
     features: frozenset[str] = frozenset()
     timeout_for: Callable[[str], float] | None = field(default=None, repr=False)
     context_for: Callable[[str], int | None] | None = field(default=None, repr=False)
+    origin: str = ""
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None

@@ -18,6 +18,7 @@ class Standing:
         phase: Its circuit breaker's phase; an open one lets nothing through for `open_for`.
         is_probing: A half-open breaker's one probe is under way.
         limited_for: The vendor said that it takes nothing for so long.
+        used_up_for: The row's own limits per minute let nothing through for so long.
         is_full: Every place of `max_concurrency` is taken, and so is the queue before them.
     """
 
@@ -25,6 +26,7 @@ class Standing:
     open_for: float = 0.0
     is_probing: bool = False
     limited_for: float = 0.0
+    used_up_for: float = 0.0
     is_full: bool = False
 
     @property
@@ -36,6 +38,8 @@ class Standing:
             return "breaker half-open: its one probe is under way"
         if self.limited_for > PATIENCE_SECONDS:
             return f"limit: the vendor takes nothing for {self.limited_for:.3g} s more"
+        if self.used_up_for > PATIENCE_SECONDS:
+            return f"limit: what the row allows in a minute is used up for {self.used_up_for:.3g} s more"
         if self.is_full:
             return "limit: every place of max_concurrency is taken, and so is the queue"
         return ""
@@ -43,7 +47,7 @@ class Standing:
     @property
     def clears_in(self) -> float | None:
         """Seconds until it can be asked again, None where that is not known."""
-        return self.open_for or self.limited_for or None
+        return self.open_for or max(self.limited_for, self.used_up_for) or None
 
 
 WELL = Standing()
@@ -52,14 +56,14 @@ WELL = Standing()
 class Health(Protocol):
     """Knows how providers stand."""
 
-    def standing(self, route: Route, model: str) -> Standing:
-        """Return how `model` at `route` stands now."""
+    def standing(self, route: Route, model: str, tokens: int) -> Standing:
+        """Return how `model` at `route` stands now, for an exchange of about `tokens`."""
         ...
 
 
 class AllWell:
     """`Health` that knows of no trouble, for plans that are made without any calls before them."""
 
-    def standing(self, route: Route, model: str) -> Standing:
+    def standing(self, route: Route, model: str, tokens: int) -> Standing:
         """Return that all is well."""
         return WELL

@@ -10,12 +10,15 @@ from faultmaven.ports.clock import Clock
 Ask: TypeAlias = Callable[[], Awaitable[Outcome]]
 
 
-async def hedged(first: Ask, second: Ask, delay: float, clock: Clock) -> list[Outcome]:
+async def hedged(first: Ask, second: Ask, delay: float, clock: Clock, ends: Callable[[Outcome], bool]) -> list[Outcome]:
     """Ask `first`, and `second` beside it if there is no outcome after `delay` seconds.
 
+    Args:
+        ends: Whether an outcome ends the call: whoever is still under way then is cancelled.
+
     Returns:
-        The outcomes in the order in which they came; the last one is good, or both are there and none is. Only the
-        first's, when it came in time. Whoever is still under way when a good one comes is cancelled.
+        The outcomes in the order in which they came: up to the one that ends the call, or both. Only the first's, when
+        it came in time.
     """
     leader = asyncio.ensure_future(first())
     timer = asyncio.ensure_future(clock.sleep(delay))
@@ -31,7 +34,7 @@ async def hedged(first: Ask, second: Ask, delay: float, clock: Clock) -> list[Ou
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 outcomes.append(task.result())
-                if outcomes[-1].is_good:
+                if ends(outcomes[-1]):
                     return outcomes
         return outcomes
     finally:

@@ -5,8 +5,16 @@ from dataclasses import dataclass, field, replace
 from faultmaven.application.observing import tell
 from faultmaven.application.planned import Candidate
 from faultmaven.domain.attempts import Attempt
+from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import LLMError
-from faultmaven.domain.events import AttemptEnded, AttemptStarted, Event, ProviderSkipped
+from faultmaven.domain.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallAnswered,
+    CallFailed,
+    Event,
+    ProviderSkipped,
+)
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.observer import Observer
 
@@ -91,6 +99,15 @@ class Ledger:
                 candidate = entry.candidate
                 name, model, duration = candidate.route.name, candidate.effective_model, now - entry.started
                 self.end(entry, Attempt(name, model, outcome, duration=duration, notes=candidate.notes))
+
+    def answered(self, response: LLMResponse) -> None:
+        """Tell the observer that the caller has `response`."""
+        who, usage = (response.provider, response.model), response.usage
+        self.tell(CallAnswered(self.call, *who, self.attempts, self.elapsed, response.stop_reason.value, usage))
+
+    def failed(self, reason: str) -> None:
+        """Tell the observer that the caller gets no answer because of `reason`."""
+        self.tell(CallFailed(self.call, reason, self.attempts, self.elapsed))
 
     def keep(self, entry: Entry) -> None:
         """Mark the line whose answer the caller gets."""

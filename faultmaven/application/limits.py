@@ -1,8 +1,10 @@
 """Limits on how much is asked of a provider: the row's own, and those that the vendor announces in its replies."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from faultmaven.application.concurrency import ConcurrencyGate
 from faultmaven.application.generation import Route
@@ -17,14 +19,17 @@ Target = tuple[str, str]
 """A provider's name and a model."""
 
 
+LONGEST_SETTLING_SECONDS = 1.0
+"""A counter that takes longer to take something back keeps it: it fades within the minute."""
+
+
 @dataclass(slots=True)
 class Reservation:
-    """What a call holds while it is under way: a place, and tokens of this minute."""
+    """What a call holds while it is under way: a place, and what it counted of this minute."""
 
     route: Route
     gate: ConcurrencyGate | None
     tokens: int
-    waited: float
     taken_at: float
 
 
@@ -40,6 +45,8 @@ class Limiter:
         self._counter = counter
         self._gates: dict[str, ConcurrencyGate] = {}
         self._announced: dict[Target, float] = {}
+        self._settling: set[asyncio.Future[None]] = set()
+        self._lock = threading.Lock()
 
     def gate(self, route: Route) -> ConcurrencyGate | None:
         """Return the gate of a provider with a `max_concurrency`; a reload may have changed its size."""
@@ -56,17 +63,25 @@ class Limiter:
     def announce(self, target: Target, seconds: float) -> None:
         """Take note that the vendor takes nothing more of `target` for `seconds`."""
         now = self._clock.monotonic()
-        if target not in self._announced:
-            self._announced = {known: until for known, until in self._announced.items() if until > now}
-        self._announced[target] = now + min(seconds, LONGEST_ANNOUNCEMENT_SECONDS)
+        with self._lock:
+            if target not in self._announced:
+                self._announced = {known: until for known, until in self._announced.items() if until > now}
+            self._announced[target] = now + min(seconds, LONGEST_ANNOUNCEMENT_SECONDS)
 
     def announced(self, target: Target) -> float:
         """Return for how many seconds more the vendor takes nothing of `target`."""
         until = self._announced.get(target)
         return max(0.0, until - self._clock.monotonic()) if until is not None else 0.0
 
+    def used_up_for(self, route: Route, tokens: int) -> float:
+        """Return for how many seconds more the row's own limits per minute let no request of `tokens` through."""
+        waits = [self._counter().peek(*limit) for limit in _limits(route, tokens)]
+        return max(waits, default=0.0)
+
     async def reserve(self, route: Route, model: str, tokens: int, patience: float) -> Reservation:
         """Return what lets a call through, after at most `patience` seconds; give it back with `release`.
+
+        The place is taken last, so that nobody holds one who waits for the minute to pass.
 
         Args:
             tokens: An estimate of the whole exchange.
@@ -74,42 +89,52 @@ class Limiter:
         Raises:
             LimitReachedError: it would take longer; says how long where that is known.
         """
-        started = self._clock.monotonic()
-        ends = started + patience
+        ends = self._clock.monotonic() + patience
         pause = self.announced((route.name, model))
         if pause:
             await self._wait(route, model, pause, ends, "the vendor takes nothing more for now")
+        reservation = await self._count(route, model, tokens, ends)
         gate = self.gate(route)
         if gate is not None:
-            await self._enter(gate, route, model, ends)
-        try:
-            reserved = await self._count(route, model, tokens, ends)
-        except BaseException:
-            if gate is not None:
-                gate.leave()
-            raise
-        now = self._clock.monotonic()
-        return Reservation(route, gate, reserved, now - started, now)
+            try:
+                await self._enter(gate, route, model, ends)
+            except BaseException:
+                await self.release(reservation, 0, sent=False)
+                raise
+            reservation.gate = gate
+        return reservation
 
     async def release(self, reservation: Reservation, used: int | None, *, sent: bool = True) -> None:
-        """Give the place back, and settle the tokens.
+        """Give the place back, and settle the tokens; nothing interrupts that.
 
         Args:
             used: Tokens that the vendor counted; 0 gives all back, None leaves the estimate as it is.
             sent: Whether anything was asked; a request that was not sent is not counted.
         """
-        route = reservation.route
         if reservation.gate is not None:
             reservation.gate.leave()
+        route = reservation.route
+        if route.requests_per_minute is None and route.tokens_per_minute is None:
+            return
+        settling = asyncio.ensure_future(self._settle(reservation, used, sent))
+        self._settling.add(settling)
+        settling.add_done_callback(self._settling.discard)
+        await asyncio.shield(settling)
+
+    async def _settle(self, reservation: Reservation, used: int | None, sent: bool) -> None:
+        route, counter = reservation.route, self._counter()
         age = self._clock.monotonic() - reservation.taken_at
-        if route.requests_per_minute is not None and not sent:
-            await self._counter().give_back(f"{route.name}:requests", 1, route.requests_per_minute, age)
-        if route.tokens_per_minute is not None and used is not None:
-            unused, key = reservation.tokens - used, f"{route.name}:tokens"
-            if unused > 0:
-                await self._counter().give_back(key, unused, route.tokens_per_minute, age)
-            elif unused < 0:
-                await self._counter().charge(key, -unused, route.tokens_per_minute)
+        with suppress(TimeoutError):
+            async with self._clock.timeout(LONGEST_SETTLING_SECONDS):
+                if route.requests_per_minute is not None and not sent:
+                    await counter.give_back(f"{route.name}:requests", 1, route.requests_per_minute, age)
+                if route.tokens_per_minute is None or used is None:
+                    return
+                key, unused = f"{route.name}:tokens", reservation.tokens - used
+                if unused > 0:
+                    await counter.give_back(key, unused, route.tokens_per_minute, age)
+                elif unused < 0:
+                    await counter.charge(key, -unused, route.tokens_per_minute)
 
     async def _enter(self, gate: ConcurrencyGate, route: Route, model: str, ends: float) -> None:
         problem = f"max_concurrency={gate.limit} is reached"
@@ -121,32 +146,43 @@ class Limiter:
         if not entered:
             raise LimitReachedError(f"{problem}, and so is its queue", provider=route.name, model=model)
 
-    async def _count(self, route: Route, model: str, tokens: int, ends: float) -> int:
-        """Count one request and its tokens; return the tokens counted. What was counted is given back on the way out
-        when the rest cannot be."""
-        if route.requests_per_minute is not None:
-            await self._take(route, model, "requests", 1, route.requests_per_minute, ends)
-        taken_at = self._clock.monotonic()
-        if route.tokens_per_minute is None:
-            return 0
-        tokens = min(tokens, route.tokens_per_minute)  # whatever its size, it must come true some time
-        try:
-            await self._take(route, model, "tokens", tokens, route.tokens_per_minute, ends)
-        except (LimitReachedError, asyncio.CancelledError):
-            if route.requests_per_minute is not None:
-                age = self._clock.monotonic() - taken_at
-                await self._counter().give_back(f"{route.name}:requests", 1, route.requests_per_minute, age)
-            raise
-        return tokens
+    async def _count(self, route: Route, model: str, tokens: int, ends: float) -> Reservation:
+        """Count one request and its tokens. What was counted is given back when the rest cannot be."""
+        reservation = Reservation(replace(route, tokens_per_minute=None), None, 0, self._clock.monotonic())
+        requests, allowed = route.requests_per_minute, route.tokens_per_minute
+        if requests is not None:
+            await self._take(route, model, "requests", 1, requests, ends)
+        if allowed is not None:
+            tokens = min(tokens, allowed)  # whatever its size, it must come true some time
+            try:
+                await self._take(route, model, "tokens", tokens, allowed, ends)
+            except BaseException:
+                await self.release(reservation, 0, sent=False)
+                raise
+        return Reservation(route, None, tokens if allowed is not None else 0, self._clock.monotonic())
 
     async def _take(self, route: Route, model: str, kind: str, amount: int, per_minute: int, ends: float) -> None:
+        problem = f"{kind}_per_minute={per_minute} is used up"
         while True:
-            wait = await self._counter().take(f"{route.name}:{kind}", amount, per_minute)
+            try:
+                async with self._clock.timeout(max(0.0, ends - self._clock.monotonic())):
+                    wait = await self._counter().take(f"{route.name}:{kind}", amount, per_minute)
+            except TimeoutError:
+                told = f"what counts {kind}_per_minute did not answer in time"
+                raise LimitReachedError(told, provider=route.name, model=model) from None
             if not wait:
                 return
-            await self._wait(route, model, wait, ends, f"{kind}_per_minute={per_minute} is used up")
+            await self._wait(route, model, wait, ends, problem)
 
     async def _wait(self, route: Route, model: str, seconds: float, ends: float, problem: str) -> None:
         if self._clock.monotonic() + seconds > ends:
             raise LimitReachedError(problem, provider=route.name, model=model, retry_after=seconds)
         await self._clock.sleep(seconds)
+
+
+def _limits(route: Route, tokens: int) -> Iterator[tuple[str, int, int]]:
+    """Give key, amount and limit of each limit per minute that the row has."""
+    if route.requests_per_minute is not None:
+        yield f"{route.name}:requests", 1, route.requests_per_minute
+    if route.tokens_per_minute is not None:
+        yield f"{route.name}:tokens", min(tokens, route.tokens_per_minute), route.tokens_per_minute

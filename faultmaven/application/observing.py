@@ -12,10 +12,11 @@ def tell(observer: Observer, event: Event) -> None:
     try:
         observer(event)
     except Exception as error:  # noqa: BLE001 - an observer is the host's code; what it raises is reported
-        _report(error, f"faultmaven: the observer raised on {type(event).__name__}")
+        report(error, f"faultmaven: the observer raised on {type(event).__name__}")
 
 
-def _report(error: Exception, message: str) -> None:
+def report(error: Exception, message: str) -> None:
+    """Report what a host's own code raised where nobody waits for it."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

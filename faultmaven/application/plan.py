@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from faultmaven.application.generation import Generation, Route, check_role
 from faultmaven.application.health import AllWell, Health, Standing
-from faultmaven.application.needs import HINTS, lacking, needs, prompt_tokens
+from faultmaven.application.needs import HINTS, estimated_tokens, lacking, needs, prompt_tokens
 from faultmaven.application.planned import Candidate, Plan, SkipKind, Skipped
 from faultmaven.application.shares import Shares, planned_shares
 from faultmaven.domain.chat import ChatRequest
@@ -37,15 +37,17 @@ def plan(
     """
     role = _role(request, role)
     names = (pinned,) if pinned else generation.chains.get(role, ())
-    _check_extra(request, generation)
+    if request.timeout is None:  # a router inside of another one gets vendor fields that are meant for others
+        _check_extra(request, generation)
     candidates, skipped = _fit(names, request, generation)
     candidates = _model_first(candidates, request.model)
     candidates = _large_enough(candidates, request, skipped)
-    well, spared = _well(candidates, health or AllWell(), skipped)
+    who = tuple(candidate.identity for candidate in candidates)
+    well, spared = _well(candidates, request, health or AllWell(), skipped)
     deadline = min(request.deadline or generation.deadline, request.timeout or float("inf"))
     hedge_after = request.hedge_after or generation.policies.hedge_after.get(role)
     timed = _timed([*well, *spared], deadline, generation.deadline)
-    return Plan(timed[: len(well)], tuple(skipped), deadline, hedge_after, timed[len(well) :])
+    return Plan(timed[: len(well)], tuple(skipped), deadline, hedge_after, timed[len(well) :], who)
 
 
 def nobody(planned: Plan, generation: Generation, pinned: str | None = None) -> LLMError:
@@ -76,7 +78,8 @@ def _fit(names: Iterable[str], request: ChatRequest, generation: Generation) -> 
     for position, name in enumerate(names):
         route = generation.routes.get(name)
         if route is None:
-            skipped.append(Skipped(name, _missing(name, generation), "not configured"))
+            told = f"named in the chain, but {_missing(name, generation)}"
+            skipped.append(Skipped(name, told, "not configured"))
         elif lacks := lacking(wanted, route.features):
             skipped.append(Skipped(name, f"does not take {' or '.join(lacks)}", "capability"))
         else:
@@ -135,10 +138,11 @@ def _large_enough(candidates: list[Candidate], request: ChatRequest, skipped: li
 
 
 def _well(
-    candidates: list[Candidate], health: Health, skipped: list[Skipped]
+    candidates: list[Candidate], request: ChatRequest, health: Health, skipped: list[Skipped]
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Return those that are well, and those to spare; where nobody is well, nobody is spared."""
-    standings = [health.standing(candidate.route, candidate.effective_model) for candidate in candidates]
+    tokens = estimated_tokens(request) if any(c.route.tokens_per_minute for c in candidates) else 0
+    standings = [health.standing(c.route, c.effective_model, tokens) for c in candidates]
     if not any(standing.obstacle for standing in standings):
         return candidates, []
     pairs = list(zip(candidates, standings, strict=True))

@@ -7,7 +7,14 @@ from faultmaven.application.generation import Route
 from faultmaven.domain.errors import CircuitOpenError, InvalidRequestError, LimitReachedError, LLMError
 
 SkipKind: TypeAlias = Literal[
-    "not configured", "not in the chain", "strict mode", "capability", "context", "breaker", "limit"
+    "not configured",
+    "unconfigured row",
+    "not in the chain",
+    "strict mode",
+    "capability",
+    "context",
+    "breaker",
+    "limit",
 ]
 
 
@@ -31,6 +38,11 @@ class Candidate:
     share: float = float("inf")
     fair_timeout: float = 0.0
     obstacle: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells whose answer it is: the provider, the model, and where it is asked."""
+        return self.route.name, self.effective_model, self.route.origin
 
     @property
     def last_resort(self) -> bool:
@@ -103,6 +115,7 @@ class Plan:
     Attributes:
         hedge_after: Seconds after which the second candidate is asked beside the first, None for one after the other.
         spared: Those of the skipped who are only ill or busy: asked after all, when everybody else has failed.
+        who: Everybody who may answer such a request, in the order of the chain, whether well at the moment or not.
     """
 
     candidates: tuple[Candidate, ...]
@@ -110,11 +123,7 @@ class Plan:
     deadline: float
     hedge_after: float | None = None
     spared: tuple[Candidate, ...] = ()
-
-    @property
-    def who(self) -> tuple[tuple[str, str], ...]:
-        """Everybody who may answer such a request, with the model, whether well at the moment or not."""
-        return tuple(sorted((entry.route.name, entry.effective_model) for entry in (*self.candidates, *self.spared)))
+    who: tuple[tuple[str, str, str], ...] = ()
 
     def __str__(self) -> str:
         """Return the plan as lines of text, as `faultmaven explain` prints them."""
@@ -125,7 +134,9 @@ class Plan:
             lines += [f"{number}. {candidate}", *(f"   {note}" for note in candidate.notes)]
         if not self.candidates:
             lines.append("nobody would be asked")
-        return "\n".join([*lines, *(f"-  {entry}" for entry in self.skipped)])
+        lines += [f"-  {entry}" for entry in self.skipped if entry.kind != "unconfigured row"]
+        unset = [entry.name for entry in self.skipped if entry.kind == "unconfigured row"]
+        return "\n".join([*lines, *([f"not configured: {', '.join(unset)}"] if unset else [])])
 
     def as_object(self) -> dict[str, Any]:
         """Return the plan as JSON has it; times are in seconds.

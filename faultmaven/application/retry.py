@@ -1,5 +1,6 @@
 """Whether the same provider is asked again, and when: a decision over values."""
 
+import threading
 from dataclasses import dataclass
 
 from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, ErrorPolicy, reaction
@@ -69,15 +70,18 @@ class RetryBudget:
 
     def __init__(self) -> None:
         self._window = SlidingWindow(self.SECONDS)
+        self._lock = threading.Lock()
 
     def count_call(self, now: float) -> None:
         """Take note of a first attempt."""
-        self._window.add(0, now)
+        with self._lock:
+            self._window.add(0, now)
 
     def take(self, now: float) -> bool:
         """Return whether one more retry may be made, and count it if so."""
-        calls, retries = self._window.totals(now)
-        if retries >= self.FREE + calls * self.SHARE:
-            return False
-        self._window.add(1, now)
-        return True
+        with self._lock:
+            calls, retries = self._window.totals(now)
+            if retries >= self.FREE + calls * self.SHARE:
+                return False
+            self._window.add(1, now)
+            return True

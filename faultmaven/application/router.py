@@ -21,8 +21,13 @@ from faultmaven.application.reuse import AnswerReuse
 from faultmaven.application.shares import Shares
 from faultmaven.application.traffic import Traffic
 from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
-from faultmaven.domain.errors import AllProvidersFailedError, DeadlineExceededError, LLMError
-from faultmaven.domain.events import CallAnswered, CallFailed, FellBack, HedgeStarted
+from faultmaven.domain.errors import (
+    AllProvidersFailedError,
+    DeadlineExceededError,
+    LLMError,
+    RejectedRequestError,
+)
+from faultmaven.domain.events import FellBack, HedgeStarted
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import Options
 from faultmaven.ports.observer import Observer
@@ -51,12 +56,13 @@ class RouterParts:
 class _Call:
     """What one call has come to so far: whose turn it is, who failed how, and the best answer there was."""
 
-    def __init__(self, planned: Plan, conduct: Conduct, started: float) -> None:
+    def __init__(self, planned: Plan, conduct: Conduct) -> None:
         self.plan = planned
         self.conduct = conduct
-        self.ends = started + planned.deadline
-        self.queue = [Turn(candidate) for candidate in (*planned.candidates, *planned.spared)]
-        self.shares = Shares(len(self.queue))
+        self.ends = conduct.ledger.started + planned.deadline
+        self.turns = [Turn(candidate) for candidate in (*planned.candidates, *planned.spared)]
+        self.shares = Shares(len(self.turns))
+        self.position = 0
         self.causes: dict[str, LLMError] = {}
         self.best: tuple[Verdict, Outcome] | None = None
 
@@ -67,8 +73,17 @@ class _Call:
 
     def ask_later(self, turn: Turn) -> None:
         """Put a turn behind all others."""
-        self.queue.append(turn)
+        self.turns.append(turn)
         self.shares.add()
+
+    def pass_on(self, turns: int) -> None:
+        """Take note that so many turns are over."""
+        self.turns[:turns] = []
+        self.position += turns
+
+    def ask_nobody_again(self) -> None:
+        """Strike whoever is ill or was asked before: a request that a vendor finds wrong is not worth their time."""
+        self.turns = [turn for turn in self.turns if turn.before is None and not turn.candidate.obstacle]
 
 
 class LLMRouter(ProviderFace):
@@ -128,39 +143,43 @@ class LLMRouter(ProviderFace):
             AllProvidersFailedError: several providers were planned and all failed.
             LLMError: one provider was planned; this is its own error.
         """
-        generation = self._parts.generation()
-        planned = plan(request, generation, self._role, self._pinned, self._parts.traffic)
-        parts = self._parts
+        parts, generation = self._parts, self._parts.generation()
+        planned = plan(request, generation, self._role, self._pinned, parts.traffic)
+        spares = parts.reuse.is_wanted(request, generation.policies)
         ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
         if not planned.candidates:
-            raise self._failed(ledger, nobody(planned, generation, self._pinned))
-
-        async def call() -> LLMResponse:
-            return await self._call(request, planned, generation, ledger)
-
-        return await parts.reuse.answer(request, planned, generation.policies, ledger, call)
-
-    async def _call(self, request: ChatRequest, planned: Plan, generation: Generation, ledger: Ledger) -> LLMResponse:
-        """Run the plan within its deadline; whatever comes of it leaves with the ledger."""
-        parts = self._parts
-        conduct = Conduct(request, generation.policies, parts.traffic, ledger, parts.clock, parts.chance)
-        call = _Call(planned, conduct, ledger.started)
+            raise _failed(ledger, nobody(planned, generation, self._pinned))
+        call = _Call(planned, Conduct(request, generation.policies, parts.traffic, ledger, parts.clock, parts.chance))
+        if not spares:
+            return await self._carry_out(call)
         try:
-            async with parts.clock.timeout(call.ends - parts.clock.monotonic()):
+            async with parts.clock.timeout(planned.deadline):
+                return await parts.reuse.answer(request, planned, generation, ledger, lambda: self._carry_out(call))
+        except TimeoutError as error:
+            raise _failed(ledger, _deadline_error(call)) from error
+
+    async def _carry_out(self, call: _Call) -> LLMResponse:
+        """Run the plan within its deadline; whatever comes of it leaves with the ledger."""
+        ledger, clock = call.conduct.ledger, self._parts.clock
+        try:
+            async with clock.timeout(call.ends - clock.monotonic()):
                 response = await self._run(call)
         except TimeoutError as error:
             ledger.cut(DeadlineExceededError.__name__)
             if call.best is None or not call.best[0].is_presentable:
-                raise self._failed(ledger, _deadline_error(call)) from error
+                raise _failed(ledger, _deadline_error(call)) from error
             response = self._kept(call, *call.best)
         except LLMError as error:
-            self._failed(ledger, error)
+            _failed(ledger, error)
             raise
-        except asyncio.CancelledError:
-            ledger.cut("cancelled")
-            ledger.tell(CallFailed(ledger.call, "cancelled", ledger.attempts, ledger.elapsed))
+        except BaseException as error:
+            reason = "cancelled" if isinstance(error, asyncio.CancelledError) else type(error).__name__
+            ledger.cut(reason)
+            ledger.failed(reason)
             raise
-        return self._answered(ledger, response)
+        response = replace(response, attempts=ledger.attempts)
+        ledger.answered(response)
+        return response
 
     async def _run(self, call: _Call) -> LLMResponse:
         """Ask the candidates in order; return the first answer that will do, or the best there was.
@@ -169,41 +188,46 @@ class LLMRouter(ProviderFace):
         nobody is left to ask.
         """
         self._leave_alone(call)
-        position, goes_on = 0, True
-        while goes_on and position < len(call.queue):
-            outcomes = await self._next(call, position)
-            position += len(outcomes)
+        while call.turns:
+            outcomes = await self._next(call)
+            call.pass_on(len(outcomes))
             for outcome in outcomes:
                 if outcome.is_good and outcome.verdict is not None:
                     return self._kept(call, outcome.verdict, outcome)
-                goes_on = self._goes_on(call, outcome) and goes_on
-            if goes_on and position < len(call.queue):
-                self._fall_back(call, outcomes[-1], call.queue[position].candidate)
+                self._note(call, outcome)
+            if outcomes[-1].ends_the_call(call.conduct.policies.errors):
+                break
+            if call.turns:
+                self._fall_back(call, outcomes[-1], call.turns[0].candidate)
         if call.best is not None and call.best[0].is_presentable:
             return self._kept(call, *call.best)
         raise self._exhausted(call)
 
-    async def _next(self, call: _Call, position: int) -> list[Outcome]:
+    async def _next(self, call: _Call) -> list[Outcome]:
         """Ask the candidate whose turn it is, and the one behind it too where the call hedges."""
-        delay = call.plan.hedge_after
-        if delay is None or position > 0 or len(call.plan.candidates) == 1:
-            return [await self._ask(call, position)]
-        first, second = (turn.candidate.route.name for turn in call.queue[:2])
+        delay, errors = call.plan.hedge_after, call.conduct.policies.errors
+        if delay is None or call.position > 0 or len(call.plan.candidates) == 1:
+            return [await self._ask(call, 0)]
+        first, second = (turn.candidate.route.name for turn in call.turns[:2])
 
         async def hedge() -> Outcome:
             call.conduct.ledger.tell(HedgeStarted(call.conduct.ledger.call, first, second, delay))
             return await self._ask(call, 1)
 
-        outcomes = await hedged(lambda: self._ask(call, 0), hedge, delay, self._parts.clock)
+        clock = self._parts.clock
+        outcomes = await hedged(
+            lambda: self._ask(call, 0), hedge, delay, clock, lambda outcome: outcome.ends_the_call(errors)
+        )
         call.conduct.ledger.cut("cancelled")
         return outcomes
 
-    async def _ask(self, call: _Call, position: int) -> Outcome:
-        share = call.shares.of(position, call.ends - self._parts.clock.monotonic())
+    async def _ask(self, call: _Call, place: int) -> Outcome:
+        """Ask whose turn it is, or is at `place` behind it."""
+        share = call.shares.of(call.position + place, call.ends - self._parts.clock.monotonic())
         if share <= 0:
             raise TimeoutError  # the deadline is here
-        last = position == len(call.queue) - 1
-        outcome = await ask(call.queue[position], share, call.conduct, last=last)
+        last = place == len(call.turns) - 1
+        outcome = await ask(call.turns[place], share, call.conduct, last=last)
         if outcome.next_turn is not None:
             call.ask_later(outcome.next_turn)
         return outcome
@@ -216,16 +240,17 @@ class LLMRouter(ProviderFace):
                 call.conduct.ledger.skip(error)
                 call.fail(error)
 
-    def _goes_on(self, call: _Call, outcome: Outcome) -> bool:
-        """Keep what may still be of use; return whether somebody else may mend it. Raise where the host wants that."""
+    def _note(self, call: _Call, outcome: Outcome) -> None:
+        """Keep what may still be of use; raise where the host wants that."""
         if outcome.verdict is not None and better(outcome.verdict, call.best[0] if call.best else None):
             call.best = (outcome.verdict, outcome)
         if outcome.error is None:
-            return True
+            return
         call.fail(outcome.error)
         if outcome.verdict is not None and outcome.verdict.action == "raise":
             raise outcome.error
-        return reaction(call.conduct.policies.errors, outcome.error).move_on
+        if isinstance(outcome.error, RejectedRequestError):
+            call.ask_nobody_again()
 
     def _fall_back(self, call: _Call, outcome: Outcome, successor: Candidate) -> None:
         ledger, failed = call.conduct.ledger, outcome.candidate.route.name
@@ -251,30 +276,16 @@ class LLMRouter(ProviderFace):
             call.conduct.ledger.keep(outcome.entry)
         return verdict.response
 
-    def _answered(self, ledger: Ledger, response: LLMResponse) -> LLMResponse:
-        response = replace(response, attempts=ledger.attempts)
-        ledger.tell(
-            CallAnswered(
-                ledger.call,
-                response.provider,
-                response.model,
-                response.attempts,
-                ledger.elapsed,
-                response.stop_reason.value,
-                response.usage,
-            )
-        )
-        return response
-
-    def _failed(self, ledger: Ledger, error: LLMError) -> LLMError:
-        error.attempts = ledger.attempts
-        ledger.tell(CallFailed(ledger.call, type(error).__name__, error.attempts, ledger.elapsed))
-        return error
-
     def _routes(self) -> list[Route]:
         generation = self._parts.generation()
         names = (self._pinned,) if self._pinned else generation.chains.get(self._role or "chat", ())
         return [generation.routes[name] for name in names if name in generation.routes]
+
+
+def _failed(ledger: Ledger, error: LLMError) -> LLMError:
+    error.attempts = ledger.attempts
+    ledger.failed(type(error).__name__)
+    return error
 
 
 def _deadline_error(call: _Call) -> DeadlineExceededError:

@@ -1,12 +1,13 @@
 """What is known of the providers between calls: breakers, limits, retry budgets. It outlives a reload."""
 
 import functools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from faultmaven.application.breaker import Breaker, BreakerPolicy, Result
+from faultmaven.application.breaker import Breaker, Result
 from faultmaven.application.generation import Generation, Route
-from faultmaven.application.health import WELL, Standing
+from faultmaven.application.health import Standing
 from faultmaven.application.limits import Limiter, Reservation, Target
 from faultmaven.application.needs import estimated_tokens
 from faultmaven.application.observing import tell
@@ -25,17 +26,12 @@ MOST_TARGETS = 1024
 
 @dataclass(slots=True)
 class Admission:
-    """Leave to ask one provider once. `waited` is in seconds."""
+    """Leave to ask one provider once."""
 
     target: Target
     breaker: Breaker
     probe: bool
     reservation: Reservation
-
-    @property
-    def waited(self) -> float:
-        """Seconds that it took to be let through."""
-        return self.reservation.waited
 
 
 class Traffic:
@@ -57,20 +53,21 @@ class Traffic:
         self._observer = observer
         self._breakers: dict[Target, Breaker] = {}
         self._budgets: dict[str, RetryBudget] = {}
+        self._lock = threading.Lock()
         self.limiter = Limiter(clock, counter)
 
-    def standing(self, route: Route, model: str) -> Standing:
-        """Return how `model` at `route` stands now."""
+    def standing(self, route: Route, model: str, tokens: int) -> Standing:
+        """Return how `model` at `route` stands now, for an exchange of about `tokens`; changes nothing."""
         target = (route.name, model)
         breaker = self._breakers.get(target)
-        limited_for = self.limiter.announced(target)
-        gate = self.limiter.gate(route)
+        limited_for, used_up_for = self.limiter.announced(target), self.limiter.used_up_for(route, tokens)
+        gate = self.limiter.gate(self._in_force(route))
         is_full = gate is not None and gate.is_full
-        if breaker is None and not limited_for and not is_full:
-            return WELL
+        if breaker is None or breaker.policy != self._generation().policies.breaker:
+            return Standing(limited_for=limited_for, used_up_for=used_up_for, is_full=is_full)
         now = self._clock.monotonic()
-        breaker = self._breaker(target)
-        return Standing(breaker.phase(now), breaker.open_for(now), breaker.is_probing, limited_for, is_full)
+        phase, open_for = breaker.phase(now), breaker.open_for(now)
+        return Standing(phase, open_for, breaker.is_probing, limited_for, used_up_for, is_full)
 
     async def admit(self, candidate: Candidate, request: ChatRequest, patience: float, *, last: bool) -> Admission:
         """Return leave to ask `candidate` once, after at most `patience` seconds; give it back with `settle`.
@@ -82,7 +79,7 @@ class Traffic:
             CircuitOpenError: its breaker lets nothing through.
             LimitReachedError: a limit lets nothing through.
         """
-        route, model = candidate.route, candidate.effective_model
+        route, model = self._in_force(candidate.route), candidate.effective_model
         ends = self._clock.monotonic() + patience
         tokens = estimated_tokens(request) if route.tokens_per_minute else 0
         breaker = self._breaker((route.name, model))
@@ -141,6 +138,10 @@ class Traffic:
             retry_after=seconds or None,
         )
 
+    def _in_force(self, route: Route) -> Route:
+        """Return the route as configured now: its limits count, also for calls that began before a reload."""
+        return self._generation().routes.get(route.name, route)
+
     def _budget(self, provider: str) -> RetryBudget:
         budget = self._budgets.get(provider)
         return budget if budget is not None else self._budgets.setdefault(provider, RetryBudget())
@@ -149,17 +150,22 @@ class Traffic:
         """Return the breaker of `target`; a reload with another policy begins a new one."""
         policy = self._generation().policies.breaker
         breaker = self._breakers.get(target)
-        if breaker is None or breaker.policy != policy:
-            self._make_room()
-            breaker = self._breakers[target] = self._new_breaker(target, policy)
+        if breaker is not None and breaker.policy == policy:
+            return breaker
+        with self._lock:
+            breaker = self._breakers.get(target)
+            if breaker is None or breaker.policy != policy:
+                breaker = Breaker(policy, functools.partial(self._changed, *target))
+                self._breakers = {**self._with_room(), target: breaker}
         return breaker
-
-    def _new_breaker(self, target: Target, policy: BreakerPolicy) -> Breaker:
-        return Breaker(policy, functools.partial(self._changed, *target))
 
     def _changed(self, provider: str, model: str, phase: BreakerPhase, seconds: float) -> None:
         tell(self._observer, BreakerChanged(provider, model, phase, seconds))
 
-    def _make_room(self) -> None:
-        while len(self._breakers) >= MOST_TARGETS:
-            self._breakers.pop(next(iter(self._breakers)))
+    def _with_room(self) -> dict[Target, Breaker]:
+        """Return the breakers with room for one more: closed ones make it, the oldest first."""
+        if len(self._breakers) < MOST_TARGETS:
+            return self._breakers
+        closed = [target for target, breaker in self._breakers.items() if breaker.is_closed]
+        leaving = set(closed[: len(closed) // 2 + 1] or list(self._breakers)[:1])
+        return {target: breaker for target, breaker in self._breakers.items() if target not in leaving}

@@ -30,6 +30,7 @@ from faultmaven.domain.events import (
     HedgeStarted,
     ProviderSkipped,
     ReloadRefused,
+    RetryRefused,
     RetryScheduled,
 )
 
@@ -192,6 +193,8 @@ def narrate(event: Event) -> tuple[str, str]:
             )
         case RetryScheduled():
             return f"{event.provider} is asked again in {event.delay:.3g} s ({event.reason})", "yellow"
+        case RetryRefused():
+            return f"{event.provider} is not asked again: {event.reason}", "yellow"
         case ProviderSkipped():
             return f"{event.provider} is left alone: {event.reason}", "yellow"
         case HedgeStarted():

@@ -45,6 +45,16 @@ class RetryScheduled:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryRefused:
+    """The same provider might be asked again, and is not: its budget is used up, or the wait is too long."""
+
+    call: int
+    provider: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSkipped:
     """A planned provider was left alone because of `reason`: its breaker is open, or a limit is reached."""
 
@@ -141,6 +151,7 @@ Event: TypeAlias = (
     AttemptStarted
     | AttemptEnded
     | RetryScheduled
+    | RetryRefused
     | ProviderSkipped
     | FellBack
     | HedgeStarted

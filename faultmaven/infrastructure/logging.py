@@ -28,6 +28,7 @@ from faultmaven.domain.events import (
     HedgeStarted,
     ProviderSkipped,
     ReloadRefused,
+    RetryRefused,
     RetryScheduled,
 )
 
@@ -69,6 +70,7 @@ def level_of(event: Event) -> int:
 _LEVELS = {
     AttemptStarted: logging.DEBUG,
     RetryScheduled: logging.INFO,
+    RetryRefused: logging.INFO,
     ProviderSkipped: logging.INFO,
     FellBack: logging.WARNING,
     HedgeStarted: logging.INFO,

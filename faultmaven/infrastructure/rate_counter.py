@@ -67,6 +67,10 @@ class MinuteStorage(Storage, SlidingWindowCounterSupport):
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Return the previous count, its seconds left, the current count and its seconds left."""
+        return self.windows(key)
+
+    def windows(self, key: str) -> tuple[int, float, int, float]:
+        """Return what `get_sliding_window` does, without a loop."""
         with self._lock:
             return self._window(key)
 
@@ -155,6 +159,16 @@ class SlidingMinuteCounter:
         except self._unreachable:
             return 0.0
         return 0.0
+
+    def peek(self, key: str, amount: int, per_minute: int) -> float:
+        """Return what `take` would now; 0.0 for a storage elsewhere, which only `take` can ask."""
+        if not isinstance(self._storage, MinuteStorage):
+            return 0.0
+        windows, amount = self._storage.windows(_Minute.name_of(key)), min(amount, per_minute)
+        previous, left, current, _ = windows
+        if previous * left / MINUTE + current + amount <= per_minute + ROUNDING:
+            return 0.0
+        return max(SHORTEST_WAIT, seconds_until_fit(*windows, amount=amount, per_minute=per_minute))
 
     async def give_back(self, key: str, amount: int, per_minute: int, age: float) -> None:
         """Count `amount` less, in the window in which it was taken; no window falls below zero.

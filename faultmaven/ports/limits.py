@@ -13,6 +13,10 @@ class RateCounter(Protocol):
         """Count `amount` and return 0.0; or count nothing and return the seconds after which it may fit."""
         ...
 
+    def peek(self, key: str, amount: int, per_minute: int) -> float:
+        """Return what `take` would now, as far as this process knows; counts nothing and waits for nobody."""
+        ...
+
     async def give_back(self, key: str, amount: int, per_minute: int, age: float) -> None:
         """Count `amount` less: it was taken `age` seconds ago and not used."""
         ...

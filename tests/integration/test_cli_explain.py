@@ -42,7 +42,7 @@ def test_it_names_candidates_and_reasons(run_cli: "RunCli") -> None:
         "deadline 120 s for the whole call",
         "1. openai (gpt-6.2-sol): share 110 s, each attempt 110 s at most, 3 retries",
         "2. groq (openai/gpt-oss-120b): share 10 s, each attempt 10 s at most, 3 retries",
-        "-  mistral: MISTRAL_API_KEY is not set",
+        "-  mistral: named in the chain, but MISTRAL_API_KEY is not set",
         "-  anthropic: not in LLM_FALLBACK_CHAIN",
     ]
     strict = run_cli("explain", env=ENV | {"STRICT_PROVIDER_MODE": "true"}).stdout
@@ -58,7 +58,7 @@ def test_nothing_configured_is_told_and_no_error(run_cli: "RunCli") -> None:
     told = run_cli("explain")
     assert told.exit_code == 0
     assert "nobody would be asked" in told.stdout
-    assert "-  openai: OPENAI_API_KEY is not set\n" in told.stdout
+    assert "not configured: openai, anthropic, gemini, " in told.stdout
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,9 @@ def test_a_pinned_provider_that_is_ill_is_probed_by_one_call_and_refused_to_the_
             with pytest.raises(ProviderUnavailableError):
                 await llm.generate("ping")
         lab.always("openai", "silent")
+        with pytest.raises(CircuitOpenError):
+            await llm.generate("ping")
+        await asyncio.sleep(1)  # then one call may try although the breaker is open
         calls = [asyncio.create_task(llm.generate("ping", deadline=10)) for _ in range(5)]
         errors = await asyncio.gather(*calls, return_exceptions=True)
         assert sum(isinstance(error, CircuitOpenError) for error in errors) == 4
@@ -198,6 +201,9 @@ def test_a_limit_per_minute_without_its_package_says_what_to_install(monkeypatch
 
     class Counts:
         taken = 0
+
+        def peek(self, key: str, amount: int, per_minute: int) -> float:
+            return 0.0
 
         async def take(self, key: str, amount: int, per_minute: int) -> float:
             self.taken += 1

@@ -285,9 +285,9 @@ async def test_a_bad_call_is_refused_before_anyone_is_asked() -> None:
 async def test_concurrent_calls_get_errors_of_their_own() -> None:
     shared = FakeProvider(ProviderUnavailableError("down", status=503), name="a")
     async with open_container(providers={"a": shared}) as container:
-        results = await asyncio.gather(*(container.llm().generate("ping") for _ in range(20)), return_exceptions=True)
+        results = await asyncio.gather(*(container.llm().generate("ping") for _ in range(9)), return_exceptions=True)
     errors = [result for result in results if isinstance(result, ProviderUnavailableError)]
-    assert len({id(error) for error in errors}) == 20
+    assert len({id(error) for error in errors}) == 9
     assert all((error.status, len(error.attempts)) == (503, 1) for error in errors)
 
 
@@ -442,9 +442,12 @@ async def test_a_router_as_a_candidate_keeps_its_share() -> None:
     async with open_container(providers=inner, clock=clock, observer=observer) as within:
         outer = {"inner": within.llm(), "second": FakeProvider("two", name="second")}
         async with open_container(providers=outer, clock=clock, observer=observer) as container:
-            with pytest.raises(DeadlineExceededError):
-                await container.llm().generate("ping", deadline=24.0)
+            response = await container.llm().generate("ping", deadline=24.0)
     assert clock.monotonic() == pytest.approx(14.0)
+    assert [(line.provider, line.outcome) for line in response.attempts] == [
+        ("inner", "ProviderTimeoutError"),
+        ("second", "answered"),
+    ]
 
 
 @pytest.mark.parametrize(

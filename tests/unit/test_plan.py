@@ -57,7 +57,9 @@ def test_a_fallback_that_lists_the_model_gets_it_too() -> None:
 def test_a_provider_that_is_not_configured_is_skipped_with_the_reason() -> None:
     planned = plan(ask(), generation(route("a"), order=("b", "a"), missing={"b": "B_API_KEY is not set"}))
     assert order_of(planned) == [("a", None)]
-    assert [(entry.name, entry.reason) for entry in planned.skipped] == [("b", "B_API_KEY is not set")]
+    assert [(entry.name, entry.reason) for entry in planned.skipped] == [
+        ("b", "named in the chain, but B_API_KEY is not set")
+    ]
 
 
 def test_nothing_configured_is_a_configuration_error_that_says_what_to_set() -> None:

@@ -100,8 +100,25 @@ def test_a_window_of_zero_turns_it_off() -> None:
 
 def test_a_last_resort_is_probed_although_it_is_not_due() -> None:
     breaker = breaker_after(BAD, BAD, BAD, BAD)
+    assert breaker.enter(0.9, last_resort=True) is None
     assert breaker.enter(1.0, last_resort=True) is True
     assert breaker.enter(1.0, last_resort=True) is None
+
+
+def test_early_probes_that_fail_come_at_ever_longer_intervals() -> None:
+    """A vendor that is down is asked a few times while its breaker is open, and not by everybody."""
+    breaker, asked, now = breaker_after(BAD, BAD, BAD, BAD), list[float](), 0.0
+    while now < 120.0:
+        if breaker.enter(now, last_resort=True):
+            asked.append(now)
+            breaker.report(BAD, now, probe=True)
+        now += 0.5
+    assert asked == [1.0, 3.0, 7.0, 15.0, 31.0, 61.0, 91.0]
+    breaker.enter(121.0, last_resort=True)
+    breaker.report(GOOD, 121.0, probe=True)
+    for _ in range(4):
+        breaker.report(BAD, 121.0, probe=False)
+    assert breaker.enter(122.0, last_resort=True)
 
 
 def test_every_change_is_told_with_its_seconds() -> None:

@@ -1,17 +1,22 @@
 """`explain`: what would be done, and for everybody else the reason."""
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from faultmaven.application.breaker import BreakerPolicy
 from faultmaven.application.generation import Generation
 from faultmaven.application.policies import Policies
 from faultmaven.application.router import LLMRouter
-from faultmaven.domain.errors import ConfigurationError, InvalidRequestError
+from faultmaven.domain.errors import AuthenticationError, ConfigurationError, InvalidRequestError, RateLimitError
 from faultmaven.domain.events import AttemptStarted
+from faultmaven.testing import run_in_virtual_time
 
-from .house import House, route
+from .house import WELL, House, Step, route
 from .test_router import DOWN, ask, virtually
 
 
@@ -42,11 +47,11 @@ async def test_each_skipped_one_has_its_reason() -> None:
     missing = {"nokey": "NOKEY_API_KEY is not set", "other": "OTHER_API_KEY is not set"}
     house.generation = replace(house.generation, chains=chains, missing=missing)
     assert reasons(house, "x" * 500, response_format={"type": "object"}) == {
-        "nokey": ("not configured", "NOKEY_API_KEY is not set"),
+        "nokey": ("not configured", "named in the chain, but NOKEY_API_KEY is not set"),
         "plain": ("capability", "does not take schema"),
         "small": ("context", "context too small: about 125 tokens, and it takes 100"),
         "outside": ("not in the chain", "not in LLM_FALLBACK_CHAIN"),
-        "other": ("not configured", "OTHER_API_KEY is not set"),
+        "other": ("unconfigured row", "OTHER_API_KEY is not set"),
     }
 
 
@@ -93,7 +98,7 @@ async def test_nobody_left_raises_nothing_here() -> None:
     assert "nobody would be asked" in str(planned)
     empty = House([])
     empty.generation = Generation({}, {"a": "A_API_KEY is not set"}, {"chat": ()})
-    assert reasons(empty) == {"a": ("not configured", "A_API_KEY is not set")}
+    assert reasons(empty) == {"a": ("unconfigured row", "A_API_KEY is not set")}
     with pytest.raises(InvalidRequestError):
         house.router.explain(" ")
     with pytest.raises(ConfigurationError):
@@ -135,3 +140,43 @@ async def test_it_changes_no_breaker_and_no_limit() -> None:
         house.router.explain("ping")
     assert (await ask(house)).content
     assert len(house.told(AttemptStarted)) == 1
+
+
+# --- what it says is what is done ------------------------------------------------------------------------------------
+
+outcomes = st.sampled_from(
+    [WELL, DOWN, Step(0.1, RateLimitError("busy", retry_after=30.0)), Step(0.1, AuthenticationError("no", status=401))]
+)
+limits = st.fixed_dictionaries(
+    {}, optional={"requests_per_minute": st.integers(1, 4), "tokens_per_minute": st.integers(500, 5000)}
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.lists(outcomes, min_size=1, max_size=8), limits), min_size=1, max_size=4),
+    st.lists(st.floats(0.0, 40.0), max_size=12),
+)
+def test_what_it_says_is_what_a_call_does(providers: list[Any], pauses: list[float]) -> None:
+    """After any calls before it: whom a plan leaves alone, a call leaves alone, and who is first is asked first."""
+
+    async def play() -> None:
+        policies = Policies(breaker=BreakerPolicy(min_calls=2))
+        routes = [route(f"p{number}", *steps, **fields) for number, (steps, fields) in enumerate(providers)]
+        house = House(routes, policies)
+        for number, pause in enumerate([*pauses, 0.0]):
+            planned = house.router.explain(f"question {number}")
+            asked_before = {entry.name: len(house.backend(entry.name).asked) for entry in routes}
+            result = await asyncio.gather(ask(house, f"question {number}"), return_exceptions=True)
+            attempts = result[0].attempts  # type: ignore[union-attr]
+            skipped = [entry for entry in planned.skipped if entry.is_passing]
+            lines = attempts[: len(skipped)]
+            assert [line.provider for line in lines] == [entry.name for entry in skipped]
+            assert {line.outcome for line in lines} <= {"CircuitOpenError", "LimitReachedError"}
+            first = planned.candidates[0]
+            assert attempts[len(skipped)].provider == first.route.name
+            if not first.last_resort:
+                assert len(house.backend(first.route.name).asked) > asked_before[first.route.name]
+            await asyncio.sleep(pause)
+
+    run_in_virtual_time(play())

@@ -72,10 +72,10 @@ def test_every_field_that_changes_the_answer_changes_the_key() -> None:
         assert differs is (name not in IGNORED), name
 
 
-def test_equal_requests_have_equal_keys_whatever_their_order_of_names() -> None:
-    first = replace(PING, extra={"a": {"x": 1, "y": [2.0, None]}, "b": {}})
-    second = replace(PING, extra={"b": {}, "a": {"y": [2.0, None], "x": 1}})
-    assert request_key(first) == request_key(second) is not None
+def test_equal_requests_have_equal_keys_and_the_order_of_a_schema_counts() -> None:
+    first, second = ({"type": "object", "properties": {name: {} for name in names}} for names in ("ab", "ba"))
+    assert request_key(replace(PING, response_format=dict(first))) == request_key(replace(PING, response_format=first))
+    assert request_key(replace(PING, response_format=first)) != request_key(replace(PING, response_format=second))
 
 
 def test_values_that_look_alike_have_different_keys() -> None:
@@ -173,7 +173,7 @@ async def test_identical_calls_share_one() -> None:
     house = House([route("a", Step(1.0))], SHARING)
     responses = await asyncio.gather(*(ask(house) for _ in range(100)), ask(house, "another"))
     assert len(house.backend("a").asked) == 2
-    assert len({id(response) for response in responses[:100]}) == 1
+    assert len({response.attempts for response in responses[:100]}) == 1
     assert len(house.told(CallShared)) == 99
     await ask(house)
     assert len(house.backend("a").asked) == 3  # nothing is kept
@@ -207,7 +207,7 @@ async def test_the_last_caller_to_leave_ends_the_call() -> None:
     await asyncio.gather(*calls, return_exceptions=True)
     await asyncio.sleep(0.01)
     assert house.backend("a").under_way == 0
-    assert [event.reason for event in house.told(CallFailed)] == ["cancelled"]
+    assert [event.reason for event in house.told(CallFailed)] == ["cancelled"] * 3  # each caller's own
 
 
 @virtually
@@ -227,6 +227,69 @@ async def test_calls_with_other_deadlines_are_not_the_same() -> None:
     error = await failing(house, deadline=1.0)
     assert isinstance(error, DeadlineExceededError)
     assert (await patient).content
+
+
+@virtually
+async def test_who_comes_late_to_a_call_that_fails_has_its_own_time() -> None:
+    house = House([route("a", HANGS, Step(2.0), timeout=100.0)], SHARING)
+    early = asyncio.create_task(failing(house, deadline=10.0))
+    await asyncio.sleep(9.9)
+    late = await ask(house, deadline=10.0)
+    assert isinstance(await early, DeadlineExceededError)
+    assert late.content
+    assert house.clock.monotonic() == pytest.approx(12.0)
+
+
+@virtually
+async def test_a_call_from_after_a_reload_shares_nothing_with_one_from_before() -> None:
+    house = House([route("a", Step(5.0))], SHARING)
+    before = asyncio.create_task(ask(house))
+    await asyncio.sleep(1.0)
+    house.generation = replace(house.generation)
+    await asyncio.gather(before, ask(house))
+    assert len(house.backend("a").asked) == 2
+
+
+@virtually
+async def test_a_cache_that_is_slow_or_broken_costs_nobody_more_than_the_deadline() -> None:
+    class Slow(KeepsAll):
+        async def get(self, key: str) -> LLMResponse | None:
+            await asyncio.sleep(500.0)
+            return None
+
+    class Broken(KeepsAll):
+        async def get(self, key: str) -> LLMResponse | None:
+            raise ConnectionError("no cache today")
+
+    house = House([route("a")], cache=Slow())
+    error = await failing(house, deadline=5.0)
+    assert isinstance(error, DeadlineExceededError)
+    assert house.clock.monotonic() == pytest.approx(5.0)
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["exception"]))
+    assert (await ask(House([route("a")], cache=Broken()))).content
+    assert [type(error) for error in reported] == [ConnectionError]
+
+
+@virtually
+async def test_chains_of_other_orders_keep_answers_of_their_own() -> None:
+    cache = KeepsAll()
+    first = House([route("a", Step(text="from a")), route("b", Step(text="from b"))], cache=cache)
+    second = House([route("b", Step(text="from b")), route("a", Step(text="from a"))], cache=cache)
+    assert [(await ask(house)).content for house in (first, second)] == ["from a", "from b"]
+    moved = House([route("a", Step(text="moved"), origin="https://elsewhere.invalid"), route("b")], cache=cache)
+    assert (await ask(moved)).content == "moved"
+
+
+@virtually
+async def test_what_one_caller_does_to_its_object_changes_nobody_elses() -> None:
+    wanted = {"type": "object"}
+    house = House([route("a", Step(1.0, text='{"cause": []}'))], SHARING, cache=KeepsAll())
+    first, second = await asyncio.gather(*(ask(house, response_format=wanted) for _ in range(2)))
+    first.parsed["cause"].append("mine")
+    third = await ask(house, response_format=wanted)
+    assert third.cached
+    assert [response.parsed for response in (second, third)] == [{"cause": []}, {"cause": []}]
 
 
 @virtually

@@ -44,6 +44,7 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
         features=frozenset(features),
         timeout_for=timeout_for,
         context_for=context_for,
+        origin=f"{config.dialect} {config.base_url}".strip(),
         max_concurrency=spec.max_concurrency,
         requests_per_minute=spec.requests_per_minute,
         tokens_per_minute=spec.tokens_per_minute,
