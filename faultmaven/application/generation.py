@@ -36,7 +36,7 @@ class Route:
     features: frozenset[str] = frozenset()
     timeout_for: Callable[[str], float] | None = field(default=None, repr=False)
     context_for: Callable[[str], int | None] | None = field(default=None, repr=False)
-    origin: str = ""
+    origin: str = field(default="", repr=False)  # an address may hold credentials
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None

@@ -1,6 +1,6 @@
 """A plan as a value: who will be asked and for how long, and who will not and why. `str()` tells it to people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from faultmaven.application.generation import Route
@@ -123,7 +123,7 @@ class Plan:
     deadline: float
     hedge_after: float | None = None
     spared: tuple[Candidate, ...] = ()
-    who: tuple[tuple[str, str, str], ...] = ()
+    who: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         """Return the plan as lines of text, as `faultmaven explain` prints them."""
