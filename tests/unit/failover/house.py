@@ -84,6 +84,17 @@ class Scripted:
         return whole_stream(lambda: self.answer(request))
 
 
+class TickingClock(VirtualClock):
+    """A clock that moves a little whenever it is looked at, as real ones do."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def monotonic(self) -> float:
+        self._looks += 1
+        return super().monotonic() + self._looks * 1e-6
+
+
 @dataclass
 class House:
     """A router and everything around it that a test looks at."""

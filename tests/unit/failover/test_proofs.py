@@ -27,7 +27,7 @@ from faultmaven.domain.events import AttemptStarted
 from faultmaven.domain.usage import Usage
 from faultmaven.testing.virtual_time import run_in_virtual_time
 
-from .house import HANGS, House, Step, route
+from .house import HANGS, House, Step, TickingClock, route
 
 CHAINS = 10_000
 ALLOWED_OVER_DEADLINE = 0.05
@@ -88,7 +88,7 @@ class Chain:
     def house(self) -> House:
         routes = [route(f"p{number}", *steps, **fields) for number, (steps, fields) in enumerate(self.providers)]
         window = BreakerPolicy(window=60.0 if self.breaker else 0.0, min_calls=2)
-        return House(routes, Policies(breaker=window), self.deadline, chance=lambda: self.chance)
+        return House(routes, Policies(breaker=window), self.deadline, chance=lambda: self.chance, clock=TickingClock())
 
 
 @st.composite

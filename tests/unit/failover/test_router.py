@@ -41,9 +41,9 @@ from faultmaven.domain.events import (
     RetryScheduled,
 )
 from faultmaven.domain.usage import Usage
-from faultmaven.testing import VirtualClock, run_in_virtual_time
+from faultmaven.testing import run_in_virtual_time
 
-from .house import HANGS, WELL, House, Step, route
+from .house import HANGS, WELL, House, Step, TickingClock, route
 
 DOWN = Step(0.1, ProviderUnavailableError("down", status=503))
 QUICK_BREAKER = Policies(breaker=BreakerPolicy(window=60.0, min_calls=4, rate=0.5, open_seconds=30.0))
@@ -398,17 +398,6 @@ async def test_a_hung_provider_opens_its_breaker_under_the_usual_deadline() -> N
     for _ in range(4):
         await ask(house)
     assert ledger(await ask(house))[0] == ("a", "CircuitOpenError")
-
-
-class TickingClock(VirtualClock):
-    """A clock that moves a little whenever it is looked at, as real ones do."""
-
-    def __init__(self) -> None:
-        self._looks = 0
-
-    def monotonic(self) -> float:
-        self._looks += 1
-        return super().monotonic() + self._looks * 1e-6
 
 
 @virtually
