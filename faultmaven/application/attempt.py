@@ -1,149 +1,34 @@
-"""One candidate: limits, breaker and retries around one provider."""
+"""One attempt: limits and breaker around one exchange with a provider, and what they learn from it."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from faultmaven.application.acceptance import Verdict, checked, judge
 from faultmaven.application.breaker import Result
-from faultmaven.application.error_policy import ErrorPolicy, reaction
+from faultmaven.application.error_policy import reaction
 from faultmaven.application.foreign import as_ours, is_cancelled
-from faultmaven.application.health import PATIENCE_SECONDS
-from faultmaven.application.ledger import Entry, Ledger
+from faultmaven.application.ledger import Entry
+from faultmaven.application.outcome import Conduct, Outcome
 from faultmaven.application.planned import Candidate
-from faultmaven.application.policies import Policies
-from faultmaven.application.retry import LONGEST_PATIENCE_SECONDS, RetryPolicy, next_delay
-from faultmaven.application.traffic import Traffic
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
-    CircuitOpenError,
-    LimitReachedError,
     LLMError,
     ProviderTimeoutError,
     RateLimitError,
 )
-from faultmaven.domain.events import RetryRefused, RetryScheduled
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.randomness import Randomness
 
 # A provider keeps its time itself and can say in which phase it ran out; this is for those that do not keep it. A share
 # of the attempt's time, so that it never eats up what is reserved for the next.
 GRACE_SECONDS = 0.25
 GRACE_SHARE = 0.02
 
-LEAST_SECONDS, LEAST_SHARE = 1.0, 0.25
-"""A wait that leaves an attempt less than this, or than this part of a short share, is not worth it."""
-
 FAIR_SHARE = 0.75
 """A timeout counts against the provider when it had so much of its usual time: waits before it take a little."""
 
-BUDGET_USED_UP = "the provider's retry budget is used up"
 
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A candidate whose turn it is.
-
-    Attributes:
-        made: How often it was asked in this call before.
-        not_before: When it may be asked again at the earliest, as its vendor or the backoff has it.
-        before: What came of its turn before, None on the first one.
-    """
-
-    candidate: Candidate
-    made: int = 0
-    not_before: float = 0.0
-    before: "Outcome | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a turn: an answer with its verdict, or the error that it amounts to, or both.
-
-    Attributes:
-        entry: The place of the last attempt in the ledger, None where nothing was asked.
-        next_turn: Set where the candidate was given up only because somebody else is left: what it may have when nobody
-            is any more.
-    """
-
-    candidate: Candidate
-    entry: Entry | None = None
-    verdict: Verdict | None = None
-    error: LLMError | None = None
-    next_turn: Turn | None = None
-
-    @property
-    def is_good(self) -> bool:
-        """Whether its answer is taken."""
-        return self.verdict is not None and self.verdict.action == "accept"
-
-    def ends_the_call(self, errors: ErrorPolicy) -> bool:
-        """Whether nobody else is asked after it: a good answer, one that is to be raised, an error that stops."""
-        if self.verdict is not None and self.verdict.action != "move_on":
-            return True
-        return self.error is not None and not reaction(errors, self.error).move_on
-
-
-@dataclass(frozen=True, slots=True)
-class Conduct:
-    """What all attempts of one call have in common."""
-
-    request: ChatRequest
-    policies: Policies
-    traffic: Traffic
-    ledger: Ledger
-    clock: Clock
-    chance: Randomness
-
-
-async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outcome:
-    """Ask a candidate, again where that may help, within `share` seconds for all attempts and waits.
-
-    Args:
-        last: Nobody else is left: waits may take as long as they fit, and a timed-out attempt may be repeated.
-    """
-    candidate, clock = turn.candidate, conduct.clock
-    ends, least = clock.monotonic() + share, min(LEAST_SECONDS, share * LEAST_SHARE)
-    delay: float | None = max(0.0, turn.not_before - clock.monotonic())
-    if turn.before is not None and turn.made and not _begins_again(turn, delay or 0.0, share - least, conduct):
-        return turn.before
-    outcome = turn.before or Outcome(candidate)
-    number = turn.made
-    while delay is not None:
-        number += 1
-        entry = conduct.ledger.open(candidate)
-        if delay:
-            await clock.sleep(delay)
-        patience = ends - clock.monotonic() - least
-        patience = max(0.0, patience if last else min(PATIENCE_SECONDS, patience))
-        try:
-            outcome = await _admitted(entry, ends, patience, conduct, last=last, first=number == 1)
-        except (CircuitOpenError, LimitReachedError) as refusal:
-            conduct.ledger.leave_alone(entry, refusal)
-            return _refused(turn, outcome, refusal, number, last=last)
-        delay = _delay(outcome, number, ends - clock.monotonic() - least, conduct, last=last)
-        if delay is not None:
-            conduct.ledger.tell(_retry_event(outcome, delay, conduct))
-    wanted = None if last else _wanted_delay(outcome, number, conduct, last=True)
-    if wanted is None:
-        return outcome
-    return replace(outcome, next_turn=Turn(candidate, number, clock.monotonic() + wanted, outcome))
-
-
-def _refused(turn: Turn, outcome: Outcome, refusal: LLMError, number: int, *, last: bool) -> Outcome:
-    """Return the outcome of a turn that ends because limits or breaker let nothing through; it comes again once."""
-    if outcome.error is None:  # else: what the provider itself said before is more telling
-        outcome = Outcome(turn.candidate, error=refusal)
-    if last or turn.before is not None:
-        return outcome
-    ill = replace(turn.candidate, obstacle=refusal.problem)
-    return replace(outcome, next_turn=Turn(ill, number - 1, before=outcome))
-
-
-async def _admitted(
-    entry: Entry, ends: float, patience: float, conduct: Conduct, *, last: bool, first: bool
-) -> Outcome:
+async def attempt(entry: Entry, ends: float, patience: float, conduct: Conduct, *, last: bool, first: bool) -> Outcome:
     """Ask once, as soon as limits and breaker let it through, and let them learn from it.
 
     Raises:
@@ -161,47 +46,6 @@ async def _admitted(
     finally:
         await traffic.settle(admission, *lesson)
     return outcome
-
-
-def _retry_event(outcome: Outcome, delay: float, conduct: Conduct) -> RetryScheduled:
-    candidate = outcome.candidate
-    name, model, reason = candidate.route.name, candidate.effective_model, type(outcome.error).__name__
-    return RetryScheduled(conduct.ledger.call, name, model, delay, reason)
-
-
-def _delay(outcome: Outcome, number: int, left: float, conduct: Conduct, *, last: bool) -> float | None:
-    """Return the seconds until the same provider is asked again, None to go on."""
-    if isinstance(outcome.error, ProviderTimeoutError) and not last:
-        return None
-    delay = _wanted_delay(outcome, number, conduct, last=last)
-    if delay is None:
-        return None
-    return delay if _begins_again(Turn(outcome.candidate, number), delay, left, conduct) else None
-
-
-def _wanted_delay(outcome: Outcome, number: int, conduct: Conduct, *, last: bool) -> float | None:
-    """Return the seconds after which the policy would ask the same provider again, None if it would not."""
-    error = outcome.error
-    if error is None or (outcome.verdict is not None and outcome.verdict.action == "raise"):
-        return None
-    if len(error.attempts) > 1:
-        return None  # a router inside of this one has retried already
-    usual = RetryPolicy(outcome.candidate.route.max_retries)
-    policy = replace(usual, max_delay=LONGEST_PATIENCE_SECONDS) if last else usual
-    return next_delay(policy, number, error, conduct.chance(), conduct.policies.errors)
-
-
-def _begins_again(turn: Turn, delay: float, left: float, conduct: Conduct) -> bool:
-    """Return whether a candidate that was asked before is asked once more: its delay fits, and its budget has one."""
-    name, model = turn.candidate.route.name, turn.candidate.effective_model
-    if delay > left:
-        reason = f"a wait of {delay:.3g} s does not fit"
-    elif not conduct.traffic.may_retry(name):
-        reason = BUDGET_USED_UP
-    else:
-        return True
-    conduct.ledger.tell(RetryRefused(conduct.ledger.call, name, model, reason))
-    return False
 
 
 _Lesson: TypeAlias = tuple[Result, int | None, float | None]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from faultmaven.application.attempt import Outcome
+from faultmaven.application.outcome import Outcome
 from faultmaven.ports.clock import Clock
 
 Ask: TypeAlias = Callable[[], Awaitable[Outcome]]

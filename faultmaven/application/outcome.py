@@ -1,0 +1,70 @@
+"""What came of asking a candidate, and what it may have when nobody else is left."""
+
+from dataclasses import dataclass
+
+from faultmaven.application.acceptance import Verdict
+from faultmaven.application.error_policy import ErrorPolicy, reaction
+from faultmaven.application.ledger import Entry, Ledger
+from faultmaven.application.planned import Candidate
+from faultmaven.application.policies import Policies
+from faultmaven.application.traffic import Traffic
+from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.errors import LLMError
+from faultmaven.ports.clock import Clock
+from faultmaven.ports.randomness import Randomness
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A candidate whose turn it is.
+
+    Attributes:
+        made: How often it was asked in this call before.
+        not_before: When it may be asked again at the earliest, as its vendor or the backoff has it.
+        before: What came of its turn before, None on the first one.
+    """
+
+    candidate: Candidate
+    made: int = 0
+    not_before: float = 0.0
+    before: "Outcome | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a turn: an answer with its verdict, or the error that it amounts to, or both.
+
+    Attributes:
+        entry: The place of the last attempt in the ledger, None where nothing was asked.
+        next_turn: Set where the candidate was given up only because somebody else is left: what it may have when nobody
+            is any more.
+    """
+
+    candidate: Candidate
+    entry: Entry | None = None
+    verdict: Verdict | None = None
+    error: LLMError | None = None
+    next_turn: Turn | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether its answer is taken."""
+        return self.verdict is not None and self.verdict.action == "accept"
+
+    def ends_the_call(self, errors: ErrorPolicy) -> bool:
+        """Whether nobody else is asked after it: a good answer, one that is to be raised, an error that stops."""
+        if self.verdict is not None and self.verdict.action != "move_on":
+            return True
+        return self.error is not None and not reaction(errors, self.error).move_on
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What all attempts of one call have in common."""
+
+    request: ChatRequest
+    policies: Policies
+    traffic: Traffic
+    ledger: Ledger
+    clock: Clock
+    chance: Randomness
