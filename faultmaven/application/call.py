@@ -46,8 +46,9 @@ class Call:
                 self._causes[error.provider] = error
 
     def ask_later(self, turn: Turn) -> None:
-        """Put a turn behind all others."""
-        self.turns.append(turn)
+        """Put a turn behind all first ones; those who come again stand in the order in which they may be asked."""
+        earlier = [known.before is None or known.not_before <= turn.not_before for known in self.turns]
+        self.turns.insert(len(earlier) if all(earlier) else earlier.index(False), turn)
         self.shares.add()
 
     def pass_on(self, outcomes: list[Outcome]) -> LLMResponse | None:

@@ -168,6 +168,15 @@ async def test_who_comes_again_keeps_to_the_vendors_delay_and_to_its_backoff() -
 
 
 @virtually
+async def test_who_may_be_asked_sooner_comes_again_sooner() -> None:
+    patient, hasty = (Step(0.1, ProviderUnavailableError("down", status=503, retry_after=s)) for s in (60.0, 10.0))
+    house = House([route("a", patient, max_retries=1), route("b", hasty, WELL, max_retries=1)])
+    response = await ask(house)
+    assert [line.provider for line in response.attempts] == ["a", "b", "b"]
+    assert house.clock.monotonic() == pytest.approx(10.7)
+
+
+@virtually
 async def test_a_turn_that_never_comes_takes_nothing_from_the_budget() -> None:
     house = House([route("a", HANGS, timeout=1.0, max_retries=3), route("b")], NO_BREAKER)
     for number in range(30):
