@@ -86,17 +86,14 @@ async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
     try:
         async with clock.timeout(timeout + min(GRACE_SECONDS, timeout * GRACE_SHARE)):
             response = checked(await candidate.route.backend.answer(_for(candidate, timeout, conduct.request)))
-        verdict = _judged(replace(response, provider=candidate.route.name), candidate, conduct)
+        verdict = _judged(_named(response, candidate), candidate, conduct)
     except asyncio.CancelledError as error:
         if is_cancelled():
             raise
         return _failed(entry, error, clock.monotonic() - started, timeout, conduct)
     except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
         return _failed(entry, error, clock.monotonic() - started, timeout, conduct)
-    response = verdict.response
-    line = _line(candidate, response.attempts, clock.monotonic() - started, verdict.error)
-    line = replace(line, model=line.model or response.model, usage=line.usage or response.usage)
-    conduct.ledger.end(entry, line)
+    conduct.ledger.end(entry, _answered(entry, verdict, clock.monotonic() - started))
     return Outcome(candidate, entry, verdict, None if verdict.action == "accept" else verdict.error)
 
 
@@ -104,14 +101,28 @@ def _failed(entry: Entry, error: BaseException, duration: float, timeout: float,
     candidate, ours = entry.candidate, as_ours(error, duration, timeout)
     ours.provider = candidate.route.name
     ours.model = ours.model or candidate.effective_model
-    conduct.ledger.end(entry, _line(candidate, ours.attempts, duration, ours))
+    name, model = candidate.route.name, candidate.effective_model
+    unreported = Attempt(name, model, status=ours.status, request_id=ours.request_id)
+    conduct.ledger.end(entry, _line(entry, (unreported, *ours.attempts), duration, ours))
     return Outcome(candidate, entry, error=ours)
 
 
 def _for(candidate: Candidate, timeout: float, request: ChatRequest) -> ChatRequest:
     """Return the request as this candidate gets it: what was decided for the whole call stays here."""
-    request = replace(request, model=candidate.model, timeout=timeout)
-    return replace(request, deadline=None, hedge_after=None, cache=None, deduplicate=None)
+    return replace(
+        request,
+        model=candidate.model,
+        timeout=timeout,
+        deadline=None,
+        hedge_after=None,
+        cache=None,
+        deduplicate=None,
+    )
+
+
+def _named(response: LLMResponse, candidate: Candidate) -> LLMResponse:
+    name = candidate.route.name
+    return response if response.provider == name else replace(response, provider=name)
 
 
 def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Verdict:
@@ -119,27 +130,32 @@ def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Ve
     return judge(response, conduct.request, policies.acceptance, weight=weight, threshold=policies.confidence_threshold)
 
 
-def _line(candidate: Candidate, reported: tuple[Attempt, ...], duration: float, error: LLMError | None) -> Attempt:
-    """Complete what the provider reported of itself; one that reports nothing still gets its line."""
-    own = reported[-1] if reported else _unreported(candidate, error)
+def _answered(entry: Entry, verdict: Verdict, duration: float) -> Attempt:
+    """Return the line of an attempt that brought an answer, whether it will do or not."""
+    response, name = verdict.response, entry.candidate.route.name
+    unreported = Attempt(name, entry.candidate.effective_model or response.model, usage=response.usage)
+    return _line(entry, (unreported, *response.attempts), duration, verdict.error)
+
+
+def _line(entry: Entry, reported: tuple[Attempt, ...], duration: float, error: LLMError | None) -> Attempt:
+    """Complete what the provider reported of itself.
+
+    Args:
+        reported: The line of a provider that reports nothing, then those that it reported; the last one counts.
+    """
+    unreported, own = reported[0], reported[-1]
     return replace(
         own,
-        provider=candidate.route.name,
+        provider=entry.candidate.route.name,
+        model=own.model or unreported.model,
+        usage=own.usage or unreported.usage,
         outcome=type(error).__name__ if error else "answered",
         duration=duration,
-        waited=0.0,
-        notes=candidate.notes + own.notes + _lines_before(reported),
+        waited=entry.waited,
+        notes=entry.candidate.notes + own.notes + _lines_before(reported[1:]),
         error=error.problem if error else "",
         kept=False,
     )
-
-
-def _unreported(candidate: Candidate, error: LLMError | None) -> Attempt:
-    """The line of a provider that reports nothing, or that failed before it asked for the answer itself."""
-    name, model = candidate.route.name, candidate.effective_model
-    if error is None:
-        return Attempt(name, model)
-    return Attempt(name, model, status=error.status, request_id=error.request_id)
 
 
 def _lines_before(reported: tuple[Attempt, ...]) -> tuple[str, ...]:

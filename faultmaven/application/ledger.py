@@ -34,6 +34,11 @@ class Entry:
     started: float | None = None
     line: Attempt | None = None
 
+    @property
+    def waited(self) -> float:
+        """Seconds from its turn until it was asked."""
+        return 0.0 if self.started is None else self.started - self.opened
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -80,8 +85,7 @@ class Ledger:
 
     def end(self, entry: Entry, line: Attempt) -> None:
         """Write the line of a provider that was asked."""
-        waited = (entry.started or entry.opened) - entry.opened
-        entry.line = replace(line, waited=waited) if waited else line
+        entry.line = line
         self.tell(AttemptEnded(self.call, entry.number, entry.line))
 
     def leave_alone(self, entry: Entry, error: LLMError) -> None:
@@ -97,8 +101,9 @@ class Ledger:
                 self._close_unasked(entry, outcome, "it was not asked: the call ended while it waited")
             elif entry.line is None and entry.started is not None:
                 candidate = entry.candidate
-                name, model, duration = candidate.route.name, candidate.effective_model, now - entry.started
-                self.end(entry, Attempt(name, model, outcome, duration=duration, notes=candidate.notes))
+                name, model = candidate.route.name, candidate.effective_model
+                line = Attempt(name, model, outcome, waited=entry.waited, duration=now - entry.started)
+                self.end(entry, replace(line, notes=candidate.notes))
 
     def answered(self, response: LLMResponse) -> None:
         """Tell the observer that the caller has `response`."""

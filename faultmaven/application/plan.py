@@ -164,10 +164,7 @@ def _timed(candidates: list[Candidate], deadline: float, usual_deadline: float) 
         return ()
     shares = planned_shares(deadline, [candidate.timeout for candidate in candidates])
     usual = Shares(len(candidates)).of(0, usual_deadline)
-    return tuple(
-        replace(candidate, share=share, fair_timeout=min(candidate.timeout, usual))
-        for candidate, share in zip(candidates, shares, strict=True)
-    )
+    return tuple(candidate.timed(share, usual) for candidate, share in zip(candidates, shares, strict=True))
 
 
 def _check_extra(request: ChatRequest, generation: Generation) -> None:

@@ -39,6 +39,11 @@ class Candidate:
     fair_timeout: float = 0.0
     obstacle: str = ""
 
+    def timed(self, share: float, usual: float) -> "Candidate":
+        """Return it with its share of the deadline; `usual` is what the configured deadline gives the first one."""
+        fair = min(self.timeout, usual)
+        return Candidate(self.route, self.model, self.timeout, self.notes, share, fair, self.obstacle)
+
     @property
     def identity(self) -> tuple[str, str, str]:
         """What tells whose answer it is: the provider, the model, and where it is asked."""

@@ -308,10 +308,11 @@ def test_keeping_without_its_package_says_what_to_install(monkeypatch: pytest.Mo
 
 
 async def test_a_cancelled_call_closes_its_connection_and_returns_its_permits() -> None:
-    left = asyncio.Event()
+    asked, left = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        asked.set()
         while await reader.read(65536):
             pass
         left.set()
@@ -324,9 +325,10 @@ async def test_a_cancelled_call_closes_its_connection_and_returns_its_permits() 
     async with server, open_container(env, observer=events.append) as container:
         llm = container.llm()
         for _ in range(3):  # a permit or tokens that were lost would make the second call wait
+            asked.clear()
             left.clear()
             call = asyncio.create_task(llm.generate("ping", max_tokens=1500))
-            await asyncio.sleep(0.05)
+            await asked.wait()
             call.cancel()
             async with asyncio.timeout(2):  # tests/integration/test_transport.py holds it to 100 ms
                 await asyncio.gather(call, return_exceptions=True)
