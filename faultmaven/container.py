@@ -193,7 +193,7 @@ async def close(registry: providers.Provider[ProviderRegistry]) -> None:
 
 async def watch(registry: ProviderRegistry, logger: Any) -> None:
     """Reload whenever a file that was read changes; ends when cancelled, or at once when no file was read."""
-    await watch_files(registry.files, registry.reload, functools.partial(logger.warning, "nothing_to_watch"))
+    await watch_files(registry.files, registry.reload, logger.warning)
 
 
 class Container(containers.DeclarativeContainer):

@@ -15,7 +15,7 @@ from faultmaven import ConfigurationError, Container, create_container, open_con
 from faultmaven.domain.events import ConfigurationReloaded, Event, ReloadRefused
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
-from faultmaven.infrastructure.llm.providers import OpenAIProvider
+from faultmaven.infrastructure.llm.providers import OpenAIProvider, ProviderRegistry
 from faultmaven.infrastructure.watching import _directories
 from faultmaven.testing import FakeProvider, FaultLab
 
@@ -538,6 +538,51 @@ async def test_without_the_package_the_opening_says_what_to_install(monkeypatch:
         pass
 
 
+async def test_without_events_it_looks_says_so_once_and_tries_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """inotify instances are used up, or a directory may be entered and not listed."""
+    tried: list[tuple[Any, ...]] = []
+
+    async def no_events(*paths: Any, **options: Any) -> AsyncIterator[None]:
+        tried.append(paths)
+        raise OSError(24, "Too many open files")
+        yield
+
+    monkeypatch.setattr("faultmaven.infrastructure.watching.LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr("watchfiles.awatch", no_events)
+    async with watched(OPENAI_API_KEY="old") as (container, events):
+        for key in ("first", "second"):
+            write("http://lab.invalid/v1", key)
+            assert await events.next() == ConfigurationReloaded(("openai",))
+            assert key_of(container) == key
+            await begin_to_watch()
+    assert len(tried) > 2
+    told = [record for record in caplog.records if "no_file_events" in record.message]
+    assert [(record.levelname, "reason=OSError" in record.message) for record in told] == [("WARNING", True)]
+
+
+async def test_a_reload_that_breaks_ends_no_watching(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop, reached = asyncio.get_running_loop(), asyncio.Event()
+
+    def fail(registry: ProviderRegistry, state: object) -> None:
+        loop.call_soon_threadsafe(reached.set)
+        raise ZeroDivisionError
+
+    async with watched(OPENAI_API_KEY="old") as (container, events):
+        with monkeypatch.context() as broken:
+            broken.setattr(ProviderRegistry, "_swap_in", fail)
+            write("http://lab.invalid/v1", "lost")
+            await reached.wait()
+        await begin_to_watch()
+        assert "reload_failed reason=ZeroDivisionError" in caplog.text
+        write("http://lab.invalid/v1", "new")
+        assert await events.next() == ConfigurationReloaded(("openai",))
+        assert key_of(container) == "new"
+
+
 async def test_watching_that_fails_is_reported_and_stops_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
     reported: list[dict[str, Any]] = []
     told = asyncio.Event()
@@ -547,7 +592,7 @@ async def test_watching_that_fails_is_reported_and_stops_no_call(monkeypatch: py
         told.set()
 
     asyncio.get_running_loop().set_exception_handler(report)
-    monkeypatch.setattr("watchfiles.awatch", lambda *paths, **options: 1 / 0)
+    monkeypatch.setattr("faultmaven.infrastructure.watching.file_state", lambda path: 1 / 0)
     async with watched(OPENAI_API_KEY="old"):
         await asyncio.wait_for(told.wait(), 30)
     assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
