@@ -30,7 +30,7 @@ from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
 from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
 from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
 from faultmaven.infrastructure.provenance import ConfigEntry
-from faultmaven.infrastructure.settings import Environment, Settings
+from faultmaven.infrastructure.settings import Environment, Settings, working_directory
 from faultmaven.infrastructure.watching import require_watchfiles, watch_files
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
@@ -58,10 +58,12 @@ class Parts(TypedDict, total=False):
 
 
 def build_sources(env: Mapping[str, str] | None, only_given: bool, settings: Settings | None) -> Callable[[], Sources]:
-    """Return what reads environment and settings, now and at every reload."""
+    """Return what reads environment and settings, now and at every reload; from here on, wherever the process goes."""
+    directory = working_directory()
 
     def read() -> Sources:
-        sources = Sources(Environment(), Settings()) if only_given else read_sources(env)
+        nothing = Environment(directory=directory)
+        sources = Sources(nothing, Settings()) if only_given else read_sources(env, directory)
         return Sources(sources.environment, settings) if settings else sources  # given settings have no faults
 
     return read
@@ -209,7 +211,7 @@ class Container(containers.DeclarativeContainer):
     given_settings: providers.Provider[Any] = providers.Object(None)
     http_client: providers.Provider[Any] = providers.Object(None)
 
-    sources = providers.Callable(build_sources, env, only_given, given_settings)
+    sources = providers.ThreadSafeSingleton(build_sources, env, only_given, given_settings)
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(SystemClock)
     opening_settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(read_opening_settings, sources)
     logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)

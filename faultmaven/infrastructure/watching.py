@@ -145,7 +145,8 @@ def _directories_of(path: Path) -> set[Path]:
         if not pending:
             break
         path = pending.pop()
-        with suppress(OSError):  # it goes away, or may not be looked at; what is above it is watched
+        # It goes away, may not be looked at, or is no path: what is above it is watched.
+        with suppress(OSError, ValueError):
             found.add(next(parent for parent in path.parents if parent.is_dir()))
             for link in (path, *path.parents):
                 if link.is_symlink():

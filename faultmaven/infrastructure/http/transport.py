@@ -229,7 +229,7 @@ def _ssl_context(certificates: str, state: FileState | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     try:
         _load_certificates(context, certificates)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError, ssl.SSLError) as error:
         raise ConfigurationError(
             f"no certificates could be read from {certificates!r}",
             advice="Set SSL_CERT_FILE to a PEM file, or SSL_CERT_DIR to a folder, that this process can read.",

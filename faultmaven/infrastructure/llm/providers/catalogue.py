@@ -13,7 +13,7 @@ from faultmaven.domain.events import ConfigurationReloaded, ReloadRefused
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.files import FileState
 from faultmaven.infrastructure.http.types import OwnTransport, Transport
-from faultmaven.infrastructure.llm.providers.assembly import Assembled, Assembly, Sources, states_of
+from faultmaven.infrastructure.llm.providers.assembly import Assembled, Assembly, Sources, states_before, states_of_keys
 from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, row_entries
 from faultmaven.infrastructure.provenance import ConfigEntry, settings_entries, without_credentials
 from faultmaven.infrastructure.settings import (
@@ -145,7 +145,7 @@ class ProviderRegistry:
         try:
             with self._changing:
                 old = self._state.transport
-                self._swap_in(self._build(self._run_time_rows))
+                self._swap_in(self._build_anew())
                 self._retire(old)
                 configured = tuple(self._state.generation.routes)
         except ConfigurationError as error:
@@ -159,8 +159,9 @@ class ProviderRegistry:
             await transport.aclose()
 
     def files(self) -> dict[Path, FileState | None]:
-        """Return the files whose change calls for a reload, as they were when they were read, None for an absent one:
-        those in force, and those of a later configuration that was refused.
+        """Return the files of the last reading, be it in force or refused, each as it was just before it was read.
+
+        A change of one of them calls for a reload. None stands for a file that is not there.
         """
         return dict(self._last_read)
 
@@ -195,9 +196,25 @@ class ProviderRegistry:
     def _build(self, run_time_rows: Mapping[str, Any], transport: Transport | None = None) -> Assembled:
         """Return the configuration that the sources make now; without a `transport`, with one of its own."""
         sources = self._load()
+        # Each file's state is taken before the file is read: a change in between is one to come, and not one missed.
+        states = states_before(sources)
+        self._last_read = {**self._last_read, **states}
         specs = self._assembly.specs(sources, run_time_rows)
-        self._last_read = states_of(sources, specs.sound.values())
+        self._last_read = {**states_of_keys(sources.environment, specs.sound.values()), **states}
         return self._assembly.assemble(sources, specs, transport)
+
+    def _build_anew(self) -> Assembled:
+        """Return the configuration of a reload.
+
+        Raises:
+            ConfigurationError: whatever went wrong, so that no reload fails unsaid.
+        """
+        try:
+            return self._build(self._run_time_rows)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise ConfigurationError(f"the configuration cannot be read ({type(error).__name__})") from error
 
     def _swap_in(self, state: Assembled) -> None:
         known = self._state.warnings
