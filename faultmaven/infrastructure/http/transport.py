@@ -48,9 +48,9 @@ def build_transport(clock: Clock, client: httpx.AsyncClient | None, settings: Se
         ConfigurationError: a certificate path or a proxy that is none.
     """
     network = network_settings(settings)
-    if network.certificates and client is None:
-        ssl_context(network.certificates)  # a file without certificates is told now, and not by the first call
-    return HTTPTransport(clock, client=client, network=network)
+    # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
+    certificates = ssl_context(network.certificates) if network.certificates and client is None else None
+    return HTTPTransport(clock, client=client, network=network, certificates=certificates)
 
 
 class HTTPTransport:
@@ -62,15 +62,18 @@ class HTTPTransport:
         *,
         client: httpx.AsyncClient | None = None,
         network: NetworkSettings | None = None,
+        certificates: ssl.SSLContext | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         """Args:
         client: A client of the host's, used for everything and closed by the host.
+        certificates: What is trusted, in every event loop; None reads what `network` names at the first use.
         max_reply_bytes: A reply whose decoded body is larger is refused, so that no server fills the memory.
         """
         self._clock = clock
         self._client = client
         self._network = network or NetworkSettings()
+        self._certificates = certificates
         self._max_reply_bytes = max_reply_bytes
         self._clients = PerLoop(lambda: _LoopClient(self._make_client()), _LoopClient.aclose)
         self._retired = False
@@ -170,7 +173,9 @@ class HTTPTransport:
         return b"".join(blocks)
 
     def _make_client(self) -> httpx.AsyncClient:
-        context = ssl_context(self._network.certificates)
+        if self._certificates is None:
+            self._certificates = ssl_context(self._network.certificates)
+        context = self._certificates
         # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
         mounts = {
