@@ -223,6 +223,7 @@ class Container(containers.DeclarativeContainer):
     policies: providers.Provider[Policies] = providers.ThreadSafeSingleton(build_policies, error_policy, acceptance)
     rate_counter: providers.Provider[Any] = providers.ThreadSafeSingleton(build_rate_counter, clock)
     counts_elsewhere = providers.Callable(_is_passed_in, rate_counter.provider)
+    lent_transport = providers.Callable(_is_passed_in, transport.provider)
     registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
         build_registry,
         sources,
@@ -234,6 +235,7 @@ class Container(containers.DeclarativeContainer):
         only_given=only_given,
         policies=policies,
         counts_elsewhere=counts_elsewhere,
+        lent_transport=lent_transport,
     )
     transport.add_args(registry)  # of the configuration in force, which the registry holds
     settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)

@@ -60,6 +60,7 @@ class ProviderRegistry:
         policies: Policies = DEFAULT_POLICIES,
         classes: Callable[[], Mapping[str, type[Any]]] = dict,
         counts_elsewhere: bool = False,
+        lent_transport: bool = False,
         warn: Callable[[str], object] = lambda warning: None,
     ) -> None:
         """Args:
@@ -73,6 +74,7 @@ class ProviderRegistry:
         policies: The host's own error table and acceptance; the rest of it comes from the settings.
         classes: The classes that a TOML row may name without a module.
         counts_elsewhere: The host brings what counts per minute, so the extra `ratelimit` is not needed.
+        lent_transport: What `transport_for` gives is the host's, who closes it.
         warn: Takes each thing that looks like a mistake, once.
 
         Raises:
@@ -83,6 +85,7 @@ class ProviderRegistry:
         )
         self._load = load
         self._observer = observer
+        self._lent_transport = lent_transport
         self._warn = warn
         self._run_time_rows: dict[str, Any] = {}
         self._changing = threading.Lock()  # readers take the state as one value and need none
@@ -154,7 +157,9 @@ class ProviderRegistry:
         tell(self._observer, ConfigurationReloaded(configured))
 
     async def aclose(self) -> None:
-        """Close the running loop's connections; those of other loops close with their loops."""
+        """Close the running loop's connections; those of other loops close with their loops, a lent one by its host."""
+        if self._lent_transport:
+            return
         for transport in (*self._retired, self._state.transport):
             await transport.aclose()
 
@@ -223,7 +228,7 @@ class ProviderRegistry:
 
     def _retire(self, old: Transport) -> None:
         """Let `old` go, unless it still serves; keep it in sight as long as a loop holds connections of it."""
-        if isinstance(old, OwnTransport) and old is not self._state.transport:
+        if isinstance(old, OwnTransport) and old is not self._state.transport and not self._lent_transport:
             old.retire()
             self._retired = [transport for transport in (*self._retired, old) if transport.is_open]
 

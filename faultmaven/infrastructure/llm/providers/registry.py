@@ -346,6 +346,7 @@ def build_registry(
     only_given: bool = False,
     policies: Policies = DEFAULT_POLICIES,
     counts_elsewhere: bool = False,
+    lent_transport: bool = False,
 ) -> ProviderRegistry:
     """Return a registry over `PROVIDER_SCHEMA`; the container and `get_registry` both build theirs here.
 
@@ -361,6 +362,7 @@ def build_registry(
         only_given=only_given,
         policies=policies,
         counts_elsewhere=counts_elsewhere,
+        lent_transport=lent_transport,
         classes=_exported_classes,
         warn=lambda warning: logger.warning("configuration_warning", warning=warning),
     )
