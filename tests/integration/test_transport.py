@@ -5,6 +5,7 @@ import gzip
 import inspect
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -97,6 +98,12 @@ async def test_a_reply_comes_back_with_its_status_headers_and_body() -> None:
         reply = await send(url)
     assert (reply.status, reply.headers["x-request-id"], reply.body) == (418, "r1", b"hello")
     assert reply.time_to_headers > 0
+
+
+async def test_a_reply_says_when_it_came() -> None:
+    async with server(OK) as url:
+        assert (await send(url, wall_clock=lambda: 1795471200.0)).received_at == 1795471200.0
+        assert abs((await send(url)).received_at - time.time()) < 60
 
 
 async def test_a_compressed_reply_is_unpacked() -> None:
