@@ -222,7 +222,7 @@ def _split_list(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-_NO_SECONDS_BY_ROLE = "must be a number of seconds above 0, or a list such as chat=5,classifier=1.5 with role names"
+_NO_SECONDS_BY_ROLE = "must be a number of seconds above 0, or a list such as chat=5,classifier=1.5 with each role once"
 
 
 def _seconds_by_role(value: Any) -> Any:
@@ -234,8 +234,8 @@ def _seconds_by_role(value: Any) -> Any:
     seconds: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in value.split(","))):
         role, _, told = (word.strip() for word in part.partition("="))
-        number = float(told) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", told) else 0.0
-        if role not in ROLES or not number:
+        number = float(told) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", told) else 0.0
+        if role not in ROLES or role in seconds or not number:
             raise pydantic_core.PydanticCustomError("seconds_by_role", _NO_SECONDS_BY_ROLE)
         seconds[role] = number
     return seconds
