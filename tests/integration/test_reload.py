@@ -373,6 +373,21 @@ async def test_a_working_directory_that_was_removed_is_an_empty_one(tmp_path: Pa
     assert create_container().registry().get_available_providers() == []
 
 
+async def test_a_change_of_what_counts_at_the_opening_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    env = {"GROQ_API_KEY": "k", "LLM_CACHE_SECONDS": "60"}
+    container = create_container(env)
+    cache = container.cache()
+    for _ in range(2):
+        env["LLM_CACHE_SECONDS"] = "0"
+        container.registry().reload()
+    (told,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "configuration_warning warning=LLM_CACHE_SECONDS counts when a container opens" in told.message
+    assert container.cache() is cache
+    env["LLM_CACHE_SECONDS"] = "60"
+    container.registry().reload()
+    assert container.registry().warnings == ()
+
+
 async def test_given_providers_survive_a_reload() -> None:
     fake = FakeProvider("It ran out of memory.")
     async with open_container(providers={"fake": fake}) as container:

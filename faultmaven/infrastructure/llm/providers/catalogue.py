@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,12 +17,12 @@ from faultmaven.infrastructure.http.types import OwnTransport, Transport
 from faultmaven.infrastructure.llm.providers.assembly import Assembled, Assembly, Sources, states_before, states_of_keys
 from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, row_entries
 from faultmaven.infrastructure.provenance import ConfigEntry, settings_entries, without_credentials
-from faultmaven.infrastructure.settings import (
-    Settings,
-)
+from faultmaven.infrastructure.settings import VARIABLES, Settings
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMProvider
 from faultmaven.ports.observer import Observer
+
+OF_THE_OPENING = ("LLM_CACHE_SECONDS", "LLM_CACHE_ENTRIES")
 
 
 class ProviderStatus(TypedDict):
@@ -92,6 +93,7 @@ class ProviderRegistry:
         self._last_read: dict[Path, FileState | None] = {}
         self._retired: list[OwnTransport] = []
         self._state = self._build(self._run_time_rows)
+        self._opening = self._state.sources.settings
         self._tell(self._state.warnings)
 
     def get_all_provider_names(self) -> list[str]:
@@ -223,8 +225,16 @@ class ProviderRegistry:
 
     def _swap_in(self, state: Assembled) -> None:
         known = self._state.warnings
-        self._state = state
+        self._state = state = replace(state, warnings=(*state.warnings, *self._too_late(state.sources.settings)))
         self._tell(warning for warning in state.warnings if warning not in known)
+
+    def _too_late(self, settings: Settings) -> list[str]:
+        """Return a sentence for each setting that counts at the opening only, and is now another one."""
+        return [
+            f"{variable} counts when a container opens; it was changed since, and the old value is in use"
+            for variable in OF_THE_OPENING
+            if getattr(settings, VARIABLES[variable]) != getattr(self._opening, VARIABLES[variable])
+        ]
 
     def _retire(self, old: Transport) -> None:
         """Let `old` go, unless it still serves; keep it in sight as long as a loop holds connections of it."""
