@@ -30,7 +30,7 @@ from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
 from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
 from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
 from faultmaven.infrastructure.provenance import ConfigEntry
-from faultmaven.infrastructure.settings import Environment, Settings
+from faultmaven.infrastructure.settings import Environment, Settings, working_directory
 from faultmaven.infrastructure.watching import require_watchfiles, watch_files
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
@@ -58,10 +58,12 @@ class Parts(TypedDict, total=False):
 
 
 def build_sources(env: Mapping[str, str] | None, only_given: bool, settings: Settings | None) -> Callable[[], Sources]:
-    """Return what reads environment and settings, now and at every reload."""
+    """Return what reads environment and settings, now and at every reload; from here on, wherever the process goes."""
+    directory = working_directory()
 
     def read() -> Sources:
-        sources = Sources(Environment(), Settings()) if only_given else read_sources(env)
+        nothing = Environment(directory=directory)
+        sources = Sources(nothing, Settings()) if only_given else read_sources(env, directory)
         return Sources(sources.environment, settings) if settings else sources  # given settings have no faults
 
     return read
@@ -193,7 +195,7 @@ async def close(registry: providers.Provider[ProviderRegistry]) -> None:
 
 async def watch(registry: ProviderRegistry, logger: Any) -> None:
     """Reload whenever a file that was read changes; ends when cancelled, or at once when no file was read."""
-    await watch_files(registry.files, registry.reload, functools.partial(logger.warning, "nothing_to_watch"))
+    await watch_files(registry.files, registry.reload, logger.warning)
 
 
 class Container(containers.DeclarativeContainer):
@@ -209,7 +211,7 @@ class Container(containers.DeclarativeContainer):
     given_settings: providers.Provider[Any] = providers.Object(None)
     http_client: providers.Provider[Any] = providers.Object(None)
 
-    sources = providers.Callable(build_sources, env, only_given, given_settings)
+    sources = providers.ThreadSafeSingleton(build_sources, env, only_given, given_settings)
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(SystemClock)
     opening_settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(read_opening_settings, sources)
     logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
@@ -221,6 +223,7 @@ class Container(containers.DeclarativeContainer):
     policies: providers.Provider[Policies] = providers.ThreadSafeSingleton(build_policies, error_policy, acceptance)
     rate_counter: providers.Provider[Any] = providers.ThreadSafeSingleton(build_rate_counter, clock)
     counts_elsewhere = providers.Callable(_is_passed_in, rate_counter.provider)
+    lent_transport = providers.Callable(_is_passed_in, transport.provider)
     registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
         build_registry,
         sources,
@@ -232,6 +235,7 @@ class Container(containers.DeclarativeContainer):
         only_given=only_given,
         policies=policies,
         counts_elsewhere=counts_elsewhere,
+        lent_transport=lent_transport,
     )
     transport.add_args(registry)  # of the configuration in force, which the registry holds
     settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)

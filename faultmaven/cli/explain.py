@@ -27,12 +27,14 @@ def command(prompt: str, as_json: bool, **asked: Any) -> None:
     Only the length of PROMPT counts. Breakers and limits live in the process that makes the calls: what they say there
     is in its own container.explain(...).
     """
-    plan = with_container(functools.partial(_explain, prompt, asked))
+    plan, warnings = with_container(functools.partial(_explain, prompt, asked))
     if as_json:
         print_json(plan.as_object())
     else:
+        for warning in warnings:
+            console(stderr=True).print(styled(f"warning: {warning}", "yellow"), soft_wrap=True)
         console().print(styled(str(plan)), soft_wrap=True)
 
 
-async def _explain(prompt: str, asked: dict[str, Any], container: "Container") -> "Plan":
-    return container.explain(prompt, **asked)
+async def _explain(prompt: str, asked: dict[str, Any], container: "Container") -> "tuple[Plan, tuple[str, ...]]":
+    return container.explain(prompt, **asked), container.registry().warnings

@@ -39,7 +39,7 @@ def build_response_cache(entries: int, seconds: float, clock: Clock) -> Response
     try:
         from faultmaven.infrastructure.memory_cache import MemoryCache
     except ImportError as error:
-        raise _missing("keeping answers needs", "cache") from error
+        raise _missing("LLM_CACHE_SECONDS needs", "cache") from error
     return MemoryCache(entries, seconds, clock)
 
 

@@ -1,5 +1,6 @@
 """The only reader of the environment: layers of variables, and typed settings made from them."""
 
+import contextlib
 import io
 import os
 import re
@@ -18,6 +19,7 @@ from faultmaven.application.generation import ROLES
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean, nearest
+from faultmaven.infrastructure.files import FileState, file_state
 
 ARGUMENT = "argument"
 PROCESS = "process environment"
@@ -54,12 +56,18 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Layers of variables, the strongest first. A blank value is unset and lets the lower layer show."""
+    """Layers of variables, the strongest first. A blank value is unset and lets the lower layer show.
+
+    Attributes:
+        files: Where it looked, whether or not there was one, each as it was before it was read.
+        directory: Where the relative paths among the values begin.
+    """
 
     layers: tuple[Layer, ...] = ()
     name: str = ""
     notes: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()  # where it looked, whether or not there was one
+    files: Mapping[Path, FileState | None] = field(default_factory=dict)
+    directory: Path = Path()
 
     def find(self, variable: str) -> Found | None:
         """Return the effective value of `variable` with its provenance, None when no layer sets it."""
@@ -93,7 +101,7 @@ class Environment:
                 f"{variable} ({direct.source}) and {variable}_FILE ({in_file.source}) are both set",
                 advice="Keep one of them.",
             )
-        found = _read_secret(variable, in_file) if in_file else direct
+        found = _read_secret(variable, in_file, self.directory) if in_file else direct
         if found and not _fits_a_header(found.value):
             raise ConfigurationError(
                 f"{variable} ({found.source}) is no key that an HTTP header can carry",
@@ -117,10 +125,10 @@ def _fits_a_header(key: str) -> bool:
     return plain and not (key[0] == key[-1] and key[0] in "\"'")
 
 
-def _read_secret(variable: str, named: Found) -> Found:
+def _read_secret(variable: str, named: Found, directory: Path) -> Found:
     try:
-        text = Path(named.value).read_text("utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        text = (directory / named.value).read_text("utf-8-sig").strip()
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
         raise ConfigurationError(
             f"{variable}_FILE ({named.source}) names a file that cannot be read: {type(error).__name__}",
             advice="Check the path and its permissions.",
@@ -130,36 +138,55 @@ def _read_secret(variable: str, named: Found) -> Found:
     return Found(text, f"file named by {variable}_FILE ({named.source})", named.overrode)
 
 
+def working_directory() -> Path:
+    """Return where the process is now; where that was removed, a path under which nothing is found."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
+
+
 def read_environment(env: Mapping[str, str] | None = None, directory: Path | None = None) -> Environment:
     """Return the layers of variables.
 
     Args:
         env: These and nothing else: neither the process's environment nor any `.env` is read then.
-        directory: Where `.env` and `.env.<FAULTMAVEN_ENV>` lie; None is the working directory.
+        directory: Where `.env` and `.env.<FAULTMAVEN_ENV>` lie and relative paths begin; None is the working directory.
 
     Raises:
         ConfigurationError: `FAULTMAVEN_ENV` is no plain name, or a file cannot be read.
     """
+    directory = directory or working_directory()
     if env is not None:
-        return _given_environment(HiddenMapping(env))
+        return _given_environment(HiddenMapping(env), directory)
     process = HiddenMapping(dict(os.environ))
     name = process.get("FAULTMAVEN_ENV", "").strip()
-    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}", name):
         raise ConfigurationError("FAULTMAVEN_ENV is not a plain name", advice="Use a name such as staging.")
-    directory = (directory or Path()).absolute()
-    files = tuple(directory / file for file in ([f".env.{name}", ".env"] if name else [".env"]))
     layers, notes = [Layer(PROCESS, process)], _missing_file(directory, name)
-    for file in files:
-        if file.is_file():
+    files: dict[Path, FileState | None] = {}
+    for file in [directory / f".env.{name}", directory / ".env"] if name else [directory / ".env"]:
+        files[file] = file_state(file)  # before it is read: a change while it is read is one to come
+        if _is_file(file):
             layers.append(Layer(file.name, _read_dotenv(file, notes)))
-    return Environment(tuple(layers), name, tuple(notes), files)
+    return Environment(tuple(layers), name, tuple(notes), files, directory)
 
 
-def _given_environment(env: Mapping[str, str]) -> Environment:
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path.name} cannot be looked for: {type(error).__name__}",
+            advice="Check the permissions of the working directory.",
+        ) from None
+
+
+def _given_environment(env: Mapping[str, str], directory: Path) -> Environment:
     for name in env:
         if not isinstance(env[name], str):
             raise ConfigurationError(f"{name} ({ARGUMENT}) is a {type(env[name]).__name__}, not a string")
-    return Environment((Layer(ARGUMENT, dict(env)),), env.get("FAULTMAVEN_ENV", "").strip())
+    return Environment((Layer(ARGUMENT, dict(env)),), env.get("FAULTMAVEN_ENV", "").strip(), directory=directory)
 
 
 def _read_dotenv(path: Path, notes: list[str]) -> dict[str, str]:
@@ -182,9 +209,11 @@ def _unread_lines(text: str) -> list[int]:
 
 
 def _missing_file(directory: Path, name: str) -> list[str]:
-    if not name or (directory / f".env.{name}").is_file():
+    if not name or _is_file(directory / f".env.{name}"):
         return []
-    others = sorted(path.name.removeprefix(".env.") for path in directory.glob(".env.*"))
+    others: list[str] = []
+    with contextlib.suppress(OSError):  # a directory that may be entered and not listed
+        others = sorted(path.name.removeprefix(".env.") for path in directory.glob(".env.*"))
     others = [other for other in others if other not in ("example", "local", "sample")]
     return [f"FAULTMAVEN_ENV={name}, but there is no .env.{name}{did_you_mean(name, others)}"] if others else []
 
@@ -193,7 +222,7 @@ def _split_list(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-_NO_SECONDS_BY_ROLE = "must be a number of seconds above 0, or a list such as chat=5,classifier=1.5 with role names"
+_NO_SECONDS_BY_ROLE = "must be a number of seconds above 0, or a list such as chat=5,classifier=1.5 with each role once"
 
 
 def _seconds_by_role(value: Any) -> Any:
@@ -205,8 +234,8 @@ def _seconds_by_role(value: Any) -> Any:
     seconds: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in value.split(","))):
         role, _, told = (word.strip() for word in part.partition("="))
-        number = float(told) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", told) else 0.0
-        if role not in ROLES or not number:
+        number = float(told) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", told) else 0.0
+        if role not in ROLES or role in seconds or not number:
             raise pydantic_core.PydanticCustomError("seconds_by_role", _NO_SECONDS_BY_ROLE)
         seconds[role] = number
     return seconds

@@ -1,6 +1,7 @@
 """An event loop in virtual time: a test of an hour's waiting takes no time."""
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -84,6 +85,15 @@ class _VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the virtual seconds since the start."""
         return self._virtual.now
+
+    @property
+    def _clock_resolution(self) -> float:
+        """How late a timer counts as due: asyncio adds it to the time, and the sum must be above the time."""
+        return max(1e-9, math.ulp(self._virtual.now))
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, seconds: float) -> None:
+        """Take no notice of the system clock's own, with which time would stop after half a year."""
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None

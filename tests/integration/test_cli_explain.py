@@ -49,6 +49,17 @@ def test_it_names_candidates_and_reasons(run_cli: "RunCli") -> None:
     assert "-  groq: strict mode: only the primary is asked (STRICT_PROVIDER_MODE)\n" in strict
 
 
+def test_what_looks_like_a_mistake_goes_to_standard_error(run_cli: "RunCli") -> None:
+    env = ENV | {"LLM_BREAKER_WINDWO": "0"}
+    told = run_cli("explain", env=env)
+    assert told.stdout == run_cli("explain", env=ENV).stdout
+    assert told.stderr == (
+        "warning: LLM_BREAKER_WINDWO (process environment) is unknown; did you mean 'LLM_BREAKER_WINDOW'?\n"
+    )
+    as_json = run_cli("explain", "--json", env=env)
+    assert (as_json.stderr, json.loads(as_json.stdout)) == ("", create_container(ENV).explain("ping").as_object())
+
+
 def test_it_sends_nothing(lab: "GuardedLab", run_cli: "RunCli") -> None:
     assert run_cli("explain", "Why?", env=lab.here("openai", "ollama")).exit_code == 0
     assert lab.requests == []

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -285,50 +285,71 @@ def test_the_hosts_logging_is_left_alone_unless_asked() -> None:
 # --- closing ---------------------------------------------------------------------------------------------------------
 
 
-class CountedTransport(HTTPTransport):
-    """Keeps every client that it makes."""
+def recorded_clients(set_attribute: Callable[[Any, str, Any], object]) -> list[httpx.AsyncClient]:
+    """Return the list in which every client will be that a transport of ours makes."""
+    made: list[httpx.AsyncClient] = []
+    make = HTTPTransport._make_client
 
-    def __init__(self) -> None:
-        super().__init__(SystemClock())
-        self.made: list[httpx.AsyncClient] = []
+    def record(self: HTTPTransport) -> httpx.AsyncClient:
+        made.append(make(self))
+        return made[-1]
 
-    def _make_client(self) -> httpx.AsyncClient:
-        self.made.append(super()._make_client())
-        return self.made[-1]
+    set_attribute(HTTPTransport, "_make_client", record)
+    return made
 
 
-async def test_one_client_serves_all_providers_and_is_closed_with_the_container() -> None:
-    lab, transport = FaultLab(), CountedTransport()
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> list[httpx.AsyncClient]:
+    """Every client that was made."""
+    return recorded_clients(monkeypatch.setattr)
+
+
+async def test_one_client_serves_all_providers_and_is_closed_with_the_container(
+    clients: list[httpx.AsyncClient],
+) -> None:
+    lab = FaultLab()
     async with lab.serve() as address:
         env = lab.env("openai", "anthropic", "ollama", address=address)
-        async with open_container(env, transport=transport) as container:
+        async with open_container(env) as container:
             for name in ("openai", "anthropic", "ollama"):
                 await asyncio.gather(*(container.llm(provider=name).generate("ping") for _ in range(3)))
-            closed_inside = [client.is_closed for client in transport.made]
+            closed_inside = [client.is_closed for client in clients]
     assert closed_inside == [False]
-    assert transport.made[0].is_closed
+    assert clients[0].is_closed
     assert len(lab.asked("anthropic")) == 3
 
 
-async def test_the_container_closes_when_its_body_raises() -> None:
-    lab, transport = FaultLab(), CountedTransport()
+async def test_the_container_closes_when_its_body_raises(clients: list[httpx.AsyncClient]) -> None:
+    lab = FaultLab()
 
     async def fail_inside(address: str) -> None:
-        async with open_container(lab.env("openai", address=address), transport=transport) as container:
+        async with open_container(lab.env("openai", address=address)) as container:
             await container.llm().generate("ping")
             raise KeyError("the host's own error")
 
     async with lab.serve() as address:
         with pytest.raises(KeyError, match="the host's own error"):
             await fail_inside(address)
-    assert transport.made[0].is_closed
+    assert [client.is_closed for client in clients] == [True]
 
 
-async def test_opening_and_closing_without_a_call_makes_no_client() -> None:
-    transport = CountedTransport()
-    async with open_container({"OPENAI_API_KEY": "k"}, transport=transport):
+async def test_opening_and_closing_without_a_call_makes_no_client(clients: list[httpx.AsyncClient]) -> None:
+    async with open_container({"OPENAI_API_KEY": "k"}):
         pass
-    assert transport.made == []
+    assert clients == []
+
+
+async def test_a_hosts_own_transport_is_used_and_stays_open(clients: list[httpx.AsyncClient]) -> None:
+    lab, transport = FaultLab(), HTTPTransport(SystemClock())
+    async with lab.serve() as address:
+        for _ in range(2):
+            async with open_container(lab.env("openai", address=address), transport=transport) as container:
+                await container.llm().generate("ping")
+                container.registry().reload()
+            assert [client.is_closed for client in clients] == [False]
+        await transport.aclose()
+    assert len(lab.requests) == 2
+    assert clients[0].is_closed
 
 
 async def test_a_hosts_own_client_is_used_and_stays_open() -> None:
@@ -344,7 +365,7 @@ THREE_RUNS = """
     import asyncio, gc, threading
     from faultmaven import create_container
     from faultmaven.testing import FaultLab
-    from test_container import CountedTransport
+    from test_container import recorded_clients
 
     class Server(threading.Thread):
         def run(self):
@@ -359,8 +380,8 @@ THREE_RUNS = """
     server = Server()
     server.start()
     ready.wait()
-    transport = CountedTransport()
-    container = create_container(lab.env("openai", "ollama", address=server.address), transport=transport)
+    clients = recorded_clients(setattr)
+    container = create_container(lab.env("openai", "ollama", address=server.address))
     llm = container.llm()
 
     async def ask(close):
@@ -368,12 +389,12 @@ THREE_RUNS = """
         await asyncio.gather(*(llm.generate("ping") for _ in range(4)), container.llm(provider="ollama").generate("x"))
         if close:
             await container.aclose()
-            assert transport.made[-1].is_closed
+            assert clients[-1].is_closed
 
     for number in range(3):
         asyncio.run(ask(close=number == 2))
-        assert len(transport.made) == number + 1, transport.made
-        assert all(client.is_closed for client in transport.made)
+        assert len(clients) == number + 1, clients
+        assert all(client.is_closed for client in clients)
         gc.collect()
     server.loop.call_soon_threadsafe(server.stop.set)
     server.join()

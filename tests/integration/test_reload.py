@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,8 @@ from faultmaven import ConfigurationError, Container, create_container, open_con
 from faultmaven.domain.events import ConfigurationReloaded, Event, ReloadRefused
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
-from faultmaven.infrastructure.llm.providers import OpenAIProvider
+from faultmaven.infrastructure.llm.providers import OpenAIProvider, ProviderRegistry, get_registry
+from faultmaven.infrastructure.llm.providers.assembly import Assembly
 from faultmaven.infrastructure.watching import _directories
 from faultmaven.testing import FakeProvider, FaultLab
 
@@ -280,6 +282,112 @@ async def test_what_the_host_passed_in_serves_every_configuration_and_is_not_ret
         assert not client.is_closed
 
 
+# A file that no program would write, or a path that no file can have, by the variable that is to blame.
+ODDITIES = {
+    "LLM_PROVIDERS_FILE": ["deep.toml", "long.toml", "a\0b", "x" * 5000],
+    "OPENAI_API_KEY_FILE": ["a\0b", "x" * 5000],
+    "SSL_CERT_FILE": ["a\0b", "x" * 5000],
+    "SSL_CERT_DIR": ["a\0b", "x" * 5000],
+}
+
+
+@pytest.mark.parametrize(("variable", "path"), [(name, path) for name, paths in ODDITIES.items() for path in paths])
+async def test_whatever_cannot_be_read_is_refused_by_the_name_of_its_variable(variable: str, path: str) -> None:
+    put("deep.toml", "a=" + "[" * 5000)
+    put("long.toml", "a=" + "9" * 5000)
+    env, events = {"GROQ_API_KEY": "k"}, Events()
+    container = create_container(env, observer=events)
+    env[variable] = path
+    with pytest.raises(ConfigurationError, match=variable):
+        container.registry().reload()
+    refused = events.pop()
+    assert isinstance(refused, ReloadRefused)
+    assert variable in refused.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("ca.pem", "SSL_CERT_FILE names a path"), (".env", r"\.env cannot be looked for")]
+)
+async def test_a_directory_that_may_not_be_entered_is_told(
+    name: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(".env", "GROQ_API_KEY=k\nSSL_CERT_FILE=ca.pem\n")
+    put("ca.pem", "")
+
+    def closed(asked: Callable[..., bool]) -> Callable[..., bool]:
+        def ask(path: Path, **options: Any) -> bool:
+            if path.name == name:
+                raise PermissionError(13, "Permission denied")
+            return asked(path, **options)
+
+        return ask
+
+    # Root, who runs some tests, may enter every directory.
+    monkeypatch.setattr(Path, "exists", closed(Path.exists))
+    monkeypatch.setattr(Path, "is_file", closed(Path.is_file))
+    with pytest.raises(ConfigurationError, match=f"{told}.*PermissionError"):
+        create_container()
+
+
+async def test_whatever_a_reload_raises_is_refused_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = Events()
+    container = create_container({"GROQ_API_KEY": "k"}, observer=events)
+    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.assembly.rows_of_packages", lambda: [1 / 0])
+    with pytest.raises(ConfigurationError) as caught:
+        container.registry().reload()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert events == [ReloadRefused("the configuration cannot be read (ZeroDivisionError).")]
+    assert container.registry().get_available_providers() == ["groq"]
+
+
+@pytest.mark.parametrize("opened", ["container", "process-wide registry", "argument"])
+async def test_a_reload_reads_where_the_opening_read_wherever_the_process_is_now(
+    opened: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The `.env`, and the relative paths in it: rows, keys, certificates."""
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / "rows.toml").write_text("")
+    (tmp_path / "key").write_text("old")
+    named = {"LLM_PROVIDERS_FILE": "rows.toml", "OPENAI_API_KEY_FILE": "key", "SSL_CERT_FILE": "ca.pem"}
+    put(".env", "".join(f"{name}={value}\n" for name, value in named.items()))
+    if opened == "process-wide registry":
+        registry = get_registry()
+    else:
+        registry = create_container(named if opened == "argument" else None).registry()
+    away = tmp_path / "away"
+    away.mkdir()
+    monkeypatch.chdir(away)
+    (tmp_path / "key").write_text("rotated")
+    registry.reload()
+    provider: Any = registry.get_provider("openai")
+    assert str.__str__(provider.config.api_key) == "rotated"
+    read = {tmp_path / name for name in ([*named.values()] if opened == "argument" else [*named.values(), ".env"])}
+    assert set(registry.files()) == read
+
+
+async def test_a_working_directory_that_was_removed_is_an_empty_one(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    assert create_container().registry().get_available_providers() == []
+
+
+async def test_a_change_of_what_counts_at_the_opening_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    env = {"GROQ_API_KEY": "k", "LLM_CACHE_SECONDS": "60"}
+    container = create_container(env)
+    cache = container.cache()
+    for _ in range(2):
+        env["LLM_CACHE_SECONDS"] = "0"
+        container.registry().reload()
+    (told,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "configuration_warning warning=LLM_CACHE_SECONDS counts when a container opens" in told.message
+    assert container.cache() is cache
+    env["LLM_CACHE_SECONDS"] = "60"
+    container.registry().reload()
+    assert container.registry().warnings == ()
+
+
 async def test_given_providers_survive_a_reload() -> None:
     fake = FakeProvider("It ran out of memory.")
     async with open_container(providers={"fake": fake}) as container:
@@ -483,6 +591,28 @@ async def test_a_faulty_file_is_survived() -> None:
         assert key_of(container) == "mended"
 
 
+@pytest.mark.parametrize("file", [".env", "rows.toml", "key"])
+async def test_a_change_while_the_files_are_read_is_not_missed(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes after its file was read, and before the watching begins."""
+    put("rows.toml", "")
+    put("key", "old")
+    variables = "GROQ_API_KEY_FILE=key\nLLM_PROVIDERS_FILE=rows.toml\nLLM_WATCH_FILES=true\n"
+    put(".env", variables)
+    changed = {".env": variables + "OPENAI_API_KEY=k\n", "rows.toml": "# changed", "key": "rotated"}
+    make = Assembly._routes
+    once = [file]
+
+    def made_late(self: Assembly, *arguments: Any) -> Any:
+        if once:
+            put(once.pop(), changed[file])
+        return make(self, *arguments)
+
+    monkeypatch.setattr(Assembly, "_routes", made_late)
+    async with watched() as (_, events):
+        configured = ("openai", "groq") if file == ".env" else ("groq",)
+        assert await events.next() == ConfigurationReloaded(configured)
+
+
 async def test_other_files_in_the_directory_cause_no_reload() -> None:
     async with watched(OPENAI_API_KEY="old") as (_, events):
         for number in range(50):
@@ -538,6 +668,52 @@ async def test_without_the_package_the_opening_says_what_to_install(monkeypatch:
         pass
 
 
+async def test_without_events_it_looks_says_so_once_and_tries_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """inotify instances are used up, or a directory may be entered and not listed."""
+    tried: list[tuple[Any, ...]] = []
+
+    async def no_events(*paths: Any, **options: Any) -> AsyncIterator[None]:
+        tried.append(paths)
+        if tried:
+            raise OSError(24, "Too many open files")
+        yield
+
+    monkeypatch.setattr("faultmaven.infrastructure.watching.LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr("watchfiles.awatch", no_events)
+    async with watched(OPENAI_API_KEY="old") as (container, events):
+        for key in ("first", "second"):
+            write("http://lab.invalid/v1", key)
+            assert await events.next() == ConfigurationReloaded(("openai",))
+            assert key_of(container) == key
+            await begin_to_watch()
+    assert len(tried) > 2
+    told = [record for record in caplog.records if "no_file_events" in record.message]
+    assert [(record.levelname, "reason=OSError" in record.message) for record in told] == [("WARNING", True)]
+
+
+async def test_a_reload_that_breaks_ends_no_watching(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop, reached = asyncio.get_running_loop(), asyncio.Event()
+
+    def fail(registry: ProviderRegistry, state: object) -> None:
+        loop.call_soon_threadsafe(reached.set)
+        raise ZeroDivisionError
+
+    async with watched(OPENAI_API_KEY="old") as (container, events):
+        with monkeypatch.context() as broken:
+            broken.setattr(ProviderRegistry, "_swap_in", fail)
+            write("http://lab.invalid/v1", "lost")
+            await reached.wait()
+        await begin_to_watch()
+        assert "reload_failed reason=ZeroDivisionError" in caplog.text
+        write("http://lab.invalid/v1", "new")
+        assert await events.next() == ConfigurationReloaded(("openai",))
+        assert key_of(container) == "new"
+
+
 async def test_watching_that_fails_is_reported_and_stops_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
     reported: list[dict[str, Any]] = []
     told = asyncio.Event()
@@ -547,7 +723,7 @@ async def test_watching_that_fails_is_reported_and_stops_no_call(monkeypatch: py
         told.set()
 
     asyncio.get_running_loop().set_exception_handler(report)
-    monkeypatch.setattr("watchfiles.awatch", lambda *paths, **options: 1 / 0)
+    monkeypatch.setattr("faultmaven.infrastructure.watching.file_state", lambda path: 1 / 0)
     async with watched(OPENAI_API_KEY="old"):
         await asyncio.wait_for(told.wait(), 30)
     assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]

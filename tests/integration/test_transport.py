@@ -5,6 +5,7 @@ import gzip
 import inspect
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,8 +24,9 @@ from faultmaven.domain.errors import (
 )
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
-from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.transport import HTTPTransport, build_transport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
+from faultmaven.infrastructure.settings import Settings
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
@@ -96,6 +98,12 @@ async def test_a_reply_comes_back_with_its_status_headers_and_body() -> None:
         reply = await send(url)
     assert (reply.status, reply.headers["x-request-id"], reply.body) == (418, "r1", b"hello")
     assert reply.time_to_headers > 0
+
+
+async def test_a_reply_says_when_it_came() -> None:
+    async with server(OK) as url:
+        assert (await send(url, wall_clock=lambda: 1795471200.0)).received_at == 1795471200.0
+        assert abs((await send(url)).received_at - time.time()) < 60
 
 
 async def test_a_compressed_reply_is_unpacked() -> None:
@@ -589,6 +597,19 @@ async def test_a_certificate_file_that_is_replaced_counts_for_the_next_transport
         authority.cert_pem.write_to_path(str(tmp_path / "new.pem"))
         (tmp_path / "new.pem").replace(path)
         assert (await send(url, network=NetworkSettings(str(path)))).status == 200
+
+
+async def test_a_certificate_file_that_is_spoilt_later_matters_to_no_new_event_loop(tmp_path: Path) -> None:
+    path, authority = tmp_path / "authority.pem", trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(path))
+    transport = build_transport(SystemClock(), None, Settings(ssl_cert_file=str(path)))
+    path.write_text("not a certificate")
+    async with server(OK, tls) as url:
+        for _ in range(2):
+            reply = await asyncio.to_thread(lambda: asyncio.run(transport.send(request(url), 5.0)))
+            assert reply.status == 200
 
 
 async def test_a_passed_in_client_is_used_and_left_open() -> None:

@@ -90,5 +90,5 @@ async def test_the_extra_builds_a_cache_on_our_clock() -> None:
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cachetools", None)
     monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.memory_cache")
-    with pytest.raises(ConfigurationError, match=r'pip install "faultmaven\[cache\]"'):
+    with pytest.raises(ConfigurationError, match=r'LLM_CACHE_SECONDS.*pip install "faultmaven\[cache\]"'):
         build_response_cache(1, 1, FakeClock())

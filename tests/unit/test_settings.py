@@ -326,6 +326,10 @@ class TestTypedSettings:
             ("LLM_CONFIDENCE_THRESHOLD", "1.1"),
             ("LLM_CONFIDENCE_THRESHOLD", "nan"),
             ("LLM_HTTP_CARRIER", "carrier-pigeon"),
+            ("LLM_HEDGE_AFTER", "0"),
+            ("LLM_HEDGE_AFTER", "chta=5"),
+            ("LLM_HEDGE_AFTER", "chat=5, chat=6"),
+            ("LLM_HEDGE_AFTER", "\u0665"),  # a digit, and not one of ours
             ("LOG_LEVEL", "LOUD"),
             ("LOG_FORMAT", "xml"),
         ],

@@ -58,6 +58,19 @@ def test_every_way_to_wait_agrees(clock: Clock) -> None:
     assert run_in_virtual_time(wait()) == (19, True)
 
 
+@pytest.mark.parametrize("seconds", [2.0**24, 1e9, 2.0**33 + 0.3])
+def test_time_goes_on_after_years(seconds: float) -> None:
+    async def wait() -> float:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(seconds)
+        await asyncio.sleep(0.3)
+        async with asyncio.timeout(1):
+            await asyncio.sleep(0.7)
+        return loop.time() - seconds
+
+    assert run_in_virtual_time(wait()) == pytest.approx(1.0, abs=1e-5)
+
+
 def test_the_virtual_clock_is_the_loops_time() -> None:
     async def read() -> tuple[float, float]:
         await asyncio.sleep(7)

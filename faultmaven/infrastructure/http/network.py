@@ -73,10 +73,10 @@ def network_settings(settings: Settings) -> NetworkSettings:
     """Return what `settings` say of the network.
 
     Raises:
-        ConfigurationError: a certificate path that does not exist.
+        ConfigurationError: a certificate path that does not exist or may not be looked at, a proxy that is none.
     """
     for variable, path in (("SSL_CERT_FILE", settings.ssl_cert_file), ("SSL_CERT_DIR", settings.ssl_cert_dir)):
-        if path and not Path(path).exists():
+        if path and not _exists(variable, path):
             raise ConfigurationError(f"{variable} names {path!r}, which does not exist", advice="Correct or unset it.")
     for variable, proxy in (
         ("HTTP_PROXY", settings.http_proxy),
@@ -90,3 +90,13 @@ def network_settings(settings: Settings) -> NetworkSettings:
             )
     proxies = ProxySettings(settings.http_proxy, settings.https_proxy, settings.all_proxy, settings.no_proxy)
     return NetworkSettings(settings.ssl_cert_file or settings.ssl_cert_dir, proxies)
+
+
+def _exists(variable: str, path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{variable} names a path that cannot be looked at: {type(error).__name__}",
+            advice="Check it and the permissions of its folders.",
+        ) from None

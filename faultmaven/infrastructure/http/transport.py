@@ -4,7 +4,8 @@ import contextlib
 import functools
 import socket
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -48,9 +49,9 @@ def build_transport(clock: Clock, client: httpx.AsyncClient | None, settings: Se
         ConfigurationError: a certificate path or a proxy that is none.
     """
     network = network_settings(settings)
-    if network.certificates and client is None:
-        ssl_context(network.certificates)  # a file without certificates is told now, and not by the first call
-    return HTTPTransport(clock, client=client, network=network)
+    # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
+    certificates = ssl_context(network.certificates) if network.certificates and client is None else None
+    return HTTPTransport(clock, client=client, network=network, certificates=certificates)
 
 
 class HTTPTransport:
@@ -62,16 +63,22 @@ class HTTPTransport:
         *,
         client: httpx.AsyncClient | None = None,
         network: NetworkSettings | None = None,
+        certificates: ssl.SSLContext | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Args:
         client: A client of the host's, used for everything and closed by the host.
+        certificates: What is trusted, in every event loop; None reads what `network` names at the first use.
         max_reply_bytes: A reply whose decoded body is larger is refused, so that no server fills the memory.
+        wall_clock: Gives Unix seconds: a moment that a vendor names without a `Date` beside it is measured by it.
         """
         self._clock = clock
         self._client = client
         self._network = network or NetworkSettings()
+        self._certificates = certificates
         self._max_reply_bytes = max_reply_bytes
+        self._wall_clock = wall_clock
         self._clients = PerLoop(lambda: _LoopClient(self._make_client()), _LoopClient.aclose)
         self._retired = False
 
@@ -146,12 +153,12 @@ class HTTPTransport:
         )
         response = await client.send(request, stream=True, follow_redirects=False)
         progress.phase = "body"
-        time_to_headers = self._clock.monotonic() - progress.started
+        time_to_headers, received_at = self._clock.monotonic() - progress.started, self._wall_clock()
         try:
             body = await self._read(response, sent)
         finally:
             await response.aclose()
-        return WireReply(sent, response.status_code, response.headers, body, time_to_headers)
+        return WireReply(sent, response.status_code, response.headers, body, time_to_headers, received_at)
 
     async def _read(self, response: httpx.Response, sent: WireRequest) -> bytes:
         blocks: list[bytes] = []
@@ -170,7 +177,9 @@ class HTTPTransport:
         return b"".join(blocks)
 
     def _make_client(self) -> httpx.AsyncClient:
-        context = ssl_context(self._network.certificates)
+        if self._certificates is None:
+            self._certificates = ssl_context(self._network.certificates)
+        context = self._certificates
         # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
         mounts = {
@@ -229,7 +238,7 @@ def _ssl_context(certificates: str, state: FileState | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     try:
         _load_certificates(context, certificates)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError, ssl.SSLError) as error:
         raise ConfigurationError(
             f"no certificates could be read from {certificates!r}",
             advice="Set SSL_CERT_FILE to a PEM file, or SSL_CERT_DIR to a folder, that this process can read.",

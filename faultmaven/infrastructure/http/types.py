@@ -52,13 +52,17 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True)
 class WireReply:
-    """One whole HTTP reply. Header names are lower case; `time_to_headers` is in seconds."""
+    """One whole HTTP reply. Header names are lower case; `time_to_headers` is in seconds.
+
+    `received_at` is in Unix seconds; 0 is unknown, as in a reply that was made by hand.
+    """
 
     request: WireRequest
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     time_to_headers: float = 0.0
+    received_at: float = 0.0
 
     @property
     def content_type(self) -> str:

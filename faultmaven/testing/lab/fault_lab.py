@@ -110,7 +110,9 @@ class FaultLab:
         return variables
 
     def script(self, provider: str, *faults: str) -> None:
-        """Say what the next prompts for `provider` get, one fault each; after them, what `always` says.
+        """Say what the next requests for `provider` get, one fault each; after them, what `always` says.
+
+        A prompt is one request, except to local servers, which are asked once more after a 404: use `always` there.
 
         Raises:
             ConfigurationError: an unknown fault, with the nearest name.
@@ -119,7 +121,7 @@ class FaultLab:
         self._scripts[provider].extend(faults)
 
     def always(self, provider: str, fault: str) -> None:
-        """Say what every further prompt for `provider` gets once its script is played; "ok" in the beginning.
+        """Say what every further request for `provider` gets once its script is played; "ok" in the beginning.
 
         Raises:
             ConfigurationError: an unknown fault, with the nearest name.

@@ -71,8 +71,13 @@ def test_reset_is_read_in_every_form(reset: str, seconds: float | None) -> None:
 
 @pytest.mark.parametrize("reset", ["1795471230", "2026-11-23T22:00:30Z"])
 @pytest.mark.parametrize("date", [{}, {"date": "today"}, {"date": ""}])
-def test_moment_without_the_replys_own_date_says_nothing(reset: str, date: dict[str, str]) -> None:
+def test_moment_without_any_date_says_nothing(reset: str, date: dict[str, str]) -> None:
     assert seconds_until_allowed({**_openai("0", reset), **date}) is None
+
+
+async def test_line_counts_from_when_the_reply_came() -> None:
+    provider = _asking(200, _openai("0", "2026-11-23T22:00:30Z"), ANSWER, received_at=1795471200.0)
+    assert (await provider.answer(QUESTION)).attempts[0].limited_for == 30.0
 
 
 @pytest.mark.parametrize("remaining", ["1", "100", "-1", "", "none", "nan", "0.5"])
@@ -149,20 +154,20 @@ def test_every_moment_to_come_is_as_far_as_it_is(ahead: int) -> None:
 class OneReply:
     """A transport that gives one reply."""
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self._parts = (status, headers, body)
+    def __init__(self, status: int, headers: dict[str, str], body: bytes, received_at: float) -> None:
+        self._parts = (status, headers, body, received_at)
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
-        status, headers, body = self._parts
-        return WireReply(sent, status, Headers(headers), body)
+        status, headers, body, received_at = self._parts
+        return WireReply(sent, status, Headers(headers), body, received_at=received_at)
 
     async def aclose(self) -> None:
         """Nothing is open."""
 
 
-def _asking(status: int, headers: dict[str, str], body: object) -> OpenAIProvider:
+def _asking(status: int, headers: dict[str, str], body: object, received_at: float = 0.0) -> OpenAIProvider:
     config = ProviderConfig(name="acme", base_url="https://acme.invalid/v1", api_key="k", models=["acme-1"])
-    return OpenAIProvider.create(config, OneReply(status, headers, json_body(body)), FakeClock())
+    return OpenAIProvider.create(config, OneReply(status, headers, json_body(body), received_at), FakeClock())
 
 
 ANSWER = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}

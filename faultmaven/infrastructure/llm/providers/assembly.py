@@ -36,6 +36,13 @@ class Sources:
     settings: Settings
     faults: Sequence[str] = ()
 
+    @property
+    def network_settings(self) -> Settings:
+        """The settings, with certificate paths that no longer depend on the working directory."""
+        paths = {"ssl_cert_file": self.settings.ssl_cert_file, "ssl_cert_dir": self.settings.ssl_cert_dir}
+        located = {name: str(self.environment.directory / path) for name, path in paths.items() if path}
+        return self.settings.model_copy(update=located) if located else self.settings
+
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
@@ -75,7 +82,7 @@ class Assembly:
     def specs(self, sources: Sources, run_time_rows: Mapping[str, Any]) -> "Specs":
         """Return every row there is, with the faults of all of them."""
         faults = list(sources.faults)
-        sourced = list(self._sourced(sources.settings, run_time_rows, faults))
+        sourced = list(self._sourced(sources, run_time_rows, faults))
         names = frozenset(str(row.name) for row in sourced)
         return Specs(self._sound(sourced, faults), names, faults)
 
@@ -87,7 +94,7 @@ class Assembly:
         """
         faults, settings = list(specs.faults), sources.settings
         try:
-            transport = transport or self.transport_for(settings)
+            transport = transport or self.transport_for(sources.network_settings)
         except ConfigurationError as error:
             faults.append(str(error))
         named = {name for name in settings.role_providers.values() if name}
@@ -131,12 +138,12 @@ class Assembly:
             specs.setdefault(name, spec_of_given(name, provider))
         return specs
 
-    def _sourced(self, settings: Settings, run_time_rows: Mapping[str, Any], faults: list[str]) -> Iterator[SourcedRow]:
+    def _sourced(self, sources: Sources, run_time_rows: Mapping[str, Any], faults: list[str]) -> Iterator[SourcedRow]:
         if not self.only_given:
             yield from (SourcedRow(name, row, "PROVIDER_SCHEMA") for name, row in list(self.schema.items()))
-            if settings.providers_file:
+            if named := sources.settings.providers_file:
                 try:
-                    yield from rows_of_file(settings.providers_file, self.classes())
+                    yield from rows_of_file(named, sources.environment.directory, self.classes())
                 except ConfigurationError as error:
                     faults.append(str(error))
             yield from rows_of_packages()
@@ -215,10 +222,16 @@ def _unmet_limits(routes: Iterable[Route]) -> list[str]:
     return [f"provider {name!r}: {ratelimit_is_missing()}" for name in limited] if ratelimit_is_missing() else []
 
 
-def states_of(sources: Sources, specs: Iterable[ProviderSpec]) -> dict[Path, FileState | None]:
-    """Return the state of every file that `sources` were read from, and of those that they name."""
-    environment, settings = sources.environment, sources.settings
-    named = [settings.providers_file, settings.ssl_cert_file]
-    named += [environment.get(f"{spec.api_key_var}_FILE") for spec in specs if spec.api_key_var]
-    paths = [*environment.files, *(Path(name).absolute() for name in named if name)]
-    return {path: file_state(path) for path in paths}
+def states_before(sources: Sources) -> dict[Path, FileState | None]:
+    """Return the state of every file that `sources` were read from, as it was then, and now of those that they name."""
+    named = (sources.settings.providers_file, sources.settings.ssl_cert_file)
+    return {**_states(sources.environment, named), **sources.environment.files}
+
+
+def states_of_keys(environment: Environment, specs: Iterable[ProviderSpec]) -> dict[Path, FileState | None]:
+    """Return the state of every file that holds the key of one of `specs`."""
+    return _states(environment, [environment.get(f"{spec.api_key_var}_FILE") for spec in specs if spec.api_key_var])
+
+
+def _states(environment: Environment, names: Iterable[str | None]) -> dict[Path, FileState | None]:
+    return {path: file_state(path) for path in (environment.directory / name for name in names if name)}

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -13,15 +14,15 @@ from faultmaven.domain.events import ConfigurationReloaded, ReloadRefused
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.files import FileState
 from faultmaven.infrastructure.http.types import OwnTransport, Transport
-from faultmaven.infrastructure.llm.providers.assembly import Assembled, Assembly, Sources, states_of
+from faultmaven.infrastructure.llm.providers.assembly import Assembled, Assembly, Sources, states_before, states_of_keys
 from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, row_entries
 from faultmaven.infrastructure.provenance import ConfigEntry, settings_entries, without_credentials
-from faultmaven.infrastructure.settings import (
-    Settings,
-)
+from faultmaven.infrastructure.settings import VARIABLES, Settings
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMProvider
 from faultmaven.ports.observer import Observer
+
+OF_THE_OPENING = ("LLM_CACHE_SECONDS", "LLM_CACHE_ENTRIES")
 
 
 class ProviderStatus(TypedDict):
@@ -60,6 +61,7 @@ class ProviderRegistry:
         policies: Policies = DEFAULT_POLICIES,
         classes: Callable[[], Mapping[str, type[Any]]] = dict,
         counts_elsewhere: bool = False,
+        lent_transport: bool = False,
         warn: Callable[[str], object] = lambda warning: None,
     ) -> None:
         """Args:
@@ -73,6 +75,7 @@ class ProviderRegistry:
         policies: The host's own error table and acceptance; the rest of it comes from the settings.
         classes: The classes that a TOML row may name without a module.
         counts_elsewhere: The host brings what counts per minute, so the extra `ratelimit` is not needed.
+        lent_transport: What `transport_for` gives is the host's, who closes it.
         warn: Takes each thing that looks like a mistake, once.
 
         Raises:
@@ -83,12 +86,14 @@ class ProviderRegistry:
         )
         self._load = load
         self._observer = observer
+        self._lent_transport = lent_transport
         self._warn = warn
         self._run_time_rows: dict[str, Any] = {}
         self._changing = threading.Lock()  # readers take the state as one value and need none
         self._last_read: dict[Path, FileState | None] = {}
         self._retired: list[OwnTransport] = []
         self._state = self._build(self._run_time_rows)
+        self._opening = self._state.sources.settings
         self._tell(self._state.warnings)
 
     def get_all_provider_names(self) -> list[str]:
@@ -145,7 +150,7 @@ class ProviderRegistry:
         try:
             with self._changing:
                 old = self._state.transport
-                self._swap_in(self._build(self._run_time_rows))
+                self._swap_in(self._build_anew())
                 self._retire(old)
                 configured = tuple(self._state.generation.routes)
         except ConfigurationError as error:
@@ -154,13 +159,16 @@ class ProviderRegistry:
         tell(self._observer, ConfigurationReloaded(configured))
 
     async def aclose(self) -> None:
-        """Close the running loop's connections; those of other loops close with their loops."""
+        """Close the running loop's connections; those of other loops close with their loops, a lent one by its host."""
+        if self._lent_transport:
+            return
         for transport in (*self._retired, self._state.transport):
             await transport.aclose()
 
     def files(self) -> dict[Path, FileState | None]:
-        """Return the files whose change calls for a reload, as they were when they were read, None for an absent one:
-        those in force, and those of a later configuration that was refused.
+        """Return the files of the last reading, be it in force or refused, each as it was just before it was read.
+
+        A change of one of them calls for a reload. None stands for a file that is not there.
         """
         return dict(self._last_read)
 
@@ -195,18 +203,42 @@ class ProviderRegistry:
     def _build(self, run_time_rows: Mapping[str, Any], transport: Transport | None = None) -> Assembled:
         """Return the configuration that the sources make now; without a `transport`, with one of its own."""
         sources = self._load()
+        # Each file's state is taken before the file is read: a change in between is one to come, and not one missed.
+        states = states_before(sources)
+        self._last_read = {**self._last_read, **states}
         specs = self._assembly.specs(sources, run_time_rows)
-        self._last_read = states_of(sources, specs.sound.values())
+        self._last_read = {**states_of_keys(sources.environment, specs.sound.values()), **states}
         return self._assembly.assemble(sources, specs, transport)
+
+    def _build_anew(self) -> Assembled:
+        """Return the configuration of a reload.
+
+        Raises:
+            ConfigurationError: whatever went wrong, so that no reload fails unsaid.
+        """
+        try:
+            return self._build(self._run_time_rows)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise ConfigurationError(f"the configuration cannot be read ({type(error).__name__})") from error
 
     def _swap_in(self, state: Assembled) -> None:
         known = self._state.warnings
-        self._state = state
+        self._state = state = replace(state, warnings=(*state.warnings, *self._too_late(state.sources.settings)))
         self._tell(warning for warning in state.warnings if warning not in known)
+
+    def _too_late(self, settings: Settings) -> list[str]:
+        """Return a sentence for each setting that counts at the opening only, and is now another one."""
+        return [
+            f"{variable} counts when a container opens; it was changed since, and the old value is in use"
+            for variable in OF_THE_OPENING
+            if getattr(settings, VARIABLES[variable]) != getattr(self._opening, VARIABLES[variable])
+        ]
 
     def _retire(self, old: Transport) -> None:
         """Let `old` go, unless it still serves; keep it in sight as long as a loop holds connections of it."""
-        if isinstance(old, OwnTransport) and old is not self._state.transport:
+        if isinstance(old, OwnTransport) and old is not self._state.transport and not self._lent_transport:
             old.retire()
             self._retired = [transport for transport in (*self._retired, old) if transport.is_open]
 

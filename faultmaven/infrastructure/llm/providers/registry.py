@@ -7,6 +7,7 @@ model that a caller asks for finds the vendor it is of.
 
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from faultmaven.application.policies import DEFAULT_POLICIES, Policies
@@ -17,7 +18,7 @@ from faultmaven.infrastructure.llm.providers.assembly import Sources
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus
 from faultmaven.infrastructure.llm.providers.spec import SchemaRow
 from faultmaven.infrastructure.logging import LoggingObserver, get_logger
-from faultmaven.infrastructure.settings import Settings, check_settings, read_environment
+from faultmaven.infrastructure.settings import Settings, check_settings, read_environment, working_directory
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.observer import Observer
 
@@ -345,6 +346,7 @@ def build_registry(
     only_given: bool = False,
     policies: Policies = DEFAULT_POLICIES,
     counts_elsewhere: bool = False,
+    lent_transport: bool = False,
 ) -> ProviderRegistry:
     """Return a registry over `PROVIDER_SCHEMA`; the container and `get_registry` both build theirs here.
 
@@ -360,6 +362,7 @@ def build_registry(
         only_given=only_given,
         policies=policies,
         counts_elsewhere=counts_elsewhere,
+        lent_transport=lent_transport,
         classes=_exported_classes,
         warn=lambda warning: logger.warning("configuration_warning", warning=warning),
     )
@@ -373,9 +376,9 @@ def _exported_classes() -> dict[str, type[Any]]:
     return {name: value for name, value in exported.items() if name.endswith("Provider") and isinstance(value, type)}
 
 
-def read_sources(env: Mapping[str, str] | None = None) -> Sources:
+def read_sources(env: Mapping[str, str] | None = None, directory: Path | None = None) -> Sources:
     """Read environment and settings; see `read_environment` for what is read."""
-    environment = read_environment(env)
+    environment = read_environment(env, directory)
     return Sources(environment, *check_settings(environment))
 
 
@@ -385,7 +388,8 @@ def get_registry() -> ProviderRegistry:
     clock = SystemClock()
     logger = get_logger()
     transport_for = functools.partial(build_transport, clock, None)
-    return build_registry(read_sources, transport_for, clock, logger, LoggingObserver(logger))
+    load = functools.partial(read_sources, None, working_directory())  # a reload reads there, wherever the process is
+    return build_registry(load, transport_for, clock, logger, LoggingObserver(logger))
 
 
 def reset_registry() -> None:

@@ -24,10 +24,11 @@ class SourcedRow:
     source: str
 
 
-def rows_of_file(path: str, classes: Mapping[str, type[Any]]) -> Iterator[SourcedRow]:
+def rows_of_file(path: str, directory: Path, classes: Mapping[str, type[Any]]) -> Iterator[SourcedRow]:
     """Give the rows of a TOML file: one table `[providers.<name>]` a row, `provider_class` as a name.
 
     Args:
+        path: As the setting has it; a relative one begins in `directory`.
         classes: The classes that `provider_class` may name; others are written `package.module:Class`.
 
     Raises:
@@ -35,11 +36,11 @@ def rows_of_file(path: str, classes: Mapping[str, type[Any]]) -> Iterator[Source
     """
     source = f"LLM_PROVIDERS_FILE {path}"
     try:
-        data = tomllib.loads(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{source} cannot be read: {type(error).__name__}") from None
+        data = tomllib.loads((directory / path).read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source} is no TOML: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:  # a NUL in the path, no UTF-8; nested too deeply
+        raise ConfigurationError(f"{source} cannot be read: {type(error).__name__}") from None
     for name in data:
         if name != "providers":
             raise ConfigurationError(f"{source}: unknown table {name!r}{did_you_mean(name, ['providers'])}")

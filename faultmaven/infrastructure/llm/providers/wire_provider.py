@@ -111,7 +111,7 @@ def _line(
         usage=answer.usage if answer else None,
         notes=sent.notes,
         error=error.problem if error else "",
-        limited_for=seconds_until_allowed(reply.headers) if reply else None,
+        limited_for=seconds_until_allowed(reply.headers, reply.received_at) if reply else None,
     )
 
 

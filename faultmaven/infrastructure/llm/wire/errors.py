@@ -21,7 +21,7 @@ from faultmaven.domain.errors import (
 )
 from faultmaven.infrastructure.http.types import Origin, WireReply
 from faultmaven.infrastructure.llm.wire.error_rules import ERROR_RULES, STATUS_OF_TYPE, ErrorRule
-from faultmaven.infrastructure.llm.wire.header_values import http_date, positive, seconds_between
+from faultmaven.infrastructure.llm.wire.header_values import http_date, positive, seconds_between, sent_at
 from faultmaven.infrastructure.llm.wire.rate_limits import seconds_until_allowed
 from faultmaven.infrastructure.llm.wire.reading import (
     NOT_JSON,
@@ -160,7 +160,7 @@ def vendor_error(reply: WireReply, found: VendorError, status: int | None = None
         vendor_message=_without_secret(found.message, reply.request.secret),
         retry_limit=rule.retry_limit if rule else None,
     )
-    if reply.headers.get("x-should-retry") == "false":
+    if reply.headers.get("x-should-retry", "").strip().lower() == "false":
         error.retryable = False
     return error
 
@@ -255,9 +255,10 @@ def _retry_after(reply: WireReply, found: VendorError, status: int) -> float | N
     milliseconds = positive(told("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    asked = positive(told("retry-after")) or seconds_between(http_date(told("date")), http_date(told("retry-after")))
+    sent = sent_at(told("date"), reply.received_at)
+    asked = positive(told("retry-after")) or seconds_between(sent, http_date(told("retry-after")))
     if asked is None:
         asked = found.retry_delay
     if asked is None and status in (429, 503):
-        asked = seconds_until_allowed(reply.headers, refused=True)
+        asked = seconds_until_allowed(reply.headers, reply.received_at, refused=True)
     return asked

@@ -3,7 +3,7 @@
 import email.utils
 import math
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 
@@ -22,12 +22,25 @@ def positive(text: str | None) -> float | None:
 
 
 def http_date(text: str | None) -> datetime | None:
-    """Return the moment of an HTTP date, such as that of a `Date` header (RFC 9110, 5.6.7)."""
+    """Return the moment of an HTTP date in any of its forms, all of which are in UTC (RFC 9110, 5.6.7)."""
     try:
         moment = email.utils.parsedate_to_datetime(text or "")
     except (ValueError, TypeError, OverflowError):
         return None
-    return moment if moment.tzinfo else None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # asctime's form and -0000 name no zone
+
+
+def sent_at(date: str | None, received_at: float) -> datetime | None:
+    """Return when a reply was sent: by its own `Date`, else when it came, in Unix seconds; None when that is 0."""
+    return http_date(date) or (unix_time(received_at) if received_at else None)
+
+
+def unix_time(seconds: float) -> datetime | None:
+    """Return a moment in Unix seconds."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def internet_time(text: str) -> datetime | None:

@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from faultmaven.infrastructure.llm.wire.header_values import (
     decimal,
-    http_date,
     internet_time,
     positive,
     seconds_between,
+    sent_at,
+    unix_time,
 )
 
 # What remains, and when it is whole again. The last of the first group is Cohere's, which names no scope.
@@ -34,24 +35,26 @@ _SECONDS_OF_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 # A bare number is either a time to wait (Cerebras) or a moment in unix seconds (Cohere): no limit lasts thirty years,
 # and no moment lies in 1970.
 _FIRST_MOMENT = 1e9
-_LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
-def seconds_until_allowed(headers: Mapping[str, str], *, refused: bool = False) -> float | None:
+def seconds_until_allowed(
+    headers: Mapping[str, str], received_at: float = 0.0, *, refused: bool = False
+) -> float | None:
     """Return the seconds for which the vendor lets nothing through, None when the headers do not say so.
 
-    Moments are measured against the reply's own `Date`, so that no clock of ours is asked. Of several limits the one
-    that lasts longest counts.
+    Moments are measured against the reply's own `Date`, whose clock is the vendor's, and without one against ours. Of
+    several limits the one that lasts longest counts.
 
     Args:
         headers: A reply's headers, names in lower case.
+        received_at: When the reply came, in Unix seconds; 0 is unknown.
         refused: The reply says that there was too much. A reset without any count of what remains, as Cohere sends it,
             then counts as well.
     """
     told = {name: text for name, text in headers.items() if "ratelimit" in name}
     if not told:
         return None
-    sent = http_date(headers.get("date"))
+    sent = sent_at(headers.get("date"), received_at)
     waits = [
         seconds
         for remaining, reset in RESET_OF_REMAINING.items()
@@ -72,7 +75,7 @@ def _until_reset(text: str | None, sent: datetime | None) -> float | None:
         return _duration(text) or seconds_between(sent, internet_time(text))
     if number < _FIRST_MOMENT:
         return number
-    return seconds_between(sent, datetime.fromtimestamp(number, UTC)) if number <= _LAST_MOMENT else None
+    return seconds_between(sent, unix_time(number))
 
 
 def _duration(text: str) -> float | None:

@@ -1,5 +1,6 @@
 """Text Generation Inference's own generate route. Source: wire/huggingface.md section 4, 2026-11-23."""
 
+from dataclasses import replace
 from typing import Any
 
 from faultmaven.domain.chat import ChatRequest, StopReason
@@ -75,7 +76,7 @@ def parse_response(reply: WireReply) -> Answer:
 def _unwrapped(reply: WireReply) -> dict[str, Any]:
     body = reply.body.strip()
     if body.startswith(b"[") and body.endswith(b"]"):
-        return read_object(WireReply(reply.request, reply.status, reply.headers, body[1:-1], reply.time_to_headers))
+        return read_object(replace(reply, body=body[1:-1]))
     return read_object(reply)
 
 
