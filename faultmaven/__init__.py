@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from faultmaven.application.acceptance import AcceptancePolicy
     from faultmaven.application.error_policy import ErrorPolicy, Reaction
     from faultmaven.application.planned import Plan
-    from faultmaven.container import Container, Parts, create_container, open_container
+    from faultmaven.container import Container
     from faultmaven.domain.attempts import Attempt
     from faultmaven.domain.chat import (
         ChatRequest,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         WrongEndpointError,
     )
     from faultmaven.domain.usage import Usage
+    from faultmaven.opening import Parts, create_container, open_container
     from faultmaven.ports.llm import LLMProvider, LLMStream, Options
 else:
     import importlib
@@ -59,7 +60,8 @@ else:
         "faultmaven.application.acceptance": ("AcceptancePolicy",),
         "faultmaven.application.error_policy": ("ErrorPolicy", "Reaction"),
         "faultmaven.application.planned": ("Plan",),
-        "faultmaven.container": ("Container", "Parts", "create_container", "open_container"),
+        "faultmaven.container": ("Container",),
+        "faultmaven.opening": ("Parts", "create_container", "open_container"),
         "faultmaven.domain.attempts": ("Attempt",),
         "faultmaven.domain.chat": (
             "ChatRequest",

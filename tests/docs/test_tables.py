@@ -5,7 +5,6 @@ import inspect
 from faultmaven.application.generation import ROLES
 from faultmaven.cli import exits
 from faultmaven.cli.app import COMMANDS
-from faultmaven.container import Parts
 from faultmaven.domain import errors
 from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES
 from faultmaven.infrastructure.llm import providers
@@ -13,6 +12,7 @@ from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, LocalProvid
 from faultmaven.infrastructure.llm.providers.spec import OPTIONAL, REQUIRED
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, WIRES
 from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES
+from faultmaven.opening import Parts
 from faultmaven.testing import FaultLab
 
 from .pages import ROOT, anchors, names_in, prose, table

@@ -17,12 +17,12 @@ from dependency_injector import providers as di
 
 import faultmaven
 from faultmaven import ConfigurationError, Container, LLMResponse, create_container, open_container
-from faultmaven.container import Parts
 from faultmaven.domain.events import CallAnswered, Event
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.infrastructure.settings import VARIABLES, Settings
+from faultmaven.opening import Parts
 from faultmaven.testing import FakeClock, FakeProvider, FaultLab
 
 ROOT = str(Path(faultmaven.__file__).parents[1])

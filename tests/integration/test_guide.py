@@ -9,12 +9,11 @@ import importlib.util
 import json
 import os
 import re
-import selectors
 import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +26,7 @@ import faultmaven
 from faultmaven import ConfigurationError, Container, EmptyAnswerError, Message, ProviderError, Tool, create_container
 from faultmaven.infrastructure.llm import providers
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider, OpenAIProvider
-from faultmaven.testing import FakeProvider, FaultLab
+from faultmaven.testing import FakeProvider, FaultLab, VirtualClock, run_in_virtual_time
 
 GUIDE = (Path(__file__).parent / "guide.md.txt").read_text("utf-8")
 PACKAGE = Path(faultmaven.__file__).parent
@@ -379,46 +378,6 @@ async def test_an_empty_answer_is_told_under_the_registrys_name(
 # --- fifty calls at once ---------------------------------------------------------------------------------------------
 
 
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """A loop whose waits take no time: whatever it would wait for the next timer passes at once."""
-
-    def __init__(self) -> None:
-        loop = self
-        self.now = 0.0
-
-        class Selector(selectors.SelectSelector):
-            def select(self, timeout: float | None = None) -> Any:
-                loop.now += timeout or 0.0
-                return super().select(0)
-
-        super().__init__(Selector())
-
-    def time(self) -> float:
-        """Return the seconds that have passed in this loop."""
-        return self.now
-
-
-class LoopClock:
-    """The running loop's time as a clock."""
-
-    def monotonic(self) -> float:
-        """Return the loop's time."""
-        return asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
-
-    def timeout(self, seconds: float | None) -> asyncio.Timeout:
-        """Limit a body."""
-        return asyncio.timeout(seconds)
-
-
-def run_virtually(work: Coroutine[Any, Any, Any]) -> Any:
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(work)
-
-
 @pytest.mark.parametrize("through", ["router", "registry"])
 def test_fifty_calls_at_once_get_their_own_timings(
     guide_class: type[BaseLLMProvider], aiohttp: FakeAiohttp, monkeypatch: pytest.MonkeyPatch, through: str
@@ -427,13 +386,13 @@ def test_fifty_calls_at_once_get_their_own_timings(
     aiohttp.delay = lambda body: int(body["messages"][0]["content"]) / 100
     row = row_of_guide('provider_class": AnthropicProvider', guide_class)
     monkeypatch.setitem(PROVIDER_SCHEMA, "anthropic", row)
-    container = create_container({"ANTHROPIC_API_KEY": "k", "LLM_MAX_RETRIES": "0"}, clock=LoopClock())
+    container = create_container({"ANTHROPIC_API_KEY": "k", "LLM_MAX_RETRIES": "0"}, clock=VirtualClock())
     llm = container.llm() if through == "router" else container.registry().get_provider("anthropic")
 
     async def ask_all() -> list[faultmaven.LLMResponse]:
         return await asyncio.gather(*(llm.generate(str(number)) for number in reversed(range(1, 51))))
 
-    responses = run_virtually(ask_all())
+    responses = run_in_virtual_time(ask_all())
     assert [response.response_time_ms for response in responses] == [10 * n for n in reversed(range(1, 51))]
     if through == "router":
         durations = [round(response.attempts[0].duration, 6) for response in responses]
@@ -447,7 +406,7 @@ def test_calls_after_one_another_in_one_task_get_their_own_timings(
     aiohttp.delay = lambda body: int(body["messages"][0]["content"]) / 100
     row = row_of_guide('provider_class": AnthropicProvider', guide_class)
     monkeypatch.setitem(PROVIDER_SCHEMA, "anthropic", row)
-    inner = create_container({"ANTHROPIC_API_KEY": "k"}, clock=LoopClock()).registry().get_provider("anthropic")
+    inner = create_container({"ANTHROPIC_API_KEY": "k"}, clock=VirtualClock()).registry().get_provider("anthropic")
 
     class Outer(BaseLLMProvider):
         async def generate(self, prompt: str, *_: Any, **options: Any) -> faultmaven.LLMResponse:
@@ -457,22 +416,22 @@ def test_calls_after_one_another_in_one_task_get_their_own_timings(
             return faultmaven.LLMResponse(str(times), 1.0, "outer", "m", None, own)
 
     monkeypatch.setitem(PROVIDER_SCHEMA, "outer", row | {"provider_class": Outer})
-    container = create_container({"ANTHROPIC_API_KEY": "k", "LLM_MAX_RETRIES": "0"}, clock=LoopClock())
-    response = run_virtually(container.llm(provider="outer").generate("3 1 2"))
+    container = create_container({"ANTHROPIC_API_KEY": "k", "LLM_MAX_RETRIES": "0"}, clock=VirtualClock())
+    response = run_in_virtual_time(container.llm(provider="outer").generate("3 1 2"))
     assert (response.content, response.response_time_ms) == ("[30, 10, 20]", 60)
 
 
 def test_a_guide_class_that_hangs_ends_with_its_rows_timeout(open_guide: Open, aiohttp: FakeAiohttp) -> None:
     aiohttp.delay = lambda _: 3600.0
     row = PROVIDER_SCHEMA["anthropic"]
-    container = create_container({"ANTHROPIC_API_KEY": "k", "LLM_MAX_RETRIES": "0"}, clock=LoopClock())
+    container = create_container({"ANTHROPIC_API_KEY": "k", "LLM_MAX_RETRIES": "0"}, clock=VirtualClock())
 
     async def ask() -> tuple[type[BaseException], float]:
         with pytest.raises(faultmaven.LLMError) as caught:
             await container.llm().generate("ping")
         return type(caught.value), asyncio.get_running_loop().time()
 
-    kind, ended = run_virtually(ask())
+    kind, ended = run_in_virtual_time(ask())
     assert kind is faultmaven.ProviderTimeoutError
     assert ended == pytest.approx(row["timeout"])
 

@@ -1,0 +1,168 @@
+"""Opening a container: from a caller's arguments to parts in their places, and whatever is wrong with them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypedDict, Unpack
+
+import httpx
+from dependency_injector import providers as entries
+
+from faultmaven.application.acceptance import AcceptancePolicy
+from faultmaven.application.error_policy import ErrorPolicy
+from faultmaven.container import Container
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.hidden import HiddenMapping
+from faultmaven.domain.names import did_you_mean
+from faultmaven.infrastructure.http.types import Transport
+from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
+from faultmaven.infrastructure.logging import configure_logging
+from faultmaven.infrastructure.settings import Settings
+from faultmaven.infrastructure.watching import require_watchfiles
+from faultmaven.ports.cache import ResponseCache
+from faultmaven.ports.clock import Clock
+from faultmaven.ports.limits import RateCounter
+from faultmaven.ports.llm import LLMProvider
+from faultmaven.ports.observer import Observer
+from faultmaven.ports.randomness import Randomness
+
+
+class Parts(TypedDict, total=False):
+    """What may be swapped by name when a container is opened."""
+
+    settings: Settings
+    http_client: httpx.AsyncClient
+    clock: Clock
+    observer: Observer
+    transport: Transport
+    registry: ProviderRegistry
+    error_policy: ErrorPolicy
+    acceptance: AcceptancePolicy
+    cache: ResponseCache
+    rate_counter: RateCounter
+    chance: Randomness
+    configure_logging: bool
+
+
+# What each part must be: the type, or for a port the members it must have.
+_PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
+    "settings": Settings,
+    "http_client": httpx.AsyncClient,
+    "clock": ("monotonic", "sleep", "timeout"),
+    "observer": ("__call__",),
+    "transport": ("send", "aclose"),
+    "registry": ProviderRegistry,
+    "error_policy": Mapping,
+    "acceptance": AcceptancePolicy,
+    "cache": ("get", "put"),
+    "rate_counter": ("take", "peek", "give_back", "charge"),
+    "chance": ("__call__",),
+    "configure_logging": bool,
+}
+
+
+def create_container(
+    env: Mapping[str, str] | None = None,
+    *,
+    providers: Mapping[str, LLMProvider] | None = None,
+    **parts: Unpack[Parts],
+) -> Container:
+    """Return an opened container; close it with `await container.aclose()`.
+
+    Args:
+        env: Variables to use; then neither the process's environment nor any `.env` is read. None reads those.
+        providers: Provider objects by name. Alone, exactly these are there and no environment is read; with `env`, they
+            replace or add rows of that name.
+        parts: Swap a part by its name; see `Parts`. `configure_logging=True` applies `LOG_LEVEL` and `LOG_FORMAT`.
+
+    Raises:
+        ConfigurationError: lists every fault of the configuration; an unknown part or one of a wrong type.
+    """
+    env = _hidden(env)
+    _check_mapping("providers", providers)
+    _check_parts(parts)
+    container = Container()
+    _override(container, "env", env)
+    if providers is not None:
+        _override(container, "given", dict(providers))
+        _override(container, "only_given", env is None)
+    if "settings" in parts:
+        _override(container, "given_settings", parts["settings"])
+    for name, part in parts.items():
+        if name not in ("settings", "configure_logging"):
+            _override(container, name, part)
+    if parts.get("configure_logging"):
+        settings = container.opening_settings()
+        configure_logging(settings.log_level, settings.log_format)
+    container.router_parts()  # builds what may be wrongly configured, so that it is said here
+    return container
+
+
+@asynccontextmanager
+async def open_container(
+    env: Mapping[str, str] | None = None,
+    *,
+    providers: Mapping[str, LLMProvider] | None = None,
+    **parts: Unpack[Parts],
+) -> AsyncIterator[Container]:
+    """Open a container for the body and close it after; arguments and errors as for `create_container`."""
+    env = _hidden(env)
+    container = create_container(env, providers=providers, **parts)
+    try:
+        async with _watching(container):
+            yield container
+    finally:
+        await container.aclose()
+
+
+@asynccontextmanager
+async def _watching(container: Container) -> AsyncIterator[None]:
+    """Watch the files for as long as the body runs, if `LLM_WATCH_FILES` says so."""
+    if not container.settings().watch_files:
+        yield
+        return
+    require_watchfiles()
+    task = asyncio.ensure_future(container.watch())
+    task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _report(task: asyncio.Future[None]) -> None:
+    """Tell the loop why the watching ended by itself; nobody awaits it."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        told = {"message": "faultmaven: no file is watched any more", "exception": error}
+        task.get_loop().call_exception_handler(told)
+
+
+def _override(container: Container, name: str, value: Any) -> None:
+    container.providers[name].override(entries.Object(value))
+
+
+def _hidden(env: Mapping[str, str] | None) -> HiddenMapping | None:
+    """Return a view of `env` that no traceback of ours shows."""
+    _check_mapping("env", env)
+    return None if env is None else HiddenMapping(env)
+
+
+def _check_mapping(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name} is a {type(value).__name__}, not a mapping")
+
+
+def _check_parts(parts: Mapping[str, Any]) -> None:
+    for name, value in parts.items():
+        expected = _PART_TYPES.get(name)
+        if expected is None:
+            raise ConfigurationError(f"unknown part {name!r}{did_you_mean(name, _PART_TYPES)}")
+        if isinstance(expected, tuple):
+            absent = [member for member in expected if not hasattr(value, member)]
+            if absent or isinstance(value, type):
+                told = f"has no {', '.join(absent)}" if absent else "is a class; pass an object of it"
+                raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {told}")
+        elif not isinstance(value, expected):
+            raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {expected.__name__}")
