@@ -89,7 +89,7 @@ class _VirtualTimeLoop(asyncio.SelectorEventLoop):
     @property
     def _clock_resolution(self) -> float:
         """How late a timer counts as due: asyncio adds it to the time, and the sum must be above the time."""
-        return max(1e-9, math.ulp(self._virtual.now))
+        return math.ulp(self._virtual.now)
 
     @_clock_resolution.setter
     def _clock_resolution(self, seconds: float) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faultmaven.infrastructure.clock import SystemClock
@@ -79,6 +79,7 @@ def test_the_virtual_clock_is_the_loops_time() -> None:
     assert run_in_virtual_time(read()) == (7, 7)
 
 
+@example([0.0, 5e-11])
 @given(st.lists(st.floats(min_value=0, max_value=1e6), max_size=20))
 def test_whoever_sleeps_shorter_wakes_first_and_exactly_then(delays: list[float]) -> None:
     woken: list[float] = []
