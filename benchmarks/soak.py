@@ -31,9 +31,8 @@ from faultmaven.testing import FaultLab
 from faultmaven.testing.lab import ANSWER, LabReply
 
 VENDORS = ("openai", "anthropic", "gemini")
-FAULTY = 0.45
-"""Of the requests to each of the two vendors that are not healthy, which makes 30 % over the three of them. It is below
-the rate at which breakers open, so that none of them keeps the faults away."""
+FAULTY = 0.54
+"""Of the requests to a vendor that is not healthy, which makes 30 % over the three of them and over time."""
 
 FAULTS = (
     "reset",
@@ -50,8 +49,9 @@ FAULTS = (
     "rate_limited_ms",
     "silent",
 )
-HEALTHY_FOR_SECONDS = 30.0
-"""One vendor is healthy for so long, the last of the chain first; then the one before it."""
+HEALTHY_FOR_SECONDS, OVERLAP_SECONDS = 30.0, 10.0
+"""One vendor is healthy for so long, the last of the chain first, then the one before it. The next one is healthy a
+little before the last one fails, so that there is one for as long as a call takes."""
 
 LEAST_SUCCESS = 0.9999
 MOST_GROWTH = 0.05
@@ -92,10 +92,15 @@ class SoakLab(FaultLab):
         return LabReply(reply.status, reply.body.replace(ANSWER.encode(), b"answer " + found[1]), reply.headers)
 
     def _fault(self, vendor: str) -> str:
-        healthy = VENDORS[-1 - int((time.monotonic() - self._started) / HEALTHY_FOR_SECONDS) % len(VENDORS)]
-        if vendor == healthy or self._random.random() >= FAULTY:
+        elapsed = time.monotonic() - self._started
+        healthy = {_healthy(elapsed), _healthy(elapsed + OVERLAP_SECONDS)}
+        if vendor in healthy or self._random.random() >= FAULTY:
             return "ok"
         return self._random.choice(FAULTS)
+
+
+def _healthy(elapsed: float) -> str:
+    return VENDORS[-1 - int(elapsed / HEALTHY_FOR_SECONDS) % len(VENDORS)]
 
 
 def _soon(reply: LabReply | str) -> LabReply | str:

@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from faultmaven.domain.chat import ChatRequest, Message
@@ -135,7 +135,6 @@ TEXTS = st.text(max_size=40) | MOMENTS | NUMBERS | DURATIONS | DATES
 NAMES = [*RESET_OF_REMAINING, *RESET_OF_REMAINING.values(), "date"]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # the machine may be busy
 @given(
     st.dictionaries(st.sampled_from(NAMES), TEXTS | st.just("0"), max_size=8),
     st.booleans(),
