@@ -34,6 +34,8 @@ def command(prompt: str, as_json: bool, **asked: Any) -> None:
         for warning in warnings:
             console(stderr=True).print(styled(f"warning: {warning}", "yellow"), soft_wrap=True)
         console().print(styled(str(plan)), soft_wrap=True)
+        if all(entry.kind == "unconfigured row" for entry in plan.skipped) and not plan.candidates:
+            console(stderr=True).print("`faultmaven doctor` says what to set.", soft_wrap=True)
 
 
 async def _explain(prompt: str, asked: dict[str, Any], container: "Container") -> "tuple[Plan, tuple[str, ...]]":

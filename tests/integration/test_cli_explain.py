@@ -70,6 +70,7 @@ def test_nothing_configured_is_told_and_no_error(run_cli: "RunCli") -> None:
     assert told.exit_code == 0
     assert "nobody would be asked" in told.stdout
     assert "not configured: openai, anthropic, gemini, " in told.stdout
+    assert told.stderr == "`faultmaven doctor` says what to set.\n"
 
 
 @pytest.mark.parametrize(
