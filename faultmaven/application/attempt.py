@@ -72,7 +72,7 @@ def _lesson(outcome: Outcome, timeout: float, conduct: Conduct) -> _Lesson:
 
 def _announce(seconds: float | None, candidate: Candidate, conduct: Conduct) -> None:
     if seconds:
-        conduct.traffic.limiter.announce((candidate.route.name, candidate.effective_model), seconds)
+        conduct.traffic.limiter.announce(candidate.target, seconds)
 
 
 async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
@@ -101,8 +101,7 @@ def _failed(entry: Entry, error: BaseException, duration: float, timeout: float,
     candidate, ours = entry.candidate, as_ours(error, duration, timeout)
     ours.provider = candidate.route.name
     ours.model = ours.model or candidate.effective_model
-    name, model = candidate.route.name, candidate.effective_model
-    unreported = Attempt(name, model, status=ours.status, request_id=ours.request_id)
+    unreported = Attempt(*candidate.target, status=ours.status, request_id=ours.request_id)
     conduct.ledger.end(entry, _line(entry, (unreported, *ours.attempts), duration, ours))
     return Outcome(candidate, entry, error=ours)
 

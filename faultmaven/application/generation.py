@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.domain.chat import NOTHING
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.ports.llm import ChatBackend
+
+Target: TypeAlias = tuple[str, str]
+"""A provider's name and a model, "" when the server decides."""
 
 ROLES = ("chat", "multimodal", "synthesis", "classifier", "code")
 

@@ -79,8 +79,7 @@ class Ledger:
     def begin(self, entry: Entry, timeout: float) -> float:
         """Note that it is asked now, for `timeout` seconds at most; return the time."""
         entry.started = self.clock.monotonic()
-        name, model = entry.candidate.route.name, entry.candidate.effective_model
-        self.tell(AttemptStarted(self.call, entry.number, name, model, timeout))
+        self.tell(AttemptStarted(self.call, entry.number, *entry.candidate.target, timeout))
         return entry.started
 
     def end(self, entry: Entry, line: Attempt) -> None:
@@ -100,9 +99,8 @@ class Ledger:
             if entry.line is None and entry.started is None:
                 self._close_unasked(entry, outcome, "it was not asked: the call ended while it waited")
             elif entry.line is None and entry.started is not None:
-                candidate = entry.candidate
-                name, model = candidate.route.name, candidate.effective_model
-                line = Attempt(name, model, outcome, waited=entry.waited, duration=now - entry.started)
+                candidate, duration = entry.candidate, now - entry.started
+                line = Attempt(*candidate.target, outcome, waited=entry.waited, duration=duration)
                 self.end(entry, replace(line, notes=candidate.notes))
 
     def answered(self, response: LLMResponse) -> None:
@@ -121,5 +119,4 @@ class Ledger:
 
     def _close_unasked(self, entry: Entry, outcome: str, error: str) -> None:
         waited = self.clock.monotonic() - entry.opened
-        name, model = entry.candidate.route.name, entry.candidate.effective_model
-        entry.line = Attempt(name, model, outcome, waited=waited, error=error)
+        entry.line = Attempt(*entry.candidate.target, outcome, waited=waited, error=error)

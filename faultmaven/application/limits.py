@@ -4,10 +4,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from typing import Literal
 
 from faultmaven.application.concurrency import ConcurrencyGate
-from faultmaven.application.generation import Route
+from faultmaven.application.generation import Route, Target
 from faultmaven.domain.errors import LimitReachedError
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
@@ -15,22 +16,27 @@ from faultmaven.ports.limits import RateCounter
 LONGEST_ANNOUNCEMENT_SECONDS = 60.0
 """A vendor that announces a longer pause is asked again after this: what it announced may be wrong, or over."""
 
-Target = tuple[str, str]
-"""A provider's name and a model."""
-
-
 LONGEST_SETTLING_SECONDS = 1.0
 """A counter that takes longer to take something back keeps it: it fades within the minute."""
 
 
+@dataclass(frozen=True, slots=True)
+class MinuteLimit:
+    """What one exchange takes of a limit per minute. Its amount is at most the limit: it must come true some time."""
+
+    kind: Literal["requests", "tokens"]
+    key: str
+    amount: int
+    per_minute: int
+
+
 @dataclass(slots=True)
 class Reservation:
-    """What a call holds while it is under way: a place, and what it counted of this minute."""
+    """What a call holds while it is under way: a place, and what it counted of this minute, at `taken_at`."""
 
-    route: Route
-    gate: ConcurrencyGate | None
-    tokens: int
     taken_at: float
+    counted: list[MinuteLimit] = field(default_factory=list)
+    gate: ConcurrencyGate | None = None
 
 
 class Limiter:
@@ -75,8 +81,8 @@ class Limiter:
 
     def used_up_for(self, route: Route, tokens: int) -> float:
         """Return for how many seconds more the row's own limits per minute let no request of `tokens` through."""
-        waits = [self._counter().peek(*limit) for limit in _limits(route, tokens)]
-        return max(waits, default=0.0)
+        limits = _minute_limits(route, tokens)
+        return max((self._counter().peek(limit.key, limit.amount, limit.per_minute) for limit in limits), default=0.0)
 
     async def reserve(self, route: Route, model: str, tokens: int, patience: float) -> Reservation:
         """Return what lets a call through, after at most `patience` seconds; give it back with `release`.
@@ -93,15 +99,19 @@ class Limiter:
         pause = self.announced((route.name, model))
         if pause:
             await self._wait(route, model, pause, ends, "the vendor takes nothing more for now")
-        reservation = await self._count(route, model, tokens, ends)
-        gate = self.gate(route)
-        if gate is not None:
-            try:
+        reservation = Reservation(self._clock.monotonic())
+        try:
+            for limit in _minute_limits(route, tokens):
+                await self._take(route, model, limit, ends)
+                reservation.counted.append(limit)
+                reservation.taken_at = self._clock.monotonic()
+            gate = self.gate(route)
+            if gate is not None:
                 await self._enter(gate, route, model, ends)
-            except BaseException:
-                await self.release(reservation, 0, sent=False)
-                raise
-            reservation.gate = gate
+                reservation.gate = gate
+        except BaseException:
+            await self.release(reservation, 0, sent=False)
+            raise
         return reservation
 
     async def release(self, reservation: Reservation, used: int | None, *, sent: bool = True) -> None:
@@ -113,8 +123,7 @@ class Limiter:
         """
         if reservation.gate is not None:
             reservation.gate.leave()
-        route = reservation.route
-        if route.requests_per_minute is None and route.tokens_per_minute is None:
+        if not reservation.counted:
             return
         settling = asyncio.ensure_future(self._settle(reservation, used, sent))
         self._settling.add(settling)
@@ -122,19 +131,15 @@ class Limiter:
         await asyncio.shield(settling)
 
     async def _settle(self, reservation: Reservation, used: int | None, sent: bool) -> None:
-        route, counter = reservation.route, self._counter()
-        age = self._clock.monotonic() - reservation.taken_at
+        counter, age = self._counter(), self._clock.monotonic() - reservation.taken_at
         with suppress(TimeoutError):
             async with self._clock.timeout(LONGEST_SETTLING_SECONDS):
-                if route.requests_per_minute is not None and not sent:
-                    await counter.give_back(f"{route.name}:requests", 1, route.requests_per_minute, age)
-                if route.tokens_per_minute is None or used is None:
-                    return
-                key, unused = f"{route.name}:tokens", reservation.tokens - used
-                if unused > 0:
-                    await counter.give_back(key, unused, route.tokens_per_minute, age)
-                elif unused < 0:
-                    await counter.charge(key, -unused, route.tokens_per_minute)
+                for limit in reservation.counted:
+                    unused = _unused(limit, used, sent)
+                    if unused > 0:
+                        await counter.give_back(limit.key, unused, limit.per_minute, age)
+                    elif unused < 0:
+                        await counter.charge(limit.key, -unused, limit.per_minute)
 
     async def _enter(self, gate: ConcurrencyGate, route: Route, model: str, ends: float) -> None:
         problem = f"max_concurrency={gate.limit} is reached"
@@ -146,29 +151,14 @@ class Limiter:
         if not entered:
             raise LimitReachedError(f"{problem}, and so is its queue", provider=route.name, model=model)
 
-    async def _count(self, route: Route, model: str, tokens: int, ends: float) -> Reservation:
-        """Count one request and its tokens. What was counted is given back when the rest cannot be."""
-        reservation = Reservation(replace(route, tokens_per_minute=None), None, 0, self._clock.monotonic())
-        requests, allowed = route.requests_per_minute, route.tokens_per_minute
-        if requests is not None:
-            await self._take(route, model, "requests", 1, requests, ends)
-        if allowed is not None:
-            tokens = min(tokens, allowed)  # whatever its size, it must come true some time
-            try:
-                await self._take(route, model, "tokens", tokens, allowed, ends)
-            except BaseException:
-                await self.release(reservation, 0, sent=False)
-                raise
-        return Reservation(route, None, tokens if allowed is not None else 0, self._clock.monotonic())
-
-    async def _take(self, route: Route, model: str, kind: str, amount: int, per_minute: int, ends: float) -> None:
-        problem = f"{kind}_per_minute={per_minute} is used up"
+    async def _take(self, route: Route, model: str, limit: MinuteLimit, ends: float) -> None:
+        problem = f"{limit.kind}_per_minute={limit.per_minute} is used up"
         while True:
             try:
                 async with self._clock.timeout(max(0.0, ends - self._clock.monotonic())):
-                    wait = await self._counter().take(f"{route.name}:{kind}", amount, per_minute)
+                    wait = await self._counter().take(limit.key, limit.amount, limit.per_minute)
             except TimeoutError:
-                told = f"what counts {kind}_per_minute did not answer in time"
+                told = f"what counts {limit.kind}_per_minute did not answer in time"
                 raise LimitReachedError(told, provider=route.name, model=model) from None
             if not wait:
                 return
@@ -180,9 +170,17 @@ class Limiter:
         await self._clock.sleep(seconds)
 
 
-def _limits(route: Route, tokens: int) -> Iterator[tuple[str, int, int]]:
-    """Give key, amount and limit of each limit per minute that the row has."""
-    if route.requests_per_minute is not None:
-        yield f"{route.name}:requests", 1, route.requests_per_minute
-    if route.tokens_per_minute is not None:
-        yield f"{route.name}:tokens", min(tokens, route.tokens_per_minute), route.tokens_per_minute
+def _minute_limits(route: Route, tokens: int) -> Iterator[MinuteLimit]:
+    """Give each limit per minute that the row has, with what an exchange of about `tokens` takes of it."""
+    requests, allowed = route.requests_per_minute, route.tokens_per_minute
+    if requests is not None:
+        yield MinuteLimit("requests", f"{route.name}:requests", 1, requests)
+    if allowed is not None:
+        yield MinuteLimit("tokens", f"{route.name}:tokens", min(tokens, allowed), allowed)
+
+
+def _unused(limit: MinuteLimit, used: int | None, sent: bool) -> int:
+    """Return how much of what was counted was not used in the end; below 0 when more was used."""
+    if limit.kind == "requests":
+        return 0 if sent else limit.amount
+    return 0 if used is None else limit.amount - used

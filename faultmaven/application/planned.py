@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from faultmaven.application.generation import Route
+from faultmaven.application.generation import Route, Target
 from faultmaven.domain.errors import CircuitOpenError, InvalidRequestError, LimitReachedError, LLMError
 
 SkipKind: TypeAlias = Literal[
@@ -45,9 +45,14 @@ class Candidate:
         return Candidate(self.route, self.model, self.timeout, self.notes, share, fair, self.obstacle)
 
     @property
+    def target(self) -> Target:
+        """The provider's name and the model that will be asked."""
+        return self.route.name, self.effective_model
+
+    @property
     def identity(self) -> tuple[str, str, str]:
         """What tells whose answer it is: the provider, the model, and where it is asked."""
-        return self.route.name, self.effective_model, self.route.origin
+        return *self.target, self.route.origin
 
     @property
     def last_resort(self) -> bool:

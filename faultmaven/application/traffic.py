@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from faultmaven.application.breaker import Breaker, Result
-from faultmaven.application.generation import Generation, Route
+from faultmaven.application.generation import Generation, Route, Target
 from faultmaven.application.health import Standing
-from faultmaven.application.limits import Limiter, Reservation, Target
+from faultmaven.application.limits import Limiter, Reservation
 from faultmaven.application.needs import estimated_tokens
 from faultmaven.application.observing import tell
 from faultmaven.application.planned import Candidate
@@ -28,7 +28,6 @@ MOST_TARGETS = 1024
 class Admission:
     """Leave to ask one provider once."""
 
-    target: Target
     breaker: Breaker
     probe: bool
     reservation: Reservation
@@ -82,7 +81,7 @@ class Traffic:
         route, model = self._in_force(candidate.route), candidate.effective_model
         ends = self._clock.monotonic() + patience
         tokens = estimated_tokens(request) if route.tokens_per_minute else 0
-        breaker = self._breaker((route.name, model))
+        breaker = self._breaker(candidate.target)
         while True:
             now = self._clock.monotonic()
             if breaker.is_probing:
@@ -92,7 +91,7 @@ class Traffic:
             reservation = await self.limiter.reserve(route, model, tokens, max(0.0, ends - self._clock.monotonic()))
             probe = breaker.enter(self._clock.monotonic(), last_resort=candidate.last_resort)
             if probe is not None:
-                return Admission((route.name, model), breaker, probe, reservation)
+                return Admission(breaker, probe, reservation)
             await self.limiter.release(reservation, 0, sent=False)  # it changed while we waited for the limits
 
     async def settle(

@@ -60,9 +60,8 @@ def _refused(turn: Turn, outcome: Outcome, refusal: LLMError, number: int, *, la
 
 
 def _retry_event(outcome: Outcome, delay: float, conduct: Conduct) -> RetryScheduled:
-    candidate = outcome.candidate
-    name, model, reason = candidate.route.name, candidate.effective_model, type(outcome.error).__name__
-    return RetryScheduled(conduct.ledger.call, name, model, delay, reason)
+    reason = type(outcome.error).__name__
+    return RetryScheduled(conduct.ledger.call, *outcome.candidate.target, delay, reason)
 
 
 def _delay(outcome: Outcome, number: int, left: float, conduct: Conduct, *, last: bool) -> float | None:
@@ -89,12 +88,11 @@ def _wanted_delay(outcome: Outcome, number: int, conduct: Conduct, *, last: bool
 
 def _begins_again(turn: Turn, delay: float, left: float, conduct: Conduct) -> bool:
     """Return whether a candidate that was asked before is asked once more: its delay fits, and its budget has one."""
-    name, model = turn.candidate.route.name, turn.candidate.effective_model
     if delay > left:
         reason = f"a wait of {delay:.3g} s does not fit"
-    elif not conduct.traffic.may_retry(name):
+    elif not conduct.traffic.may_retry(turn.candidate.route.name):
         reason = BUDGET_USED_UP
     else:
         return True
-    conduct.ledger.tell(RetryRefused(conduct.ledger.call, name, model, reason))
+    conduct.ledger.tell(RetryRefused(conduct.ledger.call, *turn.candidate.target, reason))
     return False
