@@ -10,15 +10,16 @@ from dependency_injector import providers as entries
 
 from faultmaven.application.acceptance import AcceptancePolicy
 from faultmaven.application.error_policy import ErrorPolicy
+from faultmaven.application.observing import report
 from faultmaven.container import Container
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean
+from faultmaven.infrastructure.extras import require_watchfiles
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
 from faultmaven.infrastructure.logging import configure_logging
 from faultmaven.infrastructure.settings import Settings
-from faultmaven.infrastructure.watching import require_watchfiles
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
@@ -135,8 +136,7 @@ def _report(task: asyncio.Future[None]) -> None:
     """Tell the loop why the watching ended by itself; nobody awaits it."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        told = {"message": "faultmaven: no file is watched any more", "exception": error}
-        task.get_loop().call_exception_handler(told)
+        report(error, "faultmaven: no file is watched any more")
 
 
 def _override(container: Container, name: str, value: Any) -> None:

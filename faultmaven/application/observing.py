@@ -15,7 +15,7 @@ def tell(observer: Observer, event: Event) -> None:
         report(error, f"faultmaven: the observer raised on {type(event).__name__}")
 
 
-def report(error: Exception, message: str) -> None:
+def report(error: BaseException, message: str) -> None:
     """Report what a host's own code raised where nobody waits for it."""
     try:
         loop = asyncio.get_running_loop()

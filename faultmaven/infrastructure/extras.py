@@ -1,4 +1,4 @@
-"""Parts that need an extra of the package: imported when they are built, so that nobody else pays for them."""
+"""What needs an extra of the package: imported when it is built, so that nobody else pays for it."""
 
 import importlib.util
 
@@ -7,7 +7,7 @@ from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
 
-LIMITS_NEED = "requests_per_minute and tokens_per_minute need"
+LIMITS_NEED = "requests_per_minute and tokens_per_minute need a package that"
 
 
 def ratelimit_is_missing() -> str:
@@ -39,11 +39,15 @@ def build_response_cache(entries: int, seconds: float, clock: Clock) -> Response
     try:
         from faultmaven.infrastructure.memory_cache import MemoryCache
     except ImportError as error:
-        raise _missing("LLM_CACHE_SECONDS needs", "cache") from error
+        raise _missing("LLM_CACHE_SECONDS needs a package that", "cache") from error
     return MemoryCache(entries, seconds, clock)
 
 
+def require_watchfiles() -> None:
+    """Raise a `ConfigurationError` unless the extra `watch` is installed."""
+    if importlib.util.find_spec("watchfiles") is None:
+        raise _missing("LLM_WATCH_FILES needs the package watchfiles, which", "watch")
+
+
 def _missing(what: str, extra: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{what} a package that is not installed", advice=f'Install it: pip install "faultmaven[{extra}]"'
-    )
+    return ConfigurationError(f"{what} is not installed", advice=f'Install it: pip install "faultmaven[{extra}]"')

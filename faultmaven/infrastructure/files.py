@@ -1,6 +1,7 @@
 """Files as they are at one moment, so that a change can be told from a stir in their directory."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,3 +25,8 @@ def file_state(path: Path) -> FileState | None:
     except (OSError, ValueError):
         return None
     return FileState(place, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def file_states(paths: Iterable[Path]) -> dict[Path, FileState | None]:
+    """Return the state of each of `paths`."""
+    return {path: file_state(path) for path in paths}

@@ -1,26 +1,17 @@
 """Watching files: a reload whenever one that was read is written, replaced, linked anew, appears or vanishes."""
 
 import asyncio
-import importlib.util
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
 
 from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.files import FileState, file_state
+from faultmaven.infrastructure.extras import require_watchfiles
+from faultmaven.infrastructure.files import FileState, file_states
 
 Files = Mapping[Path, FileState | None]
 MOST_LINKS = 40  # they may lead in a circle; Linux follows as many
 LOOK_MILLISECONDS = 5000  # without any event, as on some network file systems, it looks this often
-
-
-def require_watchfiles() -> None:
-    """Raise a `ConfigurationError` unless the optional package is there."""
-    if importlib.util.find_spec("watchfiles") is None:
-        raise ConfigurationError(
-            "LLM_WATCH_FILES needs the package watchfiles, which is not installed",
-            advice='Run: pip install "faultmaven[watch]"',
-        )
 
 
 async def watch_files(files: Callable[[], Files], reload: Callable[[], None], warn: Callable[..., object]) -> None:
@@ -71,7 +62,7 @@ class _Changes:
                     continue  # it went away before it was watched
                 self._tell(missing.reason)
                 await asyncio.sleep(LOOK_MILLISECONDS / 1000)
-                found = _states(known)
+                found = file_states(known)
         return found
 
     def _tell(self, reason: str) -> None:
@@ -100,7 +91,7 @@ async def _look(known: Files, watched: frozenset[Path]) -> Files:
             event = asyncio.ensure_future(anext(events))
             try:
                 await asyncio.sleep(0)  # the first step sets the watch up; a look before that could miss a change
-                found = _states(known)
+                found = file_states(known)
                 if found != known or _directories(known) != watched:
                     return found
                 await event
@@ -123,10 +114,6 @@ async def _events(watched: frozenset[Path]) -> AsyncGenerator[object, None]:
     except Exception as error:
         raise _NoEventsError(error) from error
     raise _NoEventsError(StopAsyncIteration())
-
-
-def _states(paths: Iterable[Path]) -> Files:
-    return {path: file_state(path) for path in paths}
 
 
 def _directories(paths: Iterable[Path]) -> frozenset[Path]:

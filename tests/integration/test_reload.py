@@ -16,7 +16,7 @@ from faultmaven import ConfigurationError, Container, create_container, open_con
 from faultmaven.domain.events import ConfigurationReloaded, Event, ReloadRefused
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
-from faultmaven.infrastructure.llm.providers import OpenAIProvider, ProviderRegistry, get_registry
+from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, ProviderRegistry, get_registry
 from faultmaven.infrastructure.watching import _directories
 from faultmaven.testing import FakeProvider, FaultLab
 
@@ -251,17 +251,8 @@ async def test_proxies_and_certificates_reload_too(tmp_path: Path) -> None:
 async def test_a_row_of_run_time_keeps_the_transport_in_force() -> None:
     container = create_container({"OPENAI_API_KEY": "k"})
     before = container.transport()
-    row: dict[str, Any] = {
-        "api_key_var": "ACME_API_KEY",
-        "model_var": "ACME_MODEL",
-        "base_url_var": "ACME_API_BASE",
-        "default_base_url": "http://lab.invalid/acme/v1",
-        "default_model": "acme-1",
-        "provider_class": OpenAIProvider,
-        "max_retries": 3,
-        "timeout": 30,
-        "confidence_score": 0.95,
-    }
+    own = {"api_key_var": "ACME_API_KEY", "model_var": "ACME_MODEL", "base_url_var": "ACME_API_BASE"}
+    row = dict(PROVIDER_SCHEMA["openai"], **own)
     container.registry().register_provider("acme", row)
     assert container.transport() is before
 
@@ -720,7 +711,7 @@ async def test_watching_that_fails_is_reported_and_stops_no_call(monkeypatch: py
         told.set()
 
     asyncio.get_running_loop().set_exception_handler(report)
-    monkeypatch.setattr("faultmaven.infrastructure.watching.file_state", lambda path: 1 / 0)
+    monkeypatch.setattr("faultmaven.infrastructure.watching.file_states", lambda path: 1 / 0)
     async with watched(OPENAI_API_KEY="old"):
         await asyncio.wait_for(told.wait(), 30)
     assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]

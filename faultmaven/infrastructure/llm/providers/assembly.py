@@ -10,7 +10,7 @@ from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.environment_warnings import environment_warnings
 from faultmaven.infrastructure.extras import ratelimit_is_missing
-from faultmaven.infrastructure.files import FileState, file_state
+from faultmaven.infrastructure.files import FileState, file_states
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.configured import ConfiguredRow, configure
@@ -219,7 +219,8 @@ class Specs:
 def _unmet_limits(routes: Iterable[Route]) -> list[str]:
     """Return a sentence for each provider with a limit per minute that nothing here can count."""
     limited = [route.name for route in routes if route.requests_per_minute or route.tokens_per_minute]
-    return [f"provider {name!r}: {ratelimit_is_missing()}" for name in limited] if ratelimit_is_missing() else []
+    told = ratelimit_is_missing() if limited else ""
+    return [f"provider {name!r}: {told}" for name in limited] if told else []
 
 
 def states_before(sources: Sources) -> dict[Path, FileState | None]:
@@ -234,4 +235,4 @@ def states_of_keys(environment: Environment, specs: Iterable[ProviderSpec]) -> d
 
 
 def _states(environment: Environment, names: Iterable[str | None]) -> dict[Path, FileState | None]:
-    return {path: file_state(path) for path in (environment.directory / name for name in names if name)}
+    return file_states(environment.directory / name for name in names if name)
