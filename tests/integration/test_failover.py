@@ -25,6 +25,7 @@ from faultmaven import (
 )
 from faultmaven.domain.events import BreakerChanged, CallFailed, Event
 from faultmaven.testing import FakeProvider, FaultLab, VirtualClock, run_in_virtual_time
+from faultmaven.testing.lab.loopback import listen
 
 Use = Callable[[Container, FaultLab], Awaitable[Any]]
 
@@ -310,19 +311,19 @@ def test_keeping_without_its_package_says_what_to_install(monkeypatch: pytest.Mo
 async def test_a_cancelled_call_closes_its_connection_and_returns_its_permits() -> None:
     asked, left = asyncio.Event(), asyncio.Event()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         asked.set()
         while await reader.read(65536):
             pass
         left.set()
-        writer.close()
 
     events: list[Event] = []
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    env = with_rows("max_concurrency = 1\ntokens_per_minute = 2000") | {"SMALL_API_BASE": f"{address}/v1"}
-    async with server, open_container(env, observer=events.append) as container:
+    env = with_rows("max_concurrency = 1\ntokens_per_minute = 2000")
+    async with (
+        listen(handle) as port,
+        open_container(env | {"SMALL_API_BASE": f"http://127.0.0.1:{port}/v1"}, observer=events.append) as container,
+    ):
         llm = container.llm()
         for _ in range(3):  # a permit or tokens that were lost would make the second call wait
             asked.clear()

@@ -19,6 +19,7 @@ from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, ProviderRegistry, get_registry
 from faultmaven.infrastructure.watching import _directories
 from faultmaven.testing import FakeProvider, FaultLab
+from faultmaven.testing.lab.loopback import stop_accepting
 
 BODY = b"""{"id":"c1","object":"chat.completion","created":1,"model":"gpt-6.2-sol","choices":[{"index":0,"message":
 {"role":"assistant","content":"Out of memory."},"finish_reason":"stop"}],
@@ -90,10 +91,13 @@ async def vendor() -> AsyncIterator[Books]:
     books = Books()
     server = await asyncio.get_running_loop().create_server(lambda: Vendor(books), "127.0.0.1", 0, backlog=2000)
     books.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    async with server:
+    try:
         yield books
+    finally:
+        await stop_accepting(server)
         for connection in list(books.connections):
             connection._transport.abort()
+        await server.wait_closed()
 
 
 class Events(list[Event]):

@@ -27,6 +27,7 @@ from faultmaven.infrastructure.http.network import NetworkSettings, ProxySetting
 from faultmaven.infrastructure.http.transport import HTTPTransport, build_transport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
 from faultmaven.infrastructure.settings import Settings
+from faultmaven.testing.lab.loopback import listen
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
@@ -42,35 +43,18 @@ async def server(
     answer: bytes | Handler, tls: ssl.SSLContext | None = None, *, wait_for_head: bool = True
 ) -> AsyncIterator[str]:
     """Serve one fixed answer, or a handler, on a free loopback port; gives the address."""
-    tasks: set[asyncio.Task[Any]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            if wait_for_head:
-                await reader.readuntil(b"\r\n\r\n")
-            if callable(answer):
-                await answer(reader, writer)
-            else:
-                writer.write(answer)
-                await writer.drain()
-        except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        if wait_for_head:
+            await reader.readuntil(b"\r\n\r\n")
+        if callable(answer):
+            await answer(reader, writer)
+        else:
+            writer.write(answer)
+            await writer.drain()
 
-    listening = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
-    port = listening.sockets[0].getsockname()[1]
-    try:
+    async with listen(handle, tls) as port:
         yield f"{'https' if tls else 'http'}://localhost:{port}"
-    finally:
-        listening.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await listening.wait_closed()
 
 
 async def send(url: str, timeout: float = 5.0, **options: Any) -> WireReply:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from faultmaven.ports.clock import Clock
+from faultmaven.testing.lab.loopback import listen
 from faultmaven.testing.lab.reply import LabReply, Respond, silence
 
 # On, and no time to linger: the socket is closed by a reset instead of an orderly end.
@@ -16,33 +17,13 @@ _RESET = struct.pack("ii", 1, 0)
 @asynccontextmanager
 async def serve(respond: Respond, clock: Clock) -> AsyncIterator[str]:
     """Serve `respond` on a free loopback port for the body; gives the address. Open connections end with it."""
-    connections: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
-        try:
-            while await _answer_one(respond, clock, reader, writer):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client went away, which is its right
-        except asyncio.CancelledError:
-            pass  # the server ends; a task that ends cancelled would be reported as an error by asyncio's streams
-        finally:
-            connections.discard(task)
-            writer.close()
+        while await _answer_one(respond, clock, reader, writer):
+            pass
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()[:2]
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.close()
-        for task in list(connections):
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
-        await server.wait_closed()
+    async with listen(handle) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 async def _answer_one(
