@@ -12,18 +12,9 @@ if TYPE_CHECKING:
     from faultmaven.application.error_policy import ErrorPolicy, Reaction
     from faultmaven.application.planned import Plan
     from faultmaven.container import Container
+    from faultmaven.domain.attachments import File, Image
     from faultmaven.domain.attempts import Attempt
-    from faultmaven.domain.chat import (
-        ChatRequest,
-        Image,
-        LLMResponse,
-        Message,
-        Prompt,
-        StopReason,
-        StreamChunk,
-        Tool,
-        ToolCall,
-    )
+    from faultmaven.domain.chat import ChatRequest, LLMResponse, Message, Prompt, StopReason, StreamChunk
     from faultmaven.domain.errors import (
         AllProvidersFailedError,
         AuthenticationError,
@@ -47,9 +38,13 @@ if TYPE_CHECKING:
         QuotaExceededError,
         RateLimitError,
         RejectedRequestError,
+        StreamInterruptedError,
         TruncatedAnswerError,
+        UnsupportedRequestError,
         WrongEndpointError,
     )
+    from faultmaven.domain.replay import Replay
+    from faultmaven.domain.tools import Tool, ToolCall, ToolCallDelta
     from faultmaven.domain.usage import Usage
     from faultmaven.opening import Parts, create_container, open_container
     from faultmaven.ports.llm import LLMProvider, LLMStream, Options
@@ -63,17 +58,10 @@ else:
         "faultmaven.container": ("Container",),
         "faultmaven.opening": ("Parts", "create_container", "open_container"),
         "faultmaven.domain.attempts": ("Attempt",),
-        "faultmaven.domain.chat": (
-            "ChatRequest",
-            "Image",
-            "LLMResponse",
-            "Message",
-            "Prompt",
-            "StopReason",
-            "StreamChunk",
-            "Tool",
-            "ToolCall",
-        ),
+        "faultmaven.domain.attachments": ("File", "Image"),
+        "faultmaven.domain.chat": ("ChatRequest", "LLMResponse", "Message", "Prompt", "StopReason", "StreamChunk"),
+        "faultmaven.domain.replay": ("Replay",),
+        "faultmaven.domain.tools": ("Tool", "ToolCall", "ToolCallDelta"),
         "faultmaven.domain.errors": (
             "AllProvidersFailedError",
             "AuthenticationError",
@@ -97,7 +85,9 @@ else:
             "QuotaExceededError",
             "RateLimitError",
             "RejectedRequestError",
+            "StreamInterruptedError",
             "TruncatedAnswerError",
+            "UnsupportedRequestError",
             "WrongEndpointError",
         ),
         "faultmaven.domain.usage": ("Usage",),
@@ -130,6 +120,7 @@ __all__ = [
     "DeadlineExceededError",
     "EmptyAnswerError",
     "ErrorPolicy",
+    "File",
     "Image",
     "InvalidAnswerError",
     "InvalidRequestError",
@@ -154,11 +145,15 @@ __all__ = [
     "RateLimitError",
     "Reaction",
     "RejectedRequestError",
+    "Replay",
     "StopReason",
     "StreamChunk",
+    "StreamInterruptedError",
     "Tool",
     "ToolCall",
+    "ToolCallDelta",
     "TruncatedAnswerError",
+    "UnsupportedRequestError",
     "Usage",
     "WrongEndpointError",
     "__version__",

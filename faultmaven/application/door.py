@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from faultmaven.domain.chat import NOTHING, ChatRequest, Image, Message, Prompt, Role, Tool
+from faultmaven.domain.attachments import Attachment
+from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Role
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
+from faultmaven.domain.tools import Tool
 from faultmaven.ports.llm import Options
 
 LARGEST = 10**9
@@ -82,9 +84,9 @@ def _check_turn(position: int, message: Message) -> None:
             f"prompt[{position}] has the role {message.role!r}{did_you_mean(str(message.role), ROLES)}"
         )
     for part in message.parts:
-        if not isinstance(part, str | Image):
+        if not isinstance(part, str | Attachment):
             raise InvalidRequestError(
-                f"prompt[{position}] holds a {type(part).__name__}, which is neither text nor an Image",
+                f"prompt[{position}] holds a {type(part).__name__}, which is neither text nor an Image nor a File",
                 advice="Make an image with Image.from_path, Image.from_bytes or Image.from_url.",
             )
 

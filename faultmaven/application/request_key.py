@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from faultmaven.domain.chat import ChatRequest, Image
+from faultmaven.domain.attachments import Attachment
+from faultmaven.domain.chat import ChatRequest
 
 # How long an answer may take, and how it is come by, do not change what it says.
-IGNORED = frozenset({"deadline", "timeout", "metadata", "hedge_after", "cache", "deduplicate"})
+IGNORED = frozenset(
+    {"deadline", "timeout", "chunk_timeout", "metadata", "hedge_after", "cache", "deduplicate", "commit"}
+)
 
 
 def request_key(request: ChatRequest, *context: Any) -> str | None:
@@ -43,8 +46,8 @@ def _write(update: Any, value: Any) -> None:
             _block(update, "bytes", value)
         case type():
             _schema_of(update, value)
-        case Image(path=path) if path:
-            raise _UntellableError  # the file may hold something else by now
+        case Attachment() if value.data is None:
+            raise _UntellableError  # the file, or the page, may hold something else by now
         case Mapping():
             _block(update, "mapping", str(len(value)).encode())
             for name in value:  # in their order: vendors answer in the order of a schema

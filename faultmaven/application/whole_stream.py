@@ -1,15 +1,30 @@
-"""A stream of one chunk: an answer that came whole, behind the face of a stream."""
+"""A stream of one piece: an answer that came whole, behind the face of a stream."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from faultmaven.domain.chat import LLMResponse, StreamChunk
 from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.tools import ToolCallDelta
 from faultmaven.ports.llm import LLMStream
 
 
+def whole_chunks(response: LLMResponse) -> list[StreamChunk]:
+    """Return the chunks of an answer that came whole: its reasoning, its text, its tool calls and its usage."""
+    chunks = []
+    if response.reasoning:
+        chunks.append(StreamChunk(reasoning=response.reasoning))
+    if response.content:
+        chunks.append(StreamChunk(text=response.content))
+    for index, call in enumerate(response.tool_calls):
+        chunks.append(StreamChunk(tool_call=ToolCallDelta(index, call.id, call.name, call.raw_arguments)))
+    if response.usage is not None:
+        chunks.append(StreamChunk(usage=response.usage))
+    return chunks
+
+
 class WholeAnswerStream:
-    """Gives `response` as its only chunk."""
+    """Gives `response` at once."""
 
     def __init__(self, response: LLMResponse) -> None:
         self._response = response
@@ -20,11 +35,12 @@ class WholeAnswerStream:
         if self._finished:
             return
         self._finished = True
-        yield StreamChunk(text=self._response.content, usage=self._response.usage)
+        for chunk in whole_chunks(self._response):
+            yield chunk
 
     @property
     def response(self) -> LLMResponse:
-        """The whole answer, once its chunk was read."""
+        """The whole answer, once its chunks were read."""
         if not self._finished:
             raise InvalidRequestError("the stream has not been read to its end", advice="Iterate over it first.")
         return self._response

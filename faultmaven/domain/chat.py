@@ -6,7 +6,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal, Self, TypeAlias
 
+from faultmaven.domain.attachments import Attachment, File, Image
 from faultmaven.domain.attempts import Attempt
+from faultmaven.domain.replay import Replay
+from faultmaven.domain.tools import Tool, ToolCall, ToolCallDelta
 from faultmaven.domain.usage import Usage
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -24,67 +27,25 @@ class StopReason(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A picture in a message: bytes with their media type, a file, or an address. Shows none of them."""
-
-    data: bytes | None = field(default=None, repr=False)
-    media_type: str = ""
-    url: str = field(default="", repr=False)
-    path: str = field(default="", repr=False)
-
-    @classmethod
-    def from_bytes(cls, data: bytes, media_type: str) -> Self:
-        """Return an image from its bytes and media type, such as "image/png"."""
-        return cls(data=data, media_type=media_type)
-
-    @classmethod
-    def from_path(cls, path: str) -> Self:
-        """Return an image in a file; the file is read when the image is sent."""
-        return cls(path=path)
-
-    @classmethod
-    def from_url(cls, url: str) -> Self:
-        """Return an image that the vendor fetches from `url`."""
-        return cls(url=url)
-
-
-Part: TypeAlias = str | Image
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A call that the model asks for.
-
-    Attributes:
-        arguments: The parsed arguments; empty when `raw_arguments` is no JSON object.
-        raw_arguments: The text exactly as the vendor sent it.
-    """
-
-    id: str
-    name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    raw_arguments: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A function that the model may call; `parameters` is a JSON schema of an object."""
-
-    name: str
-    description: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+Part: TypeAlias = str | Attachment
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation. Build it with `system`, `user`, `assistant` or `tool`."""
+    """One turn of a conversation. Build it with `system`, `user`, `assistant` or `tool`, or take `response.message`.
+
+    Attributes:
+        tool_call_id: The call that a tool turn is the result of.
+        error: Whether that call failed.
+        replay: The turn in the form of the vendor whose answer it was; only `response.message` has it.
+    """
 
     role: Role
     parts: tuple[Part, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     error: bool = False
+    replay: Replay | None = field(default=None, repr=False)
 
     @classmethod
     def system(cls, text: str) -> Self:
@@ -93,18 +54,22 @@ class Message:
 
     @classmethod
     def user(cls, *parts: Part) -> Self:
-        """Return a user's turn of texts and images, in their order."""
+        """Return a user's turn of texts, images and files, in their order."""
         return cls("user", parts)
 
     @classmethod
     def assistant(cls, text: str = "", *, tool_calls: Sequence[ToolCall] = ()) -> Self:
-        """Return an earlier answer of the model."""
+        """Return an earlier answer of the model; `response.message` also holds what its vendor wants back."""
         return cls("assistant", (text,) if text else (), tuple(tool_calls))
 
     @classmethod
-    def tool(cls, call_id: str, result: str, *, error: bool = False) -> Self:
-        """Return the result of the tool call `call_id`."""
-        return cls("tool", (result,), tool_call_id=call_id, error=error)
+    def tool(cls, call_id: str, *result: Part, error: bool = False) -> Self:
+        """Return the result of the tool call `call_id`: text, and images where the provider takes them there.
+
+        Args:
+            error: The call failed, and the text says why.
+        """
+        return cls("tool", result, tool_call_id=call_id, error=error)
 
     @property
     def text(self) -> str:
@@ -116,9 +81,15 @@ class Message:
         """The turn's images, in their order."""
         return tuple(part for part in self.parts if isinstance(part, Image))
 
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The turn's files, in their order."""
+        return tuple(part for part in self.parts if isinstance(part, File))
+
     def __repr__(self) -> str:
-        images = f", {len(self.images)} images" if self.images else ""
-        return f"Message({self.role!r}, {len(self.text)} characters{images})"
+        counts = {"images": len(self.images), "files": len(self.files), "tool calls": len(self.tool_calls)}
+        told = "".join(f", {count} {what}" for what, count in counts.items() if count)
+        return f"Message({self.role!r}, {len(self.text)} characters{told})"
 
 
 Prompt: TypeAlias = str | Sequence[Message]
@@ -132,7 +103,14 @@ class ChatRequest:
         model: The model to send; None lets the provider use its own.
         max_tokens: Upper limit of the answer, in tokens.
         deadline: Seconds for the whole call, all providers and waits together.
-        timeout: Seconds for one attempt at one provider, set by the router; the provider must keep it.
+        timeout: Seconds for one attempt at one provider, set by the router; the provider must keep it. In a stream, for
+            its first chunk.
+        chunk_timeout: Seconds between two chunks of a stream, set by the router likewise.
+        tool_choice: "auto", "none", "required", or the name of the one tool that must be called.
+        response_format: A pydantic model, a JSON schema, or "json" for any JSON object.
+        reasoning: "off", "low", "medium", "high", or a budget in tokens.
+        commit: How much of a stream is held back, see `Options`.
+        repair: Whether an answer that does not validate is sent back once to be mended.
         hedge_after: Seconds after which a second provider is asked beside a slow first one.
         cache: False leaves the response cache out, True demands one, None does as configured.
         deduplicate: Whether to share the answer of an identical call under way, None as configured.
@@ -155,6 +133,9 @@ class ChatRequest:
     extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING, repr=False)
     deadline: float | None = None
     timeout: float | None = None
+    chunk_timeout: float | None = None
+    commit: str | int | None = None
+    repair: bool | None = None
     hedge_after: float | None = None
     cache: bool | None = None
     deduplicate: bool | None = None
@@ -184,7 +165,10 @@ class LLMResponse:
         cached: True when the answer came from a response cache.
         attempts: Every provider that was asked for this answer, in order.
         parsed: The validated object, where structured output was asked for.
-        raw: The vendor's decoded reply, a JSON object; None where there is none.
+        raw: The vendor's decoded reply, a JSON object; None where there is none, as after a stream.
+        reasoning: What the model thought before it answered, where the vendor tells; never part of `content`.
+        replay: The answer in its vendor's own form, where the vendor wants it back; `message` carries it on.
+        input_truncated: The vendor counted far fewer tokens than were sent: it answered only a part of the prompt.
     """
 
     content: str
@@ -200,6 +184,15 @@ class LLMResponse:
     attempts: tuple[Attempt, ...] = ()
     parsed: Any = None
     raw: Any = None
+    reasoning: str = ""
+    replay: Replay | None = None
+    input_truncated: bool = False
+
+    @property
+    def message(self) -> Message:
+        """The answer as the next turn of its conversation, with everything that its vendor wants back."""
+        parts = (self.content,) if self.content else ()
+        return Message("assistant", parts, self.tool_calls, replay=self.replay)
 
     def __repr__(self) -> str:
         return (
@@ -211,9 +204,16 @@ class LLMResponse:
 
 @dataclass(slots=True)
 class StreamChunk:
-    """A piece of a streamed answer; each field may be None. Unfrozen, since one is made for every token."""
+    """A piece of a streamed answer; each field may be None. Unfrozen, since one is made for every token.
+
+    Attributes:
+        text: The next piece of the answer.
+        reasoning: The next piece of what the model thinks.
+        tool_call: The next piece of a tool call.
+        usage: Tokens counted so far; the newest replaces those before it.
+    """
 
     text: str | None = field(default=None, repr=False)
     reasoning: str | None = field(default=None, repr=False)
-    tool_call: ToolCall | None = None
+    tool_call: ToolCallDelta | None = None
     usage: Usage | None = None

@@ -7,7 +7,8 @@ LLMError                       retryable: the same provider may answer later.  e
 ├── AuthenticationError        no / yes    wrong key, or a key without the permission
 ├── QuotaExceededError         no / yes    billing: credits or quota used up
 ├── InvalidRequestError        no / no     refused at our door, nothing was sent
-│   └── ContextLengthError     no / yes    prompt larger than this model takes
+│   ├── ContextLengthError     no / yes    prompt larger than this model takes
+│   └── UnsupportedRequestError  no / yes  this provider or model cannot carry it; nothing was sent
 ├── ModelNotFoundError         no / yes
 ├── RejectedRequestError       no / yes    the vendor's own 400 or 422
 │   └── WrongEndpointError     no / yes    wrong path or redirect: 404 without a model in it, 405, 410, 3xx
@@ -20,8 +21,9 @@ LLMError                       retryable: the same provider may answer later.  e
 │   ├── RateLimitError                     `retry_after` in seconds
 │   │   └── LimitReachedError  no / yes    a limit of ours; nothing was sent
 │   ├── ProviderUnavailableError           refused, reset, DNS, TLS, 5xx, overloaded
+│   │   ├── StreamInterruptedError         a stream that broke off, or ended without its end marker
 │   │   └── CircuitOpenError   no / yes    it failed too often lately; nothing was sent
-│   ├── ProviderTimeoutError               `phase`: connect, first byte, body
+│   ├── ProviderTimeoutError               `phase`: connect, first byte, body, first chunk, next chunk
 │   └── MalformedResponseError             no JSON, wrong shape, wrong content type, too large
 ├── DeadlineExceededError      no / no     the whole call's time is over; names who used it
 └── AllProvidersFailedError    no / yes    `causes`: every provider's error, in order
@@ -68,7 +70,7 @@ class LLMError(Exception):
         code: The vendor's own error code, "" when it gave none.
         request_id: The vendor's id of the exchange, for its support.
         phase: How far the exchange came, "" where it does not matter: "dns", "tls", "proxy", "connect", "request",
-            "first byte" or "body".
+            "first byte", "body", "first chunk" or "next chunk".
         retry_after: Seconds that the vendor asks us to wait, None when it did not say.
         advice: What to set or try.
         vendor_message: The vendor's prose without the key; never part of `str`, `repr` or a pickle.
@@ -179,6 +181,13 @@ class ContextLengthError(InvalidRequestError):
     default_advice = "Send less text, or use a model with a larger context window."
 
 
+class UnsupportedRequestError(InvalidRequestError):
+    """The provider, or its model, cannot carry what the request asks; nothing was sent. Another one may."""
+
+    elsewhere = True
+    default_advice = "Leave the named option out, or use a provider that takes it."
+
+
 class ModelNotFoundError(LLMError):
     """The vendor does not know the model, or does not serve it for this key."""
 
@@ -259,6 +268,10 @@ class ProviderUnavailableError(ProviderError):
     """No connection, a 5xx, or an overloaded vendor."""
 
 
+class StreamInterruptedError(ProviderUnavailableError):
+    """A stream broke off, or ended without its end marker; `response` holds what came of it."""
+
+
 class CircuitOpenError(ProviderUnavailableError):
     """The provider failed too often lately and is left alone for `retry_after` seconds; nothing was sent."""
 
@@ -267,7 +280,8 @@ class CircuitOpenError(ProviderUnavailableError):
 
 
 class ProviderTimeoutError(ProviderError):
-    """No answer in the attempt's time; `phase` is "connect", "first byte" or "body"."""
+    """No answer in the attempt's time; `phase` is "connect", "first byte" or "body", in a stream also "first chunk" or
+    "next chunk"."""
 
     default_advice = "Give attempts more time with LLM_REQUEST_TIMEOUT or the row's timeout."
 

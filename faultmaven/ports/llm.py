@@ -2,25 +2,28 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, Literal, Protocol, TypedDict, Unpack
 
-from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt, StreamChunk, Tool
+from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt, StreamChunk
+from faultmaven.domain.tools import Tool
 
 
 class Options(TypedDict, total=False):
     """What a caller may set beyond model, limit and temperature. None or absent: the vendor's default.
 
-    Text works today with every option below that has no mark. Options marked (*) reach only providers that declare
-    the feature; a request that needs one is never sent to a provider without it.
+    Options marked (*) reach only providers and models that have the feature; a request that needs one is never sent to
+    one without it. Hints are left out instead, and the ledger says so.
     """
 
     tools: Sequence[Tool] | None  # (*)
-    tool_choice: str | None  # (*)
-    response_format: Any  # (*)
+    tool_choice: str | None  # (*) "auto", "none", "required", or the name of one of the tools
+    response_format: Any  # (*) a pydantic model, a JSON schema as a mapping, or "json"
+    repair: bool | None  # send an answer that does not validate back once, with what is wrong with it
     stop: str | Sequence[str] | None
     seed: int | None
-    reasoning: str | int | None  # (*) a hint: left out, and noted in the ledger, where it is not known
-    cache_prompt: bool | None  # (*) a hint, likewise
+    reasoning: Literal["off", "low", "medium", "high"] | int | None  # a hint; a number is a budget in tokens
+    cache_prompt: bool | None  # a hint: mark what stands before the last turn for the vendor's prompt cache
+    commit: Literal["none", "first_token", "sentence", "whole"] | int | None  # see below
     deadline: float | None
     hedge_after: float | None  # seconds, then a second provider is asked beside a slow first one
     cache: bool | None  # False: neither look into the response cache nor keep the answer; True: there must be one
@@ -28,6 +31,11 @@ class Options(TypedDict, total=False):
     min_output_tokens: int | None
     metadata: Mapping[str, Any] | None
     extra: Mapping[str, Mapping[str, Any]] | None
+    # `commit` says how much of a stream is held back before the caller gets any of it. Until then the router may still
+    # change to another provider unseen; afterwards a failure is raised. "none": as soon as a reply begins.
+    # "first_token" (the default): at the first piece of anything. A number: at so many characters of the answer.
+    # "sentence": at the end of its first sentence. "whole": at the end; then the whole answer is judged first, as
+    # `generate` does.
 
 
 class LLMStream(Protocol):

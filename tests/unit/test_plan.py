@@ -10,8 +10,10 @@ from faultmaven.application.generation import Generation, Route, chain
 from faultmaven.application.plan import nobody, plan
 from faultmaven.application.planned import Plan
 from faultmaven.application.shares import Shares
-from faultmaven.domain.chat import ChatRequest, Image, Message, Tool
+from faultmaven.domain.attachments import Image
+from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.errors import ConfigurationError, InvalidRequestError
+from faultmaven.domain.tools import Tool
 from faultmaven.testing import FakeProvider
 
 TEXT = frozenset({"turns", "seed"})

@@ -70,11 +70,35 @@ class WireReply:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+class ReplyStream(Protocol):
+    """A reply whose body is still on its way. Whoever opened it closes it.
+
+    Attributes:
+        head: The reply without its body.
+    """
+
+    @property
+    def head(self) -> WireReply: ...
+
+    async def read(self) -> bytes:
+        """Return the next bytes, b"" at the end; it waits as long as it takes. Raises an `LLMError` as `send` does."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connection, or give it back where the body was read to its end. May be called again."""
+        ...
+
+
 class Transport(Protocol):
     """What carries bytes: the one port to HTTP. `HTTPTransport` is the adapter over httpx."""
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
         """Return the whole reply to `sent`, whatever its status, within `timeout` seconds, or raise an `LLMError`."""
+        ...
+
+    async def open(self, sent: WireRequest, timeout: float | None) -> ReplyStream:
+        """Return the reply to `sent` as soon as its headers are there, within `timeout` seconds, or raise an
+        `LLMError`."""
         ...
 
     async def aclose(self) -> None:

@@ -10,9 +10,11 @@ import pytest
 from faultmaven.application.breaker import BreakerPolicy
 from faultmaven.application.policies import Policies
 from faultmaven.application.request_key import IGNORED, request_key
-from faultmaven.domain.chat import ChatRequest, Image, LLMResponse, Message, StopReason, Tool
+from faultmaven.domain.attachments import Image
+from faultmaven.domain.chat import ChatRequest, LLMResponse, Message, StopReason
 from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, ProviderUnavailableError
 from faultmaven.domain.events import CacheAnswered, CallFailed, CallShared
+from faultmaven.domain.tools import Tool
 from faultmaven.domain.usage import Usage
 
 from .house import HANGS, WELL, House, Step, route

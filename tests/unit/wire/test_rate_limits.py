@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.errors import LLMError
-from faultmaven.infrastructure.http.types import Headers, WireReply, WireRequest
+from faultmaven.infrastructure.http.types import Headers, ReplyStream, WireReply, WireRequest
 from faultmaven.infrastructure.llm.providers import OpenAIProvider, ProviderConfig
 from faultmaven.infrastructure.llm.wire.rate_limits import RESET_OF_REMAINING, seconds_until_allowed
 from faultmaven.testing import FakeClock
@@ -160,6 +160,9 @@ class OneReply:
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
         status, headers, body, received_at = self._parts
         return WireReply(sent, status, Headers(headers), body, received_at=received_at)
+
+    async def open(self, sent: WireRequest, timeout: float | None) -> ReplyStream:
+        raise NotImplementedError
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -1,20 +1,21 @@
 """WireProvider: a provider that is a wire and the shared transport, and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Self, TypeVar
 
-from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
-from faultmaven.domain.errors import LLMError
+from faultmaven.domain.errors import LLMError, UnsupportedRequestError
 from faultmaven.infrastructure.http.types import Transport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
+from faultmaven.infrastructure.llm.providers.wire_reports import line_of, response_of
+from faultmaven.infrastructure.llm.providers.wire_stream import WireStream
 from faultmaven.infrastructure.llm.wire.catalogue import wire_for
 from faultmaven.infrastructure.llm.wire.errors import raise_for_status
-from faultmaven.infrastructure.llm.wire.protocol import Answer, Wire
-from faultmaven.infrastructure.llm.wire.rate_limits import seconds_until_allowed
-from faultmaven.infrastructure.llm.wire.reading import request_id
+from faultmaven.infrastructure.llm.wire.protocol import Wire
 from faultmaven.ports.clock import Clock
+from faultmaven.ports.llm import LLMStream
 
 Parsed = TypeVar("Parsed")
 
@@ -42,9 +43,49 @@ class WireProvider(BaseLLMProvider):
         """Return the wire that carries `request`."""
         return wire_for(self.config.dialect or self.dialects[0])
 
+    def refusal(self, request: ChatRequest, model: str) -> str:
+        """Return why `model` cannot carry `request` here, as one clause; "" when it can. The planner asks too."""
+        return self.wire(request).refusal(request, self.config, model or self.get_effective_model())
+
     async def answer(self, request: ChatRequest) -> LLMResponse:
         """Return the answer to `request` within `request.timeout` seconds, else the row's timeout."""
         return await self.exchange(self.wire(request), self.config, request, self.get_effective_model(request.model))
+
+    @asynccontextmanager
+    async def open_stream(self, request: ChatRequest) -> AsyncIterator[LLMStream]:
+        """Return a context that opens the answer's stream: the first chunk comes within `request.timeout` seconds, each
+        further one within `request.chunk_timeout`; else the row's timeout holds."""
+        stream = await self.begin_stream(request)
+        try:
+            yield stream
+        finally:
+            await stream.aclose()
+
+    async def begin_stream(self, request: ChatRequest) -> WireStream:
+        """Return the answer's stream once its reply has begun; whoever gets it closes it."""
+        return await self.stream_over(self.wire(request), self.config, request, self.get_effective_model(request.model))
+
+    async def stream_over(
+        self, wire: Wire, config: ProviderConfig, request: ChatRequest, model: str, timeout: float | None = None
+    ) -> WireStream:
+        """Send `request` over `wire` and return the stream of its answer; errors carry this attempt's ledger line."""
+        request = await self.prepared(wire, config, request, model)
+        sent = wire.build_request(request, config, model, stream=True)
+        limit = timeout or request.timeout or config.timeout
+        stream = WireStream(self._transport, self._clock, wire, config, sent)
+        await stream.begin(limit, request.chunk_timeout or config.timeout)
+        return stream
+
+    async def prepared(self, wire: Wire, config: ProviderConfig, request: ChatRequest, model: str) -> ChatRequest:
+        """Return `request` as it can be written: its files are read.
+
+        Raises:
+            UnsupportedRequestError: this vendor or model cannot carry it.
+        """
+        refused = wire.refusal(request, config, model)
+        if refused:
+            raise UnsupportedRequestError(refused, provider=config.name, model=model)
+        return request
 
     async def exchange(
         self,
@@ -55,10 +96,11 @@ class WireProvider(BaseLLMProvider):
         timeout: float | None = None,
     ) -> LLMResponse:
         """Send `request` over `wire` and read the answer; every error carries this attempt's ledger line."""
+        request = await self.prepared(wire, config, request, model)
         sent = wire.build_request(request, config, model)
         limit = timeout or request.timeout or config.timeout
         reply, answer, duration = await self._converse(sent, limit, wire.parse_response, config)
-        return _response(config, sent, reply, answer, duration)
+        return response_of(config, sent, reply, answer, duration)
 
     async def list_models(self, timeout: float) -> list[str]:
         """Return the models the vendor lists for this key, within `timeout` seconds.
@@ -86,48 +128,7 @@ class WireProvider(BaseLLMProvider):
             parsed = parse(reply)
         except LLMError as error:
             duration = self._clock.monotonic() - started
-            error.attempts = (_line(config, sent, duration, reply, error=error),)
+            error.attempts = (line_of(config, sent, duration, reply, error=error),)
             # Without the frames below this one: their locals hold the decoded answer.
             raise error.with_traceback(None) from error.__cause__
         return reply, parsed, self._clock.monotonic() - started
-
-
-def _line(
-    config: ProviderConfig,
-    sent: WireRequest,
-    duration: float,
-    reply: WireReply | None,
-    answer: Answer | None = None,
-    error: LLMError | None = None,
-) -> Attempt:
-    return Attempt(
-        provider=config.name,
-        model=sent.model or (answer.model if answer else ""),
-        outcome=type(error).__name__ if error else "answered",
-        status=reply.status if reply else None,
-        request_id=(error.request_id if error else "") or (request_id(reply) if reply else ""),
-        time_to_headers=reply.time_to_headers if reply else None,
-        duration=duration,
-        usage=answer.usage if answer else None,
-        notes=sent.notes,
-        error=error.problem if error else "",
-        limited_for=seconds_until_allowed(reply.headers, reply.received_at) if reply else None,
-    )
-
-
-def _response(
-    config: ProviderConfig, sent: WireRequest, reply: WireReply, answer: Answer, duration: float
-) -> LLMResponse:
-    return LLMResponse(
-        content=answer.content,
-        confidence=config.confidence_score,
-        provider=config.name,
-        model=sent.model or answer.model,
-        tokens_used=answer.usage.total if answer.usage else None,
-        response_time_ms=round(duration * 1000, 3),
-        tool_calls=answer.tool_calls,
-        stop_reason=answer.stop_reason,
-        usage=answer.usage,
-        attempts=(_line(config, sent, duration, reply, answer),),
-        raw=answer.raw,
-    )

@@ -10,7 +10,7 @@ from faultmaven.infrastructure.llm.models import model_facts, output_limit
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
     added,
     count,
@@ -49,7 +49,12 @@ def _auth(config: ProviderConfig) -> Headers:
     return headers
 
 
-def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/messages`. The limit is required there."""
     facts = model_facts("anthropic", model)
     temperature, notes = allowed_temperature(request, facts, model)
@@ -86,6 +91,11 @@ def parse_response(reply: WireReply) -> Answer:
         model=string_or_empty(data.get("model")),
         raw=data,
     )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    raise NotImplementedError
 
 
 def _usage(value: Any) -> Usage | None:

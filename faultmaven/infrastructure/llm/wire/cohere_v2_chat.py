@@ -11,7 +11,7 @@ from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
     count,
     joined,
@@ -38,7 +38,12 @@ STOP_REASONS = {
 FAILED_REASONS: dict[str, type[ProviderError]] = {"ERROR": ProviderError, "TIMEOUT": ProviderUnavailableError}
 
 
-def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/chat`; the system turn comes first there."""
     temperature, notes = allowed_temperature(request, model_facts("cohere", model), model)
     messages = [{"role": turn.role, "content": turn.text} for turn in request.turns]
@@ -74,6 +79,11 @@ def parse_response(reply: WireReply) -> Answer:
         tool_calls=calls,
         raw=data,
     )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    raise NotImplementedError
 
 
 def _usage(value: Any) -> Usage | None:

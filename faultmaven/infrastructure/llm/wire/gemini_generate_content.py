@@ -11,7 +11,7 @@ from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
     added,
     count,
@@ -51,7 +51,12 @@ def _auth(config: ProviderConfig) -> Headers:
     return Headers({"x-goog-api-key": config.api_key} if config.api_key else {})
 
 
-def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/models/{model}:generateContent`."""
     temperature, notes = allowed_temperature(request, model_facts("gemini", model), model)
     settings = {
@@ -97,6 +102,11 @@ def parse_response(reply: WireReply) -> Answer:
         model=model,
         raw=data,
     )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    raise NotImplementedError
 
 
 def _usage(value: Any) -> Usage | None:

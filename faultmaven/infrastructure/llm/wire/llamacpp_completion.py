@@ -11,7 +11,7 @@ from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, output_limit
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import count, read_object, reply_facts, required_text, string_or_empty
 from faultmaven.infrastructure.llm.wire.requests import bearer, get, post, root_of
 from faultmaven.infrastructure.llm.wire.transcript import transcript, transcript_notes
@@ -24,7 +24,12 @@ MODEL_IN_REQUEST = False
 STOP_REASONS = {"eos": StopReason.STOP, "word": StopReason.STOP, "limit": StopReason.MAX_TOKENS}
 
 
-def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{root}/completion`. A limit is always sent: without one the answer may never end."""
     limit = request.max_tokens
     body: dict[str, Any] = {
@@ -63,6 +68,11 @@ def parse_response(reply: WireReply) -> Answer:
         model=string_or_empty(data.get("model")),
         raw=data,
     )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    raise NotImplementedError
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:

@@ -9,7 +9,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.outcomes import function_calls, stop_reason
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
     count,
     object_at,
@@ -27,7 +27,12 @@ MODEL_IN_REQUEST = True
 STOP_REASONS = {"stop": StopReason.STOP, "length": StopReason.MAX_TOKENS}
 
 
-def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{root}/api/chat`. `stream` is said: it is on by default there.
 
     `truncate` is false: a prompt beyond the context is an error then, and not silently cut.
@@ -68,6 +73,11 @@ def parse_response(reply: WireReply) -> Answer:
         model=string_or_empty(data.get("model")),
         raw=data,
     )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    raise NotImplementedError
 
 
 def _usage(data: dict[str, Any]) -> Usage | None:

@@ -11,7 +11,7 @@ from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS, ChatVendor
 from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
     added,
     count,
@@ -58,7 +58,12 @@ def auth_headers(config: ProviderConfig) -> Headers:
     return bearer(config)
 
 
-def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/chat/completions`. The model comes first: the Hugging Face router reads a prefix."""
     form = vendor(config)
     facts = model_facts(form.facts, model)
@@ -101,6 +106,11 @@ def parse_response(reply: WireReply) -> Answer:
         model=string_or_empty(data.get("model")),
         raw=data,
     )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    raise NotImplementedError
 
 
 def _content(reply: WireReply, content: Any) -> str:

@@ -9,7 +9,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.wire import openai_chat
 from faultmaven.infrastructure.llm.wire.errors import error_from_json, raise_for_error_body, vendor_error
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
     count,
     joined,
@@ -39,7 +39,12 @@ INCOMPLETE_REASONS = {
 }
 
 
-def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/responses`. `store` is false: the vendor keeps prompts for 30 days otherwise."""
     family = openai_chat.vendor(config).facts if config.dialect.startswith(openai_chat.DIALECT) else "openai"
     temperature, notes = allowed_temperature(request, model_facts(family, model), model)
@@ -80,6 +85,11 @@ def parse_response(reply: WireReply) -> Answer:
         model=string_or_empty(data.get("model")),
         raw=data,
     )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    raise NotImplementedError
 
 
 def _stop_reason(reply: WireReply, data: Json, *, has_calls: bool, refused: bool) -> StopReason:

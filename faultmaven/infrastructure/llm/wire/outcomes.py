@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from faultmaven.domain.chat import StopReason, ToolCall
+from faultmaven.domain.chat import StopReason
 from faultmaven.domain.errors import ProviderError
+from faultmaven.domain.tools import ToolCall
 from faultmaven.infrastructure.http.types import WireReply
 from faultmaven.infrastructure.llm.wire.reading import (
     object_or_empty,

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from faultmaven.domain.chat import ChatRequest, StopReason, ToolCall
+from faultmaven.domain.chat import ChatRequest, StopReason, StreamChunk
+from faultmaven.domain.tools import ToolCall
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
@@ -11,7 +12,12 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a dialect reads from a reply; the provider adds who answered and how long it took."""
+    """What a dialect reads from a reply; the provider adds who answered and how long it took.
+
+    Attributes:
+        turn: The whole turn as the vendor wants it back, None where nothing in it is opaque: then text and tool calls
+            say everything.
+    """
 
     content: str = field(repr=False)
     stop_reason: StopReason
@@ -19,6 +25,45 @@ class Answer:
     tool_calls: tuple[ToolCall, ...] = ()
     model: str = ""
     raw: Any = field(default=None, repr=False)
+    reasoning: str = field(default="", repr=False)
+    turn: Any = field(default=None, repr=False)
+
+
+class StreamParser(Protocol):
+    """Reads one stream. It is fed, and asks for nothing; bytes may be cut anywhere.
+
+    Attributes:
+        ended: The end marker came; nothing after it counts.
+        may_end: Everything came that makes the answer whole, and only the marker, or the counts, are still to come: a
+            connection that ends now has not cut the answer.
+    """
+
+    @property
+    def ended(self) -> bool: ...
+
+    @property
+    def may_end(self) -> bool: ...
+
+    def feed(self, block: bytes) -> list[StreamChunk]:
+        """Return what the next bytes bring.
+
+        Raises:
+            LLMError: an error event of the vendor's, under its own type.
+            MalformedResponseError: an event that is none.
+        """
+        ...
+
+    def close(self) -> Answer:
+        """Return the whole answer, where the bytes have come to their end.
+
+        Raises:
+            StreamInterruptedError: they ended too early.
+        """
+        ...
+
+    def partial(self) -> Answer:
+        """Return what came so far; its stop reason is unknown."""
+        ...
 
 
 class Wire(Protocol):
@@ -26,7 +71,7 @@ class Wire(Protocol):
 
     Attributes:
         DIALECT: Its name, as rows write it.
-        FEATURES: What of a request it can carry beyond text: "turns", "seed", "tools", "schema", "images".
+        FEATURES: What of a request it can carry beyond text, see `domain.capabilities`.
         TAKES_MESSAGES: Whether turns travel as messages; otherwise they are written out as one prompt.
         MODEL_IN_REQUEST: Whether the request names the model; otherwise the server decides.
     """
@@ -36,8 +81,21 @@ class Wire(Protocol):
     TAKES_MESSAGES: bool
     MODEL_IN_REQUEST: bool
 
-    def build_request(self, request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
-        """Return the HTTP request that asks `model` for an answer."""
+    def refusal(self, request: ChatRequest, config: ProviderConfig, model: str) -> str:
+        """Return why this vendor or `model` cannot carry what `request` asks, as one clause; "" when it can.
+
+        It is asked before anything is sent, and by the planner: a forced tool that the model refuses, a schema that the
+        vendor does not take. What FEATURES already tell is not repeated here.
+        """
+        ...
+
+    def build_request(
+        self, request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False
+    ) -> WireRequest:
+        """Return the HTTP request that asks `model` for an answer, or for a stream of it.
+
+        `notes` of the request say what was left out or changed, each as one sentence.
+        """
         ...
 
     def parse_response(self, reply: WireReply) -> Answer:
@@ -47,6 +105,10 @@ class Wire(Protocol):
             MalformedResponseError: no JSON, or not of the documented shape.
             LLMError: the body is the vendor's error.
         """
+        ...
+
+    def stream_parser(self, head: WireReply) -> StreamParser:
+        """Return a parser for the stream that a reply with status 200 begins; `head` has no body."""
         ...
 
     def build_models_request(self, config: ProviderConfig) -> WireRequest:

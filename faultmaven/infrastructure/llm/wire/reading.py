@@ -6,8 +6,8 @@ from typing import Any
 
 import pydantic_core
 
-from faultmaven.domain.chat import ToolCall
 from faultmaven.domain.errors import ErrorFacts, MalformedResponseError
+from faultmaven.domain.tools import ToolCall
 from faultmaven.infrastructure.http.types import Json, WireReply
 
 MAX_COUNT = 10**15
@@ -152,19 +152,19 @@ def joined(blocks: Iterable[Json], name: str) -> str:
 
 
 def tool_call(call_id: Any, name: Any, arguments: Any) -> ToolCall:
-    """Return a tool call whose arguments came as JSON text or as an object; broken text stays in `raw_arguments`."""
+    """Return a tool call whose arguments came as JSON text or as an object; broken text stays in `raw_arguments`.
+
+    No arguments at all are an empty object: that is how a tool without parameters is called.
+    """
     if isinstance(arguments, dict):
-        raw = write_json(arguments).decode()
-        parsed: Any = arguments
-    else:
-        raw = string_or_empty(arguments)
-        parsed = parse_json(raw)
-    return ToolCall(
-        id=string_or_empty(call_id),
-        name=string_or_empty(name),
-        arguments=parsed if isinstance(parsed, dict) else {},
-        raw_arguments=raw,
-    )
+        return ToolCall(string_or_empty(call_id), string_or_empty(name), arguments, write_json(arguments).decode())
+    raw = string_or_empty(arguments)
+    parsed = parse_json(raw) if raw.strip() else {}
+    problem = ""
+    if not isinstance(parsed, dict):
+        told = "no JSON" if parsed is NOT_JSON else f"a JSON {kind(parsed)}, not an object"
+        problem, parsed = f"the arguments are {told}", {}
+    return ToolCall(string_or_empty(call_id), string_or_empty(name), parsed, raw, problem)
 
 
 # Vendors' names for the id of an exchange, most specific first (wire/*.md, 2026-11-23).

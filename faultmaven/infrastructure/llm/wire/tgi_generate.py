@@ -9,7 +9,7 @@ from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
     count,
     object_or_empty,
@@ -33,7 +33,12 @@ STOP_REASONS = {
 }
 
 
-def build_request(request: ChatRequest, config: ProviderConfig, model: str) -> WireRequest:
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{root}/generate`. A temperature of 0 is sent as greedy decoding, which it means."""
     parameters: dict[str, Any] = {"return_full_text": False, "details": True}
     if request.max_tokens is not None:
@@ -71,6 +76,11 @@ def parse_response(reply: WireReply) -> Answer:
         usage=None if prompt is None and output is None else Usage.from_totals(prompt, output),
         raw=data,
     )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    raise NotImplementedError
 
 
 def _unwrapped(reply: WireReply) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""How each family of models is told how much to think: dated data, in one place (wire/*.md, read on 2026-11-23).
+
+An intent, "off", "low", "medium", "high" or a budget in tokens, becomes fields of the request's body. Where a model has
+no way to say it, the intent is left out and the ledger says so; first match wins, and an unknown model of a family gets
+the family's last row.
+"""
+
+import fnmatch
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+LEVELS = ("off", "low", "medium", "high")
+LOW_BUDGET, MEDIUM_BUDGET = 2048, 8192
+"""Tokens up to which a budget is "low", and "medium", where a model takes levels only."""
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningRule:
+    """How models of `family` that match `pattern` are told.
+
+    Attributes:
+        levels: The body's fields for each intent; one that is missing cannot be said.
+        budget: The body's fields for a number of tokens; None takes the nearest level.
+        source: Where it was read.
+    """
+
+    family: str
+    pattern: str
+    source: str
+    levels: Mapping[str, Fields] = field(default_factory=dict)
+    budget: Callable[[int], Fields] | None = None
+
+
+def efforts(*allowed: str, off: str = "") -> dict[str, Fields]:
+    """Return the levels of a model that takes `reasoning_effort`; `off` is how it calls none at all, "" for no way."""
+    levels: dict[str, Fields] = {level: {"reasoning_effort": level} for level in allowed}
+    return {"off": {"reasoning_effort": off}, **levels} if off else levels
+
+
+_ALL = ("low", "medium", "high")
+
+REASONING: tuple[ReasoningRule, ...] = (
+    # --- OpenAI (family "openai") ---
+    ReasoningRule("openai", "gpt-6.2-*", "openai-chat.md 8, developers.openai.com 2026-11", efforts(*_ALL)),
+    ReasoningRule("openai", "gpt-6*", "openai-chat.md 8, developers.openai.com 2026-11", efforts(*_ALL, off="none")),
+    ReasoningRule("openai", "gpt-5.[4-9]*", "openai-chat.md 8, 2026-11", efforts(*_ALL, off="none")),
+    ReasoningRule("openai", "gpt-5*", "openai-chat.md 2 (7), 2026-11", efforts(*_ALL)),
+    ReasoningRule("openai", "o[0-9]*", "openai-chat.md 2 (7), 2026-11", efforts(*_ALL)),
+    # --- Anthropic (family "anthropic") ---
+    # --- Gemini (family "gemini") ---
+    # --- Cohere (family "cohere") ---
+    # --- Ollama (family "ollama") ---
+    # --- OpenAI Chat of other vendors (family "chat/<vendor>") ---
+)
+
+
+def reasoning_fields(family: str, model: str, intent: str | int | None) -> tuple[Fields, tuple[str, ...]]:
+    """Return the body's fields for `intent`, and a note where it cannot be honoured as it is.
+
+    Args:
+        intent: One of `LEVELS`, a budget in tokens, or None for the vendor's default.
+    """
+    if intent is None:
+        return {}, ()
+    rule = _rule(family, model)
+    if rule is None:
+        return {}, (f"reasoning={intent!r} left out: no way to say it to {model or 'this model'} is known",)
+    if isinstance(intent, int):
+        if rule.budget is not None:
+            return rule.budget(intent), ()
+        level = (
+            "off" if intent == 0 else "low" if intent <= LOW_BUDGET else "medium" if intent <= MEDIUM_BUDGET else "high"
+        )
+        if level in rule.levels:
+            return rule.levels[level], (f"reasoning={intent} sent as {level!r}: {model} takes levels ({rule.source})",)
+        return {}, (f"reasoning={intent} left out: {model} has no such setting ({rule.source})",)
+    if intent in rule.levels:
+        return rule.levels[intent], ()
+    return {}, (f"reasoning={intent!r} left out: {model} has no such setting ({rule.source})",)
+
+
+def _nearest(budget: int) -> str:
+    limits = {"off": 0, "low": LOW_BUDGET, "medium": MEDIUM_BUDGET}
+    return next((level for level, limit in limits.items() if budget <= limit), "high")
+
+
+def _rule(family: str, model: str) -> ReasoningRule | None:
+    bare = model.removeprefix("models/")
+    return next((r for r in REASONING if r.family == family and fnmatch.fnmatchcase(bare, r.pattern)), None)

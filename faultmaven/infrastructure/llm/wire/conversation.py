@@ -1,0 +1,91 @@
+"""What every dialect needs to write a conversation: ids that match, tool names, turns that go home unchanged."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from faultmaven.domain.chat import Message
+
+Home: TypeAlias = tuple[str, str, str]
+"""The provider, the dialect and the model that are asked."""
+
+PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+@dataclass(slots=True)
+class Linked:
+    """A conversation whose calls and results belong together by ids that no two calls share.
+
+    Attributes:
+        messages: The turns; where a vendor gave an id twice, or one that others refuse, both ends have another.
+        names: The tool's name by the id of its call, for results that are sent by name.
+    """
+
+    messages: list[Message]
+    names: dict[str, str] = field(default_factory=dict)
+
+
+def linked(messages: Iterable[Message], home: Home, form: re.Pattern[str] = PLAIN_ID, length: int = 20) -> Linked:
+    """Return the turns with ids that are unique in the conversation and match `form`.
+
+    Args:
+        home: Who is asked: turns that go home as they are keep their ids.
+        form: What this vendor takes as an id.
+        length: How long an id of ours is: letters and digits, told from the old one, so that a retry sends the same.
+    """
+    told = Linked([])
+    now: dict[str, str] = {}  # the id as the host has it, to the one that is sent
+    for message in messages:
+        if message.role == "tool":
+            sent = now.get(message.tool_call_id, message.tool_call_id)
+            told.messages.append(replace(message, tool_call_id=sent))
+            continue
+        is_own = own_turn(message, home) is not None
+        calls = []
+        for call in message.tool_calls:
+            sent = call.id if is_own else _free_id(call.id or call.name, told.names, form, length)
+            now[call.id], told.names[sent] = sent, call.name
+            calls.append(call if call.id == sent else replace(call, id=sent))
+        told.messages.append(replace(message, tool_calls=tuple(calls)) if calls else message)
+    return told
+
+
+def _free_id(wanted: str, taken: dict[str, str], form: re.Pattern[str], length: int) -> str:
+    if form.fullmatch(wanted) and wanted not in taken:
+        return wanted
+    number = 0
+    while True:
+        made = hashlib.sha256(f"{wanted}/{number}".encode()).hexdigest()[:length]
+        if made not in taken:
+            return made
+        number += 1
+
+
+def own_turn(message: Message, home: Home) -> Any:
+    """Return the turn in this vendor's own form, where it came from here and was not edited since; else None."""
+    replay = message.replay
+    if replay is None or not replay.came_from(*home) or _is_edited(message):
+        return None
+    return replay.turn
+
+
+def foreign_turn_notes(messages: Iterable[Message], home: Home) -> tuple[str, ...]:
+    """Return a note for each place that turns came from whose opaque parts stay behind, and for edited turns."""
+    notes = []
+    for message in messages:
+        replay = message.replay
+        if replay is None:
+            continue
+        if not replay.came_from(*home):
+            notes.append(f"what {replay.provider} ({replay.model}) wants back of its turns is left out here")
+        elif _is_edited(message):
+            notes.append("an answer was edited: it is sent as text and calls, without its vendor's own parts")
+    return tuple(dict.fromkeys(notes))
+
+
+def _is_edited(message: Message) -> bool:
+    replay = message.replay
+    calls = tuple(call.id for call in message.tool_calls)
+    return replay is not None and (message.text, calls) != (replay.text, replay.call_ids)

@@ -1,0 +1,17 @@
+"""Images and files as dialects write them."""
+
+import base64
+
+from faultmaven.domain.attachments import Attachment
+
+
+def base64_of(attachment: Attachment) -> str:
+    """Return the bytes as standard base64, without a prefix."""
+    return base64.b64encode(attachment.data or b"").decode("ascii")
+
+
+def data_uri(attachment: Attachment) -> str:
+    """Return the address where the vendor is to fetch it, else the bytes as a `data:` address."""
+    if attachment.data is None:
+        return attachment.url
+    return f"data:{attachment.media_type};base64,{base64_of(attachment)}"

@@ -1,0 +1,161 @@
+"""What all dialects' stream parsers share: events to JSON, errors inside a 200, and an answer that grows."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from faultmaven.domain.chat import StopReason, StreamChunk
+from faultmaven.domain.errors import LLMError, StreamInterruptedError
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.http.types import Json, WireReply
+from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.wire.framing import Event, Framing
+from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
+from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.reading import NOT_JSON, kind, malformed, parse_json, reply_facts
+from faultmaven.infrastructure.llm.wire.streamed_calls import StreamedCalls
+
+DONE = b"[DONE]"
+MOST_STRAY_BYTES = 65536
+
+
+class EventParser(ABC):
+    """A stream of JSON events. A dialect gives `read`, which puts what an event brings into the parts below.
+
+    Attributes:
+        head: The reply that began the stream: errors take their status, their headers and the request's facts from it.
+        reason: How the answer ended, in the vendor's word; "" as long as it has not said so.
+        ended: See `StreamParser`.
+    """
+
+    stop_reasons: Mapping[str, StopReason] = {}
+
+    def __init__(self, head: WireReply, framing: Framing) -> None:
+        self.head = head
+        self.ended = False
+        self.reason = ""
+        self.refused = False
+        self.model = ""
+        self.usage: Usage | None = None
+        self.calls = StreamedCalls()
+        self._framing = framing
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._chunks: list[StreamChunk] = []
+
+    @abstractmethod
+    def read(self, name: str, data: Json) -> None:
+        """Take note of one event: with `say`, `think`, `call`, `count`, and by setting `reason`, `model` and `ended`.
+
+        Args:
+            name: The event's name, "" where it has none.
+        """
+
+    def turn(self) -> object:
+        """Return the turn as the vendor wants it back; a dialect with something opaque overrides this."""
+        return None
+
+    @property
+    def may_end(self) -> bool:
+        """Whether what makes the answer whole is here; a dialect whose end marker alone tells overrides this."""
+        return self.ended or bool(self.reason)
+
+    def feed(self, block: bytes) -> list[StreamChunk]:
+        """Return what the next bytes bring; see `StreamParser`."""
+        for event in self._framing.feed(block):
+            self._take(event)
+        self._look_at_stray_lines()
+        return self._given()
+
+    def close(self) -> Answer:
+        """Return the whole answer; see `StreamParser`."""
+        for event in self._framing.close():
+            self._take(event)
+        self._look_at_stray_lines(at_end=True)
+        if not self.ended and not self.may_end:
+            facts = reply_facts(self.head)
+            facts["phase"] = "body"
+            raise StreamInterruptedError("the stream ended without its end marker", **facts)
+        return self._answer(stop_reason(self.reason, self.stop_reasons, **self._endings()))
+
+    def partial(self) -> Answer:
+        """Return what came so far."""
+        return self._answer(StopReason.UNKNOWN)
+
+    def say(self, text: str) -> None:
+        """Add to the answer."""
+        if text:
+            self._text.append(text)
+            self._chunks.append(StreamChunk(text=text))
+
+    def think(self, text: str) -> None:
+        """Add to what the model thinks."""
+        if text:
+            self._reasoning.append(text)
+            self._chunks.append(StreamChunk(reasoning=text))
+
+    def call(self, index: int | None, call_id: str, name: str, arguments: str) -> None:
+        """Add to a tool call; see `StreamedCalls.add`."""
+        delta = self.calls.add(index, call_id, name, arguments)
+        if delta is not None:
+            self._chunks.append(StreamChunk(tool_call=delta))
+
+    def count(self, usage: Usage | None) -> None:
+        """Put newer counts in the place of those before."""
+        if usage is not None:
+            self.usage = usage
+            self._chunks.append(StreamChunk(usage=usage))
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(self._text)
+
+    def _take(self, event: Event) -> None:
+        if self.ended:
+            return  # whatever comes after the end marker is none of the answer
+        if event.data.startswith(DONE):
+            self.ended = True
+            return
+        data = parse_json(event.data)
+        if not isinstance(data, dict):
+            told = "no JSON" if data is NOT_JSON else f"a JSON {kind(data)}, not an object"
+            raise malformed(self.head, f"an event of the stream is {told}")
+        raise_for_error_body(self.head, data)
+        self.read(event.name, data)
+
+    def _look_at_stray_lines(self, *, at_end: bool = False) -> None:
+        """An error that is no event: a JSON object, or a list of one, possibly over several lines."""
+        stray = self._framing.stray
+        if not stray:
+            return
+        data = parse_json(b"\n".join(stray))
+        if isinstance(data, list) and data:
+            data = data[0]
+        if isinstance(data, dict):
+            raise_for_error_body(self.head, data)
+        if data is not NOT_JSON or at_end or sum(map(len, stray)) > MOST_STRAY_BYTES:
+            stray.clear()
+
+    def _given(self) -> list[StreamChunk]:
+        chunks, self._chunks = self._chunks, []
+        return chunks
+
+    def _endings(self) -> dict[str, bool]:
+        return {"has_calls": self.calls.any, "refused": self.refused}
+
+    def _answer(self, reason: StopReason) -> Answer:
+        return Answer(
+            content=self.text,
+            stop_reason=reason,
+            usage=self.usage,
+            tool_calls=self.calls.finished(),
+            model=self.model,
+            reasoning="".join(self._reasoning),
+            turn=self.turn(),
+        )
+
+
+def interrupted(error: LLMError) -> LLMError:
+    """Return the error of a connection that broke in the middle of a stream, as what it is to the caller."""
+    problem = "the connection broke in the middle of the stream"
+    return StreamInterruptedError(problem, provider=error.provider, model=error.model, phase=error.phase)
