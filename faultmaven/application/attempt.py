@@ -6,10 +6,12 @@ from typing import TypeAlias
 
 from faultmaven.application.acceptance import Verdict, checked, judge
 from faultmaven.application.breaker import Result
+from faultmaven.application.commit import CommitPoint
 from faultmaven.application.error_policy import reaction
 from faultmaven.application.foreign import as_ours, is_cancelled
 from faultmaven.application.ledger import Entry
-from faultmaven.application.outcome import Conduct, Outcome
+from faultmaven.application.live import LiveStream
+from faultmaven.application.outcome import Conduct, OpenAttempt, Outcome
 from faultmaven.application.planned import Candidate
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
@@ -38,21 +40,28 @@ async def attempt(entry: Entry, ends: float, patience: float, conduct: Conduct, 
     admission = await traffic.admit(candidate, conduct.request, patience, last=last)
     if first:
         traffic.count_call(candidate.route.name)
-    lesson = _NO_LESSON
+    lesson, is_under_way = NO_LESSON, False
     try:
-        timeout = max(0.0, min(candidate.timeout, ends - conduct.clock.monotonic()))
-        outcome = await _once(entry, timeout, conduct)
-        lesson = _lesson(outcome, timeout, conduct)
+        left = max(0.0, ends - conduct.clock.monotonic())
+        timeout = min(candidate.timeout, left)
+        once = _opened(entry, timeout, left, conduct) if conduct.streams else _once(entry, timeout, conduct)
+        outcome = await once
+        if outcome.under_way is not None:
+            outcome.under_way.admission = admission
+            is_under_way = True
+        else:
+            lesson = lesson_of(outcome, timeout, conduct)
     finally:
-        await traffic.settle(admission, *lesson)
+        if not is_under_way:  # else it is settled when the stream is over
+            await traffic.settle(admission, *lesson)
     return outcome
 
 
-_Lesson: TypeAlias = tuple[Result, int | None, float | None]
-_NO_LESSON: _Lesson = (Result.NOTHING, 0, None)
+Lesson: TypeAlias = tuple[Result, int | None, float | None]
+NO_LESSON: Lesson = (Result.NOTHING, 0, None)
 
 
-def _lesson(outcome: Outcome, timeout: float, conduct: Conduct) -> _Lesson:
+def lesson_of(outcome: Outcome, timeout: float, conduct: Conduct) -> Lesson:
     """Return what an attempt tells of its provider: its health, the tokens used, and the seconds it asks us to wait."""
     candidate, error = outcome.candidate, outcome.error if outcome.verdict is None else None
     line = outcome.entry.line if outcome.entry else None
@@ -82,28 +91,91 @@ async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
     anybody's code: nothing that it does, and no answer that it gives, raises anything here.
     """
     candidate, clock = entry.candidate, conduct.clock
-    started = conduct.ledger.begin(entry, timeout)
+    conduct.ledger.begin(entry, timeout)
     try:
-        async with clock.timeout(timeout + min(GRACE_SECONDS, timeout * GRACE_SHARE)):
-            response = checked(await candidate.route.backend.answer(_for(candidate, timeout, conduct.request)))
-        verdict = _judged(_named(response, candidate), candidate, conduct)
+        async with clock.timeout(with_grace(timeout)):
+            response = await candidate.route.backend.answer(_for(candidate, timeout, conduct.request))
+        return answered(entry, response, conduct)
     except asyncio.CancelledError as error:
         if is_cancelled():
             raise
-        return _failed(entry, error, clock.monotonic() - started, timeout, conduct)
+        return failed(entry, error, timeout, conduct)
     except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
-        return _failed(entry, error, clock.monotonic() - started, timeout, conduct)
-    conduct.ledger.end(entry, _answered(entry, verdict, clock.monotonic() - started))
+        return failed(entry, error, timeout, conduct)
+
+
+async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct) -> Outcome:
+    """Open the candidate's stream and read it up to the commit point; one that ends before is judged as any answer.
+
+    Args:
+        timeout: Seconds for the first chunk.
+        left: Seconds until the commit point.
+    """
+    candidate, clock = entry.candidate, conduct.clock
+    conduct.ledger.begin(entry, timeout)
+    live: LiveStream | None = None
+    try:
+        live = LiveStream(candidate.route.backend.open_stream(_for(candidate, timeout, conduct.request)), clock)
+        async with clock.timeout(with_grace(left)):
+            await live.open_until(CommitPoint(conduct.request.commit))
+        if not live.is_over:
+            under_way = OpenAttempt(entry, live, timeout)
+            conduct.opened.append(under_way)
+            return Outcome(candidate, entry, live=live, under_way=under_way)
+        await live.aclose()
+        return replace(answered(entry, live.response, conduct, live), live=live)
+    except asyncio.CancelledError as error:
+        await _abandoned(live)
+        if is_cancelled():
+            raise
+        return failed(entry, error, timeout, conduct, live)
+    except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
+        await _abandoned(live)
+        return failed(entry, error, timeout, conduct, live)
+
+
+async def _abandoned(live: LiveStream | None) -> None:
+    if live is not None:
+        await live.aclose()
+
+
+def with_grace(seconds: float) -> float:
+    """Return the seconds after which a provider is stopped that should have stopped by itself."""
+    return seconds + min(GRACE_SECONDS, seconds * GRACE_SHARE)
+
+
+def answered(entry: Entry, response: object, conduct: Conduct, live: LiveStream | None = None) -> Outcome:
+    """Return the outcome of an answer that came whole, and write its line.
+
+    Raises:
+        MalformedResponseError: it is no answer.
+    """
+    candidate = entry.candidate
+    verdict = _judged(_named(checked(response), candidate), candidate, conduct)
+    unreported = Attempt(candidate.route.name, candidate.effective_model or verdict.response.model)
+    unreported = replace(unreported, usage=verdict.response.usage)
+    conduct.ledger.end(entry, _line(entry, (unreported, *verdict.response.attempts), conduct, verdict.error, live))
     return Outcome(candidate, entry, verdict, None if verdict.action == "accept" else verdict.error)
 
 
-def _failed(entry: Entry, error: BaseException, duration: float, timeout: float, conduct: Conduct) -> Outcome:
-    candidate, ours = entry.candidate, as_ours(error, duration, timeout)
+def failed(
+    entry: Entry, error: BaseException, timeout: float, conduct: Conduct, live: LiveStream | None = None
+) -> Outcome:
+    """Return the outcome of an attempt that raised `error`, and write its line."""
+    candidate = entry.candidate
+    ours = as_ours(error, _duration(entry, conduct), timeout)
     ours.provider = candidate.route.name
     ours.model = ours.model or candidate.effective_model
+    if ours.response is not None:
+        ours.response = _named(ours.response, candidate)
     unreported = Attempt(*candidate.target, status=ours.status, request_id=ours.request_id)
-    conduct.ledger.end(entry, _line(entry, (unreported, *ours.attempts), duration, ours))
+    conduct.ledger.end(entry, _line(entry, (unreported, *ours.attempts), conduct, ours, live))
     return Outcome(candidate, entry, error=ours)
+
+
+def _duration(entry: Entry, conduct: Conduct) -> float:
+    now = conduct.clock.monotonic()
+    return now - (now if entry.started is None else entry.started)
 
 
 def _for(candidate: Candidate, timeout: float, request: ChatRequest) -> ChatRequest:
@@ -112,7 +184,9 @@ def _for(candidate: Candidate, timeout: float, request: ChatRequest) -> ChatRequ
         request,
         model=candidate.model,
         timeout=timeout,
+        chunk_timeout=candidate.timeout,
         deadline=None,
+        commit=None,
         hedge_after=None,
         cache=None,
         deduplicate=None,
@@ -129,27 +203,24 @@ def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Ve
     return judge(response, conduct.request, policies.acceptance, weight=weight, threshold=policies.confidence_threshold)
 
 
-def _answered(entry: Entry, verdict: Verdict, duration: float) -> Attempt:
-    """Return the line of an attempt that brought an answer, whether it will do or not."""
-    response, name = verdict.response, entry.candidate.route.name
-    unreported = Attempt(name, entry.candidate.effective_model or response.model, usage=response.usage)
-    return _line(entry, (unreported, *response.attempts), duration, verdict.error)
-
-
-def _line(entry: Entry, reported: tuple[Attempt, ...], duration: float, error: LLMError | None) -> Attempt:
+def _line(
+    entry: Entry, reported: tuple[Attempt, ...], conduct: Conduct, error: LLMError | None, live: LiveStream | None
+) -> Attempt:
     """Complete what the provider reported of itself.
 
     Args:
         reported: The line of a provider that reports nothing, then those that it reported; the last one counts.
     """
     unreported, own = reported[0], reported[-1]
+    seen_usage, seen_first = (live.usage, live.first_token) if live is not None else (None, None)
     return replace(
         own,
         provider=entry.candidate.route.name,
         model=own.model or unreported.model,
-        usage=own.usage or unreported.usage,
+        usage=own.usage or unreported.usage or seen_usage,
         outcome=type(error).__name__ if error else "answered",
-        duration=duration,
+        duration=_duration(entry, conduct),
+        time_to_first_token=own.time_to_first_token if own.time_to_first_token is not None else seen_first,
         waited=entry.waited,
         notes=entry.candidate.notes + own.notes + _lines_before(reported[1:]),
         error=error.problem if error else "",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from faultmaven.application.acceptance import Verdict, better
 from faultmaven.application.error_policy import reaction
+from faultmaven.application.ledger import Entry
 from faultmaven.application.outcome import Conduct, Outcome, Turn
 from faultmaven.application.planned import Plan
 from faultmaven.application.shares import Shares
@@ -51,8 +52,8 @@ class Call:
         self.turns.insert(len(earlier) if all(earlier) else earlier.index(False), turn)
         self.shares.add()
 
-    def pass_on(self, outcomes: list[Outcome]) -> LLMResponse | None:
-        """Take note of what came of the next turns; return the answer that is taken, None to go on.
+    def pass_on(self, outcomes: list[Outcome]) -> Outcome | None:
+        """Take note of what came of the next turns; return the one whose answer is taken, None to go on.
 
         Raises:
             LLMError: the host wants such an answer to be raised.
@@ -60,8 +61,8 @@ class Call:
         self.turns[: len(outcomes)] = []
         self.position += len(outcomes)
         for outcome in outcomes:
-            if outcome.is_good and outcome.verdict is not None:
-                return self._kept(outcome.verdict, outcome)
+            if outcome.is_good:
+                return outcome
             self._note(outcome)
         if outcomes[-1].ends_the_call(self.conduct.policies.errors):
             self.turns.clear()
@@ -70,11 +71,19 @@ class Call:
             self.ledger.tell(FellBack(self.ledger.call, failed, successor, type(outcomes[-1].error).__name__))
         return None
 
-    def best_answer(self) -> LLMResponse | None:
-        """Return the best answer so far, where one may be returned although something is wrong with it."""
+    def best(self) -> Outcome | None:
+        """Return the best outcome so far, where its answer may be returned although something is wrong with it."""
         if self._best is None or not self._best[0].is_presentable:
             return None
-        return self._kept(*self._best)
+        return self._best[1]
+
+    def kept(self, verdict: Verdict, entry: Entry | None) -> LLMResponse:
+        """Return the answer that is taken, with the whole ledger, in which its line is marked; the observer hears."""
+        if entry is not None:
+            self.ledger.keep(entry)
+        response = replace(verdict.response, attempts=self.ledger.attempts)
+        self.ledger.answered(response)
+        return response
 
     def failure(self, *, is_late: bool) -> LLMError:
         """Return the error of a call that has no answer: a single provider's own, else one over all of them.
@@ -109,11 +118,6 @@ class Call:
         if isinstance(error, RejectedRequestError):
             # A request that a vendor finds wrong is not worth the time of those who are ill or were asked before.
             self.turns = [turn for turn in self.turns if turn.before is None and not turn.candidate.obstacle]
-
-    def _kept(self, verdict: Verdict, outcome: Outcome) -> LLMResponse:
-        if outcome.entry is not None:
-            self.ledger.keep(outcome.entry)
-        return replace(verdict.response, attempts=self.ledger.attempts)
 
     def _deadline_error(self) -> DeadlineExceededError:
         lines = self.ledger.attempts

@@ -92,10 +92,12 @@ class Ledger:
         self._close_unasked(entry, type(error).__name__, error.problem)
         self.tell(ProviderSkipped(self.call, error.provider, error.model, error.problem))
 
-    def cut(self, outcome: str) -> None:
-        """Write the lines of all that were broken off: under way, or waiting for their turn."""
+    def cut(self, outcome: str, spare: Entry | None = None) -> None:
+        """Write the lines of all that were broken off: under way, or waiting for their turn; `spare` goes on."""
         now = self.clock.monotonic()
         for entry in self._entries:
+            if entry is spare:
+                continue
             if entry.line is None and entry.started is None:
                 self._close_unasked(entry, outcome, "it was not asked: the call ended while it waited")
             elif entry.line is None and entry.started is not None:

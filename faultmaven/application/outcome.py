@@ -1,13 +1,14 @@
 """What came of asking a candidate, and what it may have when nobody else is left."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from faultmaven.application.acceptance import Verdict
 from faultmaven.application.error_policy import ErrorPolicy, reaction
 from faultmaven.application.ledger import Entry, Ledger
+from faultmaven.application.live import LiveStream
 from faultmaven.application.planned import Candidate
 from faultmaven.application.policies import Policies
-from faultmaven.application.traffic import Traffic
+from faultmaven.application.traffic import Admission, Traffic
 from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import LLMError
 from faultmaven.ports.clock import Clock
@@ -30,11 +31,28 @@ class Turn:
     before: "Outcome | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a turn: an answer with its verdict, or the error that it amounts to, or both.
+@dataclass(slots=True)
+class OpenAttempt:
+    """An attempt whose stream has reached its commit point and is still under way.
 
     Attributes:
+        admission: The leave that it holds until it is over.
+        timeout: Seconds that it had for its first chunk.
+    """
+
+    entry: Entry
+    live: LiveStream
+    timeout: float
+    admission: Admission | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a turn: an answer with its verdict, or the error that it amounts to, or both; or an open stream.
+
+    Attributes:
+        live: The stream that the answer came as: over, where there is a verdict, else at its commit point.
+        under_way: The attempt behind a stream that is not over.
         entry: The place of the last attempt in the ledger, None where nothing was asked.
         next_turn: Set where the candidate was given up only because somebody else is left: what it may have when nobody
             is any more.
@@ -45,22 +63,29 @@ class Outcome:
     verdict: Verdict | None = None
     error: LLMError | None = None
     next_turn: Turn | None = None
+    live: LiveStream | None = None
+    under_way: OpenAttempt | None = None
 
     @property
     def is_good(self) -> bool:
         """Whether its answer is taken."""
-        return self.verdict is not None and self.verdict.action == "accept"
+        return self.under_way is not None or (self.verdict is not None and self.verdict.action == "accept")
 
     def ends_the_call(self, errors: ErrorPolicy) -> bool:
         """Whether nobody else is asked after it: a good answer, one that is to be raised, an error that stops."""
-        if self.verdict is not None and self.verdict.action != "move_on":
+        if self.under_way is not None or (self.verdict is not None and self.verdict.action != "move_on"):
             return True
         return self.error is not None and not reaction(errors, self.error).move_on
 
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """What all attempts of one call have in common."""
+    """What all attempts of one call have in common.
+
+    Attributes:
+        streams: Answers are wanted as streams.
+        opened: Every attempt whose stream is under way: whoever ends the call closes all but the one that is taken.
+    """
 
     request: ChatRequest
     policies: Policies
@@ -68,3 +93,5 @@ class Conduct:
     ledger: Ledger
     clock: Clock
     chance: Randomness
+    streams: bool = False
+    opened: list[OpenAttempt] = field(default_factory=list)

@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -17,13 +18,14 @@ from faultmaven.application.outcome import Conduct, Outcome
 from faultmaven.application.plan import nobody, plan
 from faultmaven.application.planned import Plan
 from faultmaven.application.reuse import AnswerReuse
+from faultmaven.application.routed_stream import RoutedStream, close_all
 from faultmaven.application.traffic import Traffic
 from faultmaven.application.turn import ask
 from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
-from faultmaven.domain.errors import DeadlineExceededError, LLMError
+from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, LLMError, ProviderError
 from faultmaven.domain.events import HedgeStarted
 from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import Options
+from faultmaven.ports.llm import LLMStream, Options
 from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
 
@@ -115,25 +117,61 @@ class LLMRouter(ProviderFace):
             raise self._failed(ledger, nobody(planned, generation, self._pinned))
         call = Call(planned, Conduct(request, generation.policies, parts.traffic, ledger, parts.clock, parts.chance))
         if not spares:
-            return await self._carry_out(call)
+            return await self._answer(call)
         try:
             async with parts.clock.timeout(planned.deadline + BEHIND_SECONDS):
-                return await parts.reuse.answer(request, planned, generation, ledger, lambda: self._carry_out(call))
+                return await parts.reuse.answer(request, planned, generation, ledger, lambda: self._answer(call))
         except TimeoutError as error:
             raise self._failed(ledger, call.failure(is_late=True)) from error
 
-    async def _carry_out(self, call: Call) -> LLMResponse:
-        """Run the plan within its deadline; whatever comes of it leaves with the ledger."""
+    @asynccontextmanager
+    async def open_stream(self, request: ChatRequest) -> AsyncIterator[LLMStream]:
+        """Return a context that opens the answer's stream. On entry the providers are asked in order until one reaches
+        the caller's commit point; the deadline ends there. Leaving early closes the connection to the vendor at once.
+
+        Raises:
+            InvalidRequestError: also for `cache=True`: streams are neither kept nor shared.
+            LLMError: as `answer`; after the commit point, while iterating, the provider's own, `response` being what
+                came before it.
+        """
+        parts, generation = self._parts, self._parts.generation()
+        if request.cache:
+            raise InvalidRequestError("cache=True, but a stream is neither kept nor taken from the response cache")
+        planned = plan(request, generation, self._role, self._pinned, parts.traffic)
+        ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
+        if not planned.candidates:
+            raise self._failed(ledger, nobody(planned, generation, self._pinned))
+        conduct = Conduct(request, generation.policies, parts.traffic, ledger, parts.clock, parts.chance, streams=True)
+        call = Call(planned, conduct)
+        stream: RoutedStream | None = None
+        try:
+            outcome = await self._carry_out(call)
+            stream = RoutedStream(call, outcome)
+            yield stream
+        finally:
+            taken = stream.under_way if stream is not None else None
+            await close_all([opened for opened in conduct.opened if opened is not taken], conduct)
+            if stream is not None:
+                await stream.aclose()
+
+    async def _answer(self, call: Call) -> LLMResponse:
+        outcome = await self._carry_out(call)
+        if outcome.verdict is None:
+            raise ProviderError("the call ended without an answer")
+        return call.kept(outcome.verdict, outcome.entry)
+
+    async def _carry_out(self, call: Call) -> Outcome:
+        """Run the plan within its deadline; what fails leaves with the ledger."""
         ledger, clock = call.ledger, self._parts.clock
         try:
             async with clock.timeout(call.ends - clock.monotonic()):
-                response = await self._run(call)
+                outcome = await self._run(call)
         except TimeoutError as error:
             ledger.cut(DeadlineExceededError.__name__)
-            best = call.best_answer()
+            best = call.best()
             if best is None:
                 raise self._failed(ledger, call.failure(is_late=True)) from error
-            response = best
+            outcome = best
         except LLMError as error:
             self._failed(ledger, error)
             raise
@@ -142,21 +180,20 @@ class LLMRouter(ProviderFace):
             ledger.cut(reason)
             ledger.failed(reason)
             raise
-        ledger.answered(response)
-        return response
+        return outcome
 
-    async def _run(self, call: Call) -> LLMResponse:
-        """Ask the candidates in order; return the first answer that will do, or the best there was.
+    async def _run(self, call: Call) -> Outcome:
+        """Ask the candidates in order; return the first whose answer will do, or the best there was.
 
         Whoever is given up only because somebody else is left comes again behind all others: a call fails only when
         nobody is left to ask.
         """
         call.begin()
         while call.turns:
-            response = call.pass_on(await self._next(call))
-            if response is not None:
-                return response
-        best = call.best_answer()
+            outcome = call.pass_on(await self._next(call))
+            if outcome is not None:
+                return outcome
+        best = call.best()
         if best is None:
             raise call.failure(is_late=self._parts.clock.monotonic() >= call.ends)
         return best
@@ -176,7 +213,7 @@ class LLMRouter(ProviderFace):
             return outcome.ends_the_call(call.conduct.policies.errors)
 
         outcomes = await hedged(lambda: self._ask(call, 0), hedge, delay, clock, ends)
-        call.ledger.cut("cancelled")
+        call.ledger.cut("cancelled", spare=outcomes[-1].entry)
         return outcomes
 
     async def _ask(self, call: Call, place: int) -> Outcome:

@@ -7,13 +7,16 @@ async with open_container(providers={"openai": FakeProvider("It ran out of memor
 """
 
 from faultmaven.testing.contract import LLMProviderContract
-from faultmaven.testing.fakes import FakeClock, FakeProvider
+from faultmaven.testing.fake_clock import FakeClock
+from faultmaven.testing.fake_stream import FakeStream
+from faultmaven.testing.fakes import FakeProvider
 from faultmaven.testing.lab import Fault, FaultLab, LabRequest
 from faultmaven.testing.virtual_time import VirtualClock, VirtualDeadlockError, run_in_virtual_time
 
 __all__ = [
     "FakeClock",
     "FakeProvider",
+    "FakeStream",
     "Fault",
     "FaultLab",
     "LLMProviderContract",

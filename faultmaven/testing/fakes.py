@@ -1,25 +1,28 @@
 """Fakes with behaviour: they keep what they were asked and pass the same contract as real providers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 from faultmaven.application.face import ProviderFace
+from faultmaven.application.whole_stream import WholeAnswerStream
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.ports.clock import Clock
+from faultmaven.ports.llm import LLMStream
+from faultmaven.testing.fake_stream import FakeStream, PlayedStream, words
 
-Step: TypeAlias = str | LLMResponse | LLMError | Callable[[ChatRequest], str | LLMResponse]
+Step: TypeAlias = str | LLMResponse | LLMError | FakeStream | Callable[[ChatRequest], str | LLMResponse]
 
 
 class FakeProvider(ProviderFace):
     """An `LLMProvider` that plays a script: texts, responses, errors to raise, or functions of the request.
 
-    The steps are played in order and the last one for ever. `requests` keeps every `ChatRequest`.
+    The steps are played in order and the last one for ever. `requests` keeps every `ChatRequest`; `open_streams` counts
+    the streams that nobody has closed yet.
     """
 
     features = frozenset({"turns", "seed", "tools", "schema", "images", "reasoning", "cache_prompt"})
@@ -37,6 +40,7 @@ class FakeProvider(ProviderFace):
         clock: None is the machine's; give a `FakeClock` together with a delay.
         """
         self.requests: list[ChatRequest] = []
+        self.open_streams = 0
         self._script: tuple[Step, ...] = script or ("ok",)
         self._name = name
         self._models = list(models)
@@ -58,17 +62,64 @@ class FakeProvider(ProviderFace):
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
         """Play the next step for `request`, within its timeout."""
-        step = self._script[min(len(self.requests), len(self._script) - 1)]
-        self.requests.append(request)
+        step = self._next_step(request)
+        started = self._clock.monotonic()
+        try:
+            async with self._clock.timeout(request.timeout):
+                await self._wait()
+                if isinstance(step, FakeStream):
+                    stream = self._playing(step, request, started)
+                    async for _ in stream:
+                        pass
+                    return stream.response
+        except TimeoutError:
+            error = ProviderTimeoutError("no answer in time", provider=self._name, phase="first byte")
+            raise self._noted(error, request, started) from None
+        return self._played(step, request, started)
+
+    @asynccontextmanager
+    async def open_stream(self, request: ChatRequest) -> AsyncIterator[LLMStream]:
+        """Play the next step as a stream: a `FakeStream` piece by piece, a text word by word, anything else whole."""
+        step = self._next_step(request)
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(request.timeout):
                 await self._wait()
         except TimeoutError:
-            error = ProviderTimeoutError("no answer in time", provider=self._name, phase="first byte")
+            error = ProviderTimeoutError("no first chunk in time", provider=self._name, phase="first chunk")
             raise self._noted(error, request, started) from None
+        if not isinstance(step, FakeStream):
+            played = self._played(step, request, started)
+            if not isinstance(step, str):
+                yield WholeAnswerStream(played)
+                return
+            step = FakeStream(*words(step))
+        stream = self._playing(step, request, started)
+        self.open_streams += 1
+        try:
+            yield stream
+        finally:
+            self.open_streams -= 1
+
+    def _playing(self, step: FakeStream, request: ChatRequest, started: float) -> PlayedStream:
+        return PlayedStream(
+            step,
+            request,
+            self._clock,
+            lambda text: self._response(text, request, started),
+            lambda error: self._noted(error, request, started),
+        )
+
+    def _next_step(self, request: ChatRequest) -> Step:
+        step = self._script[min(len(self.requests), len(self._script) - 1)]
+        self.requests.append(request)
+        return step
+
+    def _played(self, step: Step, request: ChatRequest, started: float) -> LLMResponse:
         if isinstance(step, LLMError):
             raise self._noted(step.copy(), request, started)
+        if isinstance(step, FakeStream):
+            raise TypeError("a FakeStream is played piece by piece")
         played = step if isinstance(step, str | LLMResponse) else step(request)
         return played if isinstance(played, LLMResponse) else self._response(played, request, started)
 
@@ -101,55 +152,3 @@ class FakeProvider(ProviderFace):
             usage=usage,
             attempts=(Attempt(self._name, model, duration=duration, usage=usage),),
         )
-
-
-class FakeClock:
-    """Time that moves only when told, by `sleep` or by `advance`; nothing really waits.
-
-    A sleep that would pass the end of a surrounding `timeout` stops there and the timeout strikes.
-    """
-
-    def __init__(self, now: float = 0.0) -> None:
-        self._now = now
-        self._limits: list[tuple[float, asyncio.Task[object], asyncio.Timeout]] = []
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        """Return the seconds that have passed."""
-        return self._now
-
-    def advance(self, seconds: float) -> None:
-        """Let `seconds` pass; every timeout that ends by then strikes."""
-        self._now += seconds
-        self._strike()
-
-    async def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass at once, or as many as the surrounding timeouts leave."""
-        task = asyncio.current_task()
-        ends = min((end for end, owner, _ in self._limits if owner is task), default=float("inf"))
-        if ends <= self._now + seconds:
-            self.advance(max(0.0, ends - self._now))
-            await asyncio.Event().wait()  # the timeout has struck: its cancellation arrives here
-        self.slept.append(seconds)
-        self.advance(seconds)
-        await asyncio.sleep(0)
-
-    @asynccontextmanager
-    async def timeout(self, seconds: float | None) -> AsyncIterator[None]:
-        """Raise TimeoutError once `seconds` have passed on this clock; None never does."""
-        task = asyncio.current_task()
-        assert task is not None
-        async with asyncio.timeout(None) as limit:
-            entry = (self._now + seconds, task, limit) if seconds is not None else None
-            if entry is not None:
-                self._limits.append(entry)
-            try:
-                yield
-            finally:
-                if entry is not None:
-                    self._limits.remove(entry)
-
-    def _strike(self) -> None:
-        for end, _, limit in self._limits:
-            if end <= self._now and not limit.expired():
-                limit.reschedule(asyncio.get_running_loop().time())

@@ -48,6 +48,7 @@ def test_only_faults_of_the_provider_trip_its_breaker() -> None:
         "ProviderUnavailableError",
         "ProviderTimeoutError",
         "MalformedResponseError",
+        "StreamInterruptedError",
     }
 
 
