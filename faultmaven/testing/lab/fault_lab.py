@@ -13,11 +13,12 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.ports.clock import Clock
-from faultmaven.testing.lab.faults import FAULTS, Fault
+from faultmaven.testing.lab.faults import FAULTS, STREAM_FAULTS, Fault
 from faultmaven.testing.lab.in_process import LabTransport
 from faultmaven.testing.lab.replies import OF_THE_CONNECTION, REPLIES, is_documented, reply_to
 from faultmaven.testing.lab.reply import NO_ROUTE, LabReply
 from faultmaven.testing.lab.server import serve
+from faultmaven.testing.lab.stream_replies import stream_reply
 
 IN_PROCESS = "http://lab.invalid"
 
@@ -28,6 +29,8 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "/responses", "openai-responses"),
     ("POST", "/messages", "anthropic-messages"),
     ("POST", ":generateContent", "gemini-generate-content"),
+    ("POST", ":streamGenerateContent", "gemini-generate-content"),
+    ("POST", "/generate_stream", "tgi-generate"),
     ("POST", "/chat", "cohere-v2-chat"),
     ("POST", "/completion", "llamacpp-completion"),
     ("POST", "/generate", "tgi-generate"),
@@ -88,6 +91,7 @@ class FaultLab:
     """
 
     FAULTS: ClassVar[Mapping[str, Fault]] = FAULTS
+    STREAM_FAULTS: ClassVar[Mapping[str, Fault]] = STREAM_FAULTS
 
     def __init__(self, clock: Clock | None = None) -> None:
         """Args:
@@ -171,12 +175,23 @@ class FaultLab:
             return REPLIES[dialect]["models"]
         script = self._scripts[provider]
         fault = script.popleft() if script else self._always.get(provider, "ok")
-        return fault if fault in OF_THE_CONNECTION else reply_to(dialect, fault)
+        if fault in OF_THE_CONNECTION:
+            return fault
+        return stream_reply(dialect, fault) if _wants_stream(path, body) else reply_to(dialect, fault)
 
     def _check(self, *faults: str) -> None:
+        known = (*self.FAULTS, *self.STREAM_FAULTS)
         for fault in faults:
-            if fault not in self.FAULTS:
-                raise ConfigurationError(f"unknown fault {fault!r}{did_you_mean(fault, self.FAULTS)}")
+            if fault not in known:
+                raise ConfigurationError(f"unknown fault {fault!r}{did_you_mean(fault, known)}")
+
+
+def _wants_stream(path: str, body: bytes) -> bool:
+    """Return whether a request asks for a stream: by its route, or in its body."""
+    if path.endswith((":streamGenerateContent", "/generate_stream")):
+        return True
+    asked = pydantic_core.from_json(body) if body else {}
+    return isinstance(asked, dict) and asked.get("stream") is True
 
 
 def _dialect(provider: str, method: str, path: str) -> str | None:

@@ -18,6 +18,7 @@ from faultmaven.domain.errors import (
     QuotaExceededError,
     RateLimitError,
     RejectedRequestError,
+    StreamInterruptedError,
     WrongEndpointError,
 )
 
@@ -115,3 +116,19 @@ _FAULTS = (
 )
 
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _FAULTS})
+
+# What can go wrong in a stream; a request that asks for none is answered as usual.
+_STREAM_FAULTS = (
+    Fault("stream_pings_between", "sends a ping before every event", None),
+    Fault("stream_duplicate_index", "calls two tools, in the oddest count that the vendor is known for", None),
+    Fault("stream_whole", "does not stream: the answer comes whole", None),
+    Fault("stream_cut", "ends in the middle, as if that were the end", StreamInterruptedError),
+    Fault("stream_broken", "breaks the connection in the middle", StreamInterruptedError),
+    Fault("stream_error_first", "sends its error as the first event", ProviderError),
+    Fault("stream_error_middle", "sends its error in the middle", ProviderError),
+    Fault("stream_error_last", "sends its error in place of the last event", ProviderError),
+    Fault("stream_bad_event", "sends an event that is no JSON in the middle", MalformedResponseError),
+    Fault("stream_stall", "stops in the middle and says nothing more", ProviderTimeoutError),
+    Fault("stream_pings", "sends pings and nothing else", ProviderTimeoutError),
+)
+STREAM_FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _STREAM_FAULTS})

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
+from faultmaven.testing.lab.faults import STREAM_FAULTS
 from faultmaven.testing.lab.replies_hosted import (
     ANTHROPIC,
     ANTHROPIC_BESIDES,
@@ -136,6 +137,8 @@ def reply_to(dialect: str, fault: str) -> LabReply:
     for replies in (REPLIES[dialect], BESIDES[dialect], FROM_ANYONE):
         if fault in replies:
             return replies[fault]
+    if fault in STREAM_FAULTS:
+        return REPLIES[dialect]["ok"]
     if fault in SPOILT:
         return SPOILT[fault](REPLIES[dialect]["ok"])
     if fault in HINTS:

@@ -12,6 +12,7 @@ ANSWER = "The container was killed: out of memory."
 # Long after every caller has given up; for a reply of 150 bytes, two seconds a byte are longer than any deadline too.
 SILENCE_SECONDS = 1_000_000.0
 TRICKLE_SECONDS = 2.0
+PING_SECONDS = 0.05
 BLOCK_BYTES = 65536
 
 
@@ -20,14 +21,17 @@ class LabReply:
     """One HTTP reply as the lab sends it.
 
     Attributes:
-        pace: Whether the body comes at once, as a byte now and then, or not at all after the headers.
+        pace: Whether the body comes at once, as a byte now and then, or not at all after the headers; or at once, and
+            then nothing more, or only pings, without ever ending.
+        ping: What comes now and then where only pings do.
         announced: The content-length that is told when it is not the body's; the connection ends with the body then.
     """
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
-    pace: Literal["at once", "trickle", "silent"] = "at once"
+    pace: Literal["at once", "trickle", "silent", "stall", "pings"] = "at once"
+    ping: bytes = b""
     announced: int | None = None
 
     @property
@@ -48,6 +52,11 @@ class LabReply:
             if self.pace == "trickle":
                 await clock.sleep(TRICKLE_SECONDS)
             yield self.body[start : start + size]
+        if self.pace == "stall":
+            await silence(clock)
+        while self.pace == "pings":
+            await clock.sleep(PING_SECONDS)
+            yield self.ping
 
 
 Respond: TypeAlias = Callable[[str, str, Mapping[str, str], bytes], LabReply | str]
