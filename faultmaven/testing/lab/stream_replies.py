@@ -1,6 +1,7 @@
 """The reply to each fault for a request that asks for a stream."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 from faultmaven.testing.lab.replies import reply_to
@@ -45,22 +46,19 @@ def _before_the_end(stream: VendorStream) -> tuple[bytes, ...]:
 
 def _unending(stream: VendorStream, events: tuple[bytes, ...], ping: bytes = b"") -> LabReply:
     reply = _told(stream, events)
-    pace = "pings" if ping else "stall"
-    return LabReply(200, reply.body, reply.headers, pace, ping, announced=ENDLESS)
+    if ping:
+        return replace(reply, pace="pings", ping=ping, announced=ENDLESS)
+    return replace(reply, pace="stall", announced=ENDLESS)
 
 
 def _broken(stream: VendorStream) -> LabReply:
     reply = _told(stream, _half(stream))
-    return LabReply(200, reply.body, reply.headers, announced=len(reply.body) + 100)
+    return replace(reply, announced=len(reply.body) + 100)
 
 
 SPOILT_STREAMS: Mapping[str, Spoil] = {
-    "trickle": lambda stream: LabReply(
-        200, b"".join(stream.events), {"content-type": stream.content_type}, pace="trickle"
-    ),
-    "silent_body": lambda stream: LabReply(
-        200, b"".join(stream.events), {"content-type": stream.content_type}, pace="silent"
-    ),
+    "trickle": lambda stream: replace(_told(stream, stream.events), pace="trickle"),
+    "silent_body": lambda stream: replace(_told(stream, stream.events), pace="silent"),
     "stream_pings_between": lambda stream: _told(
         stream, tuple(piece for event in stream.events for piece in (stream.ping, event))
     ),
