@@ -1,10 +1,11 @@
 """What all dialects' stream parsers share: events to JSON, errors inside a 200, and an answer that grows."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from faultmaven.domain.chat import StopReason, StreamChunk
-from faultmaven.domain.errors import LLMError, StreamInterruptedError
+from faultmaven.domain.errors import LLMError, MalformedResponseError, StreamInterruptedError
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
@@ -69,7 +70,8 @@ class EventParser(ABC):
     def close(self) -> Answer:
         """Return the whole answer; see `StreamParser`."""
         for event in self._framing.close():
-            self._take(event)
+            with contextlib.suppress(MalformedResponseError):  # the end has cut it: whether that matters is seen below
+                self._take(event)
         self._look_at_stray_lines(at_end=True)
         if not self.ended and not self.may_end:
             facts = reply_facts(self.head)

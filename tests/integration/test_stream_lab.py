@@ -1,0 +1,204 @@
+"""Every fault of a stream against every dialect and commit point: an answer, or the documented type with what came.
+
+No character is lost or doubled, no stream ends cleanly without its end, and nothing hangs.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from faultmaven import LLMError, LLMResponse, Options, ProviderTimeoutError, StreamInterruptedError, open_container
+from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
+from faultmaven.testing import FaultLab, VirtualClock, run_in_virtual_time
+from faultmaven.testing.lab import ANSWER
+from faultmaven.testing.lab.in_process import LabTransport
+from faultmaven.testing.lab.reply import LabReply
+from faultmaven.testing.lab.stream_replies import cut_stream
+from faultmaven.testing.lab.streams import STREAMS
+
+FAULTS = FaultLab.STREAM_FAULTS
+COMMITS: list[Any] = ["none", "first_token", "sentence", 10, "whole"]
+ROWS = {
+    "openai-chat": "groq",
+    "openai-responses": "openai",
+    "anthropic-messages": "anthropic",
+    "gemini-generate-content": "gemini",
+    "cohere-v2-chat": "cohere",
+    "ollama-native": "ollama",
+    "llamacpp-completion": "llamacpp",
+    "tgi-generate": "tgi",
+}
+
+
+@pytest.fixture(params=sorted(ROWS))
+def dialect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    name = str(request.param)
+    if name == "openai-responses":
+        monkeypatch.setitem(PROVIDER_SCHEMA, "openai", {**PROVIDER_SCHEMA["openai"], "dialect": name})
+    yield name
+
+
+def healthy(row: str) -> str:
+    return "anthropic" if row != "anthropic" else "mistral"
+
+
+class Seen:
+    """What a caller got: the text as it came, then the response or the error."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.response: LLMResponse | None = None
+        self.error: LLMError | None = None
+
+    @property
+    def told(self) -> str:
+        return (
+            type(self.error).__name__ if self.error else f"{self.response.provider if self.response else ''} answered"
+        )
+
+
+async def stream(env: Mapping[str, str], transport: httpx.AsyncBaseTransport, clock: Any, **options: Any) -> Seen:
+    """Stream one prompt, and look that nothing is left open."""
+    seen, chosen = Seen(), Options(**options)
+    async with (
+        httpx.AsyncClient(transport=transport) as client,
+        open_container(env, http_client=client, clock=clock) as container,
+    ):
+        try:
+            async with container.llm().stream("ping", **chosen) as chunks:
+                async for chunk in chunks:
+                    seen.text += chunk.text or ""
+            seen.response = chunks.response
+        except LLMError as error:
+            seen.error = error
+    return seen
+
+
+def settings(lab: FaultLab, *rows: str) -> dict[str, str]:
+    chain = {"CHAT_PROVIDER": rows[0], "LLM_FALLBACK_CHAIN": ",".join(rows[1:])}
+    return lab.env(*rows) | chain | {"LLM_REQUEST_TIMEOUT": "5", "LLM_MAX_RETRIES": "0"}
+
+
+def in_process(fault: str, rows: list[str], **options: Any) -> Seen:
+    async def run() -> Seen:
+        clock = VirtualClock()
+        lab = FaultLab(clock)
+        lab.always(rows[0], fault)
+        return await stream(settings(lab, *rows), lab.transport(), clock, **options)
+
+    return run_in_virtual_time(run())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_alone_a_fault_ends_in_its_documented_type(dialect: str, fault: str) -> None:
+    seen, expected = in_process(fault, [ROWS[dialect]]), FAULTS[fault].error
+    if expected is None:
+        assert seen.told == f"{ROWS[dialect]} answered"
+        assert seen.response is not None
+        assert seen.text == seen.response.content
+    else:
+        assert isinstance(seen.error, expected)
+        partial = seen.error.response.content if seen.error.response else ""
+        assert partial == seen.text
+        assert ANSWER.startswith(seen.text)
+        assert seen.error.attempts[-1].outcome == type(seen.error).__name__
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("commit", COMMITS)
+def test_with_a_fallback_a_fault_is_an_answer_or_what_the_caller_committed_to(
+    dialect: str, fault: str, commit: Any
+) -> None:
+    row = ROWS[dialect]
+    seen = in_process(fault, [row, healthy(row)], commit=commit)
+    failing = FAULTS[fault].error is not None
+    if not failing:
+        assert seen.told == f"{row} answered"
+    elif seen.error is None:
+        assert (seen.told, seen.text) == (f"{healthy(row)} answered", ANSWER)
+    else:
+        assert commit != "whole"  # there, somebody else always answers
+        assert ANSWER.startswith(seen.text)
+        assert seen.text or commit == "none"
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+def test_no_cut_loses_or_doubles_a_character(dialect: str, commit: Any) -> None:
+    row, data = ROWS[dialect], b"".join(STREAMS[dialect].events)
+    ends, places = 0, set[int]()
+    for event in STREAMS[dialect].events:
+        places |= {ends, ends + 1, ends + len(event) // 2, ends + len(event) - 1}
+        ends += len(event)
+    for place in sorted(place for place in places if place < len(data)):
+        seen = run_in_virtual_time(_cut(dialect, row, place, commit))
+        if seen.error is None:
+            assert seen.text == ANSWER
+            assert seen.response is not None
+            assert seen.response.content == ANSWER
+        else:
+            assert isinstance(seen.error, StreamInterruptedError)
+            assert ANSWER.startswith(seen.text)
+            assert (seen.error.response.content if seen.error.response else "") == seen.text
+            assert commit != "whole"
+
+
+async def _cut(dialect: str, row: str, place: int, commit: Any) -> Seen:
+    clock = VirtualClock()
+    lab = FaultLab(clock)
+
+    def respond(method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
+        if method == "POST" and target.startswith(f"/{row}/"):
+            return cut_stream(dialect, place)
+        return lab.respond(method, target, headers, body)
+
+    rows = settings(lab, row, healthy(row))
+    return await stream(rows, LabTransport(respond, clock), clock, commit=commit)
+
+
+async def test_over_sockets_faults_end_the_same_and_close_their_connections(dialect: str) -> None:
+    row, lab = ROWS[dialect], FaultLab()
+
+    async def ask(fault: str, address: str) -> str:
+        own = FaultLab()
+        own.always(row, fault)
+        async with own.serve() as served:
+            env = own.env(row, address=served) | {"LLM_REQUEST_TIMEOUT": "0.3", "LLM_MAX_RETRIES": "0"}
+            async with open_container(env) as container:
+                try:
+                    async with container.llm().stream("ping") as chunks:
+                        async for _ in chunks:
+                            pass
+                except LLMError as error:
+                    return type(error).__name__
+        return "answered"
+
+    outcomes = await asyncio.gather(*(ask(fault, "") for fault in FAULTS))
+    for fault, outcome in zip(FAULTS, outcomes, strict=True):
+        alone = in_process_quietly(fault, row)
+        assert outcome == alone, fault
+    assert lab.requests == []
+
+
+def in_process_quietly(fault: str, row: str) -> str:
+    """What it comes to in process; a loop of its own, since another one is running."""
+    import concurrent.futures
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(in_process, fault, [row]).result()
+    return "answered" if seen.error is None else type(seen.error).__name__
+
+
+async def test_leaving_early_closes_the_connection_at_once() -> None:
+    lab = FaultLab()
+    lab.always("groq", "stream_stall")
+    async with lab.serve() as address:
+        env = lab.env("groq", address=address) | {"LLM_REQUEST_TIMEOUT": "30"}
+        async with open_container(env) as container, asyncio.timeout(5):
+            async with container.llm().stream("ping") as chunks:
+                async for _ in chunks:
+                    break
+            with pytest.raises(ProviderTimeoutError):
+                await container.registry().get_provider("groq").stream("ping", deadline=0.001).__aenter__()

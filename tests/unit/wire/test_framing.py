@@ -1,0 +1,47 @@
+"""Bytes to events, wherever they are cut."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultmaven.infrastructure.llm.wire.framing import Event, JsonLines, ServerSentEvents
+
+STREAM = (
+    b'\xef\xbb\xbf: a comment\r\n\r\nevent: one\r\ndata: {"a":"\xe2\x80\xa8\xc3\xa9"}\r\n\r\n'
+    b"data:first\ndata: second\n\n\nid: 7\nretry: 100\ndata: third\r\r"
+    b'{"error":\ndata: last'
+)
+EVENTS = [
+    Event("one", '{"a":"\u2028\u00e9"}'.encode()),
+    Event("", b"first\nsecond"),
+    Event("", b"third"),
+    Event("", b"last"),
+]
+
+
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    places = [0, *sorted(place % (len(data) + 1) for place in cuts), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=20))
+def test_events_do_not_depend_on_cuts(cuts: list[int]) -> None:
+    framing = ServerSentEvents()
+    events = [event for block in cut(STREAM, cuts) for event in framing.feed(block)]
+    assert events + framing.close() == EVENTS
+    assert framing.stray == [b'{"error":']
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=20))
+def test_lines_do_not_depend_on_cuts(cuts: list[int]) -> None:
+    data = '{"a":1}\n\n{"b":"\u2028"}\r\n{"c":3}'.encode()
+    framing = JsonLines()
+    lines = [event.data for block in cut(data, cuts) for event in framing.feed(block)]
+    assert lines + [event.data for event in framing.close()] == [b'{"a":1}', '{"b":"\u2028"}'.encode(), b'{"c":3}']
+
+
+def test_every_byte_alone_gives_the_same() -> None:
+    framing = ServerSentEvents()
+    events = [event for place in range(len(STREAM)) for event in framing.feed(STREAM[place : place + 1])]
+    assert events + framing.close() == EVENTS
