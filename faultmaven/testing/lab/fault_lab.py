@@ -13,12 +13,13 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.ports.clock import Clock
+from faultmaven.testing.lab.conversations import refused
 from faultmaven.testing.lab.faults import FAULTS, STREAM_FAULTS, Fault
 from faultmaven.testing.lab.in_process import LabTransport
 from faultmaven.testing.lab.replies import OF_THE_CONNECTION, REPLIES, is_documented, reply_to
 from faultmaven.testing.lab.reply import NO_ROUTE, LabReply
 from faultmaven.testing.lab.server import serve
-from faultmaven.testing.lab.stream_replies import stream_reply
+from faultmaven.testing.lab.stream_replies import TOOL_CALLS_ASKED, stream_reply, tool_calls
 
 IN_PROCESS = "http://lab.invalid"
 
@@ -82,6 +83,9 @@ class LabRequest:
 class FaultLab:
     """Answers for every provider, under `<address>/<provider>/...`; scripts decide how.
 
+    A conversation that its vendor would refuse gets a 400, and `refusals` says why: calls without results, signatures
+    that are somebody else's. Beside the faults, a script may say "tool_calls": two calls of `get_weather`.
+
     ```python
     lab = FaultLab()
     lab.script("openai", "overloaded")
@@ -99,6 +103,7 @@ class FaultLab:
             the machine's.
         """
         self.requests: list[LabRequest] = []
+        self.refusals: list[str] = []
         self._clock = clock or SystemClock()
         self._scripts: dict[str, deque[str]] = defaultdict(deque)
         self._always: dict[str, str] = {}
@@ -177,10 +182,16 @@ class FaultLab:
         fault = script.popleft() if script else self._always.get(provider, "ok")
         if fault in OF_THE_CONNECTION:
             return fault
+        wrong = refused(dialect, body)
+        if wrong:
+            self.refusals += wrong
+            return reply_to(dialect, "bad_request")
+        if fault == TOOL_CALLS_ASKED:
+            return tool_calls(dialect, stream=_wants_stream(path, body))
         return stream_reply(dialect, fault) if _wants_stream(path, body) else reply_to(dialect, fault)
 
     def _check(self, *faults: str) -> None:
-        known = (*self.FAULTS, *self.STREAM_FAULTS)
+        known = (*self.FAULTS, *self.STREAM_FAULTS, TOOL_CALLS_ASKED)
         for fault in faults:
             if fault not in known:
                 raise ConfigurationError(f"unknown fault {fault!r}{did_you_mean(fault, known)}")

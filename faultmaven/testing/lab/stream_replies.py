@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from faultmaven.testing.lab.replies import reply_to
+from faultmaven.testing.lab.replies_tools import TOOL_CALLS
 from faultmaven.testing.lab.reply import LabReply
 from faultmaven.testing.lab.streams import STREAMS, VendorStream
 
+TOOL_CALLS_ASKED = "tool_calls"
 ENDLESS = 10**9
 """A length that is announced where the body never comes to its end."""
 
@@ -22,6 +24,14 @@ def stream_reply(dialect: str, fault: str) -> LabReply:
     if fault in SPOILT_STREAMS:
         return SPOILT_STREAMS[fault](stream)
     return reply_to(dialect, fault)
+
+
+def tool_calls(dialect: str, *, stream: bool) -> LabReply:
+    """Return an answer that calls two tools; a dialect without tools answers as usual."""
+    told = STREAMS[dialect]
+    if stream:
+        return _told(told, told.tools or told.events)
+    return TOOL_CALLS.get(dialect) or reply_to(dialect, "ok")
 
 
 def cut_stream(dialect: str, position: int) -> LabReply:
