@@ -184,7 +184,7 @@ async def test_leaving_early_closes_the_connection_at_once() -> None:
     lab.always("groq", "stream_stall")
     async with lab.serve() as address:
         env = lab.env("groq", address=address) | {"LLM_REQUEST_TIMEOUT": "30"}
-        async with open_container(env) as container, asyncio.timeout(5):  # the lab itself would say nothing for ever
-            async with container.llm().stream("ping") as chunks:
-                async for _ in chunks:
-                    break
+        # The lab itself would say nothing for ever.
+        async with asyncio.timeout(5), open_container(env) as container, container.llm().stream("ping") as chunks:
+            async for _ in chunks:
+                break

@@ -18,6 +18,16 @@ KNOWN_SIGNATURES = {
 }
 """What the lab itself has signed: anything else is another vendor's, or was changed on the way."""
 
+TURNS = {
+    "openai-chat": "messages",
+    "openai-responses": "input",
+    "anthropic-messages": "messages",
+    "gemini-generate-content": "contents",
+    "cohere-v2-chat": "messages",
+    "ollama-native": "messages",
+}
+"""Where each dialect has its turns; a request without them is not looked at."""
+
 BYPASSES = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
 """What Google documents in place of a signature for a call that another model made."""
 
@@ -25,7 +35,7 @@ BYPASSES = ("skip_thought_signature_validator", "context_engineering_is_the_way_
 def refused(dialect: str, body: bytes) -> list[str]:
     """Return why this vendor would refuse the conversation in `body`, nothing when it would not."""
     asked = pydantic_core.from_json(body) if body else {}
-    if not isinstance(asked, dict) or dialect not in CHECKS:
+    if not isinstance(asked, dict) or not isinstance(asked.get(TURNS.get(dialect, "")), list):
         return []
     faults = list(CHECKS[dialect](asked))
     known = KNOWN_SIGNATURES.get(dialect, set())
@@ -63,7 +73,7 @@ def _openai_chat(asked: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _openai_responses(asked: Mapping[str, Any]) -> Iterator[str]:
-    items = asked["input"] if isinstance(asked["input"], list) else []
+    items = asked["input"]
     calls = [item["call_id"] for item in items if item.get("type") == "function_call"]
     results = [item["call_id"] for item in items if item.get("type") == "function_call_output"]
     if sorted(calls) != sorted(results):
