@@ -77,6 +77,35 @@ class LLMProviderContract:
                 texts.append(chunk.text or "")
         assert "".join(texts) == stream.response.content
 
+    async def test_a_stream_has_no_response_before_its_end(self, provider: LLMProvider) -> None:
+        """Half an answer never looks like a whole one."""
+        async with provider.stream("ping") as stream:
+            try:
+                response = stream.response
+            except InvalidRequestError:
+                response = None
+            assert response is None
+            async for _ in stream:
+                pass
+            assert isinstance(stream.response, LLMResponse)
+
+    async def test_a_stream_that_is_left_can_be_followed_by_another(self, provider: LLMProvider) -> None:
+        """Leaving early leaves nothing behind that the next call would meet."""
+        for _ in range(3):
+            async with provider.stream("ping") as stream:
+                async for _chunk in stream:
+                    break
+        assert (await provider.generate("ping")).content
+
+    async def test_a_stream_refuses_what_generate_refuses(self, provider: LLMProvider) -> None:
+        """The door is the same for both."""
+        try:
+            async with provider.stream("   "):
+                pass
+        except InvalidRequestError:
+            return
+        raise AssertionError("a blank prompt was not refused")
+
     async def test_many_calls_at_once_do_not_mix(self, provider: LLMProvider) -> None:
         """Fifty concurrent calls get fifty answers."""
         responses = await asyncio.gather(*(provider.generate(f"question {n}") for n in range(50)))

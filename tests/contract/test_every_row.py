@@ -1,23 +1,38 @@
 """Every row of PROVIDER_SCHEMA through one contract, over its own wire: a new row is under test by existing."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import pytest
+from pydantic import BaseModel
 
 from faultmaven import (
     ContentBlockedError,
     EmptyAnswerError,
+    Image,
+    InvalidRequestError,
     LLMError,
     LLMProvider,
+    Message,
     ProviderTimeoutError,
     StopReason,
+    Tool,
     open_container,
 )
-from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
+from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider
 from faultmaven.testing import FakeProvider, FaultLab, LLMProviderContract
 from faultmaven.testing.lab import ANSWER
 
 ROWS = list(PROVIDER_SCHEMA)
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+WEATHER = Tool("get_weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
+
+
+class Cause(BaseModel):
+    summary: str
+    exit_code: int
+
 
 # Time and emptiness are tested apart: one takes it, and the other is legal when one provider is asked.
 APART = (ProviderTimeoutError, EmptyAnswerError, ContentBlockedError)
@@ -72,6 +87,58 @@ class TestEveryRow(LLMProviderContract):
         response = await provider.generate("ping")
         assert response.usage is not None
         assert response.tokens_used == (None if name == "tgi" else 42)
+
+    async def test_a_stream_is_the_vendors(self, provider: LLMProvider, name: str) -> None:
+        texts = []
+        async with provider.stream("ping") as stream:
+            async for chunk in stream:
+                texts.append(chunk.text or "")
+        assert len([text for text in texts if text]) > 1
+        assert "".join(texts) == stream.response.content == ANSWER
+        assert stream.response.stop_reason is StopReason.STOP
+        (line,) = stream.response.attempts
+        assert (line.provider, line.outcome) == (name, "answered")
+        assert line.time_to_first_token is not None
+
+    async def test_tools_are_called_or_refused_before_sending(
+        self, provider: LLMProvider, lab: FaultLab, name: str
+    ) -> None:
+        lab.always(name, "tool_calls")
+        features = cast("BaseLLMProvider", provider).features
+        if "tools" not in features:
+            with pytest.raises(InvalidRequestError, match="tools"):
+                await provider.generate("weather?", tools=[WEATHER])
+            assert lab.asked(name) == []
+            return
+        response = await provider.generate("weather?", tools=[WEATHER])
+        assert [call.arguments for call in response.tool_calls] == [{"city": "Oslo"}, {"city": "Rome"}]
+        assert response.stop_reason is StopReason.TOOL_CALLS
+        assert b"get_weather" in lab.asked(name)[-1].body
+        async with provider.stream("weather?", tools=[WEATHER]) as stream:
+            async for _ in stream:
+                pass
+        assert [call.arguments for call in stream.response.tool_calls] == [{"city": "Oslo"}, {"city": "Rome"}]
+
+    async def test_a_schema_is_sent_or_refused_before_sending(
+        self, provider: LLMProvider, lab: FaultLab, name: str
+    ) -> None:
+        try:
+            await provider.generate("why?", response_format=Cause)
+        except InvalidRequestError:
+            assert lab.asked(name) == []
+        else:
+            assert b"exit_code" in lab.asked(name)[-1].body
+
+    async def test_an_image_is_sent_or_refused_before_sending(
+        self, provider: LLMProvider, lab: FaultLab, name: str
+    ) -> None:
+        turn = Message.user("what is this?", Image.from_bytes(PNG, "image/png"))
+        try:
+            await provider.generate([turn])
+        except InvalidRequestError:
+            assert lab.asked(name) == []
+        else:
+            assert b64encode(PNG) in lab.asked(name)[-1].body
 
     async def test_it_asks_its_own_address_with_its_own_key(
         self, provider: LLMProvider, lab: FaultLab, name: str

@@ -41,6 +41,11 @@ def test_the_pages_with_code_are_these() -> None:
         "configuration.md",
         "embedding-in-fastapi.md",
         "errors.md",
+        "images.md",
+        "reasoning.md",
+        "streaming.md",
+        "structured-output.md",
         "testing.md",
+        "tools.md",
         "when-a-provider-fails.md",
     ]

@@ -134,6 +134,14 @@ def test_the_faults_of_the_lab_are_all_there() -> None:
     assert table(DOCS / "testing.md", "Vendors that fail") == expected
 
 
+def test_the_faults_of_a_stream_are_all_there() -> None:
+    expected = [
+        [fault.name, fault.description, ", ".join(kind.__name__ for kind in fault.errors) or "an answer"]
+        for fault in FaultLab.STREAM_FAULTS.values()
+    ]
+    assert table(DOCS / "testing.md", "Faults of a stream") == expected
+
+
 def test_the_parts_of_the_container_are_all_there() -> None:
     documented = [row[0] for row in table(DOCS / "architecture.md", "The container")]
     assert {*documented, "configure_logging"} == set(Parts.__annotations__)
