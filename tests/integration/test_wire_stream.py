@@ -1,0 +1,145 @@
+"""A stream over real sockets: its connection is closed when it is left, and serves another call when it was read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from faultmaven import Container, LLMError, ProviderTimeoutError, StreamInterruptedError, open_container
+from faultmaven.testing.lab.loopback import listen
+from faultmaven.testing.lab.streams import STREAMS
+
+EVENTS = STREAMS["openai-chat"].events
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+class Vendor:
+    """Streams `events` to every request, in chunks; then does what `after` says: "end", "hang", "cut"."""
+
+    def __init__(self, events: tuple[bytes, ...] = EVENTS, after: str = "end") -> None:
+        self.events = events
+        self.after = after
+        self.connections = 0
+        self.left = asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+                await reader.readexactly(int(length.split(b":")[1]))
+                writer.write(HEAD)
+                for event in self.events:
+                    writer.write(chunk(event))
+                    await writer.drain()
+                if self.after == "cut":
+                    return
+                if self.after == "hang":
+                    await reader.read()  # until the client goes away
+                    return
+                writer.write(b"0\r\n\r\n")
+        finally:
+            self.left.set()
+
+
+@asynccontextmanager
+async def asking(vendor: Vendor, timeout: str = "30") -> AsyncIterator[Container]:
+    async with listen(vendor) as port:
+        env = {"GROQ_API_KEY": "k" * 12, "GROQ_API_BASE": f"http://127.0.0.1:{port}/v1"}
+        env |= {"LLM_REQUEST_TIMEOUT": timeout, "LLM_MAX_RETRIES": "0"}
+        async with open_container(env) as container:
+            yield container
+
+
+async def read(container: Container) -> str:
+    text = ""
+    async with container.llm().stream("ping") as stream:
+        async for piece in stream:
+            text += piece.text or ""
+    assert stream.response.content == text
+    return text
+
+
+async def test_a_stream_that_was_read_gives_its_connection_back() -> None:
+    vendor = Vendor()
+    async with asking(vendor) as container:
+        for _ in range(3):
+            assert await read(container)
+    assert vendor.connections == 1
+
+
+async def test_a_stream_that_is_left_closes_its_connection_at_once() -> None:
+    vendor = Vendor(EVENTS[:3], "hang")
+    async with asking(vendor) as container, asyncio.timeout(5):
+        async with container.llm().stream("ping") as stream:
+            async for _ in stream:
+                break
+            assert not vendor.left.is_set()
+        await vendor.left.wait()
+
+
+async def test_a_cancelled_reader_closes_its_connection_at_once() -> None:
+    vendor = Vendor(EVENTS[:3], "hang")
+    async with asking(vendor) as container, asyncio.timeout(5):
+        task = asyncio.create_task(read(container))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await vendor.left.wait()
+
+
+async def test_a_connection_that_ends_in_the_middle_is_an_interruption() -> None:
+    async with asking(Vendor(EVENTS[:3], "cut")) as container:
+        with pytest.raises(StreamInterruptedError) as caught:
+            await read(container)
+    assert caught.value.response is not None
+    assert caught.value.response.content == "The container was killed: "
+
+
+async def test_a_body_that_never_ends_behind_the_end_marker_costs_nobody_the_answer() -> None:
+    vendor = Vendor(EVENTS, "hang")
+    async with asking(vendor) as container, asyncio.timeout(5):
+        assert await read(container)
+        await vendor.left.wait()
+
+
+async def test_a_stall_is_a_timeout_in_time() -> None:
+    async with asking(Vendor(EVENTS[:3], "hang"), timeout="0.2") as container, asyncio.timeout(5):
+        with pytest.raises(ProviderTimeoutError) as caught:
+            await read(container)
+    assert caught.value.phase == "next chunk"
+
+
+async def test_a_reload_lets_a_stream_end_on_the_connection_it_has() -> None:
+    vendor = Vendor()
+    async with asking(vendor) as container:
+        async with container.llm().stream("ping") as stream:
+            text = (await anext(aiter(stream))).text or ""
+            container.registry().reload()
+            async for piece in stream:
+                text += piece.text or ""
+        assert stream.response.content == text
+        assert await read(container) == text
+    assert vendor.connections == 2
+
+
+async def test_a_hundred_streams_at_once_do_not_mix() -> None:
+    async with asking(Vendor()) as container:
+        texts = await asyncio.gather(*(read(container) for _ in range(100)))
+    assert len(set(texts)) == 1
+
+
+async def test_the_errors_ledger_names_the_request() -> None:
+    async with asking(Vendor(EVENTS[:3], "cut")) as container:
+        with pytest.raises(LLMError) as caught:
+            await read(container)
+    (line,) = caught.value.attempts
+    assert (line.provider, line.status, line.outcome) == ("groq", 200, "StreamInterruptedError")
+    assert line.time_to_headers is not None
+    assert line.time_to_first_token is not None
