@@ -24,6 +24,8 @@ class ModelFacts:
         refuses_stop: The vendor answers 400 to stop words.
         reasons: It thinks before it answers, so an attempt gets at least 120 s.
         responses_for: Features for which OpenAI demands the Responses route: "tools", or "text" for everything.
+        refuses_forced_tools: The vendor answers 400 to a `tool_choice` that forces a call.
+        refuses_prefill: The vendor answers 400 to a conversation that ends with an assistant turn.
         source: Where it was read.
     """
 
@@ -37,6 +39,8 @@ class ModelFacts:
     refuses_stop: bool = False
     reasons: bool = False
     responses_for: frozenset[str] = frozenset()
+    refuses_forced_tools: bool = False
+    refuses_prefill: bool = False
 
 
 TOOLS = frozenset({"tools"})
@@ -53,21 +57,46 @@ MODEL_FACTS: tuple[ModelFacts, ...] = (
     ModelFacts("openai", "gpt-6.2-*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True, TOOLS),
     ModelFacts("openai", "gpt-6.1-sol*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True, TOOLS),
     ModelFacts("openai", "gpt-6-astra*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True, TOOLS),
-    ModelFacts("openai", "gpt-6*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True),
+    ModelFacts("openai", "gpt-6*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True, TOOLS),
     ModelFacts("openai", "gpt-5.4-mini*", _DOCS, 272_000, 128_000, "max_completion_tokens", True, False, True),
-    ModelFacts("openai", "gpt-5.6*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True),
+    ModelFacts("openai", "gpt-5.6*", _DOCS, 922_000, 128_000, "max_completion_tokens", True, False, True, TOOLS),
     ModelFacts("openai", "gpt-5*", _SEEN, None, None, "max_completion_tokens", True, False, True),
     ModelFacts("openai", "o3*", _SEEN, None, None, "max_completion_tokens", True, True, True),
     ModelFacts("openai", "o4-mini*", _SEEN, None, None, "max_completion_tokens", True, True, True),
     ModelFacts("openai", "o[0-9]*", _SEEN, None, None, "max_completion_tokens", True, False, True),
     # Anthropic, under anthropic-version 2023-06-01: sampling works on 4.6 and older, not on 4.7, 5.x, Fable, Mythos.
     ModelFacts("anthropic", "claude-haiku-4-5*", _PLATFORM, 200_000, 64_000),
-    ModelFacts("anthropic", "claude-*-5-5*", _PLATFORM, 1_000_000, 128_000, "", True, False, True),
-    ModelFacts("anthropic", "claude-*-4-[0-6]*", _PLATFORM),
+    ModelFacts(
+        "anthropic", "claude-haiku-5-5*", _PLATFORM, 1_000_000, 128_000, "", True, False, True, refuses_prefill=True
+    ),
+    ModelFacts(
+        "anthropic",
+        "claude-*-5-5*",
+        _PLATFORM,
+        1_000_000,
+        128_000,
+        "",
+        True,
+        False,
+        True,
+        refuses_forced_tools=True,
+        refuses_prefill=True,
+    ),
+    ModelFacts(
+        "anthropic",
+        "claude-fable-5-1*",
+        _PLATFORM,
+        refuses_temperature=True,
+        reasons=True,
+        refuses_forced_tools=True,
+        refuses_prefill=True,
+    ),
+    ModelFacts("anthropic", "claude-*-4-6*", _PLATFORM, refuses_prefill=True),
+    ModelFacts("anthropic", "claude-*-4-[0-5]*", _PLATFORM),
     ModelFacts("anthropic", "claude-*-4", _PLATFORM),
     ModelFacts("anthropic", "claude-[0-3]*", _PLATFORM),
     ModelFacts("anthropic", "claude-instant*", _PLATFORM),
-    ModelFacts("anthropic", "claude-*", _PLATFORM, None, None, "", True, False, True),
+    ModelFacts("anthropic", "claude-*", _PLATFORM, None, None, "", True, False, True, refuses_prefill=True),
     # Gemini
     ModelFacts("gemini", "gemini-4-argon*", _GEMINI, 1_048_576, 1_048_576, reasons=True),
     ModelFacts("gemini", "gemini-3*", _GEMINI, 1_048_576, 65_536, reasons=True),

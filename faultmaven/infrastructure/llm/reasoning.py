@@ -40,7 +40,27 @@ def efforts(*allowed: str, off: str = "") -> dict[str, Fields]:
     return {"off": {"reasoning_effort": off}, **levels} if off else levels
 
 
+def _thinking_budget(tokens: int) -> Fields:
+    """Anthropic's older models: at least 1,024 tokens, or none at all."""
+    if tokens <= 0:
+        return {"thinking": {"type": "disabled"}}
+    return {"thinking": {"type": "enabled", "budget_tokens": max(1024, tokens)}}
+
+
 _ALL = ("low", "medium", "high")
+_CHAT = "openai-chat.md 9.2, vendors' pages and SDKs of 2026"
+_NO_THINKING: Fields = {"chat_template_kwargs": {"enable_thinking": False}}
+
+_CLAUDE = "platform.claude.com, models and migration page of 2026-10-21"
+_SHOWN = {"type": "adaptive", "display": "summarized"}
+_ADAPTIVE: dict[str, Fields] = {level: {"thinking": _SHOWN, "output_config": {"effort": level}} for level in _ALL}
+_BETWEEN_TOOLS: Fields = {"thinking": {"type": "between_tools"}, "output_config": {"effort": "low"}}
+_BUDGETS: dict[str, Fields] = {
+    "off": _thinking_budget(0),
+    "low": _thinking_budget(LOW_BUDGET),
+    "medium": _thinking_budget(MEDIUM_BUDGET),
+    "high": _thinking_budget(2 * MEDIUM_BUDGET),
+}
 
 REASONING: tuple[ReasoningRule, ...] = (
     # --- OpenAI (family "openai") ---
@@ -49,11 +69,46 @@ REASONING: tuple[ReasoningRule, ...] = (
     ReasoningRule("openai", "gpt-5.[4-9]*", "openai-chat.md 8, 2026-11", efforts(*_ALL, off="none")),
     ReasoningRule("openai", "gpt-5*", "openai-chat.md 2 (7), 2026-11", efforts(*_ALL)),
     ReasoningRule("openai", "o[0-9]*", "openai-chat.md 2 (7), 2026-11", efforts(*_ALL)),
-    # --- Anthropic (family "anthropic") ---
+    # --- Anthropic (family "anthropic"): the thinking table of anthropic-messages.md 2 (7) ---
+    ReasoningRule("anthropic", "claude-sonnet-5-5*", _CLAUDE, {"off": _BETWEEN_TOOLS, **_ADAPTIVE}),
+    ReasoningRule("anthropic", "claude-*-5-5*", _CLAUDE, _ADAPTIVE),
+    ReasoningRule("anthropic", "claude-fable-*", _CLAUDE, _ADAPTIVE),
+    ReasoningRule("anthropic", "claude-opus-5*", _CLAUDE, {"off": {"thinking": {"type": "disabled"}}, **_ADAPTIVE}),
+    ReasoningRule("anthropic", "claude-*-4-6*", _CLAUDE, {"off": {"thinking": {"type": "disabled"}}, **_ADAPTIVE}),
+    ReasoningRule("anthropic", "claude-*-4*", _CLAUDE, _BUDGETS, _thinking_budget),
+    ReasoningRule("anthropic", "claude-3*", _CLAUDE, _BUDGETS, _thinking_budget),
+    ReasoningRule("anthropic", "claude-*", _CLAUDE, _ADAPTIVE),
     # --- Gemini (family "gemini") ---
     # --- Cohere (family "cohere") ---
     # --- Ollama (family "ollama") ---
     # --- OpenAI Chat of other vendors (family "chat/<vendor>") ---
+    ReasoningRule(
+        "chat/fireworks", "*", _CHAT, efforts(*_ALL, off="none"), lambda tokens: {"reasoning_effort": tokens}
+    ),
+    ReasoningRule("chat/groq", "*gpt-oss*", _CHAT, efforts(*_ALL)),
+    ReasoningRule("chat/groq", "*", _CHAT, efforts(*_ALL, off="none")),
+    ReasoningRule("chat/openrouter", "*", _CHAT, {level: {"reasoning": {"effort": level}} for level in _ALL}),
+    ReasoningRule("chat/together", "*gpt-oss*", _CHAT, efforts(*_ALL)),
+    ReasoningRule("chat/together", "*", _CHAT, {"off": {"reasoning": {"enabled": False}}, **efforts(*_ALL)}),
+    ReasoningRule("chat/mistral", "*", _CHAT, efforts(*_ALL)),
+    ReasoningRule(
+        "chat/deepseek",
+        "*",
+        _CHAT,
+        {
+            "off": {"thinking": {"type": "disabled"}},
+            **{level: {"thinking": {"type": "enabled"}, "reasoning_effort": level} for level in _ALL},
+        },
+    ),
+    ReasoningRule("chat/xai", "grok-4.3*", _CHAT, efforts(*_ALL, off="none")),
+    ReasoningRule("chat/xai", "*", _CHAT, efforts(*_ALL)),
+    ReasoningRule("chat/cerebras", "*gpt-oss*", _CHAT, efforts(*_ALL)),
+    ReasoningRule("chat/cerebras", "*", _CHAT, efforts(*_ALL, off="none")),
+    ReasoningRule("chat/deepinfra", "*", _CHAT, efforts(*_ALL)),
+    ReasoningRule("chat/vllm", "*", _CHAT, {"off": _NO_THINKING, **efforts(*_ALL)}),
+    ReasoningRule("chat/llamacpp", "*", _CHAT, {"off": _NO_THINKING, **efforts(*_ALL)}),
+    ReasoningRule("chat/ollama", "*gpt-oss*", _CHAT, efforts(*_ALL)),
+    ReasoningRule("chat/ollama", "*", _CHAT, efforts(*_ALL, off="none")),
 )
 
 

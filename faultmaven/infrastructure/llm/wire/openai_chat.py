@@ -2,48 +2,50 @@
 
 from typing import Any
 
-from faultmaven.domain.chat import ChatRequest, Message, StopReason
-from faultmaven.domain.usage import Usage
+from faultmaven.domain.chat import ChatRequest
 from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
+from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+from faultmaven.infrastructure.llm.wire.conversation import foreign_turn_notes
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
+from faultmaven.infrastructure.llm.wire.openai_chat_messages import (
+    choice_object,
+    format_object,
+    instructed,
+    lacking,
+    messages,
+    notes_on_results,
+    tool_objects,
+)
+from faultmaven.infrastructure.llm.wire.openai_chat_reading import (
+    FAILED_REASONS,
+    STOP_REASONS,
+    content_text,
+    read_usage,
+    thought,
+)
+from faultmaven.infrastructure.llm.wire.openai_chat_stream import ChatStream
 from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS, ChatVendor
 from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
-    added,
-    count,
     first_object,
-    joined,
     kind,
     malformed,
     object_at,
-    object_or_empty,
-    objects,
     read_object,
     string_or_empty,
 )
 from faultmaven.infrastructure.llm.wire.requests import allowed_stop, allowed_temperature, bearer, get, post
 
 DIALECT = "openai-chat"
-FEATURES = frozenset({"turns", "seed"})
+FEATURES = frozenset(
+    {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning", "cache_prompt"}
+)
 TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
-
-STOP_REASONS = {
-    "stop": StopReason.STOP,
-    "eos": StopReason.STOP,
-    "eos_token": StopReason.STOP,
-    "stop_sequence": StopReason.STOP,
-    "length": StopReason.MAX_TOKENS,
-    "model_length": StopReason.MAX_TOKENS,
-    "tool_calls": StopReason.TOOL_CALLS,
-    "function_call": StopReason.TOOL_CALLS,
-    "content_filter": StopReason.CONTENT_FILTER,
-}
-FAILED_REASONS = frozenset({"error", "insufficient_system_resource"})
 
 
 def vendor(config: ProviderConfig) -> ChatVendor:
@@ -59,31 +61,58 @@ def auth_headers(config: ProviderConfig) -> Headers:
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Wire.refusal`."""
-    return ""
+    """Return why this vendor cannot carry `request`; see `Wire.refusal`."""
+    form = vendor(config)
+    forced = request.tool_choice not in (None, "auto", "none")
+    if forced and not form.forces_tools:
+        return "it ignores tool_choice, so that no tool can be forced"
+    if request.tools and request.response_format is not None and not form.schema_with_tools:
+        return "it takes no schema together with tools"
+    return next(lacking(request, form.lacks), "")
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/chat/completions`. The model comes first: the Hugging Face router reads a prefix."""
-    form = vendor(config)
+    form, dialect = vendor(config), config.dialect or DIALECT
+    home = (config.name, dialect, model)
     facts = model_facts(form.facts, model)
     temperature, notes = allowed_temperature(request, facts, model)
     stop, stop_notes = allowed_stop(request, facts, model)
-    body: dict[str, Any] = {"model": model, "messages": [_message(message) for message in request.messages]}
-    if request.max_tokens is not None:
-        body[facts.limit_parameter or form.limit_parameter] = request.max_tokens
-    if temperature is not None:
-        body["temperature"] = temperature
-    if stop:
-        body["stop"] = list(stop)
-    if request.seed is not None and form.seed_parameter:
-        body[form.seed_parameter] = request.seed
+    described, sentence, format_notes = format_object(request, form)
+    thinking, thinking_notes = reasoning_fields(reasoning_family(config), model, request.reasoning)
+    body: dict[str, Any] = {"model": model, "messages": instructed(messages(request, home, form), sentence)}
+    body |= _limits(request, facts.limit_parameter or form.limit_parameter, form)
+    body |= {"temperature": temperature} if temperature is not None else {}
+    body |= {"stop": list(stop)} if stop else {}
+    body |= _tools(request)
+    body |= {"response_format": described} if described else {}
+    body |= thinking
+    if stream:
+        body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if form.stream_usage else {})
+    notes += stop_notes + format_notes + thinking_notes + notes_on_results(request.messages)
+    notes += foreign_turn_notes(request.messages, home)
     url = f"{config.base_url}/chat/completions"
-    return post(config, config.dialect or DIALECT, url, auth_headers(config), body, request, model, notes + stop_notes)
+    return post(config, dialect, url, auth_headers(config), body, request, model, notes)
 
 
-def _message(message: Message) -> Json:
-    return {"role": message.role, "content": message.text}
+def reasoning_family(config: ProviderConfig) -> str:
+    """Return the family of `reasoning.REASONING` that the row's models belong to."""
+    form = vendor(config)
+    return "openai" if form.facts == "openai" else f"chat/{config.dialect.partition('/')[2]}"
+
+
+def _limits(request: ChatRequest, limit_parameter: str, form: ChatVendor) -> Json:
+    limits: Json = {} if request.max_tokens is None else {limit_parameter: request.max_tokens}
+    if request.seed is not None and form.seed_parameter:
+        limits[form.seed_parameter] = request.seed
+    return limits
+
+
+def _tools(request: ChatRequest) -> Json:
+    if not request.tools:
+        return {}
+    choice = {} if request.tool_choice is None else {"tool_choice": choice_object(request.tool_choice)}
+    return {"tools": tool_objects(request.tools), **choice}
 
 
 def parse_response(reply: WireReply) -> Answer:
@@ -95,56 +124,36 @@ def parse_response(reply: WireReply) -> Answer:
     if reason in FAILED_REASONS:
         raise failed_answer(reply, reason)
     message = object_at(reply, choice, "message")
+    content = message.get("content")
+    if content is not None and not isinstance(content, str | list):
+        raise malformed(reply, f"'content' is a {kind(content)}, not a string")
     refusal = string_or_empty(message.get("refusal"))
     calls = function_calls(message.get("tool_calls"))
-    content = _content(reply, message.get("content"))
     return Answer(
-        content=content or refusal,
+        content=content_text(content) or refusal,
         stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls), refused=bool(refusal)),
         usage=read_usage(data.get("usage")),
         tool_calls=calls,
         model=string_or_empty(data.get("model")),
         raw=data,
+        reasoning=thought(message),
+        turn=_turn(reply, message),
     )
+
+
+def _turn(reply: WireReply, message: Json) -> Json | None:
+    """Return the message as it came, where it has something that its vendor wants back."""
+    returned = _form_of(reply).returned
+    return message if any(message.get(field) for field in returned) else None
+
+
+def _form_of(reply: WireReply) -> ChatVendor:
+    return VENDORS.get(reply.request.origin.dialect.partition("/")[2], VENDORS[""])
 
 
 def stream_parser(head: WireReply) -> StreamParser:
     """Return the parser of a stream; see `Wire.stream_parser`."""
-    raise NotImplementedError
-
-
-def _content(reply: WireReply, content: Any) -> str:
-    """Text as a string, or as a list of parts of which the `text` ones count (Mistral's thinking models)."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return joined((part for part in objects(content) if part.get("type") == "text"), "text")
-    raise malformed(reply, f"'content' is a {kind(content)}, not a string")
-
-
-def read_usage(value: Any) -> Usage | None:
-    """Read usage; cached and cache-write tokens lie inside the prompt's, reasoning inside the completion's.
-
-    xAI counts reasoning beside the completion: known by its total being the sum of all three.
-    """
-    data = object_or_empty(value)
-    if not data:
-        return None
-    prompt_details = object_or_empty(data.get("prompt_tokens_details"))
-    cached = count(prompt_details.get("cached_tokens"))
-    prompt, completion = count(data.get("prompt_tokens")), count(data.get("completion_tokens"))
-    reasoning = count(object_or_empty(data.get("completion_tokens_details")).get("reasoning_tokens"))
-    if reasoning and count(data.get("total_tokens")) == added(prompt, completion, reasoning):
-        completion = added(completion, reasoning)
-    return Usage.from_totals(
-        prompt,
-        completion,
-        cache_read=cached if cached is not None else count(data.get("prompt_cache_hit_tokens")),
-        cache_write=count(prompt_details.get("cache_write_tokens")),
-        reasoning=reasoning,
-    )
+    return ChatStream(head, _form_of(head).returned)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:

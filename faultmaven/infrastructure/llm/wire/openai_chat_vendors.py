@@ -1,7 +1,13 @@
 """How vendors differ from OpenAI's own form of OpenAI Chat, as data (openai-chat.md section 9, read on 2026-11-23)."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+from faultmaven.infrastructure.llm.wire.conversation import PLAIN_ID
+
+NINE_CHARACTERS = re.compile(r"[A-Za-z0-9]{9}")
+"""Mistral's form of a tool call's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,32 +19,50 @@ class ChatVendor:
         seed_parameter: How the seed is called, "" where there is none.
         auth: "bearer" or the "api-key" header; a key that is not set sends neither.
         facts: The family of `models.MODEL_FACTS` whose facts hold here.
+        schema: How a schema is asked for: OpenAI's form, the same with its strict mode, an instruction beside the JSON
+            mode, or TGI's own form.
+        has_json_mode: It takes `json_object`; elsewhere the schema of any object stands in for it.
+        stream_usage: It takes `stream_options`; others send usage by themselves.
+        returned: Fields of an assistant message that it wants back with it (9.2, resending history).
+        lacks: What of the dialect it does not have.
+        forces_tools: It obeys a `tool_choice`.
+        schema_with_tools: It takes a schema and tools in one request.
+        call_id, call_id_length: What it takes as a tool call's id, and how long one of ours is.
     """
 
     limit_parameter: str = "max_tokens"
     seed_parameter: str = "seed"
     auth: Literal["bearer", "api-key"] = "bearer"
     facts: str = "chat"
+    schema: Literal["json_schema", "strict", "instruction", "tgi"] = "json_schema"
+    has_json_mode: bool = True
+    stream_usage: bool = True
+    returned: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset({"files"})
+    forces_tools: bool = True
+    schema_with_tools: bool = True
+    call_id: re.Pattern[str] = PLAIN_ID
+    call_id_length: int = 20
 
 
 VENDORS: dict[str, ChatVendor] = {
     "": ChatVendor(),
-    "openai": ChatVendor("max_completion_tokens", facts="openai"),
-    "azure": ChatVendor("max_completion_tokens", auth="api-key", facts="openai"),
+    "openai": ChatVendor("max_completion_tokens", facts="openai", schema="strict", lacks=frozenset()),
+    "azure": ChatVendor("max_completion_tokens", auth="api-key", facts="openai", schema="strict", lacks=frozenset()),
     "fireworks": ChatVendor(),
     "groq": ChatVendor("max_completion_tokens"),
-    "openrouter": ChatVendor(),
+    "openrouter": ChatVendor(returned=frozenset({"reasoning_details"})),
     "together": ChatVendor(),
-    "mistral": ChatVendor(seed_parameter="random_seed"),
-    "deepseek": ChatVendor(),
+    "mistral": ChatVendor(seed_parameter="random_seed", stream_usage=False, call_id=NINE_CHARACTERS, call_id_length=9),
+    "deepseek": ChatVendor(schema="instruction", returned=frozenset({"reasoning_content"})),
     "xai": ChatVendor("max_completion_tokens"),
     "cerebras": ChatVendor("max_completion_tokens"),
     "deepinfra": ChatVendor(),
     "nvidia": ChatVendor(),
     "huggingface": ChatVendor(),
     "vllm": ChatVendor("max_completion_tokens"),
-    "tgi": ChatVendor(),
+    "tgi": ChatVendor(schema="tgi", schema_with_tools=False),
     "llamacpp": ChatVendor(),
-    "lmstudio": ChatVendor(),
-    "ollama": ChatVendor(),
+    "lmstudio": ChatVendor(has_json_mode=False),
+    "ollama": ChatVendor(lacks=frozenset({"files", "image addresses"}), forces_tools=False),
 }

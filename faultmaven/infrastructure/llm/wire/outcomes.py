@@ -39,9 +39,15 @@ def failed_answer(reply: WireReply, code: str, kind: type[ProviderError] = Provi
 
 
 def function_calls(value: Any) -> tuple[ToolCall, ...]:
-    """Read a list of tool calls in OpenAI's shape: a function with its arguments, or a custom tool with its input."""
+    """Read a list of tool calls in OpenAI's shape: a function with its arguments, or a custom tool with its input.
+
+    A call without an id gets one: `conversation.linked` makes it the only one of its kind.
+    """
+    found = [object_or_empty(call.get("function")) or object_or_empty(call.get("custom")) for call in objects(value)]
     return tuple(
-        tool_call(call.get("id"), function.get("name"), function.get("arguments", function.get("input")))
-        for call in objects(value)
-        if (function := object_or_empty(call.get("function")) or object_or_empty(call.get("custom")))
+        tool_call(
+            call.get("id") or f"call_{place}", function.get("name"), function.get("arguments", function.get("input"))
+        )
+        for place, (call, function) in enumerate(zip(objects(value), found, strict=True), start=1)
+        if function
     )

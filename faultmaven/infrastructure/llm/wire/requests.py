@@ -1,5 +1,6 @@
 """What every dialect's requests share: addresses, keys, the caller's own fields, and notes on what was left out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from faultmaven.domain.chat import ChatRequest
@@ -30,7 +31,7 @@ def post(
         origin=config.origin(dialect),
         url=url,
         headers=Headers({"content-type": "application/json", **auth, **config.headers}),
-        body=_written(_merged(body, request.extra.get(config.name, {})), config.name, model),
+        body=_written(merged(body, request.extra.get(config.name, {})), config.name, model),
         model=model,
         secret=config.api_key,
         notes=notes,
@@ -62,13 +63,13 @@ def get(config: ProviderConfig, dialect: str, url: str, auth: Headers) -> WireRe
     )
 
 
-def _merged(body: dict[str, Any], extra: Any) -> dict[str, Any]:
+def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """Lay `extra` over `body`; objects merge key by key, so that one option does not erase its neighbours."""
-    merged = dict(body)
+    laid = dict(body)
     for name, value in extra.items():
-        present = merged.get(name)
-        merged[name] = _merged(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
-    return merged
+        present = laid.get(name)
+        laid[name] = merged(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
+    return laid
 
 
 def allowed_temperature(request: ChatRequest, facts: ModelFacts, model: str) -> tuple[float | None, tuple[str, ...]]:

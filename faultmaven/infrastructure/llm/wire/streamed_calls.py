@@ -58,8 +58,9 @@ class StreamedCalls:
         return ToolCallDelta(place, told_id, told_name, arguments)
 
     def finished(self) -> tuple[ToolCall, ...]:
-        """Return the calls as they stand."""
-        return tuple(tool_call(draft.id, draft.name, draft.arguments) for draft in self._drafts)
+        """Return the calls as they stand; one without an id gets one."""
+        numbered = enumerate(self._drafts, start=1)
+        return tuple(tool_call(draft.id or f"call_{place}", draft.name, draft.arguments) for place, draft in numbered)
 
     def _place_of(self, index: int | None, call_id: str, name: str) -> int | None:
         """Return the place of the call that a piece belongs to, None for a new one."""

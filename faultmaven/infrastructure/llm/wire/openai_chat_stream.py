@@ -1,0 +1,80 @@
+"""The stream of OpenAI Chat. Source: openai-chat.md, sections 4 and 9.3, 2026-11-23."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from faultmaven.domain.chat import StopReason
+from faultmaven.infrastructure.http.types import Json, WireReply
+from faultmaven.infrastructure.llm.wire.framing import ServerSentEvents
+from faultmaven.infrastructure.llm.wire.openai_chat_messages import call_object
+from faultmaven.infrastructure.llm.wire.openai_chat_reading import (
+    FAILED_REASONS,
+    STOP_REASONS,
+    content_text,
+    read_usage,
+    thought,
+)
+from faultmaven.infrastructure.llm.wire.outcomes import failed_answer
+from faultmaven.infrastructure.llm.wire.reading import object_or_empty, objects, string_or_empty, write_json
+from faultmaven.infrastructure.llm.wire.streaming import EventParser
+
+
+class ChatStream(EventParser):
+    """Data-only events; `[DONE]` ends them, and a finish reason makes the answer whole."""
+
+    stop_reasons: Mapping[str, StopReason] = STOP_REASONS
+
+    def __init__(self, head: WireReply, returned: frozenset[str]) -> None:
+        super().__init__(head, ServerSentEvents())
+        self._returned = returned
+        self._kept: dict[str, Any] = {}
+
+    def read(self, name: str, data: Json) -> None:
+        """Take note of one chunk."""
+        self.model = string_or_empty(data.get("model")) or self.model
+        self.count(read_usage(data.get("usage")) or read_usage(object_or_empty(data.get("x_groq")).get("usage")))
+        choices = objects(data.get("choices"))
+        if not choices:
+            return
+        reason = string_or_empty(choices[0].get("finish_reason"))
+        if reason in FAILED_REASONS:
+            raise failed_answer(self.head, reason)
+        self._read_delta(object_or_empty(choices[0].get("delta")))
+        self.reason = reason or self.reason
+
+    def turn(self) -> object:
+        """Return the message with the fields that this vendor wants back, None when there are none."""
+        if not self._kept:
+            return None
+        calls = [call_object(call) for call in self.calls.finished()]
+        message: Json = {"role": "assistant", "content": self.text or None, **self._kept}
+        return {**message, "tool_calls": calls} if calls else message
+
+    def _read_delta(self, delta: Json) -> None:
+        self.think(thought(delta))
+        self.say(content_text(delta.get("content")))
+        refusal = string_or_empty(delta.get("refusal"))
+        self.refused = self.refused or bool(refusal)
+        self.say(refusal)
+        for call in objects(delta.get("tool_calls")):
+            self._read_call(call)
+        for field in self._returned:
+            self._keep(field, delta.get(field))
+
+    def _read_call(self, call: Json) -> None:
+        function = object_or_empty(call.get("function")) or object_or_empty(call.get("custom"))
+        index = call.get("index")
+        arguments = function.get("arguments", function.get("input"))
+        text = write_json(arguments).decode() if isinstance(arguments, dict) else string_or_empty(arguments)
+        self.call(
+            index if isinstance(index, int) else None,
+            string_or_empty(call.get("id")),
+            string_or_empty(function.get("name")),
+            text,
+        )
+
+    def _keep(self, field: str, piece: Any) -> None:
+        if isinstance(piece, str) and piece:
+            self._kept[field] = self._kept.get(field, "") + piece
+        elif isinstance(piece, list) and piece:
+            self._kept[field] = [*self._kept.get(field, []), *piece]
