@@ -32,7 +32,7 @@ async def test_a_row_that_names_the_dialect_asks_the_responses_route(monkeypatch
         ("gpt-6.2-sol", False, openai_chat),
         ("gpt-6.2-sol", True, openai_responses),
         ("gpt-6.1-sol", True, openai_responses),
-        ("gpt-6-luna", True, openai_chat),
+        ("gpt-6-luna", True, openai_responses),
         ("a-model-of-tomorrow", True, openai_chat),
     ],
 )

@@ -26,6 +26,7 @@ class ModelFacts:
         responses_for: Features for which OpenAI demands the Responses route: "tools", or "text" for everything.
         refuses_forced_tools: The vendor answers 400 to a `tool_choice` that forces a call.
         refuses_prefill: The vendor answers 400 to a conversation that ends with an assistant turn.
+        demands_signatures: The vendor answers 400 to a tool call of the history without a thought signature.
         source: Where it was read.
     """
 
@@ -41,6 +42,7 @@ class ModelFacts:
     responses_for: frozenset[str] = frozenset()
     refuses_forced_tools: bool = False
     refuses_prefill: bool = False
+    demands_signatures: bool = False
 
 
 TOOLS = frozenset({"tools"})
@@ -98,9 +100,11 @@ MODEL_FACTS: tuple[ModelFacts, ...] = (
     ModelFacts("anthropic", "claude-instant*", _PLATFORM),
     ModelFacts("anthropic", "claude-*", _PLATFORM, None, None, "", True, False, True, refuses_prefill=True),
     # Gemini
-    ModelFacts("gemini", "gemini-4-argon*", _GEMINI, 1_048_576, 1_048_576, reasons=True),
-    ModelFacts("gemini", "gemini-3*", _GEMINI, 1_048_576, 65_536, reasons=True),
+    ModelFacts("gemini", "gemini-4-argon*", _GEMINI, 1_048_576, 1_048_576, reasons=True, demands_signatures=True),
+    ModelFacts("gemini", "gemini-3*", _GEMINI, 1_048_576, 65_536, reasons=True, demands_signatures=True),
     ModelFacts("gemini", "gemini-2.5-*", _GEMINI, 1_048_576, 65_536, reasons=True),
+    ModelFacts("gemini", "gemini-[12]*", _GEMINI),
+    ModelFacts("gemini", "gemini-*", _GEMINI, demands_signatures=True),
     # Cohere
     ModelFacts("cohere", "command-a-plus-*", "docs.cohere.com, 2026", 128_000, 64_000, reasons=True),
     ModelFacts("cohere", "command-a-03-2025", "docs.cohere.com, 2026", 256_000, 8_000),

@@ -47,10 +47,42 @@ def _thinking_budget(tokens: int) -> Fields:
     return {"thinking": {"type": "enabled", "budget_tokens": max(1024, tokens)}}
 
 
+def _cohere_budget(tokens: int) -> Fields:
+    if tokens <= 0:
+        return {"thinking": {"type": "disabled"}}
+    return {"thinking": {"type": "enabled", "token_budget": tokens}}
+
+
+def _gemini_budget(tokens: int) -> Fields:
+    return {"thinkingConfig": {"thinkingBudget": tokens, "includeThoughts": tokens > 0}}
+
+
+def _gemini_budgets(*, least: int) -> dict[str, Fields]:
+    """The levels of the 2.5 family; what cannot think less than `least` cannot be off."""
+    levels = {"low": _gemini_budget(LOW_BUDGET), "medium": _gemini_budget(MEDIUM_BUDGET)}
+    levels |= {"high": _gemini_budget(2 * MEDIUM_BUDGET)}
+    return levels if least else {"off": _gemini_budget(0), **levels}
+
+
+def _gemini_levels(off: str = "") -> dict[str, Fields]:
+    levels: dict[str, Fields] = {
+        level: {"thinkingConfig": {"thinkingLevel": level.upper(), "includeThoughts": True}}
+        for level in ("low", "medium", "high")
+    }
+    return {"off": {"thinkingConfig": {"thinkingLevel": off}}, **levels} if off else levels
+
+
 _ALL = ("low", "medium", "high")
 _CHAT = "openai-chat.md 9.2, vendors' pages and SDKs of 2026"
 _NO_THINKING: Fields = {"chat_template_kwargs": {"enable_thinking": False}}
 
+_COHERE = "docs.cohere.com and SDK 7.3.1, 2026"
+_COHERE_BUDGETS = {
+    "off": _cohere_budget(0),
+    "low": _cohere_budget(LOW_BUDGET),
+    "medium": _cohere_budget(MEDIUM_BUDGET),
+} | {"high": {"thinking": {"type": "enabled"}}}
+_GOOGLE = "ai.google.dev, thinking, 2026-11"
 _CLAUDE = "platform.claude.com, models and migration page of 2026-10-21"
 _SHOWN = {"type": "adaptive", "display": "summarized"}
 _ADAPTIVE: dict[str, Fields] = {level: {"thinking": _SHOWN, "output_config": {"effort": level}} for level in _ALL}
@@ -78,8 +110,16 @@ REASONING: tuple[ReasoningRule, ...] = (
     ReasoningRule("anthropic", "claude-*-4*", _CLAUDE, _BUDGETS, _thinking_budget),
     ReasoningRule("anthropic", "claude-3*", _CLAUDE, _BUDGETS, _thinking_budget),
     ReasoningRule("anthropic", "claude-*", _CLAUDE, _ADAPTIVE),
-    # --- Gemini (family "gemini") ---
+    # --- Gemini (family "gemini"): fields of generationConfig ---
+    ReasoningRule("gemini", "gemini-2.5-pro*", _GOOGLE, _gemini_budgets(least=128), _gemini_budget),
+    ReasoningRule("gemini", "gemini-2.5-*", _GOOGLE, _gemini_budgets(least=0), _gemini_budget),
+    ReasoningRule("gemini", "gemini-[12]*", _GOOGLE),
+    ReasoningRule("gemini", "gemini-3.6-flash*", _GOOGLE, _gemini_levels(off="MINIMAL")),
+    ReasoningRule("gemini", "gemini-3.5-flash-lite*", _GOOGLE, _gemini_levels(off="MINIMAL")),
+    ReasoningRule("gemini", "gemini-*", _GOOGLE, _gemini_levels()),
     # --- Cohere (family "cohere") ---
+    ReasoningRule("cohere", "command-a-plus-*", _COHERE, _COHERE_BUDGETS, _cohere_budget),
+    ReasoningRule("cohere", "*reasoning*", _COHERE, _COHERE_BUDGETS, _cohere_budget),
     # --- Ollama (family "ollama") ---
     # --- OpenAI Chat of other vendors (family "chat/<vendor>") ---
     ReasoningRule(

@@ -169,10 +169,8 @@ def test_gemini_model_cannot_leave_its_place_in_the_address() -> None:
 def test_anthropic_drops_empty_turns() -> None:
     """anthropic-messages.md section 7, trap 7: empty content is a 400."""
     request = ChatRequest((Message.user("a"), Message.assistant(""), Message.user("b")))
-    assert body_for("anthropic-messages", request)["messages"] == [
-        {"role": "user", "content": "a"},
-        {"role": "user", "content": "b"},
-    ]
+    texts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert body_for("anthropic-messages", request)["messages"] == [{"role": "user", "content": texts}]
 
 
 def test_several_system_turns_become_one() -> None:

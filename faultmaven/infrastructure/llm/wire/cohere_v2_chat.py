@@ -2,63 +2,115 @@
 
 from typing import Any
 
-from faultmaven.domain.chat import ChatRequest, StopReason
-from faultmaven.domain.errors import ProviderError, ProviderUnavailableError
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import WireReply, WireRequest
+from faultmaven.domain.attachments import Attachment
+from faultmaven.domain.chat import ChatRequest, Message
+from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
+from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+from faultmaven.infrastructure.llm.wire.cohere_reading import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
+from faultmaven.infrastructure.llm.wire.cohere_stream import ChatStream
+from faultmaven.infrastructure.llm.wire.conversation import Home, foreign_turn_notes, linked, own_turn
+from faultmaven.infrastructure.llm.wire.encoding import data_uri
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
+from faultmaven.infrastructure.llm.wire.openai_chat_messages import (
+    call_object,
+    lacking,
+    notes_on_results,
+    tool_objects,
+)
 from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
-from faultmaven.infrastructure.llm.wire.reading import (
-    count,
-    joined,
-    object_at,
-    object_or_empty,
-    objects,
-    read_object,
-    string_or_empty,
-)
+from faultmaven.infrastructure.llm.wire.reading import joined, object_at, objects, read_object, string_or_empty
 from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, bearer, get, post, root_of
+from faultmaven.infrastructure.llm.wire.schemas import schema_of
 
 DIALECT = "cohere-v2-chat"
-FEATURES = frozenset({"turns", "seed"})
+FEATURES = frozenset(
+    {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "reasoning", "cache_prompt"}
+)
 TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
-
-STOP_REASONS = {
-    "COMPLETE": StopReason.STOP,
-    "STOP_SEQUENCE": StopReason.STOP,
-    "MAX_TOKENS": StopReason.MAX_TOKENS,
-    "TOOL_CALL": StopReason.TOOL_CALLS,
-    "ERROR_TOXIC": StopReason.CONTENT_FILTER,
-}
-FAILED_REASONS: dict[str, type[ProviderError]] = {"ERROR": ProviderError, "TIMEOUT": ProviderUnavailableError}
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """Return why this cannot be carried; see `Wire.refusal`."""
-    return ""
+    if request.tools and request.response_format is not None:
+        return "it takes no schema together with tools"
+    return next(lacking(request, frozenset({"files"})), "")
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/chat`; the system turn comes first there."""
+    home = (config.name, DIALECT, model)
     temperature, notes = allowed_temperature(request, model_facts("cohere", model), model)
-    messages = [{"role": turn.role, "content": turn.text} for turn in request.turns]
-    if request.system:
-        messages.insert(0, {"role": "system", "content": request.system})
-    body: dict[str, Any] = {"model": model, "messages": messages}
-    if request.max_tokens is not None:
-        body["max_tokens"] = request.max_tokens
-    if temperature is not None:
-        body["temperature"] = temperature
-    if request.stop:
-        body["stop_sequences"] = list(request.stop)
-    if request.seed is not None:
-        body["seed"] = request.seed
+    thinking, thinking_notes = reasoning_fields("cohere", model, request.reasoning)
+    tools, tool_notes = _tools(request)
+    body: dict[str, Any] = {"model": model, "messages": _messages(request, home)}
+    settings = {
+        "max_tokens": request.max_tokens,
+        "temperature": temperature,
+        "stop_sequences": list(request.stop) or None,
+        "seed": request.seed,
+        "stream": stream or None,
+    }
+    body |= {name: value for name, value in settings.items() if value is not None}
+    body |= tools | dict(thinking) | _format(request)
+    notes += thinking_notes + tool_notes + notes_on_results(request.messages)
+    notes += foreign_turn_notes(request.messages, home)
     return post(config, DIALECT, f"{config.base_url}/chat", bearer(config), body, request, model, notes)
+
+
+def _messages(request: ChatRequest, home: Home) -> list[Json]:
+    told: list[Json] = [{"role": "system", "content": request.system}] if request.system else []
+    of_results: list[Json] = []
+    for message in linked(request.turns, home).messages:
+        if message.role != "tool" and of_results:
+            told.append({"role": "user", "content": of_results})
+            of_results = []
+        told.append(own_turn(message, home) or _message(message))
+        of_results += [_part(image) for image in message.images] if message.role == "tool" else []
+    return [*told, {"role": "user", "content": of_results}] if of_results else told
+
+
+def _message(message: Message) -> Json:
+    if message.role == "tool":
+        text = f"Error: {message.text}" if message.error else message.text
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
+    if message.tool_calls:
+        told: Json = {"role": "assistant", "tool_calls": [call_object(call) for call in message.tool_calls]}
+        return {**told, "content": message.text} if message.text else told
+    if all(isinstance(part, str) for part in message.parts):
+        return {"role": message.role, "content": message.text}
+    return {"role": message.role, "content": [_part(part) for part in message.parts]}
+
+
+def _part(part: str | Attachment) -> Json:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    return {"type": "image_url", "image_url": {"url": data_uri(part)}}
+
+
+def _tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
+    """A single tool is forced by sending it alone: there is no form for its name."""
+    choice = request.tool_choice
+    if not request.tools:
+        return {}, ()
+    if choice in (None, "auto"):
+        return {"tools": tool_objects(request.tools)}, ()
+    if choice in ("none", "required"):
+        return {"tools": tool_objects(request.tools), "tool_choice": str(choice).upper()}, ()
+    chosen = [tool for tool in request.tools if tool.name == choice]
+    note = f"tool_choice={choice!r} sent as REQUIRED with this tool alone: there is no form for a name"
+    return {"tools": tool_objects(chosen), "tool_choice": "REQUIRED"}, (note,)
+
+
+def _format(request: ChatRequest) -> Json:
+    if request.response_format is None:
+        return {}
+    schema = schema_of(request.response_format)
+    return {"response_format": {"type": "json_object", **({} if schema is None else {"json_schema": schema})}}
 
 
 def parse_response(reply: WireReply) -> Answer:
@@ -75,28 +127,17 @@ def parse_response(reply: WireReply) -> Answer:
     return Answer(
         content=plain or joined((block for block in blocks if block.get("type") == "text"), "text"),
         stop_reason=stop_reason(finish, STOP_REASONS, has_calls=bool(calls)),
-        usage=_usage(data.get("usage")),
+        usage=read_usage(data.get("usage")),
         tool_calls=calls,
         raw=data,
+        reasoning=joined((block for block in blocks if block.get("type") == "thinking"), "thinking"),
+        turn=kept_turn(message),
     )
 
 
 def stream_parser(head: WireReply) -> StreamParser:
     """Return the parser of a stream; see `Wire.stream_parser`."""
-    raise NotImplementedError
-
-
-def _usage(value: Any) -> Usage | None:
-    """`tokens` are the real counts, template included; `billed_units` are smaller. Cached ones lie inside the input."""
-    data = object_or_empty(value)
-    tokens = object_or_empty(data.get("tokens"))
-    if not tokens:
-        return None
-    return Usage.from_totals(
-        count(tokens.get("input_tokens")),
-        count(tokens.get("output_tokens")),
-        cache_read=count(data.get("cached_tokens")),
-    )
+    return ChatStream(head)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:

@@ -3,47 +3,50 @@
 from typing import Any
 from urllib.parse import quote
 
-from faultmaven.domain.chat import ChatRequest, Message, StopReason
-from faultmaven.domain.usage import Usage
+from faultmaven.domain.chat import ChatRequest, StopReason
 from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
+from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+from faultmaven.infrastructure.llm.wire.conversation import foreign_turn_notes
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.wire.gemini_content import (
+    BYPASS_NOTE,
+    choice_object,
+    contents,
+    needs_bypass,
+    plain_schema,
+    tool_objects,
+)
+from faultmaven.infrastructure.llm.wire.gemini_reading import (
+    FAILED_REASONS,
+    STOP_REASONS,
+    calls_of,
+    is_blocked,
+    kept_turn,
+    read_usage,
+    text_of,
+)
+from faultmaven.infrastructure.llm.wire.gemini_stream import GenerateStream
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
-from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
+from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
-    added,
-    count,
     first_object,
-    joined,
     object_or_empty,
     objects,
     read_object,
     string_or_empty,
-    tool_call,
 )
 from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, get, post
+from faultmaven.infrastructure.llm.wire.schemas import SchemaRefusedError, schema_of
 
 DIALECT = "gemini-generate-content"
-FEATURES = frozenset({"turns", "seed"})
+FEATURES = frozenset(
+    {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning", "cache_prompt"}
+)
 TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
-
-STOP_REASONS = {
-    "STOP": StopReason.STOP,
-    "MAX_TOKENS": StopReason.MAX_TOKENS,
-    "SAFETY": StopReason.CONTENT_FILTER,
-    "RECITATION": StopReason.CONTENT_FILTER,
-    "BLOCKLIST": StopReason.CONTENT_FILTER,
-    "PROHIBITED_CONTENT": StopReason.CONTENT_FILTER,
-    "SPII": StopReason.CONTENT_FILTER,
-    "IMAGE_SAFETY": StopReason.CONTENT_FILTER,
-    "IMAGE_PROHIBITED_CONTENT": StopReason.CONTENT_FILTER,
-    "IMAGE_RECITATION": StopReason.CONTENT_FILTER,
-    "MODEL_ARMOR": StopReason.CONTENT_FILTER,
-}
-ROLES = {"assistant": "model"}
 
 
 def _auth(config: ProviderConfig) -> Headers:
@@ -52,85 +55,89 @@ def _auth(config: ProviderConfig) -> Headers:
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Wire.refusal`."""
+    """Return why `model` cannot carry `request`; see `Wire.refusal`."""
+    addressed = any(part.data is None for turn in request.messages for part in (*turn.images, *turn.files))
+    if addressed and model.removeprefix("models/").startswith("gemini-2.0"):
+        return f"{model} takes no image addresses, only bytes"
+    try:
+        tool_objects(request.tools)
+        _format(request)
+    except SchemaRefusedError as refused:
+        return str(refused)
     return ""
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{base}/models/{model}:generateContent`."""
-    temperature, notes = allowed_temperature(request, model_facts("gemini", model), model)
+    """Return the POST to `{base}/models/{model}:generateContent`, or to its streaming sister."""
+    home = (config.name, DIALECT, model)
+    facts = model_facts("gemini", model)
+    temperature, notes = allowed_temperature(request, facts, model)
+    thinking, thinking_notes = reasoning_fields("gemini", model, request.reasoning)
     settings = {
         "maxOutputTokens": request.max_tokens,
         "temperature": temperature,
         "stopSequences": list(request.stop) or None,
         "seed": request.seed,
+        **thinking,
+        **_format(request),
     }
-    body: dict[str, Any] = {"contents": [_content(turn) for turn in request.turns]}
+    signs = facts.demands_signatures
+    body: dict[str, Any] = {"contents": contents(request, home, signs=signs)}
     if request.system:
         body["systemInstruction"] = {"parts": [{"text": request.system}]}
+    if request.tools:
+        body["tools"] = tool_objects(request.tools)
+        body |= {} if request.tool_choice is None else {"toolConfig": choice_object(request.tool_choice)}
     chosen = {name: value for name, value in settings.items() if value is not None}
     if chosen:
         body["generationConfig"] = chosen
-    url = f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:generateContent"
-    return post(config, DIALECT, url, _auth(config), body, request, model, notes)
+    notes += thinking_notes + foreign_turn_notes(request.messages, home)
+    notes += (BYPASS_NOTE,) if signs and needs_bypass(request, home) else ()
+    return post(config, DIALECT, _url(config, model, stream=stream), _auth(config), body, request, model, notes)
 
 
-def _content(turn: Message) -> Json:
-    return {"role": ROLES.get(turn.role, turn.role), "parts": [{"text": turn.text}]}
+def _url(config: ProviderConfig, model: str, *, stream: bool) -> str:
+    verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    return f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:{verb}"
+
+
+def _format(request: ChatRequest) -> Json:
+    if request.response_format is None:
+        return {}
+    schema = schema_of(request.response_format)
+    told = {} if schema is None else {"responseJsonSchema": plain_schema(schema)}
+    return {"responseMimeType": "application/json", **told}
 
 
 def parse_response(reply: WireReply) -> Answer:
     """Read a generateContent reply; a blocked prompt is a 200 without candidates."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
-    usage = _usage(data.get("usageMetadata"))
+    usage = read_usage(data.get("usageMetadata"))
     model = string_or_empty(data.get("modelVersion"))
-    if not data.get("candidates") and object_or_empty(data.get("promptFeedback")).get("blockReason"):
+    if is_blocked(data):
         return Answer("", StopReason.CONTENT_FILTER, usage, model=model, raw=data)
     candidate = first_object(reply, data, "candidates")
     parts = objects(object_or_empty(candidate.get("content")).get("parts"))
-    calls = tuple(
-        tool_call(call.get("id"), call.get("name"), object_or_empty(call.get("args")))
-        for part in parts
-        if (call := object_or_empty(part.get("functionCall")))
-    )
+    calls, text = calls_of(parts), text_of(parts, thought=False)
+    reason = string_or_empty(candidate.get("finishReason"))
+    if reason in FAILED_REASONS and not calls and not text:
+        raise failed_answer(reply, reason)
     return Answer(
-        content=joined((part for part in parts if part.get("thought") is not True), "text"),
-        stop_reason=stop_reason(candidate.get("finishReason"), STOP_REASONS, has_calls=bool(calls)),
+        content=text,
+        stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls)),
         usage=usage,
         tool_calls=calls,
         model=model,
         raw=data,
+        reasoning=text_of(parts, thought=True),
+        turn=kept_turn(parts),
     )
 
 
 def stream_parser(head: WireReply) -> StreamParser:
     """Return the parser of a stream; see `Wire.stream_parser`."""
-    raise NotImplementedError
-
-
-def _usage(value: Any) -> Usage | None:
-    """Cached tokens lie inside the prompt's; thoughts lie beside the candidates'. Zero counts are left out by Gemini.
-
-    An output that is not mentioned while the total is, is what the total leaves over.
-    """
-    data = object_or_empty(value)
-    if not data:
-        return None
-    prompt = count(data.get("promptTokenCount"))
-    thoughts = count(data.get("thoughtsTokenCount"))
-    candidates = count(data.get("candidatesTokenCount"))
-    tool_prompt = count(data.get("toolUsePromptTokenCount"))
-    total = count(data.get("totalTokenCount"))
-    inputs = added(prompt, tool_prompt) if prompt is not None else None
-    if candidates is None and total is not None and inputs is not None:
-        candidates = max(0, total - inputs - (thoughts or 0))
-    return Usage.from_totals(
-        inputs,
-        added(candidates, thoughts) if candidates is not None else None,
-        cache_read=count(data.get("cachedContentTokenCount")),
-        reasoning=thoughts,
-    )
+    return GenerateStream(head)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
