@@ -82,6 +82,7 @@ _COHERE_BUDGETS = {
     "low": _cohere_budget(LOW_BUDGET),
     "medium": _cohere_budget(MEDIUM_BUDGET),
 } | {"high": {"thinking": {"type": "enabled"}}}
+_OLLAMA = "ollama-native.md 2 (7), 2026-11"
 _GOOGLE = "ai.google.dev, thinking, 2026-11"
 _CLAUDE = "platform.claude.com, models and migration page of 2026-10-21"
 _SHOWN = {"type": "adaptive", "display": "summarized"}
@@ -121,6 +122,13 @@ REASONING: tuple[ReasoningRule, ...] = (
     ReasoningRule("cohere", "command-a-plus-*", _COHERE, _COHERE_BUDGETS, _cohere_budget),
     ReasoningRule("cohere", "*reasoning*", _COHERE, _COHERE_BUDGETS, _cohere_budget),
     # --- Ollama (family "ollama") ---
+    ReasoningRule("ollama", "*gpt-oss*", _OLLAMA, {level: {"think": level} for level in _ALL}),
+    ReasoningRule(
+        "ollama",
+        "*",
+        "ollama-native.md 2 (7), 2026-11",
+        {"off": {"think": False}, **{level: {"think": level} for level in _ALL}},
+    ),
     # --- OpenAI Chat of other vendors (family "chat/<vendor>") ---
     ReasoningRule(
         "chat/fireworks", "*", _CHAT, efforts(*_ALL, off="none"), lambda tokens: {"reasoning_effort": tokens}

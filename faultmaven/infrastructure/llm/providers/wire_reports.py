@@ -1,11 +1,14 @@
 """What a provider says of an exchange: the ledger's line, and the response."""
 
+from dataclasses import replace
+
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import LLMError
 from faultmaven.domain.replay import Replay
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.wire.outcomes import with_ids
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.rate_limits import seconds_until_allowed
 from faultmaven.infrastructure.llm.wire.reading import request_id
@@ -48,6 +51,7 @@ def response_of(
 ) -> LLMResponse:
     """Return the response of one exchange, with its line; with `error`, the part that came before it."""
     model = sent.model or answer.model
+    answer = replace(answer, tool_calls=with_ids(answer.tool_calls))
     return LLMResponse(
         content=answer.content,
         confidence=config.confidence_score,

@@ -35,12 +35,9 @@ def is_blocked(data: Json) -> bool:
 
 
 def calls_of(parts: Iterable[Json]) -> tuple[ToolCall, ...]:
-    """Return the calls; one without an id gets one."""
+    """Return the calls; their ids may be missing."""
     called = [call for part in parts if (call := object_or_empty(part.get("functionCall")))]
-    return tuple(
-        tool_call(call.get("id") or f"call_{place}", call.get("name"), object_or_empty(call.get("args")))
-        for place, call in enumerate(called, start=1)
-    )
+    return tuple(tool_call(call.get("id"), call.get("name"), object_or_empty(call.get("args"))) for call in called)
 
 
 def text_of(parts: Iterable[Json], *, thought: bool) -> str:

@@ -54,8 +54,8 @@ class GenerateStream(EventParser):
         if call:
             self._called += 1
             arguments = write_json(object_or_empty(call.get("args"))).decode()
-            told_id = string_or_empty(call.get("id")) or f"call_{self._called}"
-            self.call(self._called, told_id, string_or_empty(call.get("name")), arguments)
+            told_id, name = string_or_empty(call.get("id")), string_or_empty(call.get("name"))
+            self.call(self._called, told_id, name, arguments)
         self._keep(part)
 
     def _keep(self, part: Json) -> None:

@@ -1,6 +1,7 @@
 """How an answer ended, by the rules that hold for every dialect (wire/README.md, normalised finish reasons)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from faultmaven.domain.chat import StopReason
@@ -39,15 +40,26 @@ def failed_answer(reply: WireReply, code: str, kind: type[ProviderError] = Provi
 
 
 def function_calls(value: Any) -> tuple[ToolCall, ...]:
-    """Read a list of tool calls in OpenAI's shape: a function with its arguments, or a custom tool with its input.
-
-    A call without an id gets one: `conversation.linked` makes it the only one of its kind.
-    """
-    found = [object_or_empty(call.get("function")) or object_or_empty(call.get("custom")) for call in objects(value)]
+    """Read a list of tool calls in OpenAI's shape: a function with its arguments, or a custom tool with its input."""
     return tuple(
-        tool_call(
-            call.get("id") or f"call_{place}", function.get("name"), function.get("arguments", function.get("input"))
-        )
-        for place, (call, function) in enumerate(zip(objects(value), found, strict=True), start=1)
-        if function
+        tool_call(call.get("id"), function.get("name"), function.get("arguments", function.get("input")))
+        for call in objects(value)
+        if (function := object_or_empty(call.get("function")) or object_or_empty(call.get("custom")))
     )
+
+
+def with_ids(calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+    """Return the calls with an id each, and none twice: some vendors give none, and some the same to all."""
+    told: dict[str, ToolCall] = {}
+    for call in calls:
+        told_id = call.id if call.id and call.id not in told else free_id(told)
+        told[told_id] = call if call.id == told_id else replace(call, id=told_id)
+    return tuple(told.values())
+
+
+def free_id(taken: Collection[str]) -> str:
+    """Return an id for one more call."""
+    number = len(taken) + 1
+    while f"call_{number}" in taken:
+        number += 1
+    return f"call_{number}"

@@ -3,16 +3,18 @@
 from dataclasses import dataclass, field
 
 from faultmaven.domain.tools import ToolCall, ToolCallDelta
+from faultmaven.infrastructure.llm.wire.outcomes import free_id
 from faultmaven.infrastructure.llm.wire.reading import parse_json, tool_call
 
 
 @dataclass(slots=True)
 class _Draft:
-    """One call as it grows; `index` is the vendor's own count."""
+    """One call as it grows; `index` and `vendor_id` are as the vendor has them, `id` is ours to give."""
 
     index: int | None
-    id: str
+    vendor_id: str
     name: str
+    id: str
     pieces: list[str] = field(default_factory=list)
 
     @property
@@ -21,7 +23,10 @@ class _Draft:
 
 
 class StreamedCalls:
-    """Rebuilds calls from their pieces, whatever index the vendor sends: twice the same, none, or beginning at 1."""
+    """Rebuilds calls from their pieces, whatever index the vendor sends: twice the same, none, or beginning at 1.
+
+    Each has an id from its first piece on: the vendor's, or one of ours where it gives none, or one twice.
+    """
 
     def __init__(self) -> None:
         self._drafts: list[_Draft] = []
@@ -40,17 +45,19 @@ class StreamedCalls:
         Args:
             index: The vendor's count, None where it gives none.
         """
+        if not (call_id or name or arguments):
+            return None
         place = self._place_of(index, call_id, name)
+        told_id, told_name = "", name
         if place is None:
-            if not (call_id or name or arguments):
-                return None
-            self._drafts.append(_Draft(index, call_id, name))
+            taken = [draft.id for draft in self._drafts]
+            told_id = call_id if call_id and call_id not in taken else free_id(taken)
+            self._drafts.append(_Draft(index, call_id, name, told_id))
             place = len(self._drafts) - 1
-            told_id, told_name = call_id, name
         else:
             draft = self._drafts[place]
-            told_id, told_name = "" if draft.id else call_id, "" if draft.name else name
-            draft.id, draft.name = draft.id or call_id, draft.name or name
+            told_name = "" if draft.name else name
+            draft.vendor_id, draft.name = draft.vendor_id or call_id, draft.name or name
         if arguments:
             self._drafts[place].pieces.append(arguments)
         if not (told_id or told_name or arguments):
@@ -58,9 +65,8 @@ class StreamedCalls:
         return ToolCallDelta(place, told_id, told_name, arguments)
 
     def finished(self) -> tuple[ToolCall, ...]:
-        """Return the calls as they stand; one without an id gets one."""
-        numbered = enumerate(self._drafts, start=1)
-        return tuple(tool_call(draft.id or f"call_{place}", draft.name, draft.arguments) for place, draft in numbered)
+        """Return the calls as they stand."""
+        return tuple(tool_call(draft.id, draft.name, draft.arguments) for draft in self._drafts)
 
     def _place_of(self, index: int | None, call_id: str, name: str) -> int | None:
         """Return the place of the call that a piece belongs to, None for a new one."""
@@ -69,13 +75,13 @@ class StreamedCalls:
             draft = self._drafts[place]
             if index is not None and draft.index is not None and draft.index != index:
                 continue
-            if call_id and draft.id == call_id:
+            if call_id and draft.vendor_id == call_id:
                 return place
             newest = place if newest is None else newest
         if newest is None:
             return None
         draft = self._drafts[newest]
-        if call_id and draft.id:
+        if call_id and draft.vendor_id:
             return None
         begins_anew = bool(name and draft.name and not call_id) and _is_complete(draft)
         return None if begins_anew else newest

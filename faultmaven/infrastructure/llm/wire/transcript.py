@@ -1,6 +1,7 @@
 """A conversation as one prompt, for routes that take no turns."""
 
 from faultmaven.domain.chat import ChatRequest
+from faultmaven.infrastructure.llm.wire.conversation import Home, foreign_turn_notes
 
 
 def transcript(request: ChatRequest) -> str:
@@ -16,8 +17,18 @@ def transcript(request: ChatRequest) -> str:
     return "\n\n".join([*([request.system] if request.system else []), *lines, "Assistant:"])
 
 
-def transcript_notes(request: ChatRequest) -> tuple[str, ...]:
-    """Return the ledger's note for a conversation that was written out."""
+def transcript_notes(request: ChatRequest, home: Home, *, without: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ledger's notes for what a route without turns leaves out or writes otherwise.
+
+    Args:
+        home: Who is asked.
+        without: Hints that the route has no field for. A chat route beside it may have one, so that the planner, which
+            knows the provider as a whole, does not see that they are lost.
+    """
+    given = {"reasoning": request.reasoning, "cache_prompt": request.cache_prompt}
+    lost = tuple(f"{hint} left out: this route has no such field" for hint in without if given[hint] is not None)
+    notes = (*foreign_turn_notes(request.messages, home), *lost)
     if len(request.messages) == 1:
-        return ()
-    return ("the turns were written out as one prompt: this route takes no messages and applies no chat template",)
+        return notes
+    told = "the turns were written out as one prompt: this route takes no messages and applies no chat template"
+    return (told, *notes)
