@@ -1,8 +1,11 @@
 """A server of one's own: vLLM, Ollama, llama.cpp, Text Generation Inference, LM Studio, or whatever answers there."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
 
+from faultmaven.application.needs import lacking, needs
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
     LLMError,
@@ -15,6 +18,7 @@ from faultmaven.infrastructure.event_loops import PerLoop
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
+from faultmaven.infrastructure.llm.providers.wire_stream import WireStream
 from faultmaven.infrastructure.llm.wire import llamacpp_completion, ollama_native, openai_chat, tgi_generate
 from faultmaven.infrastructure.llm.wire.catalogue import wire_for
 from faultmaven.infrastructure.llm.wire.protocol import Wire
@@ -42,6 +46,11 @@ class _Route:
     @property
     def wire(self) -> Wire:
         return wire_for(self.dialect)
+
+
+Reached = TypeVar("Reached")
+_Ask: TypeAlias = Callable[[_Route, ChatRequest, float], Awaitable[Reached]]
+"""Asks over a route, with the request and the moment on the clock when its time is over."""
 
 
 class _Finding:
@@ -79,18 +88,39 @@ class LocalProvider(WireProvider):
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
         """Return the answer to `request` within `request.timeout` seconds, finding the route included."""
+        return await self._over_a_route(self._ask, request)
+
+    async def begin_stream(self, request: ChatRequest) -> WireStream:
+        """Return the answer's stream once its reply has begun, finding the route included."""
+        return await self._over_a_route(self._ask_for_stream, request)
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What any of its routes carries: a request is sent over one that carries all that it needs."""
+        return frozenset().union(*(route.wire.FEATURES for route in self._routes()))
+
+    def refusal(self, request: ChatRequest, model: str) -> str:
+        """Return why no route can carry `request`, "" when one can."""
+        refusals = [
+            route.wire.refusal(request, self._config_over(route), model or self.get_effective_model())
+            for route in self._routes(request)
+        ]
+        return "" if not refusals or "" in refusals else refusals[0]
+
+    async def _over_a_route(self, ask: "_Ask[Reached]", request: ChatRequest) -> Reached:
+        """Return what `ask` reaches over the first route that is there."""
         ends = self._clock.monotonic() + (request.timeout or self.config.timeout)
         known = self._known_route(request)
         if known is not None:
             try:
-                return await self._ask(known, request, ends)
+                return await ask(known, request, ends)
             except LLMError as error:
                 if error.status not in NO_SUCH_ROUTE:
                     raise
                 self._forget()
                 if isinstance(error, ModelNotFoundError) and (request.model or self.config.models):
                     raise
-        return await self._find_or_follow(request, ends)
+        return await self._find_or_follow(ask, request, ends)
 
     async def list_models(self, timeout: float) -> list[str]:
         """Return the models the server lists, over the first route that has a list."""
@@ -112,9 +142,12 @@ class LocalProvider(WireProvider):
         for dialect in dict.fromkeys(dialects):
             bases = (f"{root}/v1", base) if wire_for(dialect) is wire_for(openai_chat.DIALECT) else (base,)
             routes += [_Route(dialect, address) for address in dict.fromkeys(bases)]
-        if request is not None and len(request.messages) > 1:
-            routes.sort(key=lambda route: not route.wire.TAKES_MESSAGES)
-        return routes
+        if request is None:
+            return routes
+        able = [route for route in routes if not lacking(needs(request), route.wire.FEATURES)]
+        if len(request.messages) > 1:
+            able.sort(key=lambda route: not route.wire.TAKES_MESSAGES)
+        return able or routes
 
     def _known_route(self, request: ChatRequest) -> _Route | None:
         """Return the best route when everything before it is known to be absent and it is known to work."""
@@ -130,7 +163,7 @@ class LocalProvider(WireProvider):
         """Know nothing any more: the server was swapped for another, or its model was."""
         self._works, self._listed_model = {}, None
 
-    async def _find_or_follow(self, request: ChatRequest, ends: float) -> LLMResponse:
+    async def _find_or_follow(self, ask: "_Ask[Reached]", request: ChatRequest, ends: float) -> Reached:
         """Find the route, or follow whoever is finding it."""
         finding = await self._findings.get()
         while not await self._acquired(finding.lock, min(self._left(ends), PATIENCE_SECONDS)):
@@ -138,18 +171,18 @@ class LocalProvider(WireProvider):
                 raise self._waited_too_long()
             if finding.trying is not None:
                 try:
-                    return await self._ask(finding.trying, request, ends)
+                    return await ask(finding.trying, request, ends)
                 except LLMError as error:
                     if error.status not in NO_SUCH_ROUTE:
                         raise
         try:
             known = self._known_route(request)
             if known is None:
-                return await self._find(request, ends, finding)
+                return await self._find(ask, request, ends, finding)
         finally:
             finding.trying = None
             finding.lock.release()
-        return await self._ask(known, request, ends)
+        return await ask(known, request, ends)
 
     async def _acquired(self, lock: asyncio.Lock, patience: float) -> bool:
         try:
@@ -158,7 +191,7 @@ class LocalProvider(WireProvider):
         except TimeoutError:
             return False
 
-    async def _find(self, request: ChatRequest, ends: float, finding: _Finding) -> LLMResponse:
+    async def _find(self, ask: "_Ask[Reached]", request: ChatRequest, ends: float, finding: _Finding) -> Reached:
         failures: list[LLMError] = []
         absent: list[_Route] = []
         for route in self._routes(request):
@@ -166,7 +199,7 @@ class LocalProvider(WireProvider):
                 continue
             finding.trying = route
             try:
-                response = await self._ask(route, request, ends)
+                reached = await ask(route, request, ends)
             except LLMError as error:
                 if error.status not in NO_SUCH_ROUTE:
                     raise
@@ -175,16 +208,21 @@ class LocalProvider(WireProvider):
                     absent.append(route)
             else:
                 self._works |= {route: True} | dict.fromkeys(absent, False)
-                return response
+                return reached
         # The server may not know the model rather than the route: say the more telling of the two.
         raise next((error for error in failures if isinstance(error, ModelNotFoundError)), failures[0])
 
     async def _ask(self, route: _Route, request: ChatRequest, ends: float) -> LLMResponse:
-        model = self.get_effective_model(request.model)
-        if not model and route.wire.MODEL_IN_REQUEST:
-            model = await self._first_listed(route, ends)
-        config = self._config_over(route)
+        model, config = await self._model_over(route, request, ends), self._config_over(route)
         return await self.exchange(route.wire, config, request, model, self._left(ends))
+
+    async def _ask_for_stream(self, route: _Route, request: ChatRequest, ends: float) -> WireStream:
+        model, config = await self._model_over(route, request, ends), self._config_over(route)
+        return await self.stream_over(route.wire, config, request, model, self._left(ends))
+
+    async def _model_over(self, route: _Route, request: ChatRequest, ends: float) -> str:
+        model = self.get_effective_model(request.model)
+        return model if model or not route.wire.MODEL_IN_REQUEST else await self._first_listed(route, ends)
 
     async def _first_listed(self, route: _Route, ends: float) -> str:
         models = await self._list(route, ends)
