@@ -32,6 +32,7 @@ def read(dialect: str, *blocks: bytes) -> tuple[list[StreamChunk], Answer]:
     made, chunks = parser(dialect), list[StreamChunk]()
     for block in blocks:
         chunks += made.feed(block)
+    chunks += made.rest()
     return chunks, made.close()
 
 
@@ -93,6 +94,7 @@ def test_a_stream_that_ends_at_any_place_is_whole_or_an_error(dialect: str) -> N
         made = parser(dialect)
         try:
             made.feed(data[:end])
+            made.rest()
             answer = made.close()
         except StreamInterruptedError:
             partial = made.partial()
@@ -113,6 +115,7 @@ def test_the_vendors_error_is_typed_wherever_it_stands(dialect: str, place: int)
     def play() -> None:
         for block in (*before, stream.error):
             made.feed(block)
+        made.rest()
         made.close()
 
     with pytest.raises(LLMError) as caught:
@@ -126,7 +129,7 @@ def test_an_event_that_is_none_is_an_error(dialect: str) -> None:
     made, stream = parser(dialect), STREAMS[dialect]
 
     def play() -> None:
-        for block in (*stream.events[:-2], stream.bad):
+        for block in (*stream.events[:-2], stream.bad, b""):
             made.feed(block)
 
     with pytest.raises(MalformedResponseError) as caught:

@@ -92,7 +92,9 @@ class WireStream:
         try:
             await self._advance()
         except LLMError as error:
-            raise await self._failed(error) from error.__cause__
+            failure = await self._failed(error)
+            if not self._ready:  # else what came before it is given out first
+                raise failure from error.__cause__
         if not self._ready:
             raise StopAsyncIteration
         return self._ready.popleft()
@@ -107,6 +109,7 @@ class WireStream:
         reply, parser = self._reply, self._parser
         if reply is None or parser is None:
             raise InvalidRequestError("the stream is closed")
+        self._take(parser.feed(b""))  # an error that stood behind the last chunks is raised now
         limit = self._limit - (self._clock.monotonic() - self._started)
         waits_for_first = self._first_token is None
         try:
@@ -126,13 +129,14 @@ class WireStream:
                 await self._finish(reply, parser)
                 return
             raise interrupted(error) from error.__cause__
-        if block:
-            chunks = parser.feed(block)
-            if chunks and self._first_token is None:
-                self._first_token = self._clock.monotonic() - self._started
-            self._ready.extend(chunks)
+        self._take(parser.feed(block) if block else parser.rest())
         if not block or parser.ended:
             await self._finish(reply, parser)
+
+    def _take(self, chunks: list[StreamChunk]) -> None:
+        if chunks and self._first_token is None:
+            self._first_token = self._elapsed()
+        self._ready.extend(chunks)
 
     async def _finish(self, reply: ReplyStream, parser: StreamParser) -> None:
         answer = parser.close()

@@ -45,7 +45,8 @@ class StreamParser(Protocol):
     def may_end(self) -> bool: ...
 
     def feed(self, block: bytes) -> list[StreamChunk]:
-        """Return what the next bytes bring.
+        """Return what the next bytes bring. What came before an error in the same bytes is returned first, and the
+        error is raised by the next call, which may be for no bytes at all.
 
         Raises:
             LLMError: an error event of the vendor's, under its own type.
@@ -53,8 +54,12 @@ class StreamParser(Protocol):
         """
         ...
 
+    def rest(self) -> list[StreamChunk]:
+        """Return what the end of the bytes completes; `close` follows. Raises as `feed`."""
+        ...
+
     def close(self) -> Answer:
-        """Return the whole answer, where the bytes have come to their end.
+        """Return the whole answer.
 
         Raises:
             StreamInterruptedError: they ended too early.

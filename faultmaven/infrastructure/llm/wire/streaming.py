@@ -42,6 +42,7 @@ class EventParser(ABC):
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._chunks: list[StreamChunk] = []
+        self._failure: LLMError | None = None
 
     @abstractmethod
     def read(self, name: str, data: Json) -> None:
@@ -62,17 +63,30 @@ class EventParser(ABC):
 
     def feed(self, block: bytes) -> list[StreamChunk]:
         """Return what the next bytes bring; see `StreamParser`."""
-        for event in self._framing.feed(block):
-            self._take(event)
-        self._look_at_stray_lines()
+        if self._failure is not None:
+            raise self._failure
+        try:
+            for event in self._framing.feed(block):
+                self._take(event)
+            self._look_at_stray_lines()
+        except LLMError as error:
+            if not self._chunks:
+                raise
+            self._failure = error  # what came before it is given out first
+        return self._given()
+
+    def rest(self) -> list[StreamChunk]:
+        """Return what the end of the bytes completes; see `StreamParser`."""
+        if self._failure is not None:
+            raise self._failure
+        for event in self._framing.close():
+            with contextlib.suppress(MalformedResponseError):  # the end has cut it: `close` sees whether that matters
+                self._take(event)
+        self._look_at_stray_lines(at_end=True)
         return self._given()
 
     def close(self) -> Answer:
         """Return the whole answer; see `StreamParser`."""
-        for event in self._framing.close():
-            with contextlib.suppress(MalformedResponseError):  # the end has cut it: whether that matters is seen below
-                self._take(event)
-        self._look_at_stray_lines(at_end=True)
         if not self.ended and not self.may_end:
             facts = reply_facts(self.head)
             facts["phase"] = "body"
