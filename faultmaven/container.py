@@ -18,7 +18,7 @@ from faultmaven.application.traffic import Traffic
 from faultmaven.domain.chat import Prompt
 from faultmaven.domain.errors import ConfigurationError, LLMError
 from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.extras import build_rate_counter, build_response_cache
+from faultmaven.infrastructure.extras import SchemaValidatorOnDemand, build_rate_counter, build_response_cache
 from faultmaven.infrastructure.http.transport import build_transport
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.assembly import Sources
@@ -73,7 +73,7 @@ def _check_error_policy(table: Mapping[Any, Any]) -> None:
 def build_policies(error_policy: ErrorPolicy, acceptance: AcceptancePolicy) -> Policies:
     """Return the host's own policies; what the host's error table does not name keeps its usual reaction."""
     _check_error_policy(error_policy)
-    return Policies({**DEFAULT_ERROR_POLICY, **error_policy}, acceptance)
+    return Policies({**DEFAULT_ERROR_POLICY, **error_policy}, acceptance, schemas=SchemaValidatorOnDemand())
 
 
 def build_cache(settings: Settings, clock: Clock) -> ResponseCache | None:

@@ -1,7 +1,8 @@
 """Whether an answer will do: decided by facts of the answer, not by constants."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias
 
@@ -20,8 +21,11 @@ from faultmaven.domain.errors import (
 )
 from faultmaven.domain.names import did_you_mean
 from faultmaven.domain.usage import Usage
+from faultmaven.ports.schemas import SchemaValidator
 
 Action: TypeAlias = Literal["accept", "move_on", "raise"]
+MOST_PROBLEMS = 5
+_FENCE = re.compile(r"\s*```[A-Za-z0-9]*\n(?P<inside>.*)\n?```\s*", re.DOTALL)
 ACTIONS: tuple[Action, ...] = ("accept", "move_on", "raise")
 
 
@@ -64,12 +68,14 @@ class Verdict:
         error: What is wrong with it, None when nothing is.
         action: What that leads to.
         rank: How good it is all the same; of two answers with something wrong, the higher rank is kept.
+        problems: Where it is not of its schema.
     """
 
     response: LLMResponse
     error: LLMError | None = None
     action: Action = "accept"
     rank: int = 0
+    problems: tuple[str, ...] = ()
 
     @property
     def is_presentable(self) -> bool:
@@ -112,6 +118,7 @@ def judge(
     *,
     weight: float = 1.0,
     threshold: float = 0.0,
+    schemas: SchemaValidator | None = None,
 ) -> Verdict:
     """Return what `response` comes to, by the first fact that is wrong with it.
 
@@ -121,6 +128,7 @@ def judge(
         weight: The row's weight. Only a confidence that differs from it was computed for this answer; no answer is paid
             for and thrown away on account of a constant.
         threshold: What a computed confidence must reach.
+        schemas: Checks an answer against a JSON schema.
     """
     facts = _facts(response)
     if response.stop_reason is StopReason.CONTENT_FILTER:
@@ -132,10 +140,10 @@ def judge(
         told = f"the answer was cut below min_output_tokens={request.min_output_tokens}"
         return Verdict(response, TruncatedAnswerError(told, **facts), policy.truncated, 3)
     if request.response_format is not None and not response.tool_calls:
-        found, fits = parsed(response, request.response_format)
-        if not fits:
-            told = "the answer is not of the schema that was asked for"
-            return Verdict(response, InvalidAnswerError(told, **facts), policy.invalid, 2)
+        found, problems = parsed(response, request.response_format, schemas)
+        if problems:
+            told = f"the answer is not of the schema that was asked for ({'; '.join(problems)})"
+            return Verdict(response, InvalidAnswerError(told, **facts), policy.invalid, 2, problems)
         response = replace(response, parsed=found)
     if response.confidence < threshold and response.confidence != weight:
         told = f"the answer's confidence of {response.confidence:g} is below LLM_CONFIDENCE_THRESHOLD ({threshold:g})"
@@ -162,17 +170,46 @@ def _cut_below_floor(response: LLMResponse, floor: int | None) -> bool:
     return output is not None and output < floor
 
 
-def parsed(response: LLMResponse, wanted: Any) -> tuple[Any, bool]:
-    """Return the validated object and whether there is one. A pydantic model validates; of a JSON schema, only that the
-    answer is JSON of its top type is checked."""
+def parsed(response: LLMResponse, wanted: Any, schemas: SchemaValidator | None = None) -> tuple[Any, tuple[str, ...]]:
+    """Return the validated object, and where the answer is not of what was wanted; nothing where it is.
+
+    The text is taken as it is; only where that is wrong, a Markdown fence around it is taken off.
+
+    Args:
+        wanted: A pydantic model, a JSON schema, or "json".
+    """
     if response.parsed is not None:
-        return response.parsed, True
+        return response.parsed, ()
+    found, problems = _validated(response.content, wanted, schemas)
+    fenced = _FENCE.fullmatch(response.content) if problems else None
+    return (found, problems) if fenced is None else _validated(fenced["inside"], wanted, schemas)
+
+
+def _validated(text: str, wanted: Any, schemas: SchemaValidator | None) -> tuple[Any, tuple[str, ...]]:
     validate = getattr(wanted, "model_validate_json", None)
     try:
         if validate is not None:
-            return validate(response.content), True
-        value = json.loads(response.content)
-    except Exception:  # noqa: BLE001 - a validator is anybody's code, and JSON that nests too deeply is wrong as well
-        return None, False
-    wants_object = isinstance(wanted, Mapping) and wanted.get("type") == "object"
-    return value, isinstance(value, dict) or not wants_object
+            return validate(text), ()
+        value = json.loads(text)
+    except Exception as error:  # noqa: BLE001 - a validator is anybody's code, and JSON that nests too deeply is wrong as well
+        return None, _problems_of(error)
+    if isinstance(wanted, Mapping) and schemas is not None:
+        return value, tuple(schemas.check_for(wanted)(value))
+    wants_object = not isinstance(wanted, Mapping) or wanted.get("type") == "object"
+    return value, () if isinstance(value, dict) or not wants_object else ("$: no object",)
+
+
+def _problems_of(error: Exception) -> tuple[str, ...]:
+    """Return places and kinds of what pydantic found, never a value; what somebody else's code raised by its class."""
+    listed = getattr(error, "errors", None)
+    if not callable(listed):
+        return ("$: no JSON",) if isinstance(error, ValueError) else (f"$: {type(error).__name__}",)
+    try:
+        found = listed(include_url=False, include_context=False, include_input=False)
+        return tuple(f"${_place(each['loc'])}: {each['type']}" for each in found[:MOST_PROBLEMS])
+    except Exception:  # noqa: BLE001 - as above
+        return (f"$: {type(error).__name__}",)
+
+
+def _place(steps: Iterable[str | int]) -> str:
+    return "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in steps)

@@ -1,6 +1,7 @@
 """One attempt: limits and breaker around one exchange with a provider, and what they learn from it."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -9,10 +10,13 @@ from faultmaven.application.breaker import Result
 from faultmaven.application.commit import CommitPoint
 from faultmaven.application.error_policy import reaction
 from faultmaven.application.foreign import as_ours, is_cancelled
+from faultmaven.application.generation import Route
 from faultmaven.application.ledger import Entry
 from faultmaven.application.live import LiveStream
+from faultmaven.application.needs import looks_truncated
 from faultmaven.application.outcome import Conduct, OpenAttempt, Outcome
 from faultmaven.application.planned import Candidate
+from faultmaven.application.whole_stream import whole_stream
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
@@ -20,6 +24,8 @@ from faultmaven.domain.errors import (
     ProviderTimeoutError,
     RateLimitError,
 )
+from faultmaven.domain.events import InputTruncated
+from faultmaven.ports.llm import LLMStream
 
 # A provider keeps its time itself and can say in which phase it ran out; this is for those that do not keep it. A share
 # of the attempt's time, so that it never eats up what is reserved for the next.
@@ -115,7 +121,7 @@ async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct) -
     conduct.ledger.begin(entry, timeout)
     live: LiveStream | None = None
     try:
-        live = LiveStream(candidate.route.backend.open_stream(_for(candidate, timeout, conduct.request)), clock)
+        live = LiveStream(_stream_of(candidate.route, _for(candidate, timeout, conduct.request)), clock)
         async with clock.timeout(with_grace(left)):
             await live.open_until(CommitPoint(conduct.request.commit))
         if not live.is_over:
@@ -132,6 +138,10 @@ async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct) -
     except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
         await _abandoned(live)
         return failed(entry, error, timeout, conduct, live)
+
+
+def _stream_of(route: Route, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
+    return route.backend.open_stream(request) if route.streams else whole_stream(lambda: route.backend.answer(request))
 
 
 async def _abandoned(live: LiveStream | None) -> None:
@@ -151,11 +161,21 @@ def answered(entry: Entry, response: object, conduct: Conduct, live: LiveStream 
         MalformedResponseError: it is no answer.
     """
     candidate = entry.candidate
-    verdict = _judged(_named(checked(response), candidate), candidate, conduct)
+    whole = _seen_whole(_named(checked(response), candidate), candidate, conduct)
+    verdict = _judged(whole, candidate, conduct)
     unreported = Attempt(candidate.route.name, candidate.effective_model or verdict.response.model)
     unreported = replace(unreported, usage=verdict.response.usage)
     conduct.ledger.end(entry, _line(entry, (unreported, *verdict.response.attempts), conduct, verdict.error, live))
     return Outcome(candidate, entry, verdict, None if verdict.action == "accept" else verdict.error)
+
+
+def _seen_whole(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> LLMResponse:
+    """Return the answer, flagged where the vendor counted far fewer tokens than were sent."""
+    found = looks_truncated(conduct.request, response.usage)
+    if found is None:
+        return response
+    conduct.ledger.tell(InputTruncated(conduct.ledger.call, *candidate.target, *found))
+    return replace(response, input_truncated=True)
 
 
 def failed(
@@ -200,7 +220,14 @@ def _named(response: LLMResponse, candidate: Candidate) -> LLMResponse:
 
 def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Verdict:
     policies, weight = conduct.policies, candidate.route.confidence
-    return judge(response, conduct.request, policies.acceptance, weight=weight, threshold=policies.confidence_threshold)
+    return judge(
+        response,
+        conduct.request,
+        policies.acceptance,
+        weight=weight,
+        threshold=policies.confidence_threshold,
+        schemas=policies.schemas,
+    )
 
 
 def _line(

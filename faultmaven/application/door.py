@@ -2,13 +2,21 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
+from faultmaven.application.attachment_checks import checked_attachment
+from faultmaven.application.request_checks import (
+    check_commit,
+    check_format,
+    check_reasoning,
+    check_results,
+    check_tools,
+)
 from faultmaven.domain.attachments import Attachment
 from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Role
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
-from faultmaven.domain.tools import Tool
 from faultmaven.ports.llm import Options
 
 LARGEST = 10**9
@@ -42,11 +50,16 @@ def chat_request(
     _check_number("deadline", given.get("deadline"), above=0.0)
     _check_number("hedge_after", given.get("hedge_after"), above=0.0)
     _check_flag("cache", given.get("cache"))
-    _check_flag("deduplicate", given.get("deduplicate"))
+    for flag in ("deduplicate", "repair", "cache_prompt"):
+        _check_flag(flag, given.get(flag))
+    check_reasoning(given.get("reasoning"))
+    check_commit(given.get("commit"))
+    check_format(given.get("response_format"))
     if "stop" in given:
         given["stop"] = _stop(given["stop"])
     if "tools" in given:
-        given["tools"] = _tools(given["tools"])
+        given["tools"] = _items("tools", given["tools"])
+    check_tools(given.get("tools", ()), given.get("tool_choice"))
     for name in ("extra", "metadata"):
         _check_mapping(name, given.get(name))
     for provider, fields in given.get("extra", NOTHING).items():
@@ -69,12 +82,24 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
             )
         _check_text(f"prompt[{position}]", message.text)
         _check_turn(position, message)
+    check_results(prompt)
     asked = [message for message in prompt if message.role in ("user", "tool")]
     if not asked:
         raise InvalidRequestError("the prompt has no user or tool turn")
-    if not any(message.text.strip() or message.images for message in asked):
+    if not any(message.text.strip() or message.role == "tool" or message.images or message.files for message in asked):
         raise InvalidRequestError("the prompt is blank", advice="Send some text.")
-    return tuple(prompt)
+    return tuple(_with_checked_parts(position, message) for position, message in enumerate(prompt))
+
+
+def _with_checked_parts(position: int, message: Message) -> Message:
+    """Return the turn with its images and files checked, and their media types told."""
+    if all(isinstance(part, str) for part in message.parts):
+        return message
+    where = f"prompt[{position}]"
+    if message.role in ("system", "assistant"):
+        raise InvalidRequestError(f"{where} is a turn of the {message.role} and holds an image or a file")
+    parts = tuple(part if isinstance(part, str) else checked_attachment(part, where) for part in message.parts)
+    return message if parts == message.parts else replace(message, parts=parts)
 
 
 def _check_turn(position: int, message: Message) -> None:
@@ -148,14 +173,6 @@ def _check_number(name: str, value: Any, *, least: float = -math.inf, above: flo
 def _check_mapping(name: str, value: Any) -> None:
     if value is not None and not isinstance(value, Mapping):
         raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a mapping")
-
-
-def _tools(value: Any) -> tuple[Tool, ...]:
-    tools = _items("tools", value)
-    for position, tool in enumerate(tools):
-        if not isinstance(tool, Tool):
-            raise InvalidRequestError(f"tools[{position}] is a {type(tool).__name__}, not a Tool")
-    return tools
 
 
 def _items(name: str, value: Any) -> tuple[Any, ...]:

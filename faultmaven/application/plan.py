@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from faultmaven.application.generation import Generation, Route, check_role
 from faultmaven.application.health import AllWell, Health, Standing
-from faultmaven.application.needs import HINTS, estimated_tokens, lacking, needs, prompt_tokens
+from faultmaven.application.needs import HINTS, estimated_tokens, lacking, needs, prompt_tokens, surely_fewer_tokens
 from faultmaven.application.planned import Candidate, Plan, SkipKind, Skipped
 from faultmaven.application.shares import Shares, planned_shares
 from faultmaven.domain.chat import ChatRequest
@@ -80,11 +80,24 @@ def _fit(names: Iterable[str], request: ChatRequest, generation: Generation) -> 
         if route is None:
             told = f"named in the chain, but {_missing(name, generation)}"
             skipped.append(Skipped(name, told, "not configured"))
-        elif lacks := lacking(wanted, route.features):
-            skipped.append(Skipped(name, f"does not take {' or '.join(lacks)}", "capability"))
+            continue
+        candidate = _candidate(route, request, primary=position == 0)
+        unfit = _unfit(candidate, wanted, request)
+        if unfit:
+            skipped.append(Skipped(name, unfit, "capability"))
         else:
-            candidates.append(_candidate(route, request, primary=position == 0))
+            candidates.append(candidate)
     return candidates, skipped
+
+
+def _unfit(candidate: Candidate, wanted: tuple[str, ...], request: ChatRequest) -> str:
+    """Return why the candidate cannot carry the request, "" when it can."""
+    route, model = candidate.route, candidate.effective_model
+    lacks = lacking(wanted, route.features_of(model))
+    if lacks:
+        return f"does not take {' or '.join(lacks)}"
+    may_be_refused = wanted or request.messages[-1].role == "assistant"
+    return route.refusal_for(request, model) if route.refusal_for is not None and may_be_refused else ""
 
 
 def _missing(name: str, generation: Generation) -> str:
@@ -97,10 +110,11 @@ def _missing(name: str, generation: Generation) -> str:
 def _candidate(route: Route, request: ChatRequest, *, primary: bool) -> Candidate:
     # Whoever lists the requested model gets it; the primary gets it even unlisted, unless another lists it.
     model = request.model if request.model and (primary or request.model in route.models) else None
+    features = route.features_of(model or route.own_model)
     notes = tuple(
         f"{hint} left out: {route.name} does not take it"
         for hint in HINTS
-        if getattr(request, hint) is not None and hint not in route.features
+        if getattr(request, hint) is not None and hint not in features
     )
     return Candidate(route, model, route.attempt_timeout(model or route.own_model), notes)
 
@@ -126,6 +140,9 @@ def _large_enough(candidates: list[Candidate], request: ChatRequest, skipped: li
     limits = [candidate.route.context(candidate.effective_model) for candidate in candidates]
     if all(limit is None for limit in limits):
         return candidates
+    known = [limit for limit in limits if limit is not None]
+    if surely_fewer_tokens(request) <= min(known):
+        return candidates  # counting takes time, and most prompts are far from any limit
     size = prompt_tokens(request)
     small = [limit is not None and limit < size for limit in limits]
     if all(small):

@@ -7,6 +7,7 @@ from faultmaven.application.acceptance import AcceptancePolicy
 from faultmaven.application.breaker import BreakerPolicy
 from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, ErrorPolicy
 from faultmaven.domain.chat import NOTHING
+from faultmaven.ports.schemas import SchemaValidator
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Policies:
         hedge_after: For each role the seconds after which a second provider is asked beside the first; a role that is
             not there does not hedge.
         deduplicate: Identical calls at the same time share one.
+        schemas: Checks answers against JSON schemas; None checks only that they are JSON of the schema's top type.
     """
 
     errors: ErrorPolicy = field(default_factory=lambda: DEFAULT_ERROR_POLICY)
@@ -26,6 +28,7 @@ class Policies:
     confidence_threshold: float = 0.0
     hedge_after: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     deduplicate: bool = False
+    schemas: SchemaValidator | None = None
 
 
 DEFAULT_POLICIES = Policies()

@@ -17,6 +17,7 @@ from faultmaven.application.ledger import Ledger
 from faultmaven.application.outcome import Conduct, Outcome
 from faultmaven.application.plan import nobody, plan
 from faultmaven.application.planned import Plan
+from faultmaven.application.request_checks import check_schema
 from faultmaven.application.reuse import AnswerReuse
 from faultmaven.application.routed_stream import RoutedStream, close_all
 from faultmaven.application.traffic import Traffic
@@ -110,6 +111,7 @@ class LLMRouter(ProviderFace):
             LLMError: one provider was planned; this is its own error.
         """
         parts, generation = self._parts, self._parts.generation()
+        check_schema(request, generation.policies.schemas)
         planned = plan(request, generation, self._role, self._pinned, parts.traffic)
         spares = parts.reuse.is_wanted(request, generation.policies)
         ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
@@ -137,6 +139,7 @@ class LLMRouter(ProviderFace):
         parts, generation = self._parts, self._parts.generation()
         if request.cache:
             raise InvalidRequestError("cache=True, but a stream is neither kept nor taken from the response cache")
+        check_schema(request, generation.policies.schemas)
         planned = plan(request, generation, self._role, self._pinned, parts.traffic)
         ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
         if not planned.candidates:

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from faultmaven.application.acceptance import Verdict
 from faultmaven.application.attempt import attempt
 from faultmaven.application.health import PATIENCE_SECONDS
 from faultmaven.application.outcome import Conduct, Outcome, Turn
+from faultmaven.application.repair import repaired_request
 from faultmaven.application.retry import LONGEST_PATIENCE_SECONDS, RetryPolicy, next_delay
 from faultmaven.domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
 from faultmaven.domain.events import RetryRefused, RetryScheduled
@@ -40,6 +42,10 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
         except (CircuitOpenError, LimitReachedError) as refusal:
             conduct.ledger.leave_alone(entry, refusal)
             return _refused(turn, outcome, refusal, number, last=last)
+        if conduct.request.repair and outcome.verdict is not None and outcome.verdict.problems:
+            conduct = _repairing(outcome.verdict, conduct)
+            delay = 0.0 if ends - clock.monotonic() > least else None
+            continue
         delay = _delay(outcome, number, ends - clock.monotonic() - least, conduct, last=last)
         if delay is not None:
             conduct.ledger.tell(_retry_event(outcome, delay, conduct))
@@ -47,6 +53,11 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
     if wanted is None:
         return outcome
     return replace(outcome, next_turn=Turn(candidate, number, clock.monotonic() + wanted, outcome))
+
+
+def _repairing(verdict: Verdict, conduct: Conduct) -> Conduct:
+    """Return the conduct of one more round, which sends the answer back with what is wrong with it."""
+    return replace(conduct, request=repaired_request(conduct.request, verdict.response, verdict.problems))
 
 
 def _refused(turn: Turn, outcome: Outcome, refusal: LLMError, number: int, *, last: bool) -> Outcome:

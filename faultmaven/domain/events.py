@@ -101,6 +101,17 @@ class CacheAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class InputTruncated:
+    """The vendor counted `reported` tokens of a prompt that has at least `expected`: it answered only a part of it."""
+
+    call: int
+    provider: str
+    model: str
+    expected: int
+    reported: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallAnswered:
     """The caller has the answer. `duration` is of the whole call."""
 
@@ -157,6 +168,7 @@ Event: TypeAlias = (
     | HedgeStarted
     | CallShared
     | CacheAnswered
+    | InputTruncated
     | CallAnswered
     | CallFailed
     | BreakerChanged

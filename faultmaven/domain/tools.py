@@ -1,8 +1,9 @@
 """Functions that a model may call, and the calls it asks for."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,31 @@ class Tool:
         Raises:
             InvalidRequestError: a parameter has no type hint, or one that no JSON schema can say; the tool is named.
         """
-        raise NotImplementedError
+        told_name = name or source.__name__
+        documented = inspect.getdoc(source) if "__doc__" in vars(source) and source.__doc__ else ""
+        about = description or (documented or "").partition("\n\n")[0].replace("\n", " ")
+        made = getattr(source, "model_json_schema", None)
+        return cls(told_name, about, made() if made is not None else _parameters(source, told_name))
+
+
+def _parameters(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    """Return the JSON schema of a function's parameters, by pydantic, which is imported only here."""
+    import pydantic
+
+    from faultmaven.domain.errors import InvalidRequestError  # errors hold responses, and responses hold tool calls
+
+    hints = inspect.get_annotations(function)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise InvalidRequestError(f"the parameter {parameter.name!r} of the tool {name!r} cannot be given by name")
+        if parameter.name not in hints:
+            raise InvalidRequestError(f"the parameter {parameter.name!r} of the tool {name!r} has no type hint")
+    try:
+        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(cast("Any", function))
+        schema = adapter.json_schema()
+    except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
+        raise InvalidRequestError(f"no JSON schema can say the parameters of the tool {name!r}") from error
+    return schema
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """What needs an extra of the package: imported when it is built, so that nobody else pays for it."""
 
 import importlib.util
+from collections.abc import Mapping
+from typing import Any
 
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
+from faultmaven.ports.schemas import Check, SchemaValidator
 
 LIMITS_NEED = "requests_per_minute and tokens_per_minute need a package that"
 
@@ -41,6 +44,27 @@ def build_response_cache(entries: int, seconds: float, clock: Clock) -> Response
     except ImportError as error:
         raise _missing("LLM_CACHE_SECONDS needs a package that", "cache") from error
     return MemoryCache(entries, seconds, clock)
+
+
+class SchemaValidatorOnDemand:
+    """A `SchemaValidator` whose library is imported when the first schema comes."""
+
+    def __init__(self) -> None:
+        self._validator: SchemaValidator | None = None
+
+    def check_for(self, schema: Mapping[str, Any]) -> Check:
+        """Return the check of `schema`; see `SchemaValidator`.
+
+        Raises:
+            ConfigurationError: the extra `schema` is not installed.
+        """
+        if self._validator is None:
+            try:
+                from faultmaven.infrastructure.schema_validator import RustSchemaValidator
+            except ImportError as error:
+                raise _missing("a JSON schema as response_format needs a package that", "schema") from error
+            self._validator = RustSchemaValidator()
+        return self._validator.check_for(schema)
 
 
 def require_watchfiles() -> None:

@@ -26,6 +26,7 @@ class ModelFacts:
         responses_for: Features for which OpenAI demands the Responses route: "tools", or "text" for everything.
         refuses_forced_tools: The vendor answers 400 to a `tool_choice` that forces a call.
         refuses_prefill: The vendor answers 400 to a conversation that ends with an assistant turn.
+        lacks: What of its wire's features the model does not have, such as "images".
         demands_signatures: The vendor answers 400 to a tool call of the history without a thought signature.
         source: Where it was read.
     """
@@ -43,9 +44,11 @@ class ModelFacts:
     refuses_forced_tools: bool = False
     refuses_prefill: bool = False
     demands_signatures: bool = False
+    lacks: frozenset[str] = frozenset()
 
 
 TOOLS = frozenset({"tools"})
+BLIND = frozenset({"images", "image addresses", "files"})
 UNKNOWN_MODEL = ModelFacts("", "*", "no fact known")
 
 _DOCS = "developers.openai.com models and errors, 2026-11"
@@ -117,8 +120,8 @@ MODEL_FACTS: tuple[ModelFacts, ...] = (
     ModelFacts("chat", "mistral-large-4*", _MAP, 1_048_576),
     ModelFacts("chat", "mistral-*-latest", _MAP, 262_144),
     # The smallest limit of the vendors that serve it.
-    ModelFacts("chat", "*gpt-oss-120b*", _MAP, 131_072, 32_768, reasons=True),
-    ModelFacts("chat", "*gpt-oss-20b*", _MAP, 131_072, 65_536, reasons=True),
+    ModelFacts("chat", "*gpt-oss-120b*", _MAP, 131_072, 32_768, reasons=True, lacks=BLIND),
+    ModelFacts("chat", "*gpt-oss-20b*", _MAP, 131_072, 65_536, reasons=True, lacks=BLIND),
 )
 
 DEFAULT_MAX_TOKENS = 8192

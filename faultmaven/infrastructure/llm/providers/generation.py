@@ -7,9 +7,11 @@ from typing import Any
 from faultmaven.application.breaker import BreakerPolicy
 from faultmaven.application.generation import Generation, Route, chain
 from faultmaven.application.policies import Policies
+from faultmaven.infrastructure.llm.capabilities import Capabilities, capabilities_of
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import REASONING_SECONDS, model_facts
 from faultmaven.infrastructure.llm.providers.adapted import backend_of, has_answer
+from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.spec import ProviderSpec
 from faultmaven.infrastructure.llm.wire.catalogue import model_family
 from faultmaven.infrastructure.settings import Settings
@@ -26,14 +28,15 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
             return max(config.timeout, REASONING_SECONDS)
         return config.timeout
 
-    def context_for(model: str) -> int | None:
-        return model_facts(family, model).context
+    def capabilities_for(model: str) -> Capabilities:
+        return capabilities_of(features, spec.capabilities, model_facts(family, model), model)
 
     # A class that is asked through its own `generate` gets a prompt and nothing else, whatever its base can carry.
     models = tuple(provider.get_supported_models())
     if not all(isinstance(model, str) for model in models):
         raise TypeError("a model's name is a string")
-    features = getattr(provider, "features", ()) if has_answer(provider) else ()
+    features = frozenset(getattr(provider, "features", ()) if has_answer(provider) else ())
+    refusal = getattr(provider, "refusal", None) if isinstance(provider, BaseLLMProvider) else None
     return Route(
         name=config.name,
         backend=backend_of(config.name, provider, clock, config.timeout),
@@ -41,9 +44,12 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
         timeout=config.timeout,
         max_retries=config.max_retries,
         confidence=config.confidence_score,
-        features=frozenset(features),
+        features=features,
+        streams=spec.capabilities.get("stream") is not False,
         timeout_for=timeout_for,
-        context_for=context_for,
+        features_for=lambda model: capabilities_for(model).features,
+        context_for=lambda model: capabilities_for(model).context_window,
+        refusal_for=refusal,
         origin=f"{config.dialect} {config.base_url}".strip(),
         max_concurrency=spec.max_concurrency,
         requests_per_minute=spec.requests_per_minute,

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.http.types import names_a_server
+from faultmaven.infrastructure.llm.capabilities import declared, declared_faults
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS
 
@@ -35,7 +36,7 @@ class SchemaRow(_RequiredFields, total=False):
     key: Literal["required", "optional"]
     dialect: str
     models: list[str]
-    capabilities: list[str]
+    capabilities: list[str] | dict[str, Any]
     headers: dict[str, str]
     max_concurrency: int
     requests_per_minute: int
@@ -60,7 +61,7 @@ class ProviderSpec:
     key: Literal["required", "optional"] = "required"
     dialect: str = ""
     models: tuple[str, ...] = ()
-    capabilities: frozenset[str] = frozenset()
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
@@ -79,8 +80,6 @@ class ProviderSpec:
 
 # What a class or an object of somebody else's must have to be asked.
 PORT_MEMBERS = ("provider_name", "is_available", "get_supported_models", "generate")
-
-CAPABILITIES = ("text", "stream", "tools", "schema", "images", "reasoning")
 
 
 def _is_text(value: Any) -> str:
@@ -140,13 +139,6 @@ def _are_names(value: Any) -> str:
     return "" if fits else "a list of strings"
 
 
-def _are_capabilities(value: Any) -> str:
-    if not isinstance(value, list | tuple | set | frozenset):
-        return f"a list from {', '.join(CAPABILITIES)}"
-    wrong = [item for item in value if item not in CAPABILITIES]
-    return f"a list of capabilities{did_you_mean(str(wrong[0]), CAPABILITIES)}" if wrong else ""
-
-
 def _are_headers(value: Any) -> str:
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
         return "a mapping of strings to strings"
@@ -193,7 +185,7 @@ OPTIONAL: dict[str, Callable[[Any], str]] = {
     "key": _is_key_rule,
     "dialect": _is_dialect,
     "models": _are_names,
-    "capabilities": _are_capabilities,
+    "capabilities": declared_faults,
     "headers": _are_headers,
     "max_concurrency": _is_positive_count,
     "requests_per_minute": _is_positive_count,
@@ -255,7 +247,7 @@ def spec_from_row(name: str, row: Mapping[str, Any], source: str) -> ProviderSpe
     values = dict(row)
     values.setdefault("key", "required" if "api_key_var" in row else "optional")
     values["models"] = tuple(row.get("models", ()))
-    values["capabilities"] = frozenset(row.get("capabilities", ()))
+    values["capabilities"] = declared(row.get("capabilities", ()))
     values["headers"] = dict(row.get("headers", {}))
     return ProviderSpec(name=name, source=source, **values)
 

@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 from typing import Self, TypeVar
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse
-from faultmaven.domain.errors import LLMError, UnsupportedRequestError
-from faultmaven.infrastructure.http.types import Transport, WireReply, WireRequest
+from faultmaven.domain.errors import InvalidRequestError, LLMError, UnsupportedRequestError
+from faultmaven.infrastructure.http.types import Headers, Transport, WireReply, WireRequest
+from faultmaven.infrastructure.llm.attachments import loaded
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.wire_reports import line_of, response_of
@@ -81,7 +82,9 @@ class WireProvider(BaseLLMProvider):
 
         Raises:
             UnsupportedRequestError: this vendor or model cannot carry it.
+            InvalidRequestError: a file cannot be read, or an address that we were to fetch gives nothing.
         """
+        request = await loaded(request, self._fetched)
         refused = wire.refusal(request, config, model)
         if refused:
             raise UnsupportedRequestError(refused, provider=config.name, model=model)
@@ -101,6 +104,14 @@ class WireProvider(BaseLLMProvider):
         limit = timeout or request.timeout or config.timeout
         reply, answer, duration = await self._converse(sent, limit, wire.parse_response, config)
         return response_of(config, sent, reply, answer, duration)
+
+    async def _fetched(self, address: str) -> bytes:
+        """Return what an address of the caller's gives; no key goes there, and no redirect is followed."""
+        sent = WireRequest(self.config.origin(), address, Headers(), method="GET")
+        reply = await self._transport.send(sent, self.config.timeout)
+        if reply.status != 200:
+            raise InvalidRequestError(f"the address of an image or a file answers with status {reply.status}")
+        return reply.body
 
     async def list_models(self, timeout: float) -> list[str]:
         """Return the models the vendor lists for this key, within `timeout` seconds.
