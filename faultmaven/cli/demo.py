@@ -28,6 +28,7 @@ from faultmaven.domain.events import (
     Event,
     FellBack,
     HedgeStarted,
+    InputTruncated,
     ProviderSkipped,
     ReloadRefused,
     RetryRefused,
@@ -202,6 +203,9 @@ def narrate(event: Event) -> tuple[str, str]:
         case BreakerChanged():
             left_alone = f" for {event.seconds:.3g} s" if event.phase == "open" else ""
             return f"the breaker of {event.provider} is {event.phase}{left_alone}", "yellow"
+        case InputTruncated():
+            told = f"it counted {event.reported} tokens of at least {event.expected}"
+            return f"{event.provider} answered only a part of the prompt: {told}", "yellow"
         case CallShared():
             return "the call waits for an identical one", ""
         case CacheAnswered():

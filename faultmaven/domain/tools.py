@@ -27,8 +27,7 @@ class Tool:
             InvalidRequestError: a parameter has no type hint, or one that no JSON schema can say; the tool is named.
         """
         told_name = name or source.__name__
-        documented = inspect.getdoc(source) if "__doc__" in vars(source) and source.__doc__ else ""
-        about = description or (documented or "").partition("\n\n")[0].replace("\n", " ")
+        about = description or inspect.cleandoc(source.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
         made = getattr(source, "model_json_schema", None)
         return cls(told_name, about, made() if made is not None else _parameters(source, told_name))
 

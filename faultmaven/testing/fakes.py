@@ -25,7 +25,10 @@ class FakeProvider(ProviderFace):
     the streams that nobody has closed yet.
     """
 
-    features = frozenset({"turns", "seed", "tools", "schema", "images", "reasoning", "cache_prompt"})
+    features = frozenset(
+        {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning"}
+        | {"cache_prompt"}
+    )
 
     def __init__(
         self,

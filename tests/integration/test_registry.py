@@ -505,7 +505,7 @@ class TestChain:
         names = {"chatty": FakeProvider("chatty"), "seer": FakeProvider("seer")}
         env = {"MULTIMODAL_PROVIDER": "seer", "CHAT_PROVIDER": "chatty"}
         container = create_container(env, providers=names)
-        picture = [Message.user("What is this?", Image.from_bytes(b"png", "image/png"))]
+        picture = [Message.user("What is this?", Image.from_bytes(b"\x89PNG\r\n\x1a\n", "image/png"))]
         assert (await container.llm().generate(picture)).provider == "seer"
         assert (await container.llm().generate("ping")).provider == "chatty"
         assert (await container.llm(role="chat").generate(picture)).provider == "chatty"

@@ -13,6 +13,7 @@ from faultmaven import (
     ContentBlockedError,
     DeadlineExceededError,
     EmptyAnswerError,
+    File,
     InvalidRequestError,
     LLMError,
     LLMResponse,
@@ -413,8 +414,10 @@ async def test_a_provider_asked_directly_refuses_what_it_would_lose_and_keeps_th
     lab = FaultLab()
     async with lab.client() as client, open_container(lab.env("groq"), http_client=client) as container:
         groq = container.registry().get_provider("groq")
-        with pytest.raises(InvalidRequestError, match="groq does not take schema"):
-            await groq.generate("ping", response_format={"type": "object"})
+        document = Message.user("Sum it up.", File.from_bytes(b"%PDF-1.7"))
+        with pytest.raises(InvalidRequestError, match="takes no files"):
+            await groq.generate([document])
+        assert lab.requests == []
         lab.script("groq", "silent")
         with pytest.raises(ProviderTimeoutError):
             await groq.generate("ping", deadline=0.05)

@@ -115,8 +115,8 @@ def test_stop_words_are_refused_by_the_models_that_refuse_them(family: str, mode
         ("gpt-6.2-astra", {"tools"}),
         ("gpt-6.1-sol", {"tools"}),
         ("gpt-6-astra", {"tools"}),
-        ("gpt-6-sol", set()),
-        ("gpt-6-luna", set()),
+        ("gpt-6-sol", {"tools"}),
+        ("gpt-6-luna", {"tools"}),
         ("gpt-4o", set()),
     ],
 )

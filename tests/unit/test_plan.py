@@ -86,7 +86,7 @@ def test_an_unknown_role_is_named_with_its_nearest() -> None:
 
 
 def test_an_image_without_a_role_uses_multimodal() -> None:
-    seeing = route("b", features=TEXT | {"images"})
+    seeing = route("b", features=TEXT | {"images", "image addresses"})
     current = replace(generation(route("a"), seeing), chains={"chat": ("a",), "multimodal": ("b",)})
     request = ChatRequest((Message.user("What is this?", Image.from_url("https://example.invalid/a.png")),))
     assert order_of(plan(request, current)) == [("b", None)]

@@ -1,0 +1,142 @@
+"""Tools of functions and models, and what the door refuses of a request's further options."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from faultmaven import File, Image, InvalidRequestError, Message, Tool, ToolCall
+from faultmaven.application.door import chat_request
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+TOOL = Tool("restart", "Restarts.", {"type": "object", "properties": {}})
+
+
+def restart(pod: str, grace_seconds: int = 30) -> str:
+    """Restart a pod,
+    and wait for it.
+
+    Not for databases.
+    """
+    return f"{pod} {grace_seconds}"
+
+
+class Restart(BaseModel):
+    """Restart a pod."""
+
+    pod: str
+
+
+def test_a_function_is_a_tool() -> None:
+    tool = Tool.of(restart)
+    assert (tool.name, tool.description) == ("restart", "Restart a pod, and wait for it.")
+    assert tool.parameters["required"] == ["pod"]
+    assert tool.parameters["properties"]["grace_seconds"]["type"] == "integer"
+
+
+def test_a_model_is_a_tool_and_its_name_can_be_given() -> None:
+    tool = Tool.of(Restart, name="restart_pod")
+    assert (tool.name, tool.description, tool.parameters["required"]) == ("restart_pod", "Restart a pod.", ["pod"])
+
+
+def test_a_function_that_no_schema_can_say_is_refused_by_name() -> None:
+    def untyped(pod):  # type: ignore[no-untyped-def]
+        return pod
+
+    def splat(*pods: str) -> None: ...
+
+    class Strange: ...
+
+    def strange(what: Strange) -> None: ...
+
+    with pytest.raises(InvalidRequestError, match="'pod' of the tool 'untyped' has no type hint"):
+        Tool.of(untyped)
+    with pytest.raises(InvalidRequestError, match="'pods' of the tool 'splat' cannot be given by name"):
+        Tool.of(splat)
+    with pytest.raises(InvalidRequestError, match="'strange'"):
+        Tool.of(strange)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"tools": ["restart"]}, r"tools\[0\] is a str, not a Tool"),
+    ({"tools": [Tool("no spaces")]}, r"tools\[0\] has a name"),
+    ({"tools": [Tool("a"), Tool("a")]}, "the same name"),
+    ({"tools": [Tool("a", "", {"type": "string"})]}, "no JSON schema of an object"),
+    ({"tools": [TOOL], "tool_choice": "restrat"}, "names no tool; did you mean 'restart'"),
+    ({"tool_choice": "required"}, "names no tool"),
+    ({"response_format": "JSON"}, "response_format is 'JSON'"),
+    ({"response_format": 5}, "response_format is a int"),
+    ({"response_format": {}}, "response_format is a dict"),
+    ({"reasoning": "hgih"}, "did you mean 'high'"),
+    ({"reasoning": -1}, "no level and no budget"),
+    ({"reasoning": True}, "no level and no budget"),
+    ({"commit": "first-token"}, "did you mean 'first_token'"),
+    ({"commit": 0}, "no commit point"),
+    ({"repair": "yes"}, "repair is a str"),
+    ({"cache_prompt": 1}, "cache_prompt is a int"),
+]
+
+
+@pytest.mark.parametrize(("options", "told"), REFUSED)
+def test_an_option_that_cannot_be_meant_is_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidRequestError, match=told):
+        chat_request("ping", None, None, None, options)
+
+
+TAKEN: list[dict[str, Any]] = [
+    {"tools": [TOOL], "tool_choice": "restart"},
+    {"tools": [TOOL], "tool_choice": "required"},
+    {"tool_choice": "none"},
+    {"response_format": Restart},
+    {"response_format": {"type": "object"}},
+    {"response_format": "json"},
+    {"reasoning": 0},
+    {"reasoning": "off"},
+    {"commit": 1},
+    {"commit": "whole"},
+]
+
+
+@pytest.mark.parametrize("options", TAKEN)
+def test_an_option_that_can_be_meant_is_taken(options: dict[str, Any]) -> None:
+    assert chat_request("ping", None, None, None, options).messages
+
+
+BAD_PARTS = [
+    (Image.from_bytes(b""), "0 bytes"),
+    (Image.from_bytes(b"GIF89a" + bytes(20 * 1024 * 1024)), "can be sent"),
+    (Image.from_bytes(b"<svg></svg>"), "none of image/png"),
+    (Image.from_bytes(b"%PDF-1.7"), "none of image/png"),
+    (Image.from_bytes(PNG, "image/jpeg"), "called image/jpeg and is image/png"),
+    (File.from_bytes(PNG), "none of application/pdf"),
+    (Image.from_url("file:///etc/passwd"), "neither http"),
+    (Image(), "made of 0 sources"),
+    (Image(data=PNG, url="https://a.example/b.png"), "made of 2 sources"),
+]
+
+
+@pytest.mark.parametrize(("part", "told"), BAD_PARTS)
+def test_an_attachment_that_cannot_be_sent_is_refused(part: Any, told: str) -> None:
+    with pytest.raises(InvalidRequestError, match=told) as caught:
+        chat_request([Message.user("see", part)], None, None, None, {})
+    assert "prompt[0]" in str(caught.value)
+    assert "passwd" not in str(caught.value)
+
+
+def test_the_media_type_is_told_from_the_bytes() -> None:
+    images = [PNG, b"\xff\xd8\xff\xe0", b"GIF89a..", b"RIFF\x00\x00\x00\x00WEBPVP8 "]
+    request = chat_request([Message.user(*map(Image.from_bytes, images))], None, None, None, {})
+    kinds = [image.media_type for image in request.messages[0].images]
+    assert kinds == ["image/png", "image/jpeg", "image/gif", "image/webp"]
+
+
+def test_an_image_of_the_system_or_the_assistant_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match=r"prompt\[0\] is a turn of the system"):
+        chat_request([Message("system", (Image.from_bytes(PNG),)), Message.user("a")], None, None, None, {})
+
+
+def test_a_result_without_its_call_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match=r"prompt\[1\] is the result of a tool call"):
+        chat_request([Message.user("a"), Message.tool("c1", "x")], None, None, None, {})
+    asked = Message.assistant(tool_calls=[ToolCall("c1", "restart")])
+    assert chat_request([Message.user("a"), asked, Message.tool("c1", "")], None, None, None, {}).messages
