@@ -113,10 +113,12 @@ async def test_without_its_package_a_schema_says_what_to_install(monkeypatch: py
 
 
 async def test_a_streamed_answer_is_validated_at_its_end() -> None:
-    async with open_container(providers={"a": FakeProvider(GOOD)}) as container:
-        async with container.llm().stream("why?", response_format=Cause) as stream:
-            async for _ in stream:
-                pass
+    async with (
+        open_container(providers={"a": FakeProvider(GOOD)}) as container,
+        container.llm().stream("why?", response_format=Cause) as stream,
+    ):
+        async for _ in stream:
+            pass
     assert stream.response.parsed == Cause(summary="memory", exit_code=137)
 
 
@@ -145,9 +147,6 @@ def test_references_are_inlined_and_a_circle_is_refused_by_name() -> None:
 
 
 def test_a_property_of_a_keywords_name_stays() -> None:
-    schema = {
-        "type": "object",
-        "properties": {"additionalProperties": {"type": "string"}},
-        "additionalProperties": False,
-    }
-    assert without(schema, "additionalProperties")["properties"] == {"additionalProperties": {"type": "string"}}
+    named = {"additionalProperties": {"type": "string"}}
+    schema = {"type": "object", "properties": named, "additionalProperties": False}
+    assert without(schema, "additionalProperties") == {"type": "object", "properties": named}

@@ -26,6 +26,7 @@ class ModelFacts:
         responses_for: Features for which OpenAI demands the Responses route: "tools", or "text" for everything.
         refuses_forced_tools: The vendor answers 400 to a `tool_choice` that forces a call.
         refuses_prefill: The vendor answers 400 to a conversation that ends with an assistant turn.
+        binds_thinking: Its thinking goes back only into the conversation that it came from: no turn before it edited.
         lacks: What of its wire's features the model does not have, such as "images".
         demands_signatures: The vendor answers 400 to a tool call of the history without a thought signature.
         source: Where it was read.
@@ -43,6 +44,7 @@ class ModelFacts:
     responses_for: frozenset[str] = frozenset()
     refuses_forced_tools: bool = False
     refuses_prefill: bool = False
+    binds_thinking: bool = False
     demands_signatures: bool = False
     lacks: frozenset[str] = frozenset()
 
@@ -71,9 +73,7 @@ MODEL_FACTS: tuple[ModelFacts, ...] = (
     ModelFacts("openai", "o[0-9]*", _SEEN, None, None, "max_completion_tokens", True, False, True),
     # Anthropic, under anthropic-version 2023-06-01: sampling works on 4.6 and older, not on 4.7, 5.x, Fable, Mythos.
     ModelFacts("anthropic", "claude-haiku-4-5*", _PLATFORM, 200_000, 64_000),
-    ModelFacts(
-        "anthropic", "claude-haiku-5-5*", _PLATFORM, 1_000_000, 128_000, "", True, False, True, refuses_prefill=True
-    ),
+    # Whether Haiku 5.5 takes a forced tool is UNVERIFIED: an instruction never fails, a forced tool may.
     ModelFacts(
         "anthropic",
         "claude-*-5-5*",
@@ -86,6 +86,7 @@ MODEL_FACTS: tuple[ModelFacts, ...] = (
         True,
         refuses_forced_tools=True,
         refuses_prefill=True,
+        binds_thinking=True,
     ),
     ModelFacts(
         "anthropic",
@@ -95,6 +96,7 @@ MODEL_FACTS: tuple[ModelFacts, ...] = (
         reasons=True,
         refuses_forced_tools=True,
         refuses_prefill=True,
+        binds_thinking=True,
     ),
     ModelFacts("anthropic", "claude-*-4-6*", _PLATFORM, refuses_prefill=True),
     ModelFacts("anthropic", "claude-*-4-[0-5]*", _PLATFORM),

@@ -40,11 +40,26 @@ def efforts(*allowed: str, off: str = "") -> dict[str, Fields]:
     return {"off": {"reasoning_effort": off}, **levels} if off else levels
 
 
-def _thinking_budget(tokens: int) -> Fields:
-    """Anthropic's older models: at least 1,024 tokens, or none at all."""
-    if tokens <= 0:
-        return {"thinking": {"type": "disabled"}}
-    return {"thinking": {"type": "enabled", "budget_tokens": max(1024, tokens)}}
+def adaptive(*, off: Fields | None = None, display: str = "") -> dict[str, Fields]:
+    """Return the levels of a Claude that thinks as much as it needs; `off` is its `thinking` for none at all."""
+    shown: Fields = {"type": "adaptive", "display": display} if display else {"type": "adaptive"}
+    levels: dict[str, Fields] = {
+        level: {"thinking": shown, "output_config": {"effort": level}} for level in ("low", "medium", "high")
+    }
+    return levels if off is None else {"off": {"thinking": off}, **levels}
+
+
+def thinking_budget(tokens: int) -> Fields:
+    """Return the fields of a Claude that takes a budget; 0 is none at all, the default of these models."""
+    return {"thinking": {"type": "enabled", "budget_tokens": tokens}} if tokens else {}
+
+
+THINKING_BUDGETS: Mapping[str, Fields] = {
+    "off": {},
+    "low": thinking_budget(LOW_BUDGET),
+    "medium": thinking_budget(MEDIUM_BUDGET),
+    "high": thinking_budget(2 * MEDIUM_BUDGET),
+}
 
 
 def _cohere_budget(tokens: int) -> Fields:
@@ -85,16 +100,6 @@ _COHERE_BUDGETS = {
 _OLLAMA = "ollama-native.md 2 (7), 2026-11"
 _GOOGLE = "ai.google.dev, thinking, 2026-11"
 _CLAUDE = "platform.claude.com, models and migration page of 2026-10-21"
-_SHOWN = {"type": "adaptive", "display": "summarized"}
-_ADAPTIVE: dict[str, Fields] = {level: {"thinking": _SHOWN, "output_config": {"effort": level}} for level in _ALL}
-_BETWEEN_TOOLS: Fields = {"thinking": {"type": "between_tools"}, "output_config": {"effort": "low"}}
-_BUDGETS: dict[str, Fields] = {
-    "off": _thinking_budget(0),
-    "low": _thinking_budget(LOW_BUDGET),
-    "medium": _thinking_budget(MEDIUM_BUDGET),
-    "high": _thinking_budget(2 * MEDIUM_BUDGET),
-}
-
 REASONING: tuple[ReasoningRule, ...] = (
     # --- OpenAI (family "openai") ---
     ReasoningRule("openai", "gpt-6.2-*", "openai-chat.md 8, developers.openai.com 2026-11", efforts(*_ALL)),
@@ -102,15 +107,23 @@ REASONING: tuple[ReasoningRule, ...] = (
     ReasoningRule("openai", "gpt-5.[4-9]*", "openai-chat.md 8, 2026-11", efforts(*_ALL, off="none")),
     ReasoningRule("openai", "gpt-5*", "openai-chat.md 2 (7), 2026-11", efforts(*_ALL)),
     ReasoningRule("openai", "o[0-9]*", "openai-chat.md 2 (7), 2026-11", efforts(*_ALL)),
-    # --- Anthropic (family "anthropic"): the thinking table of anthropic-messages.md 2 (7) ---
-    ReasoningRule("anthropic", "claude-sonnet-5-5*", _CLAUDE, {"off": _BETWEEN_TOOLS, **_ADAPTIVE}),
-    ReasoningRule("anthropic", "claude-*-5-5*", _CLAUDE, _ADAPTIVE),
-    ReasoningRule("anthropic", "claude-fable-*", _CLAUDE, _ADAPTIVE),
-    ReasoningRule("anthropic", "claude-opus-5*", _CLAUDE, {"off": {"thinking": {"type": "disabled"}}, **_ADAPTIVE}),
-    ReasoningRule("anthropic", "claude-*-4-6*", _CLAUDE, {"off": {"thinking": {"type": "disabled"}}, **_ADAPTIVE}),
-    ReasoningRule("anthropic", "claude-*-4*", _CLAUDE, _BUDGETS, _thinking_budget),
-    ReasoningRule("anthropic", "claude-3*", _CLAUDE, _BUDGETS, _thinking_budget),
-    ReasoningRule("anthropic", "claude-*", _CLAUDE, _ADAPTIVE),
+    # --- Anthropic (family "anthropic") ---
+    # The 5.5 models show their thinking only where it is asked for. "between_tools" is the least that Sonnet 5.5 takes.
+    ReasoningRule("anthropic", "claude-opus-5-5*", _CLAUDE, adaptive(display="summarized")),
+    ReasoningRule(
+        "anthropic", "claude-sonnet-5-5*", _CLAUDE, adaptive(off={"type": "between_tools"}, display="summarized")
+    ),
+    ReasoningRule("anthropic", "claude-haiku-5-5*", _CLAUDE, adaptive(display="summarized")),
+    ReasoningRule("anthropic", "claude-opus-5*", _CLAUDE, adaptive(off={"type": "disabled"})),
+    ReasoningRule("anthropic", "claude-fable-5*", _CLAUDE, adaptive()),
+    ReasoningRule("anthropic", "claude-*-4-6*", _CLAUDE, adaptive(off={"type": "disabled"}), thinking_budget),
+    ReasoningRule("anthropic", "claude-*-4-[0-5]*", _CLAUDE, THINKING_BUDGETS, thinking_budget),
+    ReasoningRule("anthropic", "claude-*-4", _CLAUDE, THINKING_BUDGETS, thinking_budget),
+    ReasoningRule("anthropic", "claude-3-7*", _CLAUDE, THINKING_BUDGETS, thinking_budget),
+    ReasoningRule("anthropic", "claude-[0-3]*", "models before extended thinking, UNVERIFIED", {"off": {}}),
+    ReasoningRule("anthropic", "claude-instant*", "models before extended thinking, UNVERIFIED", {"off": {}}),
+    # Opus 4.7 and 4.8 stand in no row of the table: as the other newer models. "off" is documented for none of them.
+    ReasoningRule("anthropic", "claude-*", _CLAUDE, adaptive()),
     # --- Gemini (family "gemini"): fields of generationConfig ---
     ReasoningRule("gemini", "gemini-2.5-pro*", _GOOGLE, _gemini_budgets(least=128), _gemini_budget),
     ReasoningRule("gemini", "gemini-2.5-*", _GOOGLE, _gemini_budgets(least=0), _gemini_budget),
