@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from faultmaven.application.policies import DEFAULT_POLICIES, Policies
-from faultmaven.domain.chat import NOTHING
+from faultmaven.domain.chat import NOTHING, ChatRequest
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.ports.llm import ChatBackend
@@ -24,8 +24,10 @@ class Route:
         timeout: Seconds for one attempt.
         max_retries: Calls after the first one.
         confidence: The row's weight.
-        features: What of a request it carries beyond one prompt: "turns", "seed", "tools", "schema", "images".
+        features: What of a request it carries beyond one prompt, see `domain.capabilities`; and "turns" and "seed".
         timeout_for: Seconds for one attempt of a model, where models differ.
+        features_for: The features of a model, where models differ.
+        refusal_for: Why a model cannot carry a request although it has the features, "" when it can.
         context_for: The input limit of a model in tokens, None where it is not known.
         origin: Where it is asked and in which dialect; two routes of one name and origin give the same answers.
         max_concurrency, requests_per_minute, tokens_per_minute: Limits of our own, None for none.
@@ -40,6 +42,8 @@ class Route:
     features: frozenset[str] = frozenset()
     timeout_for: Callable[[str], float] | None = field(default=None, repr=False)
     context_for: Callable[[str], int | None] | None = field(default=None, repr=False)
+    features_for: Callable[[str], frozenset[str]] | None = field(default=None, repr=False)
+    refusal_for: Callable[[ChatRequest, str], str] | None = field(default=None, repr=False)
     origin: str = field(default="", repr=False)  # an address may hold credentials
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
@@ -53,6 +57,10 @@ class Route:
     def attempt_timeout(self, model: str) -> float:
         """Return the seconds that one attempt of `model` gets."""
         return self.timeout_for(model) if self.timeout_for else self.timeout
+
+    def features_of(self, model: str) -> frozenset[str]:
+        """Return what of a request `model` takes here."""
+        return self.features_for(model) if self.features_for else self.features
 
     def context(self, model: str) -> int | None:
         """Return how many tokens of prompt `model` takes, None where that is not known."""

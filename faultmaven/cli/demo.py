@@ -28,6 +28,7 @@ from faultmaven.domain.events import (
     Event,
     FellBack,
     HedgeStarted,
+    InputTruncated,
     ProviderSkipped,
     ReloadRefused,
     RetryRefused,
@@ -186,6 +187,8 @@ def narrate(event: Event) -> tuple[str, str]:
             tokens = "tokens not counted" if total is None else f"{total} tokens"
             asked = f"after asking {len(event.attempts)}" if len(event.attempts) > 1 else "at once"
             return f"the call is answered {asked}: {event.provider}, {tokens}, {event.duration:.3f} s", "green"
+        case InputTruncated():
+            return f"{event.provider} read only a part: {event.reported} of about {event.expected} tokens", "yellow"
         case CallFailed():
             return (
                 f"the call failed ({event.reason}) after {len(event.attempts)} attempts, {event.duration:.3f} s",

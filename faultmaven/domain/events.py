@@ -114,6 +114,17 @@ class CallAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class InputTruncated:
+    """The vendor counted `reported` tokens of input where at least about `expected` were sent: it read only a part."""
+
+    call: int
+    provider: str
+    model: str
+    expected: int
+    reported: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallFailed:
     """The caller gets an error, or cancelled; `reason` is the error class's name or "cancelled"."""
 
@@ -158,6 +169,7 @@ Event: TypeAlias = (
     | CallShared
     | CacheAnswered
     | CallAnswered
+    | InputTruncated
     | CallFailed
     | BreakerChanged
     | ConfigurationReloaded

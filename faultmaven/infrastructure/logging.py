@@ -26,6 +26,7 @@ from faultmaven.domain.events import (
     Event,
     FellBack,
     HedgeStarted,
+    InputTruncated,
     ProviderSkipped,
     ReloadRefused,
     RetryRefused,
@@ -77,6 +78,7 @@ _LEVELS = {
     CallShared: logging.DEBUG,
     CacheAnswered: logging.DEBUG,
     CallAnswered: logging.INFO,
+    InputTruncated: logging.WARNING,
     ConfigurationReloaded: logging.INFO,
     ReloadRefused: logging.ERROR,
 }

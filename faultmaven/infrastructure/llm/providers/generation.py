@@ -1,5 +1,6 @@
 """From configured providers to what the router runs on: a route for each, and the chains over them."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 from faultmaven.application.breaker import BreakerPolicy
 from faultmaven.application.generation import Generation, Route, chain
 from faultmaven.application.policies import Policies
+from faultmaven.domain.capabilities import Capabilities
+from faultmaven.infrastructure.llm.capabilities import capabilities
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import REASONING_SECONDS, model_facts
 from faultmaven.infrastructure.llm.providers.adapted import backend_of, has_answer
 from faultmaven.infrastructure.llm.providers.spec import ProviderSpec
+from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
 from faultmaven.infrastructure.llm.wire.catalogue import model_family
 from faultmaven.infrastructure.settings import Settings
 from faultmaven.ports.clock import Clock
@@ -26,14 +30,16 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
             return max(config.timeout, REASONING_SECONDS)
         return config.timeout
 
-    def context_for(model: str) -> int | None:
-        return model_facts(family, model).context
-
     # A class that is asked through its own `generate` gets a prompt and nothing else, whatever its base can carry.
     models = tuple(provider.get_supported_models())
     if not all(isinstance(model, str) for model in models):
         raise TypeError("a model's name is a string")
-    features = getattr(provider, "features", ()) if has_answer(provider) else ()
+    carried = frozenset(getattr(provider, "features", ()) if has_answer(provider) else ())
+
+    @functools.lru_cache(maxsize=512)
+    def capabilities_of(model: str) -> Capabilities:
+        return capabilities(carried, spec.capabilities.stated(model), model_facts(family, model))
+
     return Route(
         name=config.name,
         backend=backend_of(config.name, provider, clock, config.timeout),
@@ -41,9 +47,11 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
         timeout=config.timeout,
         max_retries=config.max_retries,
         confidence=config.confidence_score,
-        features=frozenset(features),
+        features=capabilities_of(next(iter(models), "")).features,
         timeout_for=timeout_for,
-        context_for=context_for,
+        context_for=lambda model: capabilities_of(model).context_window,
+        features_for=lambda model: capabilities_of(model).features,
+        refusal_for=provider.refusal if isinstance(provider, WireProvider) and has_answer(provider) else None,
         origin=f"{config.dialect} {config.base_url}".strip(),
         max_concurrency=spec.max_concurrency,
         requests_per_minute=spec.requests_per_minute,
