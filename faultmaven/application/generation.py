@@ -24,12 +24,12 @@ class Route:
         timeout: Seconds for one attempt.
         max_retries: Calls after the first one.
         confidence: The row's weight.
-        features: What of a request it carries beyond one prompt: "turns", "seed", "tools", "schema", "images".
+        features: What of a request it carries beyond one prompt, see `domain.capabilities`; and "turns" and "seed".
         timeout_for: Seconds for one attempt of a model, where models differ.
         features_for: The features of a model, where models differ.
-        refusal_for: Why a model cannot carry a request, as a clause, "" when it can.
-        streams: Whether it is asked for streams; else it is asked for whole answers.
+        refusal_for: Why a model cannot carry a request although it has the features, "" when it can.
         context_for: The input limit of a model in tokens, None where it is not known.
+        streams: Whether it is asked for streams; else for whole answers.
         origin: Where it is asked and in which dialect; two routes of one name and origin give the same answers.
         max_concurrency, requests_per_minute, tokens_per_minute: Limits of our own, None for none.
     """
@@ -61,7 +61,7 @@ class Route:
         return self.timeout_for(model) if self.timeout_for else self.timeout
 
     def features_of(self, model: str) -> frozenset[str]:
-        """Return what of a request `model` carries."""
+        """Return what of a request `model` takes here."""
         return self.features_for(model) if self.features_for else self.features
 
     def context(self, model: str) -> int | None:

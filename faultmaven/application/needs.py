@@ -1,41 +1,43 @@
-"""What a request needs of whoever answers it, read off the request."""
+"""What a request needs of whoever answers it, read off the request, and how large it is."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from faultmaven.application.token_estimate import least_tokens, most_tokens
 from faultmaven.domain.attachments import Attachment, File, Image
-from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.usage import Usage
 
 HINTS = ("seed", "reasoning", "cache_prompt")
 
-TURN_TOKENS = 4
-"""What a turn costs beside its text: its role, and the marks around it."""
-
-LARGEST_PROMPT = 10**9
-ALARM_CHARACTERS = 8000
-FAR_BELOW = 0.75
-"""A prompt shorter than so many characters, or counted at more than this part of `least_tokens`, raises no alarm."""
-
 EXPECTED_ANSWER_TOKENS = 1000
+MESSAGE_TOKENS = 4
 IMAGE_TOKENS = 1000
+FILE_TOKENS = 3000
+"""What a file counts whose bytes are not at hand: about two pages of a PDF."""
+FILE_BYTES_PER_TOKEN = 40
+TEXT_BYTES_PER_TOKEN = 3
+
+TRUNCATED_SHARE = 0.6
+SHORTEST_ALARM_TOKENS = 500
+"""A prompt of fewer tokens than this fits everywhere."""
 
 
 def needs(request: ChatRequest) -> tuple[str, ...]:
-    """Return the features without which `request` cannot be answered.
+    """Return the features without which `request` cannot be answered, in the words of `domain.capabilities`.
 
-    They are "tools", "schema", "images", "files" and "image addresses" (which the vendor is to fetch), and what a class
-    that takes one prompt string would lose on the way: "assistant turns" and "stop".
+    Beside those it names what a class that takes one prompt string would lose on the way: "assistant turns", "stop".
     """
     messages = request.messages
-    attachments = [part for message in messages for part in message.parts if isinstance(part, Attachment)]
+    attached = tuple(_attachments(request))
     tools = bool(request.tools) or any(message.role == "tool" or message.tool_calls for message in messages)
     needed = {
         "tools": tools or request.tool_choice is not None,
         "schema": request.response_format is not None,
-        "images": any(isinstance(part, Image) for part in attachments),
-        "files": any(isinstance(part, File) for part in attachments),
-        "image addresses": any(part.url and not part.fetch for part in attachments),
+        "images": any(isinstance(part, Image) for part in attached),
+        "files": any(isinstance(part, File) for part in attached),
+        "image addresses": any(part.url and part.data is None and not part.fetch for part in attached),
         "assistant turns": any(message.role == "assistant" for message in messages),
         "stop": bool(request.stop),
     }
@@ -48,37 +50,83 @@ def lacking(wanted: Iterable[str], features: frozenset[str]) -> list[str]:
     return [feature for feature in wanted if feature not in carried]
 
 
+def may_be_refused(request: ChatRequest) -> bool:
+    """Return whether `request` has anything that a vendor or a model may refuse although it takes its kind."""
+    messages = request.messages
+    ends_with_answer = bool(messages) and messages[-1].role == "assistant"
+    structured = bool(request.tools) or request.tool_choice is not None or request.response_format is not None
+    return structured or ends_with_answer or next(_attachments(request), None) is not None
+
+
 def prompt_tokens(request: ChatRequest) -> int:
-    """Return about how many tokens the prompt has, rather too many than too few."""
-    texts = [message.text for message in request.messages]
-    texts += [call.raw_arguments for message in request.messages for call in message.tool_calls]
-    texts += [f"{tool.name} {tool.description} {tool.parameters}" for tool in request.tools]
-    attachments = sum(len(message.images) + len(message.files) for message in request.messages)
-    return sum(map(most_tokens, texts)) + len(texts) * TURN_TOKENS + attachments * IMAGE_TOKENS
-
-
-def surely_fewer_tokens(request: ChatRequest) -> int:
-    """Return a number that `prompt_tokens` does not reach, without looking at the text."""
-    if request.tools or any(message.tool_calls or len(message.parts) > 1 for message in request.messages):
-        return LARGEST_PROMPT
-    return 2 * sum(len(message.text) for message in request.messages) + (len(request.messages) + 1) * TURN_TOKENS
-
-
-def looks_truncated(request: ChatRequest, usage: Usage | None) -> tuple[int, int] | None:
-    """Return the tokens that the prompt has at least and those that the vendor counted, where those are far fewer.
-
-    Local servers drop the head of a long prompt and answer all the same. None says that nothing looks wrong.
-    """
-    if usage is None or usage.input is None:
-        return None
-    counted = usage.input + (usage.cache_read or 0) + (usage.cache_write or 0)
-    characters = sum(len(message.text) for message in request.messages)
-    if characters < ALARM_CHARACTERS or counted >= characters:
-        return None
-    expected = sum(least_tokens(message.text) for message in request.messages)
-    return (expected, counted) if counted < expected * FAR_BELOW else None
+    """Return how many tokens the prompt hardly exceeds: its turns, attachments, tools and schema."""
+    texts = "\n".join([*map(_text_of, request.messages), *_schemas(request)])
+    attached = sum(map(_attachment_tokens, _attachments(request)))
+    return most_tokens(texts) + attached + MESSAGE_TOKENS * len(request.messages)
 
 
 def estimated_tokens(request: ChatRequest) -> int:
     """Return about how many tokens the whole exchange will have; the vendor's own count corrects it afterwards."""
-    return prompt_tokens(request) + (request.max_tokens or EXPECTED_ANSWER_TOKENS)
+    return prompt_tokens(request) + answer_tokens(request)
+
+
+def answer_tokens(request: ChatRequest) -> int:
+    """Return how many tokens the answer is expected to have at most."""
+    return request.max_tokens or EXPECTED_ANSWER_TOKENS
+
+
+def looks_truncated(request: ChatRequest, usage: Usage | None) -> bool:
+    """Return whether the vendor counted far fewer tokens of input than `request` has: it read only a part of it."""
+    reported = reported_input(usage)
+    if reported is None:
+        return False
+    expected = expected_input(request)
+    return expected >= SHORTEST_ALARM_TOKENS and reported < TRUNCATED_SHARE * expected
+
+
+def expected_input(request: ChatRequest) -> int:
+    """Return how many tokens a vendor counts at least for the prompt's texts.
+
+    Attachments, tools and schemas are left out: vendors rewrite them, and count them in ways of their own.
+    """
+    return least_tokens("\n".join(message.text for message in request.messages))
+
+
+def reported_input(usage: Usage | None) -> int | None:
+    """Return the tokens of input that the vendor counted, cached ones too; None when it did not say."""
+    if usage is None or usage.input is None:
+        return None
+    return usage.input + (usage.cache_read or 0) + (usage.cache_write or 0)
+
+
+def _attachments(request: ChatRequest) -> Iterator[Attachment]:
+    return (part for message in request.messages for part in message.parts if not isinstance(part, str))
+
+
+def _text_of(message: Message) -> str:
+    if not message.tool_calls:
+        return message.text
+    calls = (f"{call.id} {call.name} {call.raw_arguments or _as_json(call.arguments)}" for call in message.tool_calls)
+    return "\n".join((message.text, *calls))
+
+
+def _schemas(request: ChatRequest) -> Iterator[str]:
+    for tool in request.tools:
+        yield f"{tool.name} {tool.description} {_as_json(tool.parameters)}"
+    if request.response_format is not None:
+        model_schema = getattr(request.response_format, "model_json_schema", None)
+        yield _as_json(model_schema() if model_schema else request.response_format)
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)  # an estimate takes whatever a schema holds
+
+
+def _attachment_tokens(part: Attachment) -> int:
+    if isinstance(part, Image):
+        return IMAGE_TOKENS
+    if part.data is None:
+        return FILE_TOKENS
+    if part.media_type.startswith("text/"):
+        return len(part.data) // TEXT_BYTES_PER_TOKEN
+    return max(FILE_TOKENS, len(part.data) // FILE_BYTES_PER_TOKEN)

@@ -4,12 +4,13 @@ Everything here is a pure function of request, configuration and health, so a pl
 anything; `faultmaven explain` prints it.
 """
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from faultmaven.application.generation import Generation, Route, check_role
 from faultmaven.application.health import AllWell, Health, Standing
-from faultmaven.application.needs import HINTS, estimated_tokens, lacking, needs, prompt_tokens, surely_fewer_tokens
+from faultmaven.application.needs import HINTS, answer_tokens, lacking, may_be_refused, needs, prompt_tokens
 from faultmaven.application.planned import Candidate, Plan, SkipKind, Skipped
 from faultmaven.application.shares import Shares, planned_shares
 from faultmaven.domain.chat import ChatRequest
@@ -41,9 +42,10 @@ def plan(
         _check_extra(request, generation)
     candidates, skipped = _fit(names, request, generation)
     candidates = _model_first(candidates, request.model)
-    candidates = _large_enough(candidates, request, skipped)
+    size = functools.cache(lambda: prompt_tokens(request))  # counted once, and only if anybody has a limit
+    candidates = _large_enough(candidates, size, skipped)
     who = tuple(candidate.identity for candidate in candidates)
-    well, spared = _well(candidates, request, health or AllWell(), skipped)
+    well, spared = _well(candidates, lambda: size() + answer_tokens(request), health or AllWell(), skipped)
     deadline = min(request.deadline or generation.deadline, request.timeout or float("inf"))
     hedge_after = request.hedge_after or generation.policies.hedge_after.get(role)
     timed = _timed([*well, *spared], deadline, generation.deadline)
@@ -72,32 +74,39 @@ def _role(request: ChatRequest, role: str | None) -> str:
 
 def _fit(names: Iterable[str], request: ChatRequest, generation: Generation) -> tuple[list[Candidate], list[Skipped]]:
     """Return the configured providers that can carry the request, and the others with what they lack."""
-    wanted = needs(request)
+    names, unfit = tuple(names), _unfitness(request)
     candidates: list[Candidate] = []
     skipped: list[Skipped] = []
+    listed = [route for name in names if (route := generation.routes.get(name)) and request.model in route.models]
+    has_lister = any(not unfit(route, request.model or "") for route in listed)
     for position, name in enumerate(names):
         route = generation.routes.get(name)
         if route is None:
             told = f"named in the chain, but {_missing(name, generation)}"
             skipped.append(Skipped(name, told, "not configured"))
             continue
-        candidate = _candidate(route, request, primary=position == 0)
-        unfit = _unfit(candidate, wanted, request)
-        if unfit:
-            skipped.append(Skipped(name, unfit, "capability"))
+        # Whoever lists the requested model gets it; the primary gets it even unlisted, unless another lists it.
+        gets_it = request.model and (request.model in route.models or (position == 0 and not has_lister))
+        candidate = _candidate(route, request, request.model if gets_it else None)
+        if reason := unfit(route, candidate.effective_model):
+            skipped.append(Skipped(name, reason, "capability", candidate.effective_model))
         else:
             candidates.append(candidate)
     return candidates, skipped
 
 
-def _unfit(candidate: Candidate, wanted: tuple[str, ...], request: ChatRequest) -> str:
-    """Return why the candidate cannot carry the request, "" when it can."""
-    route, model = candidate.route, candidate.effective_model
-    lacks = lacking(wanted, route.features_of(model))
-    if lacks:
-        return f"does not take {' or '.join(lacks)}"
-    may_be_refused = wanted or request.messages[-1].role == "assistant"
-    return route.refusal_for(request, model) if route.refusal_for is not None and may_be_refused else ""
+def _unfitness(request: ChatRequest) -> Callable[[Route, str], str]:
+    """Return what tells why a model of a route cannot carry `request`, "" when it can."""
+    wanted, may_refuse = needs(request), may_be_refused(request)
+
+    def reason(route: Route, model: str) -> str:
+        if lacks := lacking(wanted, route.features_of(model)):
+            return f"does not take {' or '.join(lacks)}"
+        if may_refuse and route.refusal_for:
+            return route.refusal_for(replace(request, model=model or None), model)
+        return ""
+
+    return reason
 
 
 def _missing(name: str, generation: Generation) -> str:
@@ -107,43 +116,31 @@ def _missing(name: str, generation: Generation) -> str:
         raise ConfigurationError(f"unknown provider {name!r}{did_you_mean(name, generation.names)}") from None
 
 
-def _candidate(route: Route, request: ChatRequest, *, primary: bool) -> Candidate:
-    # Whoever lists the requested model gets it; the primary gets it even unlisted, unless another lists it.
-    model = request.model if request.model and (primary or request.model in route.models) else None
-    features = route.features_of(model or route.own_model)
+def _candidate(route: Route, request: ChatRequest, model: str | None) -> Candidate:
+    asked = model or route.own_model
+    features = route.features_of(asked)
     notes = tuple(
         f"{hint} left out: {route.name} does not take it"
         for hint in HINTS
         if getattr(request, hint) is not None and hint not in features
     )
-    return Candidate(route, model, route.attempt_timeout(model or route.own_model), notes)
+    return Candidate(route, model, route.attempt_timeout(asked), notes)
 
 
 def _model_first(candidates: list[Candidate], model: str | None) -> list[Candidate]:
-    """Move the first candidate that lists `model` to the front; an unlisted model then leaves the old primary."""
+    """Move the first candidate that lists `model` to the front."""
     lister = next((c for c in candidates if model and model in c.route.models), None)
-    if lister is None or lister is candidates[0]:
-        return candidates
-    others = [
-        c if c.model is None or model in c.route.models else _with_own_model(c) for c in candidates if c is not lister
-    ]
-    return [lister, *others]
+    return [lister, *(c for c in candidates if c is not lister)] if lister else candidates
 
 
-def _with_own_model(candidate: Candidate) -> Candidate:
-    route = candidate.route
-    return replace(candidate, model=None, timeout=route.attempt_timeout(route.own_model))
-
-
-def _large_enough(candidates: list[Candidate], request: ChatRequest, skipped: list[Skipped]) -> list[Candidate]:
+def _large_enough(
+    candidates: list[Candidate], size_of_prompt: Callable[[], int], skipped: list[Skipped]
+) -> list[Candidate]:
     """Leave out models whose context is too small, as long as one is large enough: the size is an estimate."""
     limits = [candidate.route.context(candidate.effective_model) for candidate in candidates]
     if all(limit is None for limit in limits):
         return candidates
-    known = [limit for limit in limits if limit is not None]
-    if surely_fewer_tokens(request) <= min(known):
-        return candidates  # counting takes time, and most prompts are far from any limit
-    size = prompt_tokens(request)
+    size = size_of_prompt()
     small = [limit is not None and limit < size for limit in limits]
     if all(small):
         return candidates
@@ -155,10 +152,10 @@ def _large_enough(candidates: list[Candidate], request: ChatRequest, skipped: li
 
 
 def _well(
-    candidates: list[Candidate], request: ChatRequest, health: Health, skipped: list[Skipped]
+    candidates: list[Candidate], size_of_exchange: Callable[[], int], health: Health, skipped: list[Skipped]
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Return those that are well, and those to spare; where nobody is well, nobody is spared."""
-    tokens = estimated_tokens(request) if any(c.route.tokens_per_minute for c in candidates) else 0
+    tokens = size_of_exchange() if any(c.route.tokens_per_minute for c in candidates) else 0
     standings = [health.standing(c.route, c.effective_model, tokens) for c in candidates]
     if not any(standing.obstacle for standing in standings):
         return candidates, []

@@ -1,66 +1,147 @@
-"""How many tokens a text has, about: offline, in linear time.
+"""How many tokens a text has, told without a vocabulary: from kinds of characters, in linear time.
 
-Tokenizers cut words, numbers, punctuation and scripts differently, so a text is taken apart into runs of one kind, and
-each kind has a cost. `most_tokens` is on the side of too many, for planning and limits; `least_tokens` is what an
-economical tokenizer counts, for noticing that a vendor counted far fewer than were sent.
+A text is counted as bytes of UTF-8, by kind and by runs of a kind, and each count has a weight. The weights are fitted
+to real tokenizers: `MOST` so that hardly any text has more, `LEAST` so that hardly any has far fewer.
+
+Tokens estimated for one token counted, smallest and largest of each set of texts, measured on 2026-11-25 with the
+vocabularies that litellm 1.110.2 holds (cl100k and o200k of OpenAI, DeepSeek's, and Anthropic's of 2023):
+
+```text
+                       most_tokens   least_tokens
+prose                  1.34 - 1.62   0.84 - 0.95
+markdown               1.03 - 1.68   0.76 - 1.06
+Python                 1.02 - 1.53   0.75 - 1.09
+JSON logs              1.11 - 1.24   0.85 - 0.94
+syslog                 1.13 - 1.28   0.88 - 1.00
+stack traces           1.09 - 2.31   0.71 - 1.07
+base64                 1.00 - 1.69   0.35 - 0.56
+hex, UUIDs             1.00 - 1.44   0.75 - 1.09
+Chinese                1.01 - 1.81   0.59 - 1.04
+Japanese, Korean       1.00 - 1.60   0.66 - 1.05
+Cyrillic               1.01 - 1.84   0.60 - 1.09
+accented Latin         0.88 - 2.46   0.54 - 1.10
+Thai, Indic, Georgian  0.79 - 3.93   0.23 - 1.09
+```
 """
 
-import re
+import math
 from collections.abc import Mapping
 
-# Each alternative takes a run of one kind of characters: no input can make it go back.
-_RUNS = re.compile(
-    r"(?P<long>[A-Za-z0-9+/]{40,})"
-    r"|(?P<word>[A-Za-z]+)"
-    r"|(?P<digits>[0-9]+)"
-    r"|(?P<space>\s+)"
-    r"|(?P<mark>[!-/:-@\[-`{-~\x00-\x08\x0e-\x1b\x7f]+)"
-    r"|(?P<latin>[\x80-\u024f]+)"
-    r"|(?P<dense>[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef]+)"  # Chinese, Japanese, Korean
-    r"|(?P<other>[^\x00-\u024f\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef]+)"
-)
-# Of each run: tokens per character, and the fewest and the most for the whole run.
-MANY = float("inf")
-MOST = {
-    "long": (0.80, 1, MANY),
-    "word": (0.26, 1, MANY),
-    "digits": (0.75, 1, MANY),
-    "space": (0.10, 0.1, MANY),
-    "mark": (0.75, 1, MANY),
-    "latin": (0.70, 1, MANY),
-    "dense": (1.30, 1, MANY),
-    "other": (0.80, 1, MANY),
+_SCRIPTS = {
+    "accented": (0xC2, 0xCD),  # Latin letters beyond ASCII
+    "cyrillic": (0xD0, 0xD3),
+    "two_bytes": (0xCE, 0xCF),  # Greek; Armenian, Hebrew and Arabic are added below
+    "three_bytes": (0xE0, 0xE1),  # Indic scripts, Thai, Georgian
+    "symbols": (0xE2, 0xE2),
+    "kana": (0xE3, 0xE3),  # with the punctuation of Chinese and Japanese
+    "han": (0xE4, 0xE9),
+    "hangul": (0xEA, 0xED),
+    "wide": (0xEE, 0xEF),
+    "emoji": (0xF0, 0xF4),
 }
-LEAST = {
-    "long": (0.60, 0, MANY),
-    "word": (0.13, 1, MANY),
-    "digits": (0.34, 0.8, MANY),
-    "space": (0.0, 0, MANY),
-    "mark": (0.30, 0.75, 2),
-    "latin": (0.30, 0, MANY),
-    "dense": (0.50, 0, MANY),
-    "other": (0.24, 0, MANY),
+
+MOST: Mapping[str, float] = {
+    "words": 1.53,
+    "long_runs": 9.0,
+    "humps": 1.15,
+    "digits": 0.47,
+    "numbers": 0.59,
+    "marks": 0.57,
+    "lines": 0.2,
+    "blanks": 0.09,
+    "control": 1.0,
+    "accented": 2.0,
+    "cyrillic": 0.73,
+    "two_bytes": 1.7,
+    "three_bytes": 2.0,
+    "symbols": 1.0,
+    "kana": 1.35,
+    "han": 1.5,
+    "hangul": 1.65,
+    "wide": 1.0,
+    "emoji": 3.02,
 }
-FEW_LETTERS = 12
-"""A long run with fewer different characters is no data: "aaaa..." is cheap."""
+LEAST: Mapping[str, float] = {
+    "words": 0.6,
+    "letters": 0.09,
+    "digits": 0.05,
+    "numbers": 1.28,
+    "mark_runs": 0.83,
+    "line_runs": 0.4,
+    "accented": 0.5,
+    "cyrillic": 0.38,
+    "two_bytes": 0.46,
+    "three_bytes": 0.48,
+    "symbols": 0.3,
+    "kana": 0.75,
+    "han": 0.75,
+    "hangul": 0.8,
+    "emoji": 1.5,
+}
+"""Weights by kind, in tokens. `humps` are capitals after small letters; a `long_run` is twelve letters of one word."""
+
+
+def _table(*kinds: bytes) -> bytes:
+    """Return a translation of bytes to the number of their kind, counted from 1; 0 for all others."""
+    numbers = {byte: number for number, kind in enumerate(kinds, start=1) for byte in kind}
+    return bytes(numbers.get(byte, 0) for byte in range(256))
+
+
+_SMALL, _CAPITAL = b"abcdefghijklmnopqrstuvwxyz", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGIT, _BLANK, _LINE = b"0123456789", b" \t", b"\n\r"
+_MARK = bytes(byte for byte in range(33, 127) if not chr(byte).isalnum())
+_CONTROL = bytes(byte for byte in (*range(32), 127) if byte not in b"\t\n\r")
+
+_IS_LETTER, _IS_DIGIT, _IS_MARK, _IS_LINE = (_table(kind) for kind in (_SMALL + _CAPITAL, _DIGIT, _MARK, _LINE))
+_CASE = _table(_SMALL, _CAPITAL)
+_OTHER = _table(_BLANK, _CONTROL)
+_SCRIPT_KINDS = {name: bytes(range(first, last + 1)) for name, (first, last) in _SCRIPTS.items()}
+_SCRIPT_KINDS["two_bytes"] += bytes(range(0xD4, 0xE0))
+_SCRIPT = _table(*_SCRIPT_KINDS.values())
 
 
 def most_tokens(text: str) -> int:
-    """Return about how many tokens `text` has, rather too many than too few."""
-    return _counted(text, MOST)
+    """Return a count that hardly any tokenizer exceeds; for plans and limits."""
+    return _weighed(text, MOST)
 
 
 def least_tokens(text: str) -> int:
-    """Return about how many tokens an economical tokenizer makes of `text`."""
-    return _counted(text, LEAST)
+    """Return a count that hardly any tokenizer stays far below; for telling that a part of a prompt was dropped."""
+    return _weighed(text, LEAST)
 
 
-def _counted(text: str, costs: Mapping[str, tuple[float, float, float]]) -> int:
-    total = 0.0
-    for run in _RUNS.finditer(text):
-        kind = run.lastgroup or "mark"
-        per_character, fewest, most = costs[kind]
-        if kind == "long" and costs is LEAST and len(set(run[0])) < FEW_LETTERS:
-            per_character = 0.0
-        total += min(most, max(fewest, per_character * (run.end() - run.start())))
-    return int(total) + bool(text)
+def _weighed(text: str, weights: Mapping[str, float]) -> int:
+    counts = _counts(text)
+    return math.ceil(sum(weight * counts.get(kind, 0) for kind, weight in weights.items()))
+
+
+def _counts(text: str) -> dict[str, int]:
+    """Return how often each kind, and each run of a kind, stands in `text`.
+
+    Only `bytes.translate` and `bytes.count` look at every byte: about 15 ms for a megabyte.
+    """
+    octets = text.encode("utf-8", "replace")  # half of a surrogate pair has no bytes
+    letters, digits, marks, lines = (octets.translate(table) for table in (_IS_LETTER, _IS_DIGIT, _IS_MARK, _IS_LINE))
+    other = octets.translate(_OTHER)
+    counts = {
+        "words": _runs(letters),
+        "letters": letters.count(1),
+        "long_runs": letters.count(b"\1" * 12),
+        "humps": octets.translate(_CASE).count(b"\1\2"),
+        "digits": digits.count(1),
+        "numbers": _runs(digits),
+        "marks": marks.count(1),
+        "mark_runs": _runs(marks),
+        "lines": lines.count(1),
+        "line_runs": _runs(lines),
+        "blanks": other.count(1),
+        "control": other.count(2),
+    }
+    if not text.isascii():
+        scripts = octets.translate(_SCRIPT)
+        counts |= {name: scripts.count(number) for number, name in enumerate(_SCRIPT_KINDS, start=1)}
+    return counts
+
+
+def _runs(octets: bytes) -> int:
+    return octets.count(b"\0\1") + octets.startswith(b"\1")

@@ -187,6 +187,8 @@ def narrate(event: Event) -> tuple[str, str]:
             tokens = "tokens not counted" if total is None else f"{total} tokens"
             asked = f"after asking {len(event.attempts)}" if len(event.attempts) > 1 else "at once"
             return f"the call is answered {asked}: {event.provider}, {tokens}, {event.duration:.3f} s", "green"
+        case InputTruncated():
+            return f"{event.provider} read only a part: {event.reported} of about {event.expected} tokens", "yellow"
         case CallFailed():
             return (
                 f"the call failed ({event.reason}) after {len(event.attempts)} attempts, {event.duration:.3f} s",
@@ -203,9 +205,6 @@ def narrate(event: Event) -> tuple[str, str]:
         case BreakerChanged():
             left_alone = f" for {event.seconds:.3g} s" if event.phase == "open" else ""
             return f"the breaker of {event.provider} is {event.phase}{left_alone}", "yellow"
-        case InputTruncated():
-            told = f"it counted {event.reported} tokens of at least {event.expected}"
-            return f"{event.provider} answered only a part of the prompt: {told}", "yellow"
         case CallShared():
             return "the call waits for an identical one", ""
         case CacheAnswered():

@@ -101,17 +101,6 @@ class CacheAnswered:
 
 
 @dataclass(frozen=True, slots=True)
-class InputTruncated:
-    """The vendor counted `reported` tokens of a prompt that has at least `expected`: it answered only a part of it."""
-
-    call: int
-    provider: str
-    model: str
-    expected: int
-    reported: int
-
-
-@dataclass(frozen=True, slots=True)
 class CallAnswered:
     """The caller has the answer. `duration` is of the whole call."""
 
@@ -122,6 +111,17 @@ class CallAnswered:
     duration: float
     stop_reason: str
     usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputTruncated:
+    """The vendor counted `reported` tokens of input where at least about `expected` were sent: it read only a part."""
+
+    call: int
+    provider: str
+    model: str
+    expected: int
+    reported: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +168,8 @@ Event: TypeAlias = (
     | HedgeStarted
     | CallShared
     | CacheAnswered
-    | InputTruncated
     | CallAnswered
+    | InputTruncated
     | CallFailed
     | BreakerChanged
     | ConfigurationReloaded

@@ -77,8 +77,8 @@ _LEVELS = {
     HedgeStarted: logging.INFO,
     CallShared: logging.DEBUG,
     CacheAnswered: logging.DEBUG,
-    InputTruncated: logging.WARNING,
     CallAnswered: logging.INFO,
+    InputTruncated: logging.WARNING,
     ConfigurationReloaded: logging.INFO,
     ReloadRefused: logging.ERROR,
 }

@@ -14,7 +14,15 @@ import pytest
 import faultmaven
 from faultmaven import open_container
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, FellBack
+from faultmaven.domain.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallAnswered,
+    CallFailed,
+    Event,
+    FellBack,
+    InputTruncated,
+)
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, describe, get_logger, level_of
 from faultmaven.testing import FakeProvider
@@ -40,6 +48,7 @@ def logger() -> Iterator[logging.Logger]:
         (AttemptEnded(1, 1, FAILED), logging.WARNING, "attempt_ended"),
         (FellBack(1, "openai", "groq", "RateLimitError"), logging.WARNING, "fell_back"),
         (CallAnswered(1, "groq", "m", (), 0.5, "stop", Usage(input=1, output=2)), logging.INFO, "call_answered"),
+        (InputTruncated(1, "ollama", "m", 9000, 2048), logging.WARNING, "input_truncated"),
         (CallFailed(1, "RateLimitError", (), 0.5), logging.ERROR, "call_failed"),
         (CallFailed(1, "cancelled", (), 0.5), logging.INFO, "call_failed"),
     ],

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultmaven.application.generation import Generation, Route, chain
+from faultmaven.application.needs import needs
 from faultmaven.application.plan import nobody, plan
 from faultmaven.application.planned import Plan
 from faultmaven.application.shares import Shares
-from faultmaven.domain.attachments import Image
+from faultmaven.domain.attachments import File, Image
 from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.errors import ConfigurationError, InvalidRequestError
 from faultmaven.domain.tools import Tool
@@ -182,3 +183,88 @@ def test_an_unlisted_model_goes_to_nobody_when_the_primary_cannot_take_the_reque
     fit = route("b", features=TEXT | {"tools"})
     planned = plan(ask(model="tomorrow", tools=(Tool("t"),)), generation(route("a"), fit))
     assert order_of(planned) == [("b", None)]
+
+
+def test_the_features_are_those_of_the_model_that_would_be_asked() -> None:
+    sees = {"eye": TEXT | {"images"}, "blind": TEXT}
+    mixed = replace(route("a", "eye", "blind"), features_for=sees.__getitem__)
+    picture = ChatRequest((Message.user("What?", Image.from_bytes(b"x", "image/png")),))
+    assert order_of(plan(picture, generation(mixed), role="chat")) == [("a", None)]
+    refused = plan(replace(picture, model="blind"), generation(mixed), role="chat")
+    assert [(entry.kind, entry.reason, entry.model) for entry in refused.skipped] == [
+        ("capability", "does not take images", "blind")
+    ]
+
+
+def test_a_primary_whose_requested_model_another_one_lists_is_judged_by_its_own_model() -> None:
+    first = replace(route("a", "own"), features_for={"own": TEXT | {"tools"}, "m": frozenset[str]()}.__getitem__)
+    second = route("b", "m", features=TEXT | {"tools"})
+    planned = plan(ask(model="m", tools=(Tool("t"),)), generation(first, second))
+    assert order_of(planned) == [("b", "m"), ("a", None)]
+
+
+def test_a_lister_that_cannot_carry_the_request_leaves_the_model_to_the_primary() -> None:
+    first, second = route("a", features=TEXT | {"tools"}), route("b", "m")
+    planned = plan(ask(model="m", tools=(Tool("t"),)), generation(first, second))
+    assert order_of(planned) == [("a", "m")]
+
+
+def test_a_hint_is_noted_by_the_features_of_the_model() -> None:
+    thinks = replace(route("a", "m"), features_for={"m": TEXT | {"reasoning"}}.__getitem__)
+    assert plan(ask(reasoning="low", cache_prompt=True), generation(thinks)).candidates[0].notes == (
+        "cache_prompt left out: a does not take it",
+    )
+
+
+def test_a_refusal_skips_with_its_reason_and_is_asked_with_the_model_that_would_be_sent() -> None:
+    asked: list[tuple[str | None, str]] = []
+
+    def refusal(request: ChatRequest, model: str) -> str:
+        asked.append((request.model, model))
+        return "the schema at $ names no properties"
+
+    first = replace(route("a", features=TEXT | {"schema"}), refusal_for=refusal)
+    planned = plan(ask(model="m", response_format="json"), generation(first))
+    assert [(entry.kind, entry.reason) for entry in planned.skipped] == [
+        ("capability", "the schema at $ names no properties")
+    ]
+    assert asked == [("m", "m")]
+
+
+def test_a_plain_question_is_not_held_against_any_refusal() -> None:
+    def refusal(request: ChatRequest, model: str) -> str:
+        raise AssertionError("nothing in it can be refused")
+
+    assert order_of(plan(ask(), generation(replace(route("a"), refusal_for=refusal)))) == [("a", None)]
+    prefilled = ChatRequest((Message.user("2+2?"), Message.assistant("The answer is")))
+    with pytest.raises(AssertionError):
+        plan(prefilled, generation(replace(route("a"), refusal_for=refusal)))
+
+
+@pytest.mark.parametrize(
+    ("part", "needed"),
+    [
+        (Image.from_url("https://example.invalid/a.png"), ("images", "image addresses")),
+        (Image.from_url("https://example.invalid/a.png", fetch=True), ("images",)),
+        (Image.from_path("a.png"), ("images",)),
+        (File.from_bytes(b"%PDF-"), ("files",)),
+        (File.from_url("https://example.invalid/a.pdf"), ("files", "image addresses")),
+    ],
+)
+def test_an_attachment_needs_what_carries_it(part: Image | File, needed: tuple[str, ...]) -> None:
+    assert needs(ChatRequest((Message.user("What?", part),))) == needed
+
+
+def test_the_prompt_is_counted_once_and_only_where_somebody_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[ChatRequest] = []
+
+    def count(request: ChatRequest) -> int:
+        counted.append(request)
+        return 7
+
+    monkeypatch.setattr("faultmaven.application.plan.prompt_tokens", count)
+    plan(ask(), generation(route("a")))
+    assert counted == []
+    limited = replace(route("a"), context_for=lambda model: 100, tokens_per_minute=1000)
+    plan(ask(), generation(limited))
+    assert len(counted) == 1

@@ -267,3 +267,30 @@ class TestSpec:
 def test_a_header_that_cannot_travel_is_a_fault_of_its_row(headers: dict[str, Any]) -> None:
     (fault,) = row_faults("acme", row(headers=headers))
     assert "'headers' must be a mapping of" in fault
+
+
+def test_capabilities_may_be_a_mapping_with_limits_and_patterns_of_models() -> None:
+    said = {"tools": False, "context_window": 8192, "models": {"big-*": {"tools": True, "context_window": 131_072}}}
+    assert row_faults("acme", row(capabilities=said)) == []
+    spec = spec_from_row("acme", row(capabilities=said), "test")
+    assert spec.capabilities.stated("small-1").features == {"tools": False}
+    assert spec.capabilities.stated("big-1").features == {"tools": True}
+    assert spec.capabilities.stated("big-1").context_window == 131_072
+
+
+def test_every_fault_of_a_mapping_of_capabilities_is_told() -> None:
+    said = {"tolls": True, "schema": 1, "max_output": 0, "models": {"a*": {"image": True, "stream": "no"}, "b*": 5}}
+    assert row_faults("acme", row(capabilities=said)) == [
+        "provider 'acme': unknown capability 'capabilities.tolls'; did you mean 'tools'?",
+        "provider 'acme': 'capabilities.schema' must be true or false",
+        "provider 'acme': 'capabilities.max_output' must be a whole number above 0",
+        "provider 'acme': unknown capability 'capabilities.models.a*.image'; did you mean 'images'?",
+        "provider 'acme': 'capabilities.models.a*.stream' must be true or false",
+        "provider 'acme': 'capabilities.models.b*' must be a mapping of capabilities",
+    ]
+
+
+def test_models_of_capabilities_must_be_a_mapping() -> None:
+    assert row_faults("acme", row(capabilities={"models": ["a"]})) == [
+        "provider 'acme': 'capabilities.models' must be a mapping of patterns to capabilities"
+    ]

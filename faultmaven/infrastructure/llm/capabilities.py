@@ -1,84 +1,76 @@
-"""What a model can: what its wire carries, less what is known to be missing, with the row's own word above both."""
+"""What a model can do: what its dialect carries, less what is known to be lacking, and the row's last word."""
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
 
-from faultmaven.domain.names import did_you_mean
+from faultmaven.domain.capabilities import CAPABILITIES, Capabilities
 from faultmaven.infrastructure.llm.models import ModelFacts
 
-DECLARABLE = ("text", "stream", "tools", "schema", "images", "reasoning", "files")
-LIMITS = ("context_window", "max_output")
-MODELS = "models"
+ROW_CAPABILITIES = tuple(name for name in CAPABILITIES if name != "image addresses")
+"""What a row may say; addresses follow its images."""
 
-Declared: TypeAlias = Mapping[str, Any]
-"""A row's `capabilities` as a mapping: names to True or False, limits to tokens, and the same for models by pattern."""
+LIMITS = ("context_window", "max_output")
+ENTRIES = (*ROW_CAPABILITIES, *LIMITS)
 
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What one model can.
+class Stated:
+    """What a row says of its models, or of some; None and absent names say nothing."""
 
-    Attributes:
-        features: What of a request it takes beyond text.
-        context_window, max_output: In tokens, None where it is not known.
-    """
-
-    features: frozenset[str]
+    features: Mapping[str, bool] = field(default_factory=dict)
     context_window: int | None = None
     max_output: int | None = None
 
+    @classmethod
+    def of(cls, entries: Mapping[str, Any]) -> Self:
+        """Return a mapping without faults as a value."""
+        features = {name: entries[name] for name in ROW_CAPABILITIES if name in entries}
+        return cls(features, *(entries.get(name) for name in LIMITS))
 
-def capabilities_of(carried: Iterable[str], declared: Declared, facts: ModelFacts, model: str) -> Capabilities:
-    """Return what `model` can. A model of which nothing is known gets what its wire carries.
+    def over(self, general: "Stated") -> "Stated":
+        """Return what is said here, and for the rest what `general` says."""
+        context = general.context_window if self.context_window is None else self.context_window
+        output = general.max_output if self.max_output is None else self.max_output
+        return Stated({**general.features, **self.features}, context, output)
+
+
+@dataclass(frozen=True, slots=True)
+class RowCapabilities:
+    """A row's `capabilities`: of all its models, and of those whose names match a shell-style pattern."""
+
+    general: Stated = Stated()
+    models: tuple[tuple[str, Stated], ...] = ()
+
+    @classmethod
+    def of(cls, value: Iterable[str] | Mapping[str, Any]) -> Self:
+        """Return what a row says. A list names exactly what there is, a mapping only what differs."""
+        if not isinstance(value, Mapping):
+            named = frozenset(value)
+            return cls(Stated({name: name in named for name in ROW_CAPABILITIES}))
+        models = tuple((pattern, Stated.of(entries)) for pattern, entries in value.get("models", {}).items())
+        return cls(Stated.of(value), models)
+
+    def stated(self, model: str) -> Stated:
+        """Return what is said of `model`; the first pattern that matches it counts."""
+        for pattern, stated in self.models:
+            if fnmatch.fnmatchcase(model, pattern):
+                return stated.over(self.general)
+        return self.general
+
+
+def capabilities(carried: Iterable[str], stated: Stated, facts: ModelFacts) -> Capabilities:
+    """Return what a model can do.
 
     Args:
-        carried: The features of the wire.
-        declared: The row's own word.
+        carried: What the dialect, or a class of one's own, can carry; no row adds to that.
+        stated: What the row says of the model; it may know better than `facts`.
+        facts: What is known of the model; without a fact it lacks nothing.
     """
-    told = dict(declared)
-    for pattern, more in told.pop(MODELS, {}).items():
-        if fnmatch.fnmatchcase(model, pattern):
-            told |= more
-    features = set(carried) - facts.lacks
-    for name in DECLARABLE:
-        if told.get(name) is False:
-            features.discard(name)
-        elif told.get(name) is True and name in set(carried):
-            features.add(name)
-    window, output = told.get("context_window", facts.context), told.get("max_output", facts.max_output)
-    return Capabilities(frozenset(features), window, output)
-
-
-def declared(value: Any) -> Declared:
-    """Return a row's `capabilities` as a mapping; a list means these and no others."""
-    if isinstance(value, Mapping):
-        return value
-    return {name: name in value for name in DECLARABLE} if value else {}
-
-
-def declared_faults(value: Any) -> str:
-    """Return what a row's `capabilities` should have been, "" when it is sound."""
-    if isinstance(value, Mapping):
-        return next(_faults(value, top=True), "")
-    if not isinstance(value, list | tuple | set | frozenset):
-        return f"a list from {', '.join(DECLARABLE)}, or a mapping"
-    wrong = [item for item in value if item not in DECLARABLE]
-    return f"a list of capabilities{did_you_mean(str(wrong[0]), DECLARABLE)}" if wrong else ""
-
-
-def _faults(value: Mapping[Any, Any], *, top: bool) -> Iterator[str]:
-    known = (*DECLARABLE, *LIMITS, *((MODELS,) if top else ()))
-    for name, entry in value.items():
-        if name not in known:
-            yield f"a mapping of capabilities{did_you_mean(str(name), known)}"
-        elif name in LIMITS and (isinstance(entry, bool) or not isinstance(entry, int) or entry < 1):
-            yield f"a mapping whose {name} is a whole number of tokens"
-        elif name in DECLARABLE and not isinstance(entry, bool):
-            yield f"a mapping whose {name} is true or false"
-        elif name == MODELS and not isinstance(entry, Mapping):
-            yield "a mapping whose models is a mapping from patterns of model ids to capabilities"
-        elif name == MODELS:
-            for more in entry.values():
-                yield from _faults(more, top=False) if isinstance(more, Mapping) else ["a mapping for each model"]
+    features = frozenset(name for name in carried if stated.features.get(name, name not in facts.lacks))
+    if "images" not in features and "files" not in features:
+        features -= {"image addresses"}
+    context = facts.context if stated.context_window is None else stated.context_window
+    output = facts.max_output if stated.max_output is None else stated.max_output
+    return Capabilities(features, context, output)

@@ -50,7 +50,7 @@ class ModelFacts:
 
 
 TOOLS = frozenset({"tools"})
-BLIND = frozenset({"images", "image addresses", "files"})
+TEXT_ONLY = frozenset({"images", "files"})
 UNKNOWN_MODEL = ModelFacts("", "*", "no fact known")
 
 _DOCS = "developers.openai.com models and errors, 2026-11"
@@ -112,18 +112,18 @@ MODEL_FACTS: tuple[ModelFacts, ...] = (
     ModelFacts("gemini", "gemini-*", _GEMINI, demands_signatures=True),
     # Cohere
     ModelFacts("cohere", "command-a-plus-*", "docs.cohere.com, 2026", 128_000, 64_000, reasons=True),
-    ModelFacts("cohere", "command-a-03-2025", "docs.cohere.com, 2026", 256_000, 8_000),
-    ModelFacts("cohere", "command-r7b-*", "docs.cohere.com, 2026", 128_000, 4_000),
+    ModelFacts("cohere", "command-a-03-2025", "docs.cohere.com, 2026", 256_000, 8_000, lacks=TEXT_ONLY),
+    ModelFacts("cohere", "command-r7b-*", "docs.cohere.com, 2026", 128_000, 4_000, lacks=TEXT_ONLY),
     # Others that speak OpenAI Chat
     ModelFacts("chat", "grok-4.3*", _MAP, 1_000_000, 128_000, refuses_stop=True, reasons=True),
     ModelFacts("chat", "grok-4*", "docs.x.ai, 2026-11", 500_000, 128_000, refuses_stop=True, reasons=True),
-    ModelFacts("chat", "deepseek-flash", _MAP, 1_000_000, 393_216, reasons=True),
-    ModelFacts("chat", "deepseek-v4-*", _MAP, 1_000_000, 393_216, reasons=True),
+    ModelFacts("chat", "deepseek-flash", _MAP, 1_000_000, 393_216, reasons=True, lacks=TEXT_ONLY),
+    ModelFacts("chat", "deepseek-v4-*", _MAP, 1_000_000, 393_216, reasons=True, lacks=TEXT_ONLY),
     ModelFacts("chat", "mistral-large-4*", _MAP, 1_048_576),
     ModelFacts("chat", "mistral-*-latest", _MAP, 262_144),
     # The smallest limit of the vendors that serve it.
-    ModelFacts("chat", "*gpt-oss-120b*", _MAP, 131_072, 32_768, reasons=True, lacks=BLIND),
-    ModelFacts("chat", "*gpt-oss-20b*", _MAP, 131_072, 65_536, reasons=True, lacks=BLIND),
+    ModelFacts("chat", "*gpt-oss-120b*", _MAP, 131_072, 32_768, reasons=True, lacks=TEXT_ONLY),
+    ModelFacts("chat", "*gpt-oss-20b*", _MAP, 131_072, 65_536, reasons=True, lacks=TEXT_ONLY),
 )
 
 DEFAULT_MAX_TOKENS = 8192

@@ -49,7 +49,7 @@ async def test_each_skipped_one_has_its_reason() -> None:
     assert reasons(house, "x" * 500, response_format={"type": "object"}) == {
         "nokey": ("not configured", "named in the chain, but NOKEY_API_KEY is not set"),
         "plain": ("capability", "does not take schema"),
-        "small": ("context", "context too small: about 405 tokens, and it takes 100"),
+        "small": ("context", "context too small: about 382 tokens, and it takes 100"),
         "outside": ("not in the chain", "not in LLM_FALLBACK_CHAIN"),
         "other": ("unconfigured row", "OTHER_API_KEY is not set"),
     }

@@ -201,6 +201,7 @@ def test_what_comes_after_the_end_is_none_of_the_answer() -> None:
 @pytest.mark.parametrize("before", [b"", START, START + TEXT, START + TEXT + DELTA])
 def test_error_event_is_the_vendors_error(before: bytes) -> None:
     """Section 4: treat it as status 529."""
+
     def play() -> None:
         fed = parser()
         fed.feed(before + ERROR)

@@ -1,5 +1,6 @@
 """From configured providers to what the router runs on: a route for each, and the chains over them."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 from faultmaven.application.breaker import BreakerPolicy
 from faultmaven.application.generation import Generation, Route, chain
 from faultmaven.application.policies import Policies
-from faultmaven.infrastructure.llm.capabilities import Capabilities, capabilities_of
+from faultmaven.domain.capabilities import Capabilities
+from faultmaven.infrastructure.llm.capabilities import capabilities
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import REASONING_SECONDS, model_facts
 from faultmaven.infrastructure.llm.providers.adapted import backend_of, has_answer
-from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.spec import ProviderSpec
+from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
 from faultmaven.infrastructure.llm.wire.catalogue import model_family
 from faultmaven.infrastructure.settings import Settings
 from faultmaven.ports.clock import Clock
@@ -28,15 +30,17 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
             return max(config.timeout, REASONING_SECONDS)
         return config.timeout
 
-    def capabilities_for(model: str) -> Capabilities:
-        return capabilities_of(features, spec.capabilities, model_facts(family, model), model)
-
     # A class that is asked through its own `generate` gets a prompt and nothing else, whatever its base can carry.
     models = tuple(provider.get_supported_models())
     if not all(isinstance(model, str) for model in models):
         raise TypeError("a model's name is a string")
-    features = frozenset(getattr(provider, "features", ()) if has_answer(provider) else ())
-    refusal = getattr(provider, "refusal", None) if isinstance(provider, BaseLLMProvider) else None
+    carried = frozenset(getattr(provider, "features", ()) if has_answer(provider) else ())
+
+    @functools.lru_cache(maxsize=512)
+    def capabilities_of(model: str) -> Capabilities:
+        return capabilities(carried, spec.capabilities.stated(model), model_facts(family, model))
+
+    own = capabilities_of(next(iter(models), "")).features
     return Route(
         name=config.name,
         backend=backend_of(config.name, provider, clock, config.timeout),
@@ -44,12 +48,12 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
         timeout=config.timeout,
         max_retries=config.max_retries,
         confidence=config.confidence_score,
-        features=features,
-        streams=spec.capabilities.get("stream") is not False,
+        features=own,
+        streams="stream" in own or "stream" not in carried,
         timeout_for=timeout_for,
-        features_for=lambda model: capabilities_for(model).features,
-        context_for=lambda model: capabilities_for(model).context_window,
-        refusal_for=refusal,
+        context_for=lambda model: capabilities_of(model).context_window,
+        features_for=lambda model: capabilities_of(model).features,
+        refusal_for=provider.refusal if isinstance(provider, WireProvider) and has_answer(provider) else None,
         origin=f"{config.dialect} {config.base_url}".strip(),
         max_concurrency=spec.max_concurrency,
         requests_per_minute=spec.requests_per_minute,

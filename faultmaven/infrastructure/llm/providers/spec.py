@@ -3,13 +3,13 @@
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.http.types import names_a_server
-from faultmaven.infrastructure.llm.capabilities import declared, declared_faults
+from faultmaven.infrastructure.llm.capabilities import ENTRIES, LIMITS, ROW_CAPABILITIES, RowCapabilities
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS
 
@@ -29,6 +29,9 @@ class SchemaRow(_RequiredFields, total=False):
 
     `timeout` is in seconds for one attempt, `max_retries` counts calls after the first. `default_base_url: ""` means
     that the variable must be set; `default_model: ""` that a local server is asked for its list.
+    `capabilities` is a list of exactly what there is, or a mapping of what differs from the dialect and the known
+    facts: names to true or false, `context_window` and `max_output` in tokens, and `models`, which maps patterns of
+    model names to the same.
     """
 
     api_key_var: str
@@ -61,7 +64,7 @@ class ProviderSpec:
     key: Literal["required", "optional"] = "required"
     dialect: str = ""
     models: tuple[str, ...] = ()
-    capabilities: Mapping[str, Any] = field(default_factory=dict)
+    capabilities: RowCapabilities = field(default_factory=RowCapabilities)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
@@ -139,6 +142,43 @@ def _are_names(value: Any) -> str:
     return "" if fits else "a list of strings"
 
 
+def _are_capabilities(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ""  # told entry by entry, see `_capability_faults`
+    if not isinstance(value, list | tuple | set | frozenset):
+        return f"a list from {', '.join(ROW_CAPABILITIES)}, or a mapping of them to true or false"
+    wrong = [item for item in value if item not in ROW_CAPABILITIES]
+    return f"a list of capabilities{did_you_mean(str(wrong[0]), ROW_CAPABILITIES)}" if wrong else ""
+
+
+def _is_truth(value: Any) -> str:
+    return "" if isinstance(value, bool) else "true or false"
+
+
+def _capability_faults(entries: Mapping[str, Any], place: str) -> Iterator[str]:
+    """Give what is wrong in a mapping of capabilities, and in its `models`."""
+    known = (*ENTRIES, "models") if place == "capabilities" else ENTRIES
+    for name, value in entries.items():
+        where = f"{place}.{name}"
+        if name not in known:
+            yield f"unknown capability {where!r}{did_you_mean(str(name), known)}"
+        elif name == "models":
+            yield from _model_capability_faults(value)
+        elif expected := (_is_positive_count if name in LIMITS else _is_truth)(value):
+            yield f"{where!r} must be {expected}"
+
+
+def _model_capability_faults(models: Any) -> Iterator[str]:
+    if not isinstance(models, Mapping):
+        yield "'capabilities.models' must be a mapping of patterns to capabilities"
+        return
+    for pattern, entries in models.items():
+        if not isinstance(pattern, str) or not isinstance(entries, Mapping):
+            yield f"'capabilities.models.{pattern}' must be a mapping of capabilities"
+        else:
+            yield from _capability_faults(entries, f"capabilities.models.{pattern}")
+
+
 def _are_headers(value: Any) -> str:
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
         return "a mapping of strings to strings"
@@ -185,7 +225,7 @@ OPTIONAL: dict[str, Callable[[Any], str]] = {
     "key": _is_key_rule,
     "dialect": _is_dialect,
     "models": _are_names,
-    "capabilities": declared_faults,
+    "capabilities": _are_capabilities,
     "headers": _are_headers,
     "max_concurrency": _is_positive_count,
     "requests_per_minute": _is_positive_count,
@@ -215,6 +255,8 @@ def row_faults(name: Any, row: Any, source: str = "") -> list[str]:
     for field_name, check in FIELDS.items():
         if field_name in row and (expected := check(row[field_name])):
             faults.append(f"{where}: {field_name!r} must be {expected}")
+    if isinstance(row.get("capabilities"), Mapping):
+        faults += [f"{where}: {fault}" for fault in _capability_faults(row["capabilities"], "capabilities")]
     return faults or _contradictions(where, row)
 
 
@@ -247,7 +289,7 @@ def spec_from_row(name: str, row: Mapping[str, Any], source: str) -> ProviderSpe
     values = dict(row)
     values.setdefault("key", "required" if "api_key_var" in row else "optional")
     values["models"] = tuple(row.get("models", ()))
-    values["capabilities"] = declared(row.get("capabilities", ()))
+    values["capabilities"] = RowCapabilities.of(row.get("capabilities", {}))
     values["headers"] = dict(row.get("headers", {}))
     return ProviderSpec(name=name, source=source, **values)
 

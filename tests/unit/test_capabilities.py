@@ -1,0 +1,89 @@
+"""What a model can do: the dialect, the dated facts, the row, in this order."""
+
+from pathlib import Path
+
+import pytest
+
+from faultmaven.domain.capabilities import CAPABILITIES
+from faultmaven.infrastructure.llm.capabilities import RowCapabilities, Stated, capabilities
+from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, ModelFacts, model_facts
+from faultmaven.infrastructure.llm.providers.capability_table import capability_table
+from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA
+from faultmaven.infrastructure.llm.providers.sources import rows_of_file
+from faultmaven.infrastructure.llm.providers.spec import spec_from_row
+
+CARRIED = frozenset({"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning"})
+BLIND = ModelFacts("chat", "*", "a test", 1000, 100, lacks=frozenset({"images", "files"}))
+
+
+def test_an_unknown_model_gets_what_its_dialect_carries() -> None:
+    assert capabilities(CARRIED, Stated(), UNKNOWN_MODEL).features == CARRIED
+
+
+def test_what_a_model_is_known_to_lack_is_left_out_with_the_addresses_of_images() -> None:
+    told = capabilities(CARRIED, Stated(), BLIND)
+    assert told.features == CARRIED - {"images", "files", "image addresses"}
+    assert (told.context_window, told.max_output) == (1000, 100)
+
+
+def test_the_row_knows_better_than_the_facts() -> None:
+    told = capabilities(CARRIED, Stated({"images": True, "tools": False}, context_window=5), BLIND)
+    assert told.features == CARRIED - {"files", "tools"}
+    assert (told.context_window, told.max_output) == (5, 100)
+
+
+def test_no_row_adds_what_the_dialect_cannot_carry() -> None:
+    assert capabilities({"turns"}, Stated({"tools": True}), UNKNOWN_MODEL).features == {"turns"}
+
+
+def test_a_list_is_exactly_what_there_is_beside_turns_and_seed() -> None:
+    stated = RowCapabilities.of(["text", "tools"]).stated("any")
+    assert capabilities(CARRIED, stated, BLIND).features == {"turns", "seed", "tools"}
+
+
+def test_the_first_pattern_that_matches_a_model_stands_over_the_rows_own_words() -> None:
+    row = RowCapabilities.of(
+        {"tools": False, "max_output": 7, "models": {"a-*": {"tools": True}, "a-1": {"tools": False, "max_output": 9}}}
+    )
+    assert row.stated("a-1") == Stated({"tools": True}, max_output=7)
+    assert row.stated("b") == Stated({"tools": False}, max_output=7)
+
+
+def test_a_mapping_may_stand_in_toml(tmp_path: Path) -> None:
+    (tmp_path / "providers.toml").write_text(
+        "[providers.acme.capabilities]\ntools = false\ncontext_window = 4096\n"
+        '[providers.acme.capabilities.models."vision-*"]\nimages = true\n'
+    )
+    (found,) = rows_of_file("providers.toml", tmp_path, {})
+    row = RowCapabilities.of(found.row["capabilities"])
+    assert row.stated("vision-2") == Stated({"tools": False, "images": True}, 4096)
+
+
+@pytest.mark.parametrize(
+    ("family", "model"),
+    [
+        ("chat", "openai/gpt-oss-120b"),
+        ("chat", "accounts/fireworks/models/gpt-oss-120b"),
+        ("chat", "deepseek-v4-flash"),
+        ("cohere", "command-r7b-12-2024"),
+    ],
+)
+def test_models_of_text_only_are_known(family: str, model: str) -> None:
+    assert model_facts(family, model).lacks == {"images", "files"}
+
+
+def test_the_table_has_every_shipped_row_with_its_default_model() -> None:
+    table = capability_table()
+    assert [line.provider for line in table] == list(PROVIDER_SCHEMA)
+    for line in table:
+        assert line.model == PROVIDER_SCHEMA[line.provider]["default_model"]
+        assert line.names[0] == "text"
+        assert set(line.names) <= set(CAPABILITIES)
+    by_name = {line.provider: line for line in table}
+    assert by_name["openai"].capabilities.context_window == 922_000
+    assert "images" not in by_name["groq"].names
+
+
+def test_a_row_without_capabilities_says_nothing() -> None:
+    spec = spec_from_row("openai", dict(PROVIDER_SCHEMA["openai"]), "test")
+    assert spec.capabilities == RowCapabilities()
