@@ -55,7 +55,7 @@ MOST: Mapping[str, float] = {
     "two_bytes": 1.7,
     "three_bytes": 2.0,
     "symbols": 1.0,
-    "kana": 1.35,
+    "kana": 1.38,
     "han": 1.5,
     "hangul": 1.65,
     "wide": 1.0,

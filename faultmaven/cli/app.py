@@ -14,7 +14,7 @@ from faultmaven.cli import exits
 from faultmaven.cli.output import print_error, wants_json
 from faultmaven.domain.errors import LLMError
 
-COMMANDS = ("ask", "config", "demo", "doctor", "explain", "providers")
+COMMANDS = ("ask", "chat", "config", "demo", "doctor", "explain", "providers")
 
 
 class CommandGroup(click.Group):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from faultmaven.cli import given
+from faultmaven.cli.chat import show
 from faultmaven.cli.output import console, json_option, print_answer, print_json, styled
 from faultmaven.cli.session import with_container
-from faultmaven.domain.chat import LLMResponse, Message, StopReason
+from faultmaven.domain.chat import LLMResponse, Message, StopReason, StreamChunk
 
 if TYPE_CHECKING:
     from faultmaven import Container
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
 @click.option("--temperature", type=click.FloatRange(min=0), help="How freely the model chooses its words.")
 @click.option("--role", metavar="NAME", help="chat, multimodal, synthesis, classifier or code: whose chain is asked.")
 @click.option("--deadline", type=click.FloatRange(min=0, min_open=True), help="Seconds for all of it.")
+@click.option("--image", "images", metavar="PATH|URL", multiple=True, help="An image for the question; repeatable.")
+@click.option("--schema", metavar="FILE", help="A JSON schema that the answer must be of.")
+@click.option("--tool", "tools", metavar="FILE", multiple=True, help="A tool as JSON: its calls are shown; repeatable.")
+@click.option("--reasoning", metavar="LEVEL", callback=given.reasoning, help="off, low, medium, high, or tokens.")
+@click.option("--stream", is_flag=True, help="Print the answer as it comes; with --json, a JSON object a line.")
+@click.option("--commit", metavar="POINT", callback=given.commit, help="Until when another provider may take over.")
 @json_option
 def command(
     prompt: str | None,
@@ -37,22 +45,82 @@ def command(
     temperature: float | None,
     role: str | None,
     deadline: float | None,
+    images: tuple[str, ...],
+    schema: str | None,
+    tools: tuple[str, ...],
+    reasoning: str | int | None,
+    stream: bool,
+    commit: str | int | None,
     as_json: bool,
 ) -> None:
     """Ask PROMPT; without it, or with "-", what comes from standard input. What is piped in stands below PROMPT.
 
     Standard output holds the answer and nothing else. On a terminal, a line on standard error says who gave it.
     """
-    messages = _messages(_prompt(prompt), system)
-    options: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature, "deadline": deadline}
-    response = with_container(
-        functools.partial(_ask, messages, provider=provider, role=role, options={"model": model, **options})
-    )
+    messages = _messages(_prompt(prompt), system, images)
+    options: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
+    options |= {"deadline": deadline, "reasoning": reasoning, "commit": commit}
+    options |= {"response_format": given.schema(schema) if schema else None}
+    options |= {"tools": [given.tool(path) for path in tools] or None}
+    if not stream:
+        ask = functools.partial(_ask, messages, provider=provider, role=role, options=options)
+        _print_response(with_container(ask), as_json=as_json, shows_object=schema is not None)
+        return
+    ask = functools.partial(_stream, messages, provider=provider, role=role, options=options, as_json=as_json)
+    response = with_container(ask)
+    if as_json:
+        print_json({"response": _as_object(response)}, indent=None)
+    else:
+        _print_calls(response)
+        _tell_who_answered(response)
+
+
+def _print_response(response: LLMResponse, *, as_json: bool, shows_object: bool) -> None:
     if as_json:
         print_json(_as_object(response))
         return
-    print_answer(response.content)
+    if shows_object and response.parsed is not None:
+        print_json(response.parsed)
+    elif response.content:
+        print_answer(response.content)
+    _print_calls(response)
     _tell_who_answered(response)
+
+
+def _print_calls(response: LLMResponse) -> None:
+    """Print the tool calls that the model asks for; nothing here carries them out."""
+    for call in response.tool_calls:
+        problem = f"  ({call.problem})" if call.problem else ""
+        print_answer(f"{call.name}({call.raw_arguments or '{}'}){problem}")
+
+
+async def _stream(
+    messages: list[Message],
+    container: "Container",
+    *,
+    provider: str | None,
+    role: str | None,
+    options: dict[str, Any],
+    as_json: bool,
+) -> LLMResponse:
+    """Print the answer as it comes; one that breaks off ends its line before the error is told."""
+    written = False
+    try:
+        async with container.llm(role=role, provider=provider).stream(messages, **options) as stream:
+            async for chunk in stream:
+                if as_json:
+                    print_json(_chunk_object(chunk), indent=None)
+                elif chunk.text:
+                    show(chunk.text)
+                    written = True
+    finally:
+        if written:
+            click.echo()
+    return stream.response
+
+
+def _chunk_object(chunk: StreamChunk) -> dict[str, Any]:
+    return {name: value for name, value in asdict(chunk).items() if value is not None}
 
 
 async def _ask(
@@ -95,8 +163,8 @@ def _piped(*, from_terminal: bool = False) -> str | None:
     return stream.read().decode("utf-8-sig", "replace")
 
 
-def _messages(prompt: str, system: str | None) -> list[Message]:
-    return [*([Message.system(system)] if system else []), Message.user(prompt)]
+def _messages(prompt: str, system: str | None, images: tuple[str, ...]) -> list[Message]:
+    return [*([Message.system(system)] if system else []), Message.user(prompt, *map(given.image, images))]
 
 
 def _waiting() -> AbstractContextManager[Any]:
@@ -114,6 +182,9 @@ def _as_object(response: LLMResponse) -> dict[str, Any]:
         "response_time_ms": response.response_time_ms,
         "stop_reason": response.stop_reason.value,
         "usage": asdict(response.usage) if response.usage else None,
+        "reasoning": response.reasoning,
+        "tool_calls": [asdict(call) for call in response.tool_calls],
+        "parsed": response.parsed,
         "attempts": [asdict(attempt) for attempt in response.attempts],
     }
 

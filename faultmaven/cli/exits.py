@@ -23,6 +23,6 @@ def code_for(error: LLMError) -> int:
     """Return the exit code that tells of `error`."""
     if isinstance(error, ConfigurationError):
         return CONFIGURATION
-    if isinstance(error, InvalidRequestError) and not error.attempts:
+    if isinstance(error, InvalidRequestError) and (not error.attempts or not error.elsewhere):
         return USAGE
     return PROVIDER

@@ -117,6 +117,9 @@ def test_json_tells_everything_about_the_answer(lab: "GuardedLab", run_cli: "Run
         "stop_reason",
         "usage",
         "attempts",
+        "reasoning",
+        "tool_calls",
+        "parsed",
     }
     assert (told["content"], told["provider"], told["model"]) == (ANSWER, "anthropic", "claude-sonnet-5-5")
     # wire/anthropic-messages.md 3: 8 new and 4 cached of the prompt, 10 visible and 20 thinking of the answer
