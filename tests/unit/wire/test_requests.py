@@ -16,6 +16,7 @@ SINGLE: dict[str, Any] = {
     "openai-responses": {
         "model": "gpt-6.2-sol",
         "store": False,
+        "include": ["reasoning.encrypted_content"],
         "input": [{"role": "user", "content": "Say hi"}],
     },
     "anthropic-messages": {

@@ -6,7 +6,7 @@ from faultmaven.domain.chat import StopReason
 from faultmaven.domain.errors import ProviderError, ProviderUnavailableError
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.wire.reading import count, object_or_empty, objects
+from faultmaven.infrastructure.llm.wire.reading import count, object_or_empty, objects, string_or_empty
 
 STOP_REASONS = {
     "COMPLETE": StopReason.STOP,
@@ -19,10 +19,13 @@ FAILED_REASONS: dict[str, type[ProviderError]] = {"ERROR": ProviderError, "TIMEO
 
 
 def kept_turn(message: Json) -> Json | None:
-    """Return the message as the vendor wants it back, None when text and calls say everything."""
+    """Return the message as the vendor wants it back, None when text and calls say everything, or must do."""
     has_thinking = any(block.get("type") == "thinking" for block in objects(message.get("content")))
     if not has_thinking and not message.get("tool_plan"):
         return None
+    ids = [string_or_empty(call.get("id")) for call in objects(message.get("tool_calls"))]
+    if not all(ids) or len(set(ids)) < len(ids):
+        return None  # the results would not find their calls
     kept = {name: message[name] for name in ("content", "tool_plan", "tool_calls") if message.get(name)}
     return {"role": "assistant", **kept}
 

@@ -24,7 +24,7 @@ from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import joined, object_at, objects, read_object, string_or_empty
 from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, bearer, get, post, root_of
-from faultmaven.infrastructure.llm.wire.schemas import schema_of
+from faultmaven.infrastructure.llm.wire.schemas import ANY_JSON, schema_of
 
 DIALECT = "cohere-v2-chat"
 FEATURES = frozenset(
@@ -63,7 +63,8 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
 
 
 def _messages(request: ChatRequest, home: Home) -> list[Json]:
-    told: list[Json] = [{"role": "system", "content": request.system}] if request.system else []
+    system = "\n\n".join(filter(None, (request.system, _json_instruction(request))))
+    told: list[Json] = [{"role": "system", "content": system}] if system else []
     of_results: list[Json] = []
     for message in linked(request.turns, home).messages:
         if message.role != "tool" and of_results:
@@ -79,8 +80,8 @@ def _message(message: Message) -> Json:
         text = f"Error: {message.text}" if message.error else message.text
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
     if message.tool_calls:
-        told: Json = {"role": "assistant", "tool_calls": [call_object(call) for call in message.tool_calls]}
-        return {**told, "content": message.text} if message.text else told
+        plan = {"tool_plan": message.text} if message.text else {}  # what is said before calls has its own place here
+        return {"role": "assistant", **plan, "tool_calls": [call_object(call) for call in message.tool_calls]}
     if all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message.text}
     return {"role": message.role, "content": [_part(part) for part in message.parts]}
@@ -111,6 +112,12 @@ def _format(request: ChatRequest) -> Json:
         return {}
     schema = schema_of(request.response_format)
     return {"response_format": {"type": "json_object", **({} if schema is None else {"json_schema": schema})}}
+
+
+def _json_instruction(request: ChatRequest) -> str:
+    """Without a schema, the prompt has to ask for JSON in words (section 2 (6))."""
+    says_json = any("json" in message.text.lower() for message in request.messages)
+    return "Answer with a JSON object." if request.response_format == ANY_JSON and not says_json else ""
 
 
 def parse_response(reply: WireReply) -> Answer:

@@ -17,7 +17,7 @@ from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, pos
 from faultmaven.infrastructure.llm.wire.responses_items import choice_object, items, tool_objects
 from faultmaven.infrastructure.llm.wire.responses_reading import read_answer
 from faultmaven.infrastructure.llm.wire.responses_stream import ResponseStream
-from faultmaven.infrastructure.llm.wire.schemas import SchemaRefusedError, schema_name, schema_of, strict
+from faultmaven.infrastructure.llm.wire.schemas import ANY_JSON, SchemaRefusedError, schema_name, schema_of, strict
 
 DIALECT = "openai-responses"
 FEATURES = frozenset({"turns", "stream", "tools", "schema", "images", "image addresses", "reasoning", "cache_prompt"})
@@ -44,11 +44,11 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     described, format_notes = _format(request)
     body: dict[str, Any] = {"model": model, "store": False}
     body |= {"instructions": request.system} if request.system else {}
-    body["input"] = items(request, home)
+    body["input"] = _json_instruction(request) + items(request, home)
     body |= {"max_output_tokens": request.max_tokens} if request.max_tokens is not None else {}
     body |= {"temperature": temperature} if temperature is not None else {}
     body |= _tools(request) | thinking | described
-    body |= {"include": ["reasoning.encrypted_content"]} if facts.reasons and request.tools else {}
+    body |= {"include": ["reasoning.encrypted_content"]} if facts.reasons else {}
     body |= {"stream": True} if stream else {}
     notes += thinking_notes + format_notes + foreign_turn_notes(request.messages, home)
     if request.stop:
@@ -85,6 +85,14 @@ def _format(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
     except SchemaRefusedError as refused:
         loose = {**told, "strict": False, "schema": schema}
         return {"text": {"format": loose}}, (f"the schema is sent without strict mode: {refused}",)
+
+
+def _json_instruction(request: ChatRequest) -> list[Json]:
+    """Any JSON is given only where the input has the word (openai-chat.md 2 (6)); `instructions` may not count."""
+    says_json = any("json" in message.text.lower() for message in request.turns)
+    if request.response_format != ANY_JSON or says_json:
+        return []
+    return [{"role": "developer", "content": "Answer with a JSON object."}]
 
 
 def parse_response(reply: WireReply) -> Answer:

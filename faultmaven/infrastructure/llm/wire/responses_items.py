@@ -39,10 +39,10 @@ def _items(message: Message) -> list[Json]:
 
 
 def _output(message: Message) -> str | list[Json]:
-    text = f"Error: {message.text}" if message.error else message.text
+    failed = "Error: " if message.error else ""
     if not message.images:
-        return text
-    return [{"type": "input_text", "text": text}, *(_part(image) for image in message.images)]
+        return failed + message.text
+    return [*([_part(failed)] if failed else []), *(_part(part) for part in message.parts)]
 
 
 def _part(part: str | Attachment) -> Json:

@@ -3,15 +3,31 @@
 from dataclasses import replace
 
 from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.wire.errors import error_from_json, vendor_error
-from faultmaven.infrastructure.llm.wire.framing import ServerSentEvents
+from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.wire.framing import Event, ServerSentEvents
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import object_or_empty, objects, string_or_empty
-from faultmaven.infrastructure.llm.wire.responses_reading import PASSING_CODES, read_answer
-from faultmaven.infrastructure.llm.wire.streaming import EventParser
+from faultmaven.infrastructure.llm.wire.responses_reading import (
+    BETWEEN_THOUGHTS,
+    CALLS,
+    failure,
+    has_refusal,
+    kept_turn,
+    read_answer,
+    read_usage,
+    stop_reason,
+)
+from faultmaven.infrastructure.llm.wire.streaming import DONE, EventParser
 
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
-CALLS = ("function_call", "custom_tool_call")
+# Where the `.done` event of each kind holds the whole; its `.delta` events hold the pieces.
+TEXTS = {
+    "response.output_text": "text",
+    "response.refusal": "refusal",
+    "response.reasoning_summary_text": "text",
+    "response.reasoning_text": "text",
+}
+ARGUMENTS = {"response.function_call_arguments": "arguments", "response.custom_tool_call_input": "input"}
 
 
 class ResponseStream(EventParser):
@@ -19,8 +35,13 @@ class ResponseStream(EventParser):
 
     def __init__(self, head: WireReply) -> None:
         super().__init__(head, ServerSentEvents())
-        self._items: dict[int, Json] = {}
+        self._items: dict[tuple[int | None, str, str], Json] = {}
         self._final: Json = {}
+        self._told: set[tuple[str, int | None, object]] = set()
+        self._thought_at: tuple[str, int | None, object] | None = None
+        self._call_ids: dict[str | int | None, str] = {}  # by the item's id, and the newest by its place
+        self._begun: set[tuple[int | None, str, str]] = set()
+        self._argued: set[tuple[int | None, str]] = set()
 
     @property
     def may_end(self) -> bool:
@@ -29,57 +50,109 @@ class ResponseStream(EventParser):
 
     def read(self, name: str, data: Json) -> None:
         """Take note of one event; unknown ones are passed over."""
-        kind = string_or_empty(data.get("type"))
-        place = data.get("output_index")
-        item = object_or_empty(data.get("item"))
-        match kind:
-            case "response.output_text.delta":
-                self.say(string_or_empty(data.get("delta")))
-            case "response.refusal.delta":
-                self.refused = True
-                self.say(string_or_empty(data.get("delta")))
-            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                self.think(string_or_empty(data.get("delta")))
-            case "response.output_item.added" if item.get("type") in CALLS:
-                self.call(_index(place), string_or_empty(item.get("call_id")), string_or_empty(item.get("name")), "")
-            case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
-                self.call(_index(place), "", "", string_or_empty(data.get("delta")))
-            case "response.output_item.done" if item:
-                self._items[_index(place)] = item  # only now is what is encrypted in it complete
-            case "error":
-                self._fail({"error": object_or_empty(data.get("error")) or data})
-            case _ if kind in TERMINAL:
-                self._finish(object_or_empty(data.get("response")))
+        kind = string_or_empty(data.get("type")) or name
+        base, _, step = kind.rpartition(".")
+        if base in TEXTS and step in ("delta", "done"):
+            self._read_text(base, step, data)
+        elif base in ARGUMENTS and step in ("delta", "done"):
+            text = string_or_empty(data.get("delta" if step == "delta" else ARGUMENTS[base]))
+            item_id = string_or_empty(data.get("item_id"))
+            self._add_arguments(_index(data.get("output_index")), item_id, text, is_whole=step == "done")
+        elif base == "response.output_item":
+            self._read_item(step, _index(data.get("output_index")), object_or_empty(data.get("item")))
+        elif kind == "response.created":
+            self.model = string_or_empty(object_or_empty(data.get("response")).get("model"))
+        elif kind in TERMINAL:
+            self._finish(step, object_or_empty(data.get("response")))
+        elif kind == "error":  # the flat form; the nested one has an `error`, which the base takes
+            raise failure(self.head, {"code": data.get("code"), "message": data.get("message")})
 
     def close(self) -> Answer:
         """Return the whole answer; see `StreamParser`."""
         streamed = super().close()  # raises where there was no end
-        items = [self._items[place] for place in sorted(self._items)] or objects(self._final.get("output"))
-        told = read_answer(self.head, self._final, items)
-        # What was given out as it came is the answer; the items are for the vendor.
-        return replace(
-            told,
-            content=streamed.content,
-            reasoning=streamed.reasoning,
-            tool_calls=streamed.tool_calls,
-            model=told.model or self.model,
-        )
+        ended = stop_reason(self.head, self._final, has_calls=self.calls.any, refused=self.refused)
+        return replace(streamed, stop_reason=ended)
 
-    def _finish(self, response: Json) -> None:
-        self._final = response
-        items = objects(response.get("output"))
-        told = read_answer(self.head, response, items or [self._items[place] for place in sorted(self._items)])
-        self.model = told.model
-        if not self.text and told.content:  # a server that sends no deltas
-            self.say(told.content)
-        self.count(told.usage)
+    def turn(self) -> object:
+        """Return the items as they came, where they have to go back so."""
+        if not self.ended:
+            return None
+        # Only when an item is done is what is encrypted in it complete.
+        by_place = sorted(self._items.items(), key=lambda pair: len(self._items) if pair[0][0] is None else pair[0][0])
+        done, final = [item for _, item in by_place], objects(self._final.get("output"))
+        return kept_turn(final if len(final) > len(done) else done)
+
+    def _take(self, event: Event) -> None:
+        if not event.data.startswith(DONE):  # no end marker here: a terminal event is
+            super()._take(event)
+
+    def _read_text(self, base: str, step: str, data: Json) -> None:
+        text = string_or_empty(data.get("delta" if step == "delta" else TEXTS[base]))
+        part = _index(data.get("summary_index" if base == "response.reasoning_summary_text" else "content_index"))
+        place = (base, _index(data.get("output_index")), part)
+        if not text or (step == "done" and place in self._told):
+            return
+        self._told.add(place)
+        if "reasoning" in base:
+            self.think(BETWEEN_THOUGHTS if self._thought_at not in (None, place) else "")
+            self.think(text)
+            self._thought_at = place
+        else:
+            self.refused = self.refused or base == "response.refusal"
+            self.say(text)
+
+    def _read_item(self, step: str, index: int | None, item: Json) -> None:
+        if item.get("type") in CALLS and step in ("added", "done"):
+            self._begin_call(index, item)
+        if step == "done" and item:
+            self._items[_key(index, item)] = item
+            if item.get("type") in CALLS:
+                whole = string_or_empty(item.get("arguments", item.get("input")))
+                self._add_arguments(index, string_or_empty(item.get("id")), whole, is_whole=True)
+
+    def _begin_call(self, index: int | None, item: Json) -> None:
+        key = _key(index, item)
+        if key in self._begun:
+            return
+        self._begun.add(key)
+        _, item_id, call_id = key
+        self._call_ids[index] = call_id
+        if item_id:
+            self._call_ids[item_id] = call_id
+        self.call(index, call_id, string_or_empty(item.get("name")), "")
+
+    def _add_arguments(self, index: int | None, item_id: str, text: str, *, is_whole: bool) -> None:
+        """Add to the call of this item: two may have one index. The whole counts where no piece came before it."""
+        call_id = self._call_ids.get(item_id) or self._call_ids.get(index, "")
+        if not text or (is_whole and (index, call_id) in self._argued):
+            return
+        self._argued.add((index, call_id))
+        self.call(index, call_id, "", text)
+
+    def _finish(self, status: str, response: Json) -> None:
+        self._final = {**response, "status": status}
+        raise_for_error_body(self.head, {} if status == "failed" else response)
+        self._add_missing(objects(response.get("output")))
+        self.model = string_or_empty(response.get("model")) or self.model
+        self.count(read_usage(response.get("usage")))
         self.ended = True
 
-    def _fail(self, told: Json) -> None:
-        found = error_from_json(told)
-        is_passing = any(code in PASSING_CODES for code in found.codes) or not found.codes
-        raise vendor_error(self.head, found, status=500 if is_passing else 400)
+    def _add_missing(self, items: list[Json]) -> None:
+        """Add what only the terminal event says: some servers send few events before it."""
+        told = read_answer(self.head, self._final, items)  # raises where the response failed
+        if not self._reasoning:
+            self.think(told.reasoning)
+        if not self.text:
+            self.refused = self.refused or has_refusal(items)
+            self.say(told.content)
+        if not self.calls.any:
+            for place, call in enumerate(told.tool_calls):
+                self.call(place, call.id, call.name, call.raw_arguments)
 
 
-def _index(place: object) -> int:
-    return place if isinstance(place, int) else 0
+def _index(place: object) -> int | None:
+    return place if isinstance(place, int) else None
+
+
+def _key(index: int | None, item: Json) -> tuple[int | None, str, str]:
+    return index, string_or_empty(item.get("id")), string_or_empty(item.get("call_id"))
