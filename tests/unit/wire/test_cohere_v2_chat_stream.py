@@ -1,0 +1,289 @@
+"""Streams of Cohere v2 Chat: literal bytes of the wire document, cut anywhere."""
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultmaven.domain.chat import StopReason, StreamChunk
+from faultmaven.domain.errors import LLMError, ProviderError, ProviderUnavailableError, StreamInterruptedError
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.llm.wire.cohere_v2_chat import parse_response, stream_parser
+from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
+
+from .samples import json_body, reply_of
+
+DIALECT = "cohere-v2-chat"
+# cohere-v2-chat.md section 4, the events as they stand there
+START = (
+    b"event: message-start\n"
+    b'data: {"type":"message-start","id":"c1","delta":{"message":{"role":"assistant","content":[],"tool_plan":"",'
+    b'"tool_calls":[],"citations":[]}}}\n\n'
+)
+TEXT = (
+    b"event: content-start\n"
+    b'data: {"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}\n\n'
+    b"event: content-delta\n"
+    b'data: {"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"Hi"}}}}\n\n'
+    b"event: content-end\n"
+    b'data: {"type":"content-end","index":0}\n\n'
+)
+PLAN = b'event: tool-plan-delta\ndata: {"type":"tool-plan-delta","delta":{"message":{"tool_plan":"I will"}}}\n\n'
+CALL = (
+    b"event: tool-call-start\n"
+    b'data: {"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"get_weather_ab12",'
+    b'"type":"function","function":{"name":"get_weather","arguments":""}}}}}\n\n'
+    b"event: tool-call-delta\n"
+    b'data: {"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":'
+    b'"{\\"city\\":\\"Oslo\\"}"}}}}}\n\n'
+    b"event: tool-call-end\n"
+    b'data: {"type":"tool-call-end","index":0}\n\n'
+)
+END = (
+    b"event: message-end\n"
+    b'data: {"type":"message-end","id":"c1","delta":{"finish_reason":"TOOL_CALL","usage":{"billed_units":'
+    b'{"input_tokens":5,"output_tokens":20},"tokens":{"input_tokens":71,"output_tokens":22}}}}\n\n'
+)
+STREAM = START + TEXT + PLAN + CALL + END
+TOOL_CALL = {
+    "id": "get_weather_ab12",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city":"Oslo"}'},
+}
+
+
+def parser() -> StreamParser:
+    return stream_parser(reply_of(DIALECT, b""))
+
+
+def event(kind: str, **fields: Any) -> bytes:
+    """An event in the document's form."""
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), json.dumps({"type": kind, **fields}).encode())
+
+
+def content(step: str, index: Any, **block: Any) -> bytes:
+    return event(f"content-{step}", index=index, delta={"message": {"content": block}})
+
+
+def call(step: str, index: Any, call_id: str, name: str, arguments: str) -> bytes:
+    told: dict[str, Any] = {"function": {"arguments": arguments}}
+    if step == "start":
+        told = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+    return event(f"tool-call-{step}", index=index, delta={"message": {"tool_calls": told}})
+
+
+def end(reason: Any = "COMPLETE", **fields: Any) -> bytes:
+    return event("message-end", delta={"finish_reason": reason, **fields})
+
+
+THINKING = (
+    START
+    + content("start", 0, type="thinking", thinking="")
+    + content("delta", 0, thinking="S\u00efmple \u2028")
+    + content("delta", 0, thinking="enough.")
+    + event("content-end", index=0)
+    + content("start", 1, type="text", text="")
+    + content("delta", 1, text="Hi ")
+    + content("delta", 1, text="there")
+    + event("content-end", index=1)
+    + end()
+)
+
+
+def read(*blocks: bytes) -> tuple[list[StreamChunk], Answer]:
+    made, chunks = parser(), list[StreamChunk]()
+    for block in blocks:
+        chunks += made.feed(block)
+    chunks += made.rest()
+    return chunks, made.close()
+
+
+def failure(*blocks: bytes) -> LLMError:
+    made = parser()
+    with pytest.raises(LLMError) as caught:  # noqa: PT012 - each of the three may raise it
+        for block in (*blocks, b""):
+            made.feed(block)
+        made.rest()
+        made.close()
+    return caught.value
+
+
+def joined(chunks: list[StreamChunk]) -> tuple[str, str, list[tuple[str, str, str]]]:
+    """The chunks put together as a caller would."""
+    calls: dict[int, tuple[str, str, str]] = {}
+    for delta in (chunk.tool_call for chunk in chunks if chunk.tool_call):
+        told = calls.get(delta.index, ("", "", ""))
+        calls[delta.index] = (told[0] + delta.id, told[1] + delta.name, told[2] + delta.arguments)
+    text = "".join(chunk.text or "" for chunk in chunks)
+    return text, "".join(chunk.reasoning or "" for chunk in chunks), [calls[place] for place in sorted(calls)]
+
+
+def calls_of(answer: Answer) -> list[tuple[str, str, str]]:
+    return [(found.id, found.name, found.raw_arguments) for found in answer.tool_calls]
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    ends = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[first:last] for first, last in itertools.pairwise(ends)]
+
+
+def test_the_documents_stream_is_its_answer() -> None:
+    """Section 4, word for word; of two token counts, `tokens` are the real ones (section 7, trap 7)."""
+    chunks, answer = read(STREAM)
+    assert (answer.content, answer.stop_reason) == ("Hi", StopReason.TOOL_CALLS)
+    assert answer.usage == Usage(input=71, output=22)
+    assert calls_of(answer) == joined(chunks)[2] == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
+    assert answer.turn == {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "Hi"}],
+        "tool_plan": "I will",
+        "tool_calls": [TOOL_CALL],
+    }
+
+
+@given(cuts=st.lists(st.integers(0, 10**6), max_size=12))
+def test_where_the_bytes_are_cut_does_not_matter(cuts: list[int]) -> None:
+    """Text, calls, plan and thinking."""
+    for data in (STREAM, THINKING):
+        whole_chunks, whole = read(data)
+        chunks, answer = read(*cut(data, cuts))
+        assert answer == whole
+        assert joined(chunks) == joined(whole_chunks)
+
+
+def test_thinking_is_apart_and_kept_block_by_block() -> None:
+    """Section 4: content-start of the type thinking, deltas of `content.thinking`."""
+    chunks, answer = read(THINKING)
+    thought = "S\u00efmple \u2028enough."
+    assert joined(chunks) == ("Hi there", thought, [])
+    assert (answer.content, answer.reasoning, answer.stop_reason) == ("Hi there", thought, StopReason.STOP)
+    assert answer.turn == {
+        "role": "assistant",
+        "content": [{"type": "thinking", "thinking": thought}, {"type": "text", "text": "Hi there"}],
+    }
+
+
+def test_stream_and_whole_reply_keep_the_same_turn() -> None:
+    """Two blocks of thinking, text between them, and a block of tomorrow's."""
+    blocks = [
+        {"type": "thinking", "thinking": "One."},
+        {"type": "text", "text": "Hel"},
+        {"type": "thinking", "thinking": "Two."},
+        {"type": "tomorrow", "what": "new"},
+        {"type": "text", "text": "lo"},
+    ]
+    message = {"role": "assistant", "content": blocks, "tool_plan": "Ask.", "tool_calls": [TOOL_CALL]}
+    whole = parse_response(reply_of(DIALECT, json_body({"finish_reason": "TOOL_CALL", "message": message})))
+    pieces = []
+    for index, block in enumerate(blocks):
+        ((name, text),) = ((name, text) for name, text in block.items() if name != "type")
+        pieces += [content("start", index, **{**block, name: ""}), content("delta", index, **{name: text})]
+    plan = event("tool-plan-delta", delta={"message": {"tool_plan": "Ask."}})
+    _, answer = read(START, *pieces, plan, CALL, end("TOOL_CALL"))
+    assert answer.turn == whole.turn == message
+    for name in ("content", "reasoning", "stop_reason", "tool_calls"):
+        assert getattr(answer, name) == getattr(whole, name), name
+
+
+def test_pieces_without_a_beginning_are_not_lost() -> None:
+    """A content-delta whose content-start never came."""
+    _, answer = read(content("delta", 3, thinking="Hm"), content("delta", 4, text="Hi"), end())
+    assert (answer.content, answer.reasoning) == ("Hi", "Hm")
+    assert answer.turn == {
+        "role": "assistant",
+        "content": [{"type": "thinking", "thinking": "Hm"}, {"type": "text", "text": "Hi"}],
+    }
+
+
+@pytest.mark.parametrize("indexes", [(0, 1), (1, 2), (0, 0), (None, None), ("a", "b")])
+def test_two_calls_stay_apart_whatever_their_index(indexes: tuple[Any, Any]) -> None:
+    """The same one twice, or none."""
+    first, second = indexes
+    chunks, answer = read(
+        call("start", first, "a_1", "a", ""),
+        call("delta", first, "", "", '{"a":1}'),
+        call("start", second, "b_2", "b", ""),
+        call("delta", second, "", "", '{"b":'),
+        call("delta", second, "", "", "2}"),
+        end("TOOL_CALL"),
+    )
+    assert calls_of(answer) == joined(chunks)[2] == [("a_1", "a", '{"a":1}'), ("b_2", "b", '{"b":2}')]
+
+
+def test_calls_in_a_list_are_read_too() -> None:
+    """Section 7, trap 6: an object in events, a list in the plain reply."""
+    listed = event("tool-call-start", index=0, delta={"message": {"tool_calls": [TOOL_CALL]}})
+    _, answer = read(listed, end("TOOL_CALL"))
+    assert calls_of(answer) == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("COMPLETE", StopReason.STOP),
+        ("STOP_SEQUENCE", StopReason.STOP),
+        ("MAX_TOKENS", StopReason.MAX_TOKENS),
+        ("ERROR_TOXIC", StopReason.CONTENT_FILTER),
+        ("ERROR_LIMIT", StopReason.UNKNOWN),
+        (None, StopReason.UNKNOWN),
+    ],
+)
+def test_finish_reason_goes_through_the_table(reason: Any, expected: StopReason) -> None:
+    """Section 3."""
+    assert read(START, TEXT, end(reason))[1].stop_reason is expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected", "code"),
+    [
+        ({"reason": "ERROR", "error": "secret prose"}, ProviderError, "ERROR"),
+        ({"reason": "TIMEOUT"}, ProviderUnavailableError, "TIMEOUT"),
+        ({"reason": "COMPLETE", "error": "secret prose"}, ProviderError, "COMPLETE"),
+    ],
+)
+def test_end_with_an_error_is_a_failed_answer(fields: dict[str, Any], expected: type[LLMError], code: str) -> None:
+    """Section 4: `message-end` with ERROR and `delta.error`; section 3: TIMEOUT too."""
+    error = failure(START, TEXT, end(**fields))
+    assert (type(error), error.code, error.retryable) == (expected, code, True)
+    assert "secret" not in str(error)
+
+
+def test_flat_error_body_in_the_stream_is_an_error() -> None:
+    """Section 5: key `message`, and nothing else."""
+    error = failure(START, b'data: {"message":"internal server error"}\n\n')
+    assert isinstance(error, ProviderUnavailableError)
+
+
+@pytest.mark.parametrize("after", [b"", b"data: [DONE]\n\n"])
+def test_stream_without_its_end_is_cut(after: bytes) -> None:
+    """Section 4: EOF before message-end = truncated; the plan is not kept then."""
+    made = parser()
+    made.feed(START + TEXT + PLAN + after)
+    made.rest()
+    assert not made.may_end
+    with pytest.raises(StreamInterruptedError):
+        made.close()
+    partial = made.partial()
+    assert (partial.content, partial.stop_reason, partial.turn) == ("Hi", StopReason.UNKNOWN, None)
+
+
+def test_what_comes_after_the_end_is_none_of_it() -> None:
+    """Such as the `[DONE]` at which the SDK stops too."""
+    assert read(STREAM, b"data: [DONE]\n\n", TEXT)[1] == read(STREAM)[1]
+
+
+def test_unknown_events_and_odd_values_are_passed_over() -> None:
+    """Citations, debug events, events of tomorrow."""
+    odd = [
+        event("citation-start", index=0, delta={"message": {"citations": {"start": 0, "end": 2, "text": "Hi"}}}),
+        event("debug", prompt="..."),
+        event("content-delta", index=[], delta=None),
+        event("tool-call-delta", index=0, delta={"message": {"tool_calls": 7}}),
+        b"data: {}\n\n",
+    ]
+    answer = read(*odd[:2], STREAM, *odd)[1]
+    assert answer == read(STREAM)[1]
+    assert read(*odd, THINKING)[1].content == "Hi there"
