@@ -40,10 +40,10 @@ class ChatStream(EventParser):
         choices = objects(data.get("choices"))
         if not choices:
             return
+        self._read_delta(self._delta_of(choices[0]))
         reason = string_or_empty(choices[0].get("finish_reason"))
         if reason in FAILED_REASONS:
             raise failed_answer(self.head, reason)
-        self._read_delta(self._delta_of(choices[0]))
         self.reason = reason or self.reason
 
     def turn(self) -> object:
@@ -51,7 +51,7 @@ class ChatStream(EventParser):
         if not self._kept:
             return None
         calls = [call_object(call) for call in self.calls.finished()]
-        message: Json = {"role": "assistant", "content": self.text or None, **self._kept}
+        message: Json = {"role": "assistant", "content": self.text or (None if calls else ""), **self._kept}
         return {**message, "tool_calls": calls} if calls else message
 
     def _delta_of(self, choice: Json) -> Json:
