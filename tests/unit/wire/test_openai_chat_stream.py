@@ -112,7 +112,7 @@ def test_a_call_in_pieces() -> None:
     chunks, answer = read([CALLS])
     deltas = [chunk.tool_call for chunk in chunks if chunk.tool_call is not None]
     assert "".join(delta.arguments for delta in deltas) == '{"city":"Oslo"}'
-    assert [(delta.index, delta.id, delta.name) for delta in deltas][0] == (0, "call_1", "get_weather")
+    assert (deltas[0].index, deltas[0].id, deltas[0].name) == (0, "call_1", "get_weather")
     (call,) = answer.tool_calls
     assert (call.id, call.name, call.arguments, call.problem) == ("call_1", "get_weather", {"city": "Oslo"}, "")
     assert answer.stop_reason is StopReason.TOOL_CALLS
