@@ -144,11 +144,18 @@ REASONING: tuple[ReasoningRule, ...] = (
     ),
     # --- OpenAI Chat of other vendors (family "chat/<vendor>") ---
     ReasoningRule(
-        "chat/fireworks", "*", _CHAT, efforts(*_ALL, off="none"), lambda tokens: {"reasoning_effort": tokens}
+        "chat/fireworks", "*", _CHAT, efforts(*_ALL, off="none"), lambda tokens: {"reasoning_effort": tokens or "none"}
     ),
     ReasoningRule("chat/groq", "*gpt-oss*", _CHAT, efforts(*_ALL)),
     ReasoningRule("chat/groq", "*", _CHAT, efforts(*_ALL, off="none")),
-    ReasoningRule("chat/openrouter", "*", _CHAT, {level: {"reasoning": {"effort": level}} for level in _ALL}),
+    # `enabled` and `max_tokens` stand in its older pages.
+    ReasoningRule(
+        "chat/openrouter",
+        "*",
+        _CHAT,
+        {"off": {"reasoning": {"enabled": False}}, **{level: {"reasoning": {"effort": level}} for level in _ALL}},
+        lambda tokens: {"reasoning": {"max_tokens": tokens} if tokens else {"enabled": False}},
+    ),
     ReasoningRule("chat/together", "*gpt-oss*", _CHAT, efforts(*_ALL)),
     ReasoningRule("chat/together", "*", _CHAT, {"off": {"reasoning": {"enabled": False}}, **efforts(*_ALL)}),
     ReasoningRule("chat/mistral", "*", _CHAT, efforts(*_ALL)),
@@ -166,7 +173,14 @@ REASONING: tuple[ReasoningRule, ...] = (
     ReasoningRule("chat/cerebras", "*gpt-oss*", _CHAT, efforts(*_ALL)),
     ReasoningRule("chat/cerebras", "*", _CHAT, efforts(*_ALL, off="none")),
     ReasoningRule("chat/deepinfra", "*", _CHAT, efforts(*_ALL)),
-    ReasoningRule("chat/vllm", "*", _CHAT, {"off": _NO_THINKING, **efforts(*_ALL)}),
+    ReasoningRule("chat/huggingface", "*", "openai-chat.md 9.2: passed to the provider", efforts(*_ALL)),
+    ReasoningRule(
+        "chat/vllm",
+        "*",
+        _CHAT,
+        {"off": _NO_THINKING, **efforts(*_ALL)},
+        lambda tokens: {"thinking_token_budget": tokens} if tokens else _NO_THINKING,
+    ),
     ReasoningRule("chat/llamacpp", "*", _CHAT, {"off": _NO_THINKING, **efforts(*_ALL)}),
     ReasoningRule("chat/ollama", "*gpt-oss*", _CHAT, efforts(*_ALL)),
     ReasoningRule("chat/ollama", "*", _CHAT, efforts(*_ALL, off="none")),

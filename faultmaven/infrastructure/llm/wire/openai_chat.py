@@ -1,40 +1,45 @@
 """OpenAI Chat Completions, and the vendors and servers that speak it. Source: wire/openai-chat.md, 2026-11-23."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.tools import ToolCall
 from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.reasoning import reasoning_fields
-from faultmaven.infrastructure.llm.wire.conversation import foreign_turn_notes
+from faultmaven.infrastructure.llm.wire.conversation import Home, foreign_turn_notes
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
 from faultmaven.infrastructure.llm.wire.openai_chat_messages import (
-    choice_object,
+    call_object,
     format_object,
     instructed,
     lacking,
+    lacks_reasoning,
     messages,
+    notes_on_parts,
     notes_on_results,
-    tool_objects,
+    tool_fields,
 )
 from faultmaven.infrastructure.llm.wire.openai_chat_reading import (
     FAILED_REASONS,
     STOP_REASONS,
+    call_id,
     content_text,
     read_usage,
     thought,
 )
 from faultmaven.infrastructure.llm.wire.openai_chat_stream import ChatStream
-from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS, ChatVendor
-from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason
+from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS, ChatVendor, vendor_form
+from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason, with_ids
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
     first_object,
-    kind,
-    malformed,
     object_at,
+    objects,
     read_object,
     string_or_empty,
 )
@@ -50,7 +55,12 @@ MODEL_IN_REQUEST = True
 
 def vendor(config: ProviderConfig) -> ChatVendor:
     """Return the vendor's form that the row's dialect names, such as "openai-chat/groq"."""
-    return VENDORS[config.dialect.partition("/")[2] if config.dialect.startswith(DIALECT) else ""]
+    return _form_at(config, "")
+
+
+def _form_at(config: ProviderConfig, model: str) -> ChatVendor:
+    name = config.dialect.partition("/")[2] if config.dialect.startswith(DIALECT) else ""
+    return vendor_form(name, config.base_url, model)
 
 
 def auth_headers(config: ProviderConfig) -> Headers:
@@ -62,9 +72,9 @@ def auth_headers(config: ProviderConfig) -> Headers:
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """Return why this vendor cannot carry `request`; see `Wire.refusal`."""
-    form = vendor(config)
+    form = _form_at(config, model)
     forced = request.tool_choice not in (None, "auto", "none")
-    if forced and not form.forces_tools:
+    if forced and "required" not in form.choices:
         return "it ignores tool_choice, so that no tool can be forced"
     if request.tools and request.response_format is not None and not form.schema_with_tools:
         return "it takes no schema together with tools"
@@ -73,23 +83,25 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/chat/completions`. The model comes first: the Hugging Face router reads a prefix."""
-    form, dialect = vendor(config), config.dialect or DIALECT
+    form, dialect = _form_at(config, model), config.dialect or DIALECT
     home = (config.name, dialect, model)
     facts = model_facts(form.facts, model)
     temperature, notes = allowed_temperature(request, facts, model)
     stop, stop_notes = allowed_stop(request, facts, model)
     described, sentence, format_notes = format_object(request, form)
-    thinking, thinking_notes = reasoning_fields(reasoning_family(config), model, request.reasoning)
+    tools, tool_notes = tool_fields(request, form)
+    thinking, thinking_notes = _thinking(request, home, form, reasoning_family(config))
     body: dict[str, Any] = {"model": model, "messages": instructed(messages(request, home, form), sentence)}
     body |= _limits(request, facts.limit_parameter or form.limit_parameter, form)
     body |= {"temperature": temperature} if temperature is not None else {}
     body |= {"stop": list(stop)} if stop else {}
-    body |= _tools(request)
+    body |= tools
     body |= {"response_format": described} if described else {}
     body |= thinking
     if stream:
         body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if form.stream_usage else {})
-    notes += stop_notes + format_notes + thinking_notes + notes_on_results(request.messages)
+    notes += stop_notes + format_notes + tool_notes + thinking_notes
+    notes += notes_on_results(request.messages) + notes_on_parts(request.messages)
     notes += foreign_turn_notes(request.messages, home)
     url = f"{config.base_url}/chat/completions"
     return post(config, dialect, url, auth_headers(config), body, request, model, notes)
@@ -108,11 +120,14 @@ def _limits(request: ChatRequest, limit_parameter: str, form: ChatVendor) -> Jso
     return limits
 
 
-def _tools(request: ChatRequest) -> Json:
-    if not request.tools:
-        return {}
-    choice = {} if request.tool_choice is None else {"tool_choice": choice_object(request.tool_choice)}
-    return {"tools": tool_objects(request.tools), **choice}
+def _thinking(
+    request: ChatRequest, home: Home, form: ChatVendor, family: str
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    if not lacks_reasoning(request, home, form):
+        return reasoning_fields(family, home[2], request.reasoning)
+    off, _ = reasoning_fields(family, home[2], "off")
+    note = "reasoning turned off: it demands the earlier answers' own reasoning back, and some have none"
+    return off, () if request.reasoning == "off" else (note,)
 
 
 def parse_response(reply: WireReply) -> Answer:
@@ -124,27 +139,29 @@ def parse_response(reply: WireReply) -> Answer:
     if reason in FAILED_REASONS:
         raise failed_answer(reply, reason)
     message = object_at(reply, choice, "message")
-    content = message.get("content")
-    if content is not None and not isinstance(content, str | list):
-        raise malformed(reply, f"'content' is a {kind(content)}, not a string")
     refusal = string_or_empty(message.get("refusal"))
     calls = function_calls(message.get("tool_calls"))
+    calls = with_ids(tuple(replace(call, id=call_id(call.id)) for call in calls))
     return Answer(
-        content=content_text(content) or refusal,
+        content=content_text(reply, message.get("content")) or refusal,
         stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls), refused=bool(refusal)),
         usage=read_usage(data.get("usage")),
         tool_calls=calls,
         model=string_or_empty(data.get("model")),
         raw=data,
         reasoning=thought(message),
-        turn=_turn(reply, message),
+        turn=_turn(reply, message, calls),
     )
 
 
-def _turn(reply: WireReply, message: Json) -> Json | None:
-    """Return the message as it came, where it has something that its vendor wants back."""
-    returned = _form_of(reply).returned
-    return message if any(message.get(field) for field in returned) else None
+def _turn(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | None:
+    """Return the message as it came, where it has something that its vendor wants back; each call with its id."""
+    if not any(message.get(field) for field in _form_of(reply).returned):
+        return None
+    written = objects(message.get("tool_calls"))
+    if [call.get("id") for call in written] == [call.id for call in calls]:
+        return message
+    return {**message, "tool_calls": [call_object(call) for call in calls]}
 
 
 def _form_of(reply: WireReply) -> ChatVendor:

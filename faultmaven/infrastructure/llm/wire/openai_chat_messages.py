@@ -17,7 +17,7 @@ ANY_OBJECT: Json = {"type": "object"}
 
 
 def messages(request: ChatRequest, home: Home, form: ChatVendor) -> list[Json]:
-    """Return the turns. Images of tool results follow in a user turn: this dialect has no other place for them."""
+    """Return the turns. What tool results hold beside text follows in a user turn: it has no other place here."""
     told: list[Json] = []
     of_results: list[Json] = []
     for message in linked(request.messages, home, form.call_id, form.call_id_length).messages:
@@ -25,9 +25,10 @@ def messages(request: ChatRequest, home: Home, form: ChatVendor) -> list[Json]:
             told.append({"role": "user", "content": of_results})
             of_results = []
         told.append(own_turn(message, home) or _message(message))
-        if message.role == "tool" and message.images:
-            of_results.append({"type": "text", "text": f"Images of the result of {message.tool_call_id}:"})
-            of_results += [_part(image) for image in message.images]
+        attached = [part for part in message.parts if isinstance(part, Attachment)]
+        if message.role == "tool" and attached:
+            of_results.append({"type": "text", "text": f"Of the result of {message.tool_call_id}:"})
+            of_results += [_part(part) for part in attached]
     return [*told, {"role": "user", "content": of_results}] if of_results else told
 
 
@@ -38,9 +39,9 @@ def _message(message: Message) -> Json:
     if message.tool_calls:
         calls = [call_object(call) for call in message.tool_calls]
         return {"role": message.role, "content": message.text or None, "tool_calls": calls}
-    if all(isinstance(part, str) for part in message.parts):
+    if message.role != "user" or all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message.text}
-    return {"role": message.role, "content": [_part(part) for part in message.parts]}
+    return {"role": message.role, "content": [_part(part) for part in message.parts if part != ""]}
 
 
 def call_object(call: ToolCall) -> Json:
@@ -69,6 +70,27 @@ def function_object(tool: Tool) -> Json:
     return {"name": tool.name, **described, "parameters": parameters}
 
 
+def tool_fields(request: ChatRequest, form: ChatVendor) -> tuple[Json, Notes]:
+    """Return `tools` and `tool_choice`, and a note where the choice is said in another way."""
+    tools, choice = request.tools, request.tool_choice
+    if not tools:
+        return {}, ()
+    if choice == "none" and "none" not in form.choices:
+        return {}, ("tools left out: their choice is 'none', and tool_choice is ignored here",)
+    if choice is None:
+        return {"tools": tool_objects(tools)}, ()
+    if kind_of_choice(choice) == "named" and "named" not in form.choices:
+        only = tool_objects(tool for tool in tools if tool.name == choice)
+        note = f"{choice!r} is the only tool offered, and a call required: no tool can be chosen by its name here"
+        return {"tools": only, "tool_choice": "required"}, (note,)
+    return {"tools": tool_objects(tools), "tool_choice": choice_object(choice)}, ()
+
+
+def kind_of_choice(choice: str) -> str:
+    """Return "named" for the name of a tool, else the word itself."""
+    return choice if choice in ("auto", "none", "required") else "named"
+
+
 def choice_object(choice: str) -> str | Json:
     """Return a `tool_choice`: one of the three words, or the tool of that name."""
     if choice in ("auto", "none", "required"):
@@ -84,7 +106,10 @@ def format_object(request: ChatRequest, form: ChatVendor) -> tuple[Json, str, No
         return {}, "", ()
     if schema is None and form.has_json_mode:
         says_json = any("json" in message.text.lower() for message in request.messages)
-        return {"type": "json_object"}, "" if says_json else "Answer with a JSON object.", ()
+        if says_json:
+            return {"type": "json_object"}, "", ()
+        note = "the system text asks for JSON too: JSON mode demands that the messages say the word"
+        return {"type": "json_object"}, "Answer with a JSON object.", (note,)
     schema = ANY_OBJECT if schema is None else schema
     if form.schema == "tgi":
         return {"type": "json_object", "value": schema}, "", ()
@@ -98,11 +123,26 @@ def _schema_object(schema: Json, name: str, form: ChatVendor) -> tuple[Json, Not
     if form.schema != "strict":
         return {"name": name, "schema": schema}, ()
     try:
-        return {"name": name, "strict": True, "schema": strict(schema)}, ()
+        return {"name": name, "strict": True, "schema": strict(rooted(schema))}, ()
     except SchemaRefusedError as refused:
         return {"name": name, "strict": False, "schema": schema}, (
             f"the schema is sent without strict mode: {refused}",
         )
+
+
+def rooted(schema: Json) -> Json:
+    """Return the schema with an object at its root, as strict mode demands: a model that holds itself refers to one.
+
+    Raises:
+        SchemaRefusedError: its root is none.
+    """
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/$defs/"):
+        found = schema.get("$defs", {}).get(reference.rpartition("/")[2], {})
+        schema = {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
+    if schema.get("type") != "object":
+        raise SchemaRefusedError("its root is not an object")
+    return schema
 
 
 def instruction(schema: Json) -> str:
@@ -124,11 +164,34 @@ def lacking(request: ChatRequest, lacks: frozenset[str]) -> Iterator[str]:
     attachments = [part for message in request.messages for part in message.parts if isinstance(part, Attachment)]
     if "files" in lacks and any(isinstance(part, File) for part in attachments):
         yield "it takes no files"
-    if "image addresses" in lacks and any(part.data is None and part.url for part in attachments):
+    addressed = [part for part in attachments if part.data is None and part.url and not part.fetch]
+    if any(isinstance(part, File) for part in addressed):
+        yield "it takes no addresses of files, only bytes (File.from_url(..., fetch=True) makes us fetch them)"
+    if "image addresses" in lacks and addressed:
         yield "it takes no image addresses, only bytes (Image.from_url(..., fetch=True) makes us fetch them)"
 
 
 def notes_on_results(turns: Iterable[Message]) -> Notes:
-    """Return the note for results with images."""
-    has_images = any(message.role == "tool" and message.images for message in turns)
-    return ("images of tool results are sent in a user turn behind them",) if has_images else ()
+    """Return the note for results with images or files."""
+    return ("images of tool results are sent in a user turn behind them",) if "tool" in _attaching(turns) else ()
+
+
+def notes_on_parts(turns: Iterable[Message]) -> Notes:
+    """Return the notes for images and files where only text has a place."""
+    left = sorted(_attaching(turns) & {"system", "assistant"})
+    return tuple(f"images and files of {role} turns left out: only a user's turn holds them" for role in left)
+
+
+def _attaching(turns: Iterable[Message]) -> set[str]:
+    return {turn.role for turn in turns if any(isinstance(part, Attachment) for part in turn.parts)}
+
+
+def lacks_reasoning(request: ChatRequest, home: Home, form: ChatVendor) -> bool:
+    """Return whether an answer cannot go back with the reasoning that DeepSeek demands of all in a tool conversation.
+
+    Its thinking is turned off then: the demand is one of the thinking mode (9.2, resending history).
+    """
+    uses_tools = bool(request.tools) or any(turn.tool_calls or turn.role == "tool" for turn in request.messages)
+    answers = [turn for turn in request.messages if turn.role == "assistant"]
+    lacking_some = any(own_turn(turn, home) is None for turn in answers)
+    return "reasoning_content" in form.returned and uses_tools and lacking_some

@@ -4,11 +4,13 @@ from typing import Any
 
 from faultmaven.domain.chat import StopReason
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json
+from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.wire.reading import (
     added,
     count,
     joined,
+    kind,
+    malformed,
     object_or_empty,
     objects,
     string_or_empty,
@@ -28,10 +30,12 @@ STOP_REASONS = {
 FAILED_REASONS = frozenset({"error", "insufficient_system_resource"})
 
 
-def content_text(content: Any) -> str:
+def content_text(reply: WireReply, content: Any) -> str:
     """Return the text of a string, or of a list of parts of which the `text` ones count (Mistral's thinking models)."""
     if isinstance(content, str):
         return content
+    if content is not None and not isinstance(content, list):
+        raise malformed(reply, f"'content' is a {kind(content)}, not a string")
     return joined((part for part in objects(content) if part.get("type") == "text"), "text")
 
 
@@ -41,7 +45,17 @@ def thought(message: Json) -> str:
     if text:
         return text
     parts = (part for part in objects(message.get("content")) if part.get("type") == "thinking")
-    return "".join(joined(objects(part.get("thinking")), "text") for part in parts)
+    return "".join(_thinking(part.get("thinking")) for part in parts)
+
+
+def _thinking(inner: Any) -> str:
+    return inner if isinstance(inner, str) else joined(objects(inner), "text")
+
+
+def call_id(value: Any) -> str:
+    """Return a call's id, "" where there is none: Mistral's default is the string "null" (9.5)."""
+    told = string_or_empty(value)
+    return "" if told == "null" else told
 
 
 def read_usage(value: Any) -> Usage | None:

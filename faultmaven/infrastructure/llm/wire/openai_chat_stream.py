@@ -5,11 +5,13 @@ from typing import Any
 
 from faultmaven.domain.chat import StopReason
 from faultmaven.infrastructure.http.types import Json, WireReply
+from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.framing import ServerSentEvents
 from faultmaven.infrastructure.llm.wire.openai_chat_messages import call_object
 from faultmaven.infrastructure.llm.wire.openai_chat_reading import (
     FAILED_REASONS,
     STOP_REASONS,
+    call_id,
     content_text,
     read_usage,
     thought,
@@ -32,14 +34,16 @@ class ChatStream(EventParser):
     def read(self, name: str, data: Json) -> None:
         """Take note of one chunk."""
         self.model = string_or_empty(data.get("model")) or self.model
-        self.count(read_usage(data.get("usage")) or read_usage(object_or_empty(data.get("x_groq")).get("usage")))
+        groq = object_or_empty(data.get("x_groq"))
+        raise_for_error_body(self.head, groq)
+        self.count(read_usage(data.get("usage")) or read_usage(groq.get("usage")))
         choices = objects(data.get("choices"))
         if not choices:
             return
+        self._read_delta(self._delta_of(choices[0]))
         reason = string_or_empty(choices[0].get("finish_reason"))
         if reason in FAILED_REASONS:
             raise failed_answer(self.head, reason)
-        self._read_delta(object_or_empty(choices[0].get("delta")))
         self.reason = reason or self.reason
 
     def turn(self) -> object:
@@ -47,12 +51,18 @@ class ChatStream(EventParser):
         if not self._kept:
             return None
         calls = [call_object(call) for call in self.calls.finished()]
-        message: Json = {"role": "assistant", "content": self.text or None, **self._kept}
+        message: Json = {"role": "assistant", "content": self.text or (None if calls else ""), **self._kept}
         return {**message, "tool_calls": calls} if calls else message
+
+    def _delta_of(self, choice: Json) -> Json:
+        """Return what is new. A `message` beside deltas repeats them; one that comes alone is the answer."""
+        delta = choice.get("delta")
+        has_begun = bool(self.text or self.calls.any)
+        return object_or_empty(delta if isinstance(delta, dict) or has_begun else choice.get("message"))
 
     def _read_delta(self, delta: Json) -> None:
         self.think(thought(delta))
-        self.say(content_text(delta.get("content")))
+        self.say(content_text(self.head, delta.get("content")))
         refusal = string_or_empty(delta.get("refusal"))
         self.refused = self.refused or bool(refusal)
         self.say(refusal)
@@ -68,7 +78,7 @@ class ChatStream(EventParser):
         text = write_json(arguments).decode() if isinstance(arguments, dict) else string_or_empty(arguments)
         self.call(
             index if isinstance(index, int) else None,
-            string_or_empty(call.get("id")),
+            call_id(call.get("id")),
             string_or_empty(function.get("name")),
             text,
         )
@@ -77,4 +87,22 @@ class ChatStream(EventParser):
         if isinstance(piece, str) and piece:
             self._kept[field] = self._kept.get(field, "") + piece
         elif isinstance(piece, list) and piece:
-            self._kept[field] = [*self._kept.get(field, []), *piece]
+            self._kept[field] = joined_details([*self._kept.get(field, []), *objects(piece)])
+
+
+def joined_details(pieces: list[Json]) -> list[Json]:
+    """Return OpenRouter's reasoning details whole: the texts of a detail's pieces joined, and its signature."""
+    details: list[Json] = []
+    for piece in pieces:
+        last = details[-1] if details else {}
+        if "data" in piece or not last or any(last.get(key) != piece.get(key) for key in ("type", "index")):
+            details.append(piece)
+            continue
+        details[-1] = {**last, **{key: _grown(key, last.get(key), value) for key, value in piece.items()}}
+    return details
+
+
+def _grown(key: str, before: Any, piece: Any) -> Any:
+    if key in ("text", "summary") and isinstance(before, str) and isinstance(piece, str):
+        return before + piece
+    return before if piece is None else piece

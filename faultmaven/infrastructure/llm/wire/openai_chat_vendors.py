@@ -8,6 +8,10 @@ from faultmaven.infrastructure.llm.wire.conversation import PLAIN_ID
 
 NINE_CHARACTERS = re.compile(r"[A-Za-z0-9]{9}")
 """Mistral's form of a tool call's id."""
+ALL_CHOICES = frozenset({"none", "required", "named"})
+NOT_NAMED = frozenset({"none", "required"})
+TGI_BEHIND = "hf-inference"
+"""The route of Hugging Face, and the provider as a model's suffix, behind which TGI stands (huggingface.md 1, 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class ChatVendor:
         stream_usage: It takes `stream_options`; others send usage by themselves.
         returned: Fields of an assistant message that it wants back with it (9.2, resending history).
         lacks: What of the dialect it does not have.
-        forces_tools: It obeys a `tool_choice`.
+        choices: What of a `tool_choice` it obeys: "none", "required", and "named" for a tool's name.
         schema_with_tools: It takes a schema and tools in one request.
         call_id, call_id_length: What it takes as a tool call's id, and how long one of ours is.
     """
@@ -39,7 +43,7 @@ class ChatVendor:
     stream_usage: bool = True
     returned: frozenset[str] = frozenset()
     lacks: frozenset[str] = frozenset({"files"})
-    forces_tools: bool = True
+    choices: frozenset[str] = ALL_CHOICES
     schema_with_tools: bool = True
     call_id: re.Pattern[str] = PLAIN_ID
     call_id_length: int = 20
@@ -62,7 +66,13 @@ VENDORS: dict[str, ChatVendor] = {
     "huggingface": ChatVendor(),
     "vllm": ChatVendor("max_completion_tokens"),
     "tgi": ChatVendor(schema="tgi", schema_with_tools=False),
-    "llamacpp": ChatVendor(),
-    "lmstudio": ChatVendor(has_json_mode=False),
-    "ollama": ChatVendor(lacks=frozenset({"files", "image addresses"}), forces_tools=False),
+    "llamacpp": ChatVendor(choices=NOT_NAMED),
+    "lmstudio": ChatVendor(has_json_mode=False, choices=NOT_NAMED),
+    "ollama": ChatVendor(lacks=frozenset({"files", "image addresses"}), choices=frozenset()),
 }
+
+
+def vendor_form(name: str, base_url: str = "", model: str = "") -> ChatVendor:
+    """Return the form of the vendor `name`, as it is at this address for this model."""
+    behind = TGI_BEHIND in base_url or model.endswith(f":{TGI_BEHIND}")
+    return VENDORS["tgi" if name == "huggingface" and behind else name]
