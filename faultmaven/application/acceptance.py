@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
+from faultmaven.application.places import names_in, place_of
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import (
@@ -25,7 +26,7 @@ from faultmaven.ports.schemas import SchemaValidator
 
 Action: TypeAlias = Literal["accept", "move_on", "raise"]
 MOST_PROBLEMS = 5
-_FENCE = re.compile(r"\s*```[A-Za-z0-9]*\n(?P<inside>.*)\n?```\s*", re.DOTALL)
+_FENCE = re.compile(r"\s*(?P<mark>```|~~~)[^\s`{\[]*\s(?P<inside>.*)(?P=mark)\s*", re.DOTALL)
 ACTIONS: tuple[Action, ...] = ("accept", "move_on", "raise")
 
 
@@ -190,26 +191,37 @@ def _validated(text: str, wanted: Any, schemas: SchemaValidator | None) -> tuple
     try:
         if validate is not None:
             return validate(text), ()
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        if isinstance(wanted, Mapping) and schemas is not None:
+            return value, tuple(schemas.check_for(wanted)(value))
+    except ConfigurationError:
+        raise  # nothing here knows JSON Schema: that is no fault of the answer's
     except Exception as error:  # noqa: BLE001 - a validator is anybody's code, and JSON that nests too deeply is wrong as well
-        return None, _problems_of(error)
-    if isinstance(wanted, Mapping) and schemas is not None:
-        return value, tuple(schemas.check_for(wanted)(value))
+        return None, _problems_of(error, wanted)
     wants_object = not isinstance(wanted, Mapping) or wanted.get("type") == "object"
     return value, () if isinstance(value, dict) or not wants_object else ("$: no object",)
 
 
-def _problems_of(error: Exception) -> tuple[str, ...]:
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _problems_of(error: Exception, wanted: Any) -> tuple[str, ...]:
     """Return places and kinds of what pydantic found, never a value; what somebody else's code raised by its class."""
     listed = getattr(error, "errors", None)
     if not callable(listed):
         return ("$: no JSON",) if isinstance(error, ValueError) else (f"$: {type(error).__name__}",)
     try:
         found = listed(include_url=False, include_context=False, include_input=False)
-        return tuple(f"${_place(each['loc'])}: {each['type']}" for each in found[:MOST_PROBLEMS])
+        known = _names_of(wanted)
+        return tuple(f"{place_of(each['loc'], known)}: {each['type']}" for each in found[:MOST_PROBLEMS])
     except Exception:  # noqa: BLE001 - as above
         return (f"$: {type(error).__name__}",)
 
 
-def _place(steps: Iterable[str | int]) -> str:
-    return "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in steps)
+def _names_of(model: Any) -> frozenset[str]:
+    """Return the names of a model's fields; none where the model has no schema that could tell them."""
+    try:
+        return names_in(model.model_json_schema())
+    except Exception:  # noqa: BLE001 - a field of a type that only its own validator knows
+        return frozenset()

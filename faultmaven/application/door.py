@@ -7,10 +7,12 @@ from typing import Any, get_args
 
 from faultmaven.application.attachment_checks import checked_attachment
 from faultmaven.application.request_checks import (
+    LARGEST,
     check_commit,
     check_format,
     check_reasoning,
     check_results,
+    check_text,
     check_tools,
 )
 from faultmaven.domain.attachments import Attachment
@@ -19,7 +21,6 @@ from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.ports.llm import Options
 
-LARGEST = 10**9
 ROLES = get_args(Role)
 OPTION_NAMES = frozenset(Options.__annotations__)
 ARGUMENT_NAMES = OPTION_NAMES | {"model", "max_tokens", "temperature"}
@@ -80,7 +81,7 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
                 f"prompt[{position}] is a {type(message).__name__}, not a Message",
                 advice="Build turns with Message.system, Message.user and Message.assistant.",
             )
-        _check_text(f"prompt[{position}]", message.text)
+        check_text(f"prompt[{position}]", message.text)
         _check_turn(position, message)
     check_results(prompt)
     asked = [message for message in prompt if message.role in ("user", "tool")]
@@ -119,25 +120,7 @@ def _check_turn(position: int, message: Message) -> None:
 def _check_model(model: Any) -> None:
     if model is not None and not isinstance(model, str):
         raise InvalidRequestError(f"model is a {type(model).__name__}, not a string")
-    _check_text("model", model or "")
-
-
-def _check_text(name: str, text: str) -> None:
-    """Refuse what no encoding can send: half of a surrogate pair, as a lossy decoder or a cut leaves behind."""
-    position = _lone_surrogate(text)
-    if position is not None:
-        raise InvalidRequestError(
-            f"{name} holds a lone surrogate at character {position}, which no encoding can send",
-            advice="Decode its source with errors='replace', or clean it with text.encode(errors='replace').decode().",
-        )
-
-
-def _lone_surrogate(text: str) -> int | None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return error.start
-    return None
+    check_text("model", model or "")
 
 
 def _check_count(name: str, value: Any) -> None:
@@ -186,5 +169,5 @@ def _stop(value: Any) -> tuple[str, ...]:
     if not all(isinstance(word, str) and word for word in words):
         raise InvalidRequestError("stop holds something that is not a non-empty string")
     for position, word in enumerate(words):
-        _check_text(f"stop[{position}]", word)
+        check_text(f"stop[{position}]", word)
     return words

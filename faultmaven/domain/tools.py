@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +26,47 @@ class Tool:
         Raises:
             InvalidRequestError: a parameter has no type hint, or one that no JSON schema can say; the tool is named.
         """
-        told_name = name or source.__name__
-        about = description or inspect.cleandoc(source.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
-        made = getattr(source, "model_json_schema", None)
-        return cls(told_name, about, made() if made is not None else _parameters(source, told_name))
+        called = name or getattr(source, "__name__", "")
+        if not called or not callable(source):
+            raise _refused(
+                f"a {type(source).__name__} without a name is no tool", "Pass a function or a pydantic model."
+            )
+        told = inspect.cleandoc(source.__doc__ or "").partition("\n\n")[0]
+        return cls(called, description or " ".join(told.split()), _parameters(source, called))
 
 
-def _parameters(function: Callable[..., Any], name: str) -> dict[str, Any]:
-    """Return the JSON schema of a function's parameters, by pydantic, which is imported only here."""
+def _parameters(source: Any, tool: str) -> dict[str, Any]:
+    """Return the JSON schema of what `source` takes, by pydantic, which is imported only here."""
     import pydantic
 
+    make_schema = getattr(source, "model_json_schema", None)
+    if make_schema is None:
+        _check_signature(source, tool)
+    try:
+        schema: dict[str, Any] = make_schema() if make_schema else pydantic.TypeAdapter(source).json_schema()
+    # A name that a hint uses and nobody has defined is a NameError.
+    except (pydantic.errors.PydanticUserError, NameError) as error:
+        raise _refused(f"no JSON schema can say the parameters of the tool {tool!r}") from error
+    return schema
+
+
+def _check_signature(function: Callable[..., Any], tool: str) -> None:
+    """Refuse a parameter that a model cannot give by its name, or of which nobody says what it is."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise _refused(f"the tool {tool!r} does not say which parameters it takes") from error
+    for parameter in parameters:
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise _refused(f"the parameter {parameter.name!r} of the tool {tool!r} cannot be given by name")
+        if parameter.annotation is parameter.empty:
+            raise _refused(f"the parameter {parameter.name!r} of the tool {tool!r} has no type hint")
+
+
+def _refused(problem: str, advice: str = "") -> Exception:
     from faultmaven.domain.errors import InvalidRequestError  # errors hold responses, and responses hold tool calls
 
-    hints = inspect.get_annotations(function)
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise InvalidRequestError(f"the parameter {parameter.name!r} of the tool {name!r} cannot be given by name")
-        if parameter.name not in hints:
-            raise InvalidRequestError(f"the parameter {parameter.name!r} of the tool {name!r} has no type hint")
-    try:
-        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(cast("Any", function))
-        schema = adapter.json_schema()
-    except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
-        raise InvalidRequestError(f"no JSON schema can say the parameters of the tool {name!r}") from error
-    return schema
+    return InvalidRequestError(problem, advice=advice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """Structured output: what validates, what is mended, and what is said of an answer that does not."""
 
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from faultmaven import ConfigurationError, InvalidAnswerError, InvalidRequestError, Options, open_container
+from faultmaven.infrastructure.extras import SchemaValidatorOnDemand
 from faultmaven.infrastructure.llm.wire.schemas import SchemaRefusedError, closed, inlined, strict, without
 from faultmaven.testing import FakeProvider
 
@@ -35,7 +37,17 @@ async def test_a_model_is_validated() -> None:
     assert response.parsed == Cause(summary="memory", exit_code=137)
 
 
-@pytest.mark.parametrize("text", [f"```json\n{GOOD}\n```", f"```\n{GOOD}\n```\n", f"  ```json\n{GOOD}```"])
+FENCED = [
+    f"```json\n{GOOD}\n```",
+    f"```\n{GOOD}\n```\n",
+    f"  ```json\n{GOOD}```",
+    f"```json\r\n{GOOD}\r\n```\r\n",
+    f"```json {GOOD} ```",
+    f"~~~ \n{GOOD}\n~~~",
+]
+
+
+@pytest.mark.parametrize("text", FENCED)
 async def test_a_fence_is_taken_off(text: str) -> None:
     assert (await ask(text, response_format=Cause)).parsed.exit_code == 137
 
@@ -70,6 +82,49 @@ async def test_the_problems_name_places_and_no_values() -> None:
     with pytest.raises(InvalidAnswerError, match=r"\$\.exit_code: int_parsing") as caught:
         await ask('{"summary": "secret words", "exit_code": "secret"}', response_format=Cause)
     assert "secret" not in str(caught.value)
+
+
+class Labels(BaseModel, extra="forbid"):
+    labels: dict[str, int]
+
+
+@pytest.mark.parametrize("wanted", [Labels, Labels.model_json_schema()])
+async def test_a_name_that_the_answer_made_up_is_no_part_of_a_problem(wanted: Any) -> None:
+    with pytest.raises(InvalidAnswerError, match=r"\$\.labels\.\*: ") as caught:
+        await ask('{"labels": {"secret words": "x"}, "secret": 1}', response_format=wanted)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "[" * 100_000, "9" * 5000])
+@pytest.mark.parametrize("wanted", [{"type": "object"}, "json", {"properties": {}}])
+async def test_what_only_looks_like_json_is_an_invalid_answer_and_no_failure(value: str, wanted: Any) -> None:
+    response = await ask(f'{{"a": {value}}}', '{"a": 1}', response_format=wanted)
+    first = response.attempts[0]
+    assert (response.parsed, first.outcome) == ({"a": 1}, "InvalidAnswerError")
+    assert len(first.error) < 200
+
+
+async def test_json_that_nests_deeper_than_the_validator_goes_is_an_invalid_answer() -> None:
+    deep = "[" * 600 + "]" * 600
+    response = await ask(f'{{"pods": {deep}}}', '{"pods": []}', response_format=SCHEMA)
+    assert [line.outcome for line in response.attempts] == ["InvalidAnswerError", "answered"]
+
+
+def test_a_schema_of_other_mappings_than_dicts_is_compiled_once() -> None:
+    schemas = SchemaValidatorOnDemand()
+    pods = {"type": "array", "items": MappingProxyType({"type": "string"})}
+    views = MappingProxyType({**SCHEMA, "properties": MappingProxyType({"pods": pods})})
+    check = schemas.check_for(views)
+    assert check is schemas.check_for(SCHEMA)
+    assert check({"pods": [1]}) == ["$.pods[0]: type"]
+    with pytest.raises(ValueError, match="no JSON"):
+        schemas.check_for({"type": object()})
+
+
+async def test_of_many_problems_a_few_are_told() -> None:
+    with pytest.raises(InvalidAnswerError) as caught:
+        await ask(f'{{"pods": {[1] * 100}}}', response_format=SCHEMA)
+    assert str(caught.value).count(": type") == 5
 
 
 async def test_repair_sends_the_answer_back_once() -> None:

@@ -1,5 +1,7 @@
 """Tools of functions and models, and what the door refuses of a request's further options."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -57,13 +59,59 @@ def test_a_function_that_no_schema_can_say_is_refused_by_name() -> None:
         Tool.of(strange)
 
 
+NO_TOOLS: list[Any] = [len, 5, Restart(pod="a"), functools.partial(restart, "a"), print]
+
+
+@pytest.mark.parametrize("source", NO_TOOLS)
+def test_what_is_neither_a_typed_function_nor_a_model_is_refused(source: Any) -> None:
+    with pytest.raises(InvalidRequestError):
+        Tool.of(source)
+
+
+def test_a_hint_that_names_nothing_and_a_field_without_a_schema_are_refused() -> None:
+    def dangling(pod: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    class Handler(BaseModel):
+        call: Callable[[int], int]
+
+    with pytest.raises(InvalidRequestError, match="no JSON schema can say the parameters of the tool 'dangling'"):
+        Tool.of(dangling)
+    with pytest.raises(InvalidRequestError, match="no JSON schema can say the parameters of the tool 'Handler'"):
+        Tool.of(Handler)
+
+
+def test_a_bound_method_that_is_a_coroutine_function_is_a_tool() -> None:
+    class Cluster:
+        async def scale(self, replicas: int, *, pool: str = "web") -> None:
+            """Scale a pool."""
+
+    tool = Tool.of(Cluster().scale)
+    assert (tool.name, tool.description) == ("scale", "Scale a pool.")
+    assert list(tool.parameters["properties"]) == ["replicas", "pool"]
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tools": ["restart"]}, r"tools\[0\] is a str, not a Tool"),
     ({"tools": [Tool("no spaces")]}, r"tools\[0\] has a name"),
-    ({"tools": [Tool("a"), Tool("a")]}, "the same name"),
+    ({"tools": [Tool("a"), Tool("a")]}, "two tools have the name 'a'"),
     ({"tools": [Tool("a", "", {"type": "string"})]}, "no JSON schema of an object"),
     ({"tools": [TOOL], "tool_choice": "restrat"}, "names no tool; did you mean 'restart'"),
-    ({"tool_choice": "required"}, "names no tool"),
+    ({"tools": [TOOL], "tool_choice": ["restart"]}, "tool_choice is a list"),
+    ({"tools": [Tool("auto")], "tool_choice": "auto"}, "is also the name of a tool"),
+    ({"tools": [Tool(5)]}, r"tools\[0\] has a name"),  # type: ignore[arg-type]
+    ({"tools": [Tool("a\n")]}, r"tools\[0\] has a name"),
+    ({"tools": [Tool("a", None)]}, "description of the tool 'a' is a NoneType"),  # type: ignore[arg-type]
+    ({"tools": [Tool("a", "\ud800")]}, "description of the tool 'a' holds a lone surrogate"),
+    ({"tools": [Tool("a", "", "x")]}, "no JSON schema of an object"),  # type: ignore[arg-type]
+    ({"tool_choice": "required"}, "needs tools"),
+    ({"tool_choice": "restart"}, "needs tools"),
+    ({"response_format": {"type": "json_schema", "json_schema": {}}}, "a vendor's form"),
+    ({"response_format": Restart(pod="a")}, "response_format is a Restart"),
+    ({"response_format": int}, "response_format is a int"),
+    ({"reasoning": 1.5}, "reasoning is a float"),
+    ({"reasoning": 10**5000}, "no level and no budget"),
+    ({"reasoning": -(10**5000)}, "no level and no budget"),
+    ({"commit": ["whole"]}, "commit is a list"),
     ({"response_format": "JSON"}, "response_format is 'JSON'"),
     ({"response_format": 5}, "response_format is a int"),
     ({"response_format": {}}, "response_format is a dict"),
@@ -109,7 +157,7 @@ BAD_PARTS = [
     (Image.from_bytes(b"%PDF-1.7"), "none of image/png"),
     (Image.from_bytes(PNG, "image/jpeg"), "called image/jpeg and is image/png"),
     (File.from_bytes(PNG), "none of application/pdf"),
-    (Image.from_url("file:///etc/passwd"), "neither http"),
+    (Image.from_url("file:///etc/passwd"), "no http:// or https:// one"),
     (Image(), "made of 0 sources"),
     (Image(data=PNG, url="https://a.example/b.png"), "made of 2 sources"),
 ]
@@ -140,3 +188,11 @@ def test_a_result_without_its_call_is_refused() -> None:
         chat_request([Message.user("a"), Message.tool("c1", "x")], None, None, None, {})
     asked = Message.assistant(tool_calls=[ToolCall("c1", "restart")])
     assert chat_request([Message.user("a"), asked, Message.tool("c1", "")], None, None, None, {}).messages
+
+
+def test_only_the_assistant_asks_for_calls_and_they_are_tool_calls() -> None:
+    with pytest.raises(InvalidRequestError, match=r"prompt\[0\] is a turn of the user and asks for tool calls"):
+        chat_request([Message("user", ("a",), (ToolCall("c1", "restart"),))])
+    odd: Any = [{"id": "c1"}]
+    with pytest.raises(InvalidRequestError, match=r"prompt\[1\] holds a tool call that is no ToolCall"):
+        chat_request([Message.user("a"), Message.assistant(tool_calls=odd), Message.user("b")])

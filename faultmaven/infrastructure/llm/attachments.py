@@ -1,16 +1,20 @@
 """Images and files before they are sent: read from this machine, or fetched where the caller wants us to."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import stat
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
-from faultmaven.application.attachment_checks import MOST_FILE_BYTES, MOST_IMAGE_BYTES, checked_attachment
-from faultmaven.domain.attachments import Attachment, File
-from faultmaven.domain.chat import ChatRequest, Message, Part
+from faultmaven.application.attachment_checks import checked_attachment, most_bytes
+from faultmaven.domain.attachments import Attachment
+from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import InvalidRequestError
 
-Fetch = Callable[[str], Awaitable[bytes]]
+Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
+Place: TypeAlias = tuple[int, int]
+"""A turn's position, and the part's in it."""
 
 
 async def loaded(request: ChatRequest, fetch: Fetch) -> ChatRequest:
@@ -19,35 +23,57 @@ async def loaded(request: ChatRequest, fetch: Fetch) -> ChatRequest:
     Raises:
         InvalidRequestError: a file cannot be read, or what it holds cannot be sent.
     """
-    if not any(_is_ours(part) for message in request.messages for part in message.parts):
+    missing = dict(_missing(request))
+    if not missing:
         return request
-    messages = [await _loaded(position, message, fetch) for position, message in enumerate(request.messages)]
-    return replace(request, messages=tuple(messages))
+    paths = {place: part for place, part in missing.items() if part.path}
+    found = await asyncio.to_thread(_read_all, paths) if paths else {}
+    for place, part in missing.items():
+        if place not in found:
+            found[place] = await fetch(part.url)
+    return _with_bytes(request, {place: _filled(part, found[place], place) for place, part in missing.items()})
 
 
-def _is_ours(part: Part) -> bool:
-    return isinstance(part, Attachment) and part.data is None and (bool(part.path) or part.fetch)
+def _missing(request: ChatRequest) -> Iterator[tuple[Place, Attachment]]:
+    for position, message in enumerate(request.messages):
+        for index, part in enumerate(message.parts):
+            if isinstance(part, Attachment) and part.data is None and (part.path or part.fetch):
+                yield (position, index), part
 
 
-async def _loaded(position: int, message: Message, fetch: Fetch) -> Message:
-    if not any(map(_is_ours, message.parts)):
-        return message
-    where = f"prompt[{position}]"
-    return replace(message, parts=tuple([await _bytes_of(part, where, fetch) for part in message.parts]))
+def _filled(part: Attachment, data: bytes, place: Place) -> Attachment:
+    return checked_attachment(replace(part, data=data, path="", url="", fetch=False), _where(place))
 
 
-async def _bytes_of(part: Part, where: str, fetch: Fetch) -> Part:
-    if isinstance(part, str) or not _is_ours(part):
-        return part
-    data = await asyncio.to_thread(_read, part, where) if part.path else await fetch(part.url)
-    return checked_attachment(replace(part, data=data, path="", url="", fetch=False), where)
+def _with_bytes(request: ChatRequest, filled: dict[Place, Attachment]) -> ChatRequest:
+    turns = []
+    for position, message in enumerate(request.messages):
+        parts = tuple(filled.get((position, index), part) for index, part in enumerate(message.parts))
+        turns.append(message if parts == message.parts else replace(message, parts=parts))
+    return replace(request, messages=tuple(turns))
+
+
+def _read_all(parts: dict[Place, Attachment]) -> dict[Place, bytes]:
+    return {place: _read(part, _where(place)) for place, part in parts.items()}
 
 
 def _read(part: Attachment, where: str) -> bytes:
-    path, limit = Path(part.path), MOST_FILE_BYTES if isinstance(part, File) else MOST_IMAGE_BYTES
+    """Return the file's bytes; what is no file is never opened: a pipe would wait, and a device never ends."""
+    limit, problem = most_bytes(part), ""
     try:
-        if path.stat().st_size > limit:
-            raise InvalidRequestError(f"{where} names a file of more than {limit} bytes")
-        return path.read_bytes()
+        status = Path(part.path).stat()
+        if not stat.S_ISREG(status.st_mode):
+            problem = "something that is no file"
+        elif status.st_size > limit:
+            problem = f"a file of more than {limit} bytes"
+        else:
+            with Path(part.path).open("rb") as file:
+                return file.read(limit + 1)  # one more, so that a file that grew meanwhile is refused
     except (OSError, ValueError) as error:
-        raise InvalidRequestError(f"{where} names a file that cannot be read ({type(error).__name__})") from error
+        problem = f"a file that cannot be read ({type(error).__name__})"
+    # Outside of the block: the system's own error shows the path.
+    raise InvalidRequestError(f"{where} names {problem}", advice="Check the path of the image or file.")
+
+
+def _where(place: Place) -> str:
+    return f"prompt[{place[0]}]"

@@ -70,25 +70,32 @@ class WireProvider(BaseLLMProvider):
         self, wire: Wire, config: ProviderConfig, request: ChatRequest, model: str, timeout: float | None = None
     ) -> WireStream:
         """Send `request` over `wire` and return the stream of its answer; errors carry this attempt's ledger line."""
-        request = await self.prepared(wire, config, request, model)
-        sent = wire.build_request(request, config, model, stream=True)
         limit = timeout or request.timeout or config.timeout
+        request, limit = await self._prepared_within(limit, wire, config, request, model)
+        sent = wire.build_request(request, config, model, stream=True)
         stream = WireStream(self._transport, self._clock, wire, config, sent)
         await stream.begin(limit, request.chunk_timeout or config.timeout)
         return stream
 
-    async def prepared(self, wire: Wire, config: ProviderConfig, request: ChatRequest, model: str) -> ChatRequest:
-        """Return `request` as it can be written: its files are read.
+    async def _prepared_within(
+        self, limit: float, wire: Wire, config: ProviderConfig, request: ChatRequest, model: str
+    ) -> tuple[ChatRequest, float]:
+        """Return `request` as it can be written, and what reading and fetching its files left of `limit` seconds.
 
         Raises:
             UnsupportedRequestError: this vendor or model cannot carry it.
             InvalidRequestError: a file cannot be read, or an address that we were to fetch gives nothing.
         """
-        request = await loaded(request, self._fetched)
-        refused = wire.refusal(request, config, model)
+        started = self._clock.monotonic()
+
+        async def fetch(address: str) -> bytes:
+            return await self._fetched(address, limit - (self._clock.monotonic() - started))
+
+        whole = await loaded(request, fetch)
+        refused = wire.refusal(whole, config, model)
         if refused:
             raise UnsupportedRequestError(refused, provider=config.name, model=model)
-        return request
+        return whole, limit if whole is request else limit - (self._clock.monotonic() - started)
 
     async def exchange(
         self,
@@ -99,19 +106,30 @@ class WireProvider(BaseLLMProvider):
         timeout: float | None = None,
     ) -> LLMResponse:
         """Send `request` over `wire` and read the answer; every error carries this attempt's ledger line."""
-        request = await self.prepared(wire, config, request, model)
-        sent = wire.build_request(request, config, model)
         limit = timeout or request.timeout or config.timeout
+        request, limit = await self._prepared_within(limit, wire, config, request, model)
+        sent = wire.build_request(request, config, model)
         reply, answer, duration = await self._converse(sent, limit, wire.parse_response, config)
         return response_of(config, sent, reply, answer, duration)
 
-    async def _fetched(self, address: str) -> bytes:
-        """Return what an address of the caller's gives; no key goes there, and no redirect is followed."""
+    async def _fetched(self, address: str, timeout: float) -> bytes:
+        """Return what an address of the caller's gives; no key goes there, and no redirect is followed.
+
+        Raises:
+            InvalidRequestError: it gives nothing; that is no fault of this provider's, and its breaker counts none.
+        """
         sent = WireRequest(self.config.origin(), address, Headers(), method="GET")
-        reply = await self._transport.send(sent, self.config.timeout)
-        if reply.status != 200:
-            raise InvalidRequestError(f"the address of an image or a file answers with status {reply.status}")
-        return reply.body
+        try:
+            reply = await self._transport.send(sent, timeout)
+        except LLMError as error:
+            problem = f"does not answer ({type(error).__name__})"
+        else:
+            if reply.status == 200:
+                return reply.body
+            problem = f"answers with status {reply.status}"
+        raise InvalidRequestError(
+            f"the address of an image or a file {problem}", advice="Check the address, or send its bytes."
+        )
 
     async def list_models(self, timeout: float) -> list[str]:
         """Return the models the vendor lists for this key, within `timeout` seconds.
