@@ -11,7 +11,7 @@ import click
 
 from faultmaven import __version__
 from faultmaven.cli import exits
-from faultmaven.cli.output import print_error, wants_json
+from faultmaven.cli.output import print_error, wants_json, wants_lines
 from faultmaven.domain.errors import LLMError
 
 COMMANDS = ("ask", "chat", "config", "demo", "doctor", "explain", "providers")
@@ -64,7 +64,7 @@ def _ending(ctx: click.Context) -> Iterator[None]:
         click.echo("Interrupted.", err=True)
         ctx.exit(exits.INTERRUPTED)
     except LLMError as error:
-        print_error(error, as_json=wants_json(ctx))
+        print_error(error, as_json=wants_json(ctx), in_a_line=wants_lines(ctx))
         ctx.exit(exits.code_for(error))
 
 

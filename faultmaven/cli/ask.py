@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from faultmaven.cli import given
-from faultmaven.cli.chat import show
-from faultmaven.cli.output import console, json_option, print_answer, print_json, styled
+from faultmaven.cli.output import LivePrinter, console, json_option, note_lines, print_answer, print_json, styled
 from faultmaven.cli.session import with_container
 from faultmaven.domain.chat import LLMResponse, Message, StopReason, StreamChunk
 
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
 @click.option("--schema", metavar="FILE", help="A JSON schema that the answer must be of.")
 @click.option("--tool", "tools", metavar="FILE", multiple=True, help="A tool as JSON: its calls are shown; repeatable.")
 @click.option("--reasoning", metavar="LEVEL", callback=given.reasoning, help="off, low, medium, high, or tokens.")
-@click.option("--stream", is_flag=True, help="Print the answer as it comes; with --json, a JSON object a line.")
+@click.option(
+    "--stream", is_flag=True, callback=note_lines, help="Print the answer as it comes; JSON an object a line."
+)
 @click.option("--commit", metavar="POINT", callback=given.commit, help="Until when another provider may take over.")
 @json_option
 def command(
@@ -104,18 +105,14 @@ async def _stream(
     as_json: bool,
 ) -> LLMResponse:
     """Print the answer as it comes; one that breaks off ends its line before the error is told."""
-    written = False
-    try:
-        async with container.llm(role=role, provider=provider).stream(messages, **options) as stream:
+    llm = container.llm(role=role, provider=provider)
+    with LivePrinter() as printer:
+        async with llm.stream(messages, **options) as stream:
             async for chunk in stream:
                 if as_json:
                     print_json(_chunk_object(chunk), indent=None)
-                elif chunk.text:
-                    show(chunk.text)
-                    written = True
-    finally:
-        if written:
-            click.echo()
+                else:
+                    printer.show(chunk)
     return stream.response
 
 

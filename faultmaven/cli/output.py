@@ -5,18 +5,20 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Self
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from faultmaven.domain.chat import StreamChunk
 from faultmaven.domain.errors import LLMError
 
 # Wider than any table: text that goes into a file or a pipe is not folded.
 UNFOLDED = 100_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _JSON = "faultmaven.json"
+_LINES = "faultmaven.lines"
 
 
 def _note_json(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
@@ -30,6 +32,17 @@ json_option = click.option("--json", "as_json", is_flag=True, callback=_note_jso
 def wants_json(ctx: click.Context) -> bool:
     """Return whether the command that ran was given --json."""
     return bool(ctx.meta.get(_JSON))
+
+
+def note_lines(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Note, as an option's callback, that JSON is wanted an object a line."""
+    ctx.meta[_LINES] = value
+    return value
+
+
+def wants_lines(ctx: click.Context) -> bool:
+    """Return whether the command that ran prints its JSON an object a line."""
+    return bool(ctx.meta.get(_LINES))
 
 
 class _Console(Console):
@@ -65,6 +78,41 @@ def print_answer(content: str) -> None:
     click.echo(text, nl=not text.endswith("\n"), color=True)
 
 
+class LivePrinter:
+    """Prints an answer as it comes, and ends every line that it began, whatever ends the answer.
+
+    Standard output gets the answer's text only. What the model thinks appears dim on standard error, on a terminal.
+    """
+
+    def __init__(self) -> None:
+        self._in_text = self._in_reasoning = False
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def show(self, chunk: StreamChunk) -> None:
+        """Print a piece at once."""
+        if chunk.reasoning and sys.stderr.isatty():
+            console(stderr=True).print(styled(chunk.reasoning, "dim"), end="", soft_wrap=True)
+            self._in_reasoning = True
+        if chunk.text:
+            self._end_reasoning()
+            click.echo(printable(chunk.text) if sys.stdout.isatty() else chunk.text, nl=False, color=True)
+            self._in_text = not chunk.text.endswith("\n")
+
+    def __exit__(self, *_: object) -> None:
+        """End the line."""
+        self._end_reasoning()
+        if self._in_text:
+            click.echo()
+
+    def _end_reasoning(self) -> None:
+        if self._in_reasoning:
+            click.echo(err=True)
+        self._in_reasoning = False
+
+
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print `value` as JSON on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=indent))
@@ -76,9 +124,9 @@ def error_object(error: LLMError) -> Mapping[str, Any]:
     return {"error": {"type": type(error).__name__, "message": str(error), "attempts": attempts}}
 
 
-def print_error(error: LLMError, *, as_json: bool) -> None:
+def print_error(error: LLMError, *, as_json: bool, in_a_line: bool = False) -> None:
     """Print an error: one JSON object on standard output, or its text on standard error."""
     if as_json:
-        print_json(error_object(error))
+        print_json(error_object(error), indent=None if in_a_line else 2)
     else:
         console(stderr=True).print(styled(str(error)), soft_wrap=True)
