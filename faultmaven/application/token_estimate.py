@@ -16,11 +16,12 @@ syslog                 1.13 - 1.28   0.88 - 1.00
 stack traces           1.09 - 2.31   0.71 - 1.07
 base64                 1.00 - 1.69   0.35 - 0.56
 hex, UUIDs             1.00 - 1.44   0.75 - 1.09
-Chinese                1.01 - 1.81   0.59 - 1.04
-Japanese, Korean       1.00 - 1.60   0.66 - 1.05
-Cyrillic               1.01 - 1.84   0.60 - 1.09
-accented Latin         0.88 - 2.46   0.54 - 1.10
-Thai, Indic, Georgian  0.79 - 3.93   0.23 - 1.09
+Chinese                1.02 - 1.83   0.58 - 1.03
+Japanese, Korean       1.14 - 1.89   0.65 - 1.04
+Cyrillic               1.01 - 1.84   0.60 - 1.08
+Greek, Arabic, Hebrew  1.20 - 3.31   0.39 - 1.07
+accented Latin         0.88 - 2.46   0.53 - 1.09
+Thai, Indic, Georgian  0.79 - 3.93   0.23 - 1.08
 ```
 """
 
@@ -55,7 +56,7 @@ MOST: Mapping[str, float] = {
     "two_bytes": 1.7,
     "three_bytes": 2.0,
     "symbols": 1.0,
-    "kana": 1.38,
+    "kana": 1.6,
     "han": 1.5,
     "hangul": 1.65,
     "wide": 1.0,

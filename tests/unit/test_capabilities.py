@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from faultmaven import open_container
 from faultmaven.domain.capabilities import CAPABILITIES
 from faultmaven.infrastructure.llm.capabilities import RowCapabilities, Stated, capabilities
 from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, ModelFacts, model_facts
@@ -11,6 +12,7 @@ from faultmaven.infrastructure.llm.providers.capability_table import capability_
 from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA
 from faultmaven.infrastructure.llm.providers.sources import rows_of_file
 from faultmaven.infrastructure.llm.providers.spec import spec_from_row
+from faultmaven.testing import FakeProvider
 
 CARRIED = frozenset({"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning"})
 BLIND = ModelFacts("chat", "*", "a test", 1000, 100, lacks=frozenset({"images", "files"}))
@@ -87,3 +89,21 @@ def test_the_table_has_every_shipped_row_with_its_default_model() -> None:
 def test_a_row_without_capabilities_says_nothing() -> None:
     spec = spec_from_row("openai", dict(PROVIDER_SCHEMA["openai"]), "test")
     assert spec.capabilities == RowCapabilities()
+
+
+async def test_a_rows_word_reaches_the_plan_for_each_model() -> None:
+    said = {"context_window": 9, "models": {"small": {"context_window": 5, "stream": False}}}
+    row = {**PROVIDER_SCHEMA["openai"], "capabilities": said, "model_var": "ACME_MODEL", "api_key_var": "ACME_API_KEY"}
+    async with open_container({"ACME_API_KEY": "k"}) as container:
+        registry = container.registry()
+        registry.register_provider("acme", row)
+        route = registry.generation().routes["acme"]
+    assert (route.context("big"), route.context("small")) == (9, 5)
+    assert "stream" not in route.features_of("small")
+    assert route.features == route.features_of(route.own_model)
+    assert route.refusal_for is not None
+
+
+async def test_a_provider_of_somebody_elses_refuses_nothing_beforehand() -> None:
+    async with open_container(providers={"fake": FakeProvider()}) as container:
+        assert container.registry().generation().routes["fake"].refusal_for is None
