@@ -35,6 +35,8 @@ from faultmaven.domain.events import (
 
 LOGGER_NAME = "faultmaven"
 SHORTEST_WAIT_SECONDS = 0.001
+MOST_NOTES = 1000
+"""So many different notes are logged; what stands in a note is ours, so that there are far fewer."""
 
 
 def _milliseconds(seconds: float) -> float:
@@ -152,6 +154,7 @@ class LoggingObserver:
     def __init__(self, logger: Any) -> None:
         self._logger = logger
         self._standard = logging.getLogger(LOGGER_NAME)
+        self._noted: set[tuple[str, str, str]] = set()
 
     def __call__(self, event: Event, /) -> None:
         """Log `event`."""
@@ -159,6 +162,17 @@ class LoggingObserver:
         if self._standard.isEnabledFor(level) and self._standard.hasHandlers():
             name, fields = describe(event)
             self._logger.log(level, name, **fields)
+        if isinstance(event, AttemptEnded) and event.attempt.notes:
+            self._tell_new_notes(event.attempt)
+
+    def _tell_new_notes(self, attempt: Attempt) -> None:
+        """Log once what of a request a provider and model do not get; the ledger has it each time."""
+        for note in attempt.notes:
+            told = (attempt.provider, attempt.model, note)
+            if told in self._noted or len(self._noted) >= MOST_NOTES or not self._standard.hasHandlers():
+                continue
+            self._noted.add(told)
+            self._logger.info("request_changed", provider=attempt.provider, model=attempt.model, note=note)
 
 
 class _Formatter(logging.Formatter):

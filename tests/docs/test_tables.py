@@ -9,6 +9,7 @@ from faultmaven.domain import errors
 from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES
 from faultmaven.infrastructure.llm import providers
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, LocalProvider
+from faultmaven.infrastructure.llm.providers.capability_table import capability_table
 from faultmaven.infrastructure.llm.providers.spec import OPTIONAL, REQUIRED
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, WIRES
 from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES
@@ -140,6 +141,17 @@ def test_the_faults_of_a_stream_are_all_there() -> None:
         for fault in FaultLab.STREAM_FAULTS.values()
     ]
     assert table(DOCS / "testing.md", "Faults of a stream") == expected
+
+
+def test_the_capabilities_are_those_of_the_data() -> None:
+    def told(limit: int | None) -> str:
+        return "unknown" if limit is None else str(limit)
+
+    expected = []
+    for line in capability_table():
+        limits = [told(line.capabilities.context_window), told(line.capabilities.max_output)]
+        expected.append([line.provider, line.model or "the first listed", ", ".join(line.names), *limits])
+    assert table(DOCS / "capabilities.md", "Shipped rows") == expected
 
 
 def test_the_parts_of_the_container_are_all_there() -> None:

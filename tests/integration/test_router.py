@@ -415,7 +415,7 @@ async def test_a_provider_asked_directly_refuses_what_it_would_lose_and_keeps_th
     async with lab.client() as client, open_container(lab.env("groq"), http_client=client) as container:
         groq = container.registry().get_provider("groq")
         document = Message.user("Sum it up.", File.from_bytes(b"%PDF-1.7"))
-        with pytest.raises(InvalidRequestError, match="takes no files"):
+        with pytest.raises(InvalidRequestError, match="groq does not take files"):
             await groq.generate([document])
         assert lab.requests == []
         lab.script("groq", "silent")

@@ -7,7 +7,7 @@ from faultmaven.infrastructure.llm.capabilities import capabilities
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA
 from faultmaven.infrastructure.llm.providers.spec import ProviderSpec, spec_from_row
-from faultmaven.infrastructure.llm.wire.catalogue import model_family, wire_for
+from faultmaven.infrastructure.llm.wire.catalogue import features_of, model_family
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +33,5 @@ def _line(spec: ProviderSpec) -> CapabilityLine:
     model = spec.default_model
     dialect = spec.dialect or spec.provider_class.dialects[0]
     facts = model_facts(model_family(dialect), model)
-    can = capabilities(wire_for(dialect).FEATURES, spec.capabilities.stated(model), facts)
+    can = capabilities(features_of(dialect), spec.capabilities.stated(model), facts)
     return CapabilityLine(spec.name, model, can)

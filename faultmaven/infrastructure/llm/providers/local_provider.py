@@ -20,7 +20,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
 from faultmaven.infrastructure.llm.providers.wire_stream import WireStream
 from faultmaven.infrastructure.llm.wire import llamacpp_completion, ollama_native, openai_chat, tgi_generate
-from faultmaven.infrastructure.llm.wire.catalogue import wire_for
+from faultmaven.infrastructure.llm.wire.catalogue import features_of, wire_for
 from faultmaven.infrastructure.llm.wire.protocol import Wire
 from faultmaven.infrastructure.llm.wire.requests import root_of
 from faultmaven.ports.clock import Clock
@@ -97,7 +97,7 @@ class LocalProvider(WireProvider):
     @property
     def features(self) -> frozenset[str]:
         """What any of its routes carries: a request is sent over one that carries all that it needs."""
-        return frozenset().union(*(route.wire.FEATURES for route in self._routes()))
+        return frozenset().union(*(features_of(route.dialect) for route in self._routes()))
 
     def refusal(self, request: ChatRequest, model: str) -> str:
         """Return why no route can carry `request`, "" when one can."""
@@ -144,7 +144,7 @@ class LocalProvider(WireProvider):
             routes += [_Route(dialect, address) for address in dict.fromkeys(bases)]
         if request is None:
             return routes
-        able = [route for route in routes if not lacking(needs(request), route.wire.FEATURES)]
+        able = [route for route in routes if not lacking(needs(request), features_of(route.dialect))]
         if len(request.messages) > 1:
             able.sort(key=lambda route: not route.wire.TAKES_MESSAGES)
         return able or routes

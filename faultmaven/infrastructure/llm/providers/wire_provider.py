@@ -12,7 +12,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.wire_reports import line_of, response_of
 from faultmaven.infrastructure.llm.providers.wire_stream import WireStream
-from faultmaven.infrastructure.llm.wire.catalogue import wire_for
+from faultmaven.infrastructure.llm.wire.catalogue import features_of, wire_for
 from faultmaven.infrastructure.llm.wire.errors import raise_for_status
 from faultmaven.infrastructure.llm.wire.protocol import Wire
 from faultmaven.ports.clock import Clock
@@ -38,7 +38,7 @@ class WireProvider(BaseLLMProvider):
     @property
     def features(self) -> frozenset[str]:
         """What of a request this provider carries beyond one prompt."""
-        return self.wire().FEATURES
+        return features_of(self.config.dialect or self.dialects[0])
 
     def wire(self, request: ChatRequest | None = None) -> Wire:
         """Return the wire that carries `request`."""

@@ -7,7 +7,7 @@ from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.wire.anthropic_answer import STOP_REASONS, call_id, turn_of, usage_of
 from faultmaven.infrastructure.llm.wire.errors import error_from_json, vendor_error
-from faultmaven.infrastructure.llm.wire.framing import Event, ServerSentEvents
+from faultmaven.infrastructure.llm.wire.framing import ServerSentEvents
 from faultmaven.infrastructure.llm.wire.reading import (
     object_at,
     object_or_empty,
@@ -16,7 +16,7 @@ from faultmaven.infrastructure.llm.wire.reading import (
     text_at,
     write_json,
 )
-from faultmaven.infrastructure.llm.wire.streaming import DONE, EventParser
+from faultmaven.infrastructure.llm.wire.streaming import EventParser
 
 # What a piece adds to its block, by the piece's type: its own key, and the block's.
 TEXTS = {
@@ -69,7 +69,7 @@ class _Block:
 
 
 class MessageStream(EventParser):
-    """Named events; every content block is rebuilt as it was, and `message_stop` alone is the end."""
+    """Named events; every content block is rebuilt as it was. `message_stop` alone is the end, not a stop reason."""
 
     stop_reasons = STOP_REASONS
 
@@ -80,11 +80,6 @@ class MessageStream(EventParser):
         self._counts: Json = {}
         self._calls_begun = 0
         self._is_exact = True
-
-    @property
-    def may_end(self) -> bool:
-        """Whether `message_stop` came: before it, a stop reason does not say that everything is here."""
-        return self.ended
 
     def turn(self) -> object:
         """Return the content blocks; None where nothing in them is opaque, or a piece came whose meaning is unknown."""
@@ -111,10 +106,6 @@ class MessageStream(EventParser):
                 self.ended = True
             case "error":  # one with an `error` object was raised before
                 raise vendor_error(self.head, error_from_json(data), status=500)
-
-    def _take(self, event: Event) -> None:
-        if not event.data.startswith(DONE):  # other dialects' marker, as a proxy may add it: no end here
-            super()._take(event)
 
     def _begin(self, message: Json) -> None:
         self.model = string_or_empty(message.get("model")) or self.model

@@ -32,6 +32,13 @@ def wire_for(dialect: str) -> Wire:
     return WIRES[dialect.partition("/")[0]]
 
 
+def features_of(dialect: str) -> frozenset[str]:
+    """Return what of a request a dialect carries, in the form of the vendor that it names."""
+    name, _, vendor = dialect.partition("/")
+    features = WIRES[name].FEATURES
+    return features - VENDORS[vendor].lacks if name == openai_chat.DIALECT else features
+
+
 _FAMILIES = {
     openai_responses.DIALECT: "openai",
     anthropic_messages.DIALECT: "anthropic",

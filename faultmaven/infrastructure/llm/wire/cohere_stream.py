@@ -7,11 +7,11 @@ from faultmaven.domain.chat import StopReason
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.wire.cohere_reading import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
 from faultmaven.infrastructure.llm.wire.errors import error_from_json, vendor_error
-from faultmaven.infrastructure.llm.wire.framing import Event, ServerSentEvents
+from faultmaven.infrastructure.llm.wire.framing import ServerSentEvents
 from faultmaven.infrastructure.llm.wire.openai_chat_messages import call_object
 from faultmaven.infrastructure.llm.wire.outcomes import failed_answer
 from faultmaven.infrastructure.llm.wire.reading import object_or_empty, objects, string_or_empty
-from faultmaven.infrastructure.llm.wire.streaming import DONE, EventParser
+from faultmaven.infrastructure.llm.wire.streaming import EventParser
 
 
 @dataclass(slots=True)
@@ -42,11 +42,6 @@ class ChatStream(EventParser):
         self._plan: list[str] = []
         self._blocks: list[_Block] = []
 
-    @property
-    def may_end(self) -> bool:
-        """Whether the end marker came."""
-        return self.ended
-
     def read(self, name: str, data: Json) -> None:
         """Take note of one event; unknown ones are passed over."""
         delta = object_or_empty(data.get("delta"))
@@ -71,10 +66,6 @@ class ChatStream(EventParser):
         calls = [call_object(call) for call in self.calls.finished()]
         blocks = [block.whole() for block in self._blocks]
         return kept_turn({"content": blocks, "tool_plan": "".join(self._plan), "tool_calls": calls})
-
-    def _take(self, event: Event) -> None:
-        if not event.data.startswith(DONE):  # no end marker here: `message-end` is
-            super()._take(event)
 
     def _read_content(self, index: object, content: Json, *, begins: bool) -> None:
         text, thinking = string_or_empty(content.get("text")), string_or_empty(content.get("thinking"))

@@ -21,6 +21,7 @@ class GenerateStream(EventParser):
     """Data-only events, each a whole response; the connection's end behind a finish reason is the end."""
 
     stop_reasons: Mapping[str, StopReason] = STOP_REASONS
+    reason_ends = True
 
     def __init__(self, head: WireReply) -> None:
         super().__init__(head, ServerSentEvents())

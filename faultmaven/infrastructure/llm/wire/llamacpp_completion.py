@@ -109,11 +109,6 @@ class _CompletionStream(EventParser):
 
     stop_reasons = STOP_REASONS
 
-    @property
-    def may_end(self) -> bool:
-        """Only the last event ends an answer; there is no `[DONE]` on this route."""
-        return self.ended
-
     def read(self, name: str, data: Json) -> None:
         """Take note of one event."""
         if name == "error":

@@ -198,11 +198,6 @@ class _ChatStream(EventParser):
     stop_reasons = STOP_REASONS
     _seen_calls = 0
 
-    @property
-    def may_end(self) -> bool:
-        """Only the last line ends an answer."""
-        return self.ended
-
     def read(self, name: str, data: Json) -> None:
         """Take note of one line."""
         message = object_or_empty(data.get("message"))

@@ -25,6 +25,8 @@ class ChatStream(EventParser):
     """Data-only events; `[DONE]` ends them, and a finish reason makes the answer whole."""
 
     stop_reasons: Mapping[str, StopReason] = STOP_REASONS
+    done_ends = True
+    reason_ends = True
 
     def __init__(self, head: WireReply, returned: frozenset[str]) -> None:
         super().__init__(head, ServerSentEvents())

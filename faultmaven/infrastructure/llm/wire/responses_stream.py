@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.wire.framing import Event, ServerSentEvents
+from faultmaven.infrastructure.llm.wire.framing import ServerSentEvents
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import object_or_empty, objects, string_or_empty
 from faultmaven.infrastructure.llm.wire.responses_reading import (
@@ -17,7 +17,7 @@ from faultmaven.infrastructure.llm.wire.responses_reading import (
     read_usage,
     stop_reason,
 )
-from faultmaven.infrastructure.llm.wire.streaming import DONE, EventParser
+from faultmaven.infrastructure.llm.wire.streaming import EventParser
 
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 # Where the `.done` event of each kind holds the whole; its `.delta` events hold the pieces.
@@ -42,11 +42,6 @@ class ResponseStream(EventParser):
         self._call_ids: dict[str | int | None, str] = {}  # by the item's id, and the newest by its place
         self._begun: set[tuple[int | None, str, str]] = set()
         self._argued: set[tuple[int | None, str]] = set()
-
-    @property
-    def may_end(self) -> bool:
-        """Whether a terminal event came."""
-        return self.ended
 
     def read(self, name: str, data: Json) -> None:
         """Take note of one event; unknown ones are passed over."""
@@ -81,10 +76,6 @@ class ResponseStream(EventParser):
         by_place = sorted(self._items.items(), key=lambda pair: len(self._items) if pair[0][0] is None else pair[0][0])
         done, final = [item for _, item in by_place], objects(self._final.get("output"))
         return kept_turn(final if len(final) > len(done) else done)
-
-    def _take(self, event: Event) -> None:
-        if not event.data.startswith(DONE):  # no end marker here: a terminal event is
-            super()._take(event)
 
     def _read_text(self, base: str, step: str, data: Json) -> None:
         text = string_or_empty(data.get("delta" if step == "delta" else TEXTS[base]))

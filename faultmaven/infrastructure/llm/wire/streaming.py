@@ -26,9 +26,14 @@ class EventParser(ABC):
         head: The reply that began the stream: errors take their status, their headers and the request's facts from it.
         reason: How the answer ended, in the vendor's word; "" as long as it has not said so.
         ended: See `StreamParser`.
+        stop_reasons: The vendor's words for how an answer ends.
+        done_ends: Whether `[DONE]` is the end marker. Elsewhere a proxy may have added it, and it says nothing.
+        reason_ends: Whether the answer is whole with its reason; elsewhere the end marker alone tells.
     """
 
     stop_reasons: Mapping[str, StopReason] = {}
+    done_ends = False
+    reason_ends = False
 
     def __init__(self, head: WireReply, framing: Framing) -> None:
         self.head = head
@@ -58,8 +63,8 @@ class EventParser(ABC):
 
     @property
     def may_end(self) -> bool:
-        """Whether what makes the answer whole is here; a dialect whose end marker alone tells overrides this."""
-        return self.ended or bool(self.reason)
+        """Whether what makes the answer whole is here."""
+        return self.ended or (self.reason_ends and bool(self.reason))
 
     def feed(self, block: bytes) -> list[StreamChunk]:
         """Return what the next bytes bring; see `StreamParser`."""
@@ -87,10 +92,8 @@ class EventParser(ABC):
 
     def close(self) -> Answer:
         """Return the whole answer; see `StreamParser`."""
-        if not self.ended and not self.may_end:
-            facts = reply_facts(self.head)
-            facts["phase"] = "body"
-            raise StreamInterruptedError("the stream ended without its end marker", **facts)
+        if not self.may_end:
+            raise self._cut("the stream ended without its end marker")
         return self._answer(stop_reason(self.reason, self.stop_reasons, **self._endings()))
 
     def partial(self) -> Answer:
@@ -130,7 +133,9 @@ class EventParser(ABC):
         if self.ended:
             return  # whatever comes after the end marker is none of the answer
         if event.data.startswith(DONE):
-            self.ended = True
+            if self.done_ends and not self.reason:  # a proxy closes so what was cut behind it
+                raise self._cut("the stream ended without saying how the answer ended")
+            self.ended = self.done_ends
             return
         data = parse_json(event.data)
         if not isinstance(data, dict):
@@ -138,6 +143,11 @@ class EventParser(ABC):
             raise malformed(self.head, f"an event of the stream is {told}")
         raise_for_error_body(self.head, data)
         self.read(event.name, data)
+
+    def _cut(self, problem: str) -> LLMError:
+        facts = reply_facts(self.head)
+        facts["phase"] = "body"
+        return StreamInterruptedError(problem, **facts)
 
     def _look_at_stray_lines(self, *, at_end: bool = False) -> None:
         """An error that is no event: a JSON object, or a list of one, possibly over several lines."""
