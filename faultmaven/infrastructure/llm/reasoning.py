@@ -24,6 +24,8 @@ class ReasoningRule:
     Attributes:
         levels: The body's fields for each intent; one that is missing cannot be said.
         budget: The body's fields for a number of tokens; None takes the nearest level.
+        range: The least and the most tokens that the model takes; others are moved into it.
+        least: What "off" is for a model that cannot be turned off, "" where it can.
         source: Where it was read.
     """
 
@@ -32,6 +34,8 @@ class ReasoningRule:
     source: str
     levels: Mapping[str, Fields] = field(default_factory=dict)
     budget: Callable[[int], Fields] | None = None
+    range: tuple[int, int] | None = None
+    least: str = ""
 
 
 def efforts(*allowed: str, off: str = "") -> dict[str, Fields]:
@@ -68,23 +72,27 @@ def _cohere_budget(tokens: int) -> Fields:
     return {"thinking": {"type": "enabled", "token_budget": tokens}}
 
 
+_GOOGLE = "gemini-generate-content.md 2 (7), ai.google.dev thinking, 2026-11"
+
+
 def _gemini_budget(tokens: int) -> Fields:
-    return {"thinkingConfig": {"thinkingBudget": tokens, "includeThoughts": tokens > 0}}
+    return {"thinkingConfig": {"thinkingBudget": tokens, **({"includeThoughts": True} if tokens else {})}}
 
 
-def _gemini_budgets(*, least: int) -> dict[str, Fields]:
-    """The levels of the 2.5 family; what cannot think less than `least` cannot be off."""
-    levels = {"low": _gemini_budget(LOW_BUDGET), "medium": _gemini_budget(MEDIUM_BUDGET)}
-    levels |= {"high": _gemini_budget(2 * MEDIUM_BUDGET)}
-    return levels if least else {"off": _gemini_budget(0), **levels}
+def _gemini_budgets(pattern: str, least: int, most: int, *, off: bool) -> ReasoningRule:
+    """Gemini 2.5. The levels' budgets are those of Google's own OpenAI route (ai.google.dev, openai, 2026-11)."""
+    levels = {"low": _gemini_budget(1024), "medium": _gemini_budget(8192), "high": _gemini_budget(24_576)}
+    levels |= {"off": _gemini_budget(0)} if off else {}
+    return ReasoningRule("gemini", pattern, _GOOGLE, levels, _gemini_budget, (least, most))
 
 
-def _gemini_levels(off: str = "") -> dict[str, Fields]:
+def _gemini_levels(pattern: str, *allowed: str, minimal: bool = False) -> ReasoningRule:
+    """Gemini 3 and later: nothing turns thinking off, and MINIMAL comes nearest, where the model has it."""
     levels: dict[str, Fields] = {
-        level: {"thinkingConfig": {"thinkingLevel": level.upper(), "includeThoughts": True}}
-        for level in ("low", "medium", "high")
+        level: {"thinkingConfig": {"thinkingLevel": level.upper(), "includeThoughts": True}} for level in allowed
     }
-    return {"off": {"thinkingConfig": {"thinkingLevel": off}}, **levels} if off else levels
+    levels |= {"off": {"thinkingConfig": {"thinkingLevel": "MINIMAL"}}} if minimal else {}
+    return ReasoningRule("gemini", pattern, _GOOGLE, levels, least="MINIMAL" if minimal else "")
 
 
 _ALL = ("low", "medium", "high")
@@ -98,7 +106,6 @@ _COHERE_BUDGETS = {
     "medium": _cohere_budget(MEDIUM_BUDGET),
 } | {"high": {"thinking": {"type": "enabled"}}}
 _OLLAMA = "ollama-native.md 2 (7), 2026-11"
-_GOOGLE = "ai.google.dev, thinking, 2026-11"
 _CLAUDE = "platform.claude.com, models and migration page of 2026-10-21"
 REASONING: tuple[ReasoningRule, ...] = (
     # --- OpenAI (family "openai") ---
@@ -111,7 +118,11 @@ REASONING: tuple[ReasoningRule, ...] = (
     # The 5.5 models show their thinking only where it is asked for. "between_tools" is the least that Sonnet 5.5 takes.
     ReasoningRule("anthropic", "claude-opus-5-5*", _CLAUDE, adaptive(display="summarized")),
     ReasoningRule(
-        "anthropic", "claude-sonnet-5-5*", _CLAUDE, adaptive(off={"type": "between_tools"}, display="summarized")
+        "anthropic",
+        "claude-sonnet-5-5*",
+        _CLAUDE,
+        adaptive(off={"type": "between_tools"}, display="summarized"),
+        least="between_tools",
     ),
     ReasoningRule("anthropic", "claude-haiku-5-5*", _CLAUDE, adaptive(display="summarized")),
     ReasoningRule("anthropic", "claude-opus-5*", _CLAUDE, adaptive(off={"type": "disabled"})),
@@ -125,12 +136,16 @@ REASONING: tuple[ReasoningRule, ...] = (
     # Opus 4.7 and 4.8 stand in no row of the table: as the other newer models. "off" is documented for none of them.
     ReasoningRule("anthropic", "claude-*", _CLAUDE, adaptive()),
     # --- Gemini (family "gemini"): fields of generationConfig ---
-    ReasoningRule("gemini", "gemini-2.5-pro*", _GOOGLE, _gemini_budgets(least=128), _gemini_budget),
-    ReasoningRule("gemini", "gemini-2.5-*", _GOOGLE, _gemini_budgets(least=0), _gemini_budget),
+    ReasoningRule("gemini", "*-image*", _GOOGLE),
+    _gemini_levels("gemini-3.6-flash*", *_ALL, minimal=True),
+    _gemini_levels("gemini-3.5-flash-lite*", *_ALL, minimal=True),
+    _gemini_levels("gemini-3-flash*", *_ALL, minimal=True),
+    _gemini_levels("gemini-3-pro*", "low", "high"),
+    _gemini_budgets("gemini-2.5-pro*", 128, 32_768, off=False),
+    _gemini_budgets("gemini-2.5-flash-lite*", 512, 24_576, off=True),
+    _gemini_budgets("gemini-2.5-*", 1, 24_576, off=True),
     ReasoningRule("gemini", "gemini-[12]*", _GOOGLE),
-    ReasoningRule("gemini", "gemini-3.6-flash*", _GOOGLE, _gemini_levels(off="MINIMAL")),
-    ReasoningRule("gemini", "gemini-3.5-flash-lite*", _GOOGLE, _gemini_levels(off="MINIMAL")),
-    ReasoningRule("gemini", "gemini-*", _GOOGLE, _gemini_levels()),
+    _gemini_levels("gemini-*", *_ALL),
     # --- Cohere (family "cohere") ---
     ReasoningRule("cohere", "command-a-plus-*", _COHERE, _COHERE_BUDGETS, _cohere_budget),
     ReasoningRule("cohere", "*reasoning*", _COHERE, _COHERE_BUDGETS, _cohere_budget),
@@ -198,18 +213,26 @@ def reasoning_fields(family: str, model: str, intent: str | int | None) -> tuple
     rule = _rule(family, model)
     if rule is None:
         return {}, (f"reasoning={intent!r} left out: no way to say it to {model or 'this model'} is known",)
-    if isinstance(intent, int):
-        if rule.budget is not None:
-            return rule.budget(intent), ()
-        level = (
-            "off" if intent == 0 else "low" if intent <= LOW_BUDGET else "medium" if intent <= MEDIUM_BUDGET else "high"
-        )
-        if level in rule.levels:
-            return rule.levels[level], (f"reasoning={intent} sent as {level!r}: {model} takes levels ({rule.source})",)
-        return {}, (f"reasoning={intent} left out: {model} has no such setting ({rule.source})",)
-    if intent in rule.levels:
-        return rule.levels[intent], ()
-    return {}, (f"reasoning={intent!r} left out: {model} has no such setting ({rule.source})",)
+    if isinstance(intent, int) and rule.budget is not None:
+        return _budgeted(rule, rule.budget, intent, model)
+    level = _nearest(intent) if isinstance(intent, int) else intent
+    if level not in rule.levels:
+        return {}, (f"reasoning={intent!r} left out: {model} has no such setting ({rule.source})",)
+    if level == "off" and rule.least:
+        return rule.levels[level], (f"reasoning={intent!r} sent as {rule.least!r}, the least that {model} takes",)
+    told = f"reasoning={intent} sent as {level!r}: {model} takes levels ({rule.source})"
+    return rule.levels[level], () if level == intent else (told,)
+
+
+def _budgeted(
+    rule: ReasoningRule, budget: Callable[[int], Fields], asked: int, model: str
+) -> tuple[Fields, tuple[str, ...]]:
+    if asked == 0 and "off" in rule.levels:
+        return rule.levels["off"], ()
+    least, most = rule.range or (asked, asked)
+    taken = min(max(asked, least), most)
+    told = f"reasoning={asked} sent as {taken}, the nearest that {model} takes ({rule.source})"
+    return budget(taken), () if taken == asked else (told,)
 
 
 def _nearest(budget: int) -> str:

@@ -98,9 +98,6 @@ def thinking_setting(request: ChatRequest, facts: ModelFacts, model: str, limit:
     if is_forced(request) and not facts.refuses_forced_tools and kind in ("enabled", "adaptive"):
         del fields["thinking"]
         return Setting(fields, notes=(*notes, f"thinking left out: {model} does not take it with a forced tool"))
-    if kind == "between_tools":
-        least = f"reasoning={request.reasoning!r} sent as 'between_tools', the least that {model} takes"
-        return Setting(fields, notes=(*notes, least))
     if kind == "enabled":
         return _fitted(request, facts, fields, limit, notes)
     return Setting(fields, notes=notes)

@@ -1,106 +1,216 @@
-"""A conversation as Gemini has it. Source: gemini-generate-content.md, section 2, 2026-11-23."""
+"""How a conversation, its tools and its schema are written for Gemini. Source: wire/gemini-generate-content.md 2.
 
-import mimetypes
-from collections.abc import Iterable
+Every function is given the notes to add to: what is left out or changed, each as one sentence.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
-from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import ChatRequest, Message
+import pydantic_core
+
+from faultmaven.domain.attachments import Attachment, File
+from faultmaven.domain.chat import ChatRequest, Message, Part
 from faultmaven.domain.tools import Tool, ToolCall
 from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.wire.conversation import Home, Linked, linked, own_turn
+from faultmaven.infrastructure.llm.models import model_facts
+from faultmaven.infrastructure.llm.wire.conversation import Home, foreign_turn_notes, linked, own_turn
 from faultmaven.infrastructure.llm.wire.encoding import base64_of
-from faultmaven.infrastructure.llm.wire.reading import NOT_JSON, parse_json
+from faultmaven.infrastructure.llm.wire.reading import object_or_empty, objects, string_or_empty
 from faultmaven.infrastructure.llm.wire.schemas import inlined, without
 
-BYPASS = "skip_thought_signature_validator"
-"""What stands in for the signature of a call that another model made (ai.google.dev, thought signatures, 2026)."""
+NO_SIGNATURE = "skip_thought_signature_validator"
+"""Stands for the signature of a call that Gemini did not make: ai.google.dev/gemini-api/docs/thought-signatures, FAQ
+on history from other models, 2026-11. Vertex AI documents this one of the two dummies as well."""
 
-BYPASS_NOTE = "calls that another model made carry Google's documented stand-in for a thought signature"
-UNKNOWN_KEYWORDS = ("additionalProperties", "$schema", "$id")
-"""Older API versions refuse these (section 2 (4)); nothing depends on them."""
+Notes = list[str]
+
+# Image and document types by the ending of their address. Source: ai.google.dev image and document pages, 2026-11.
+MEDIA_TYPES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "heic": "image/heic",
+    "heif": "image/heif",
+    "pdf": "application/pdf",
+    "txt": "text/plain",
+    "md": "text/markdown",
+    "html": "text/html",
+    "csv": "text/csv",
+    "xml": "text/xml",
+}
 
 
-def contents(request: ChatRequest, home: Home, *, signs: bool) -> list[Json]:
-    """Return the turns: the assistant is "model", and the results of parallel calls are one user turn.
+def is_before_3(model: str) -> bool:
+    """Return whether it is of Gemini's first two generations."""
+    return re.match(r"(models/)?gemini-[12](\D|$)", model) is not None
 
-    Args:
-        signs: The model demands a signature on the first call of each turn.
+
+def contents(request: ChatRequest, home: Home, notes: Notes) -> list[Json]:
+    """Return the turns as contents; the results of one turn's calls become one user turn."""
+    told = linked(request.turns, home)
+    notes += foreign_turn_notes(request.turns, home)
+    if any(file.name for turn in request.turns for file in turn.files):
+        notes.append("names of files left out: Gemini takes none")
+    found: list[Json] = []
+    asked = _Asked(told.names)
+    results: list[Message] = []
+    for message in told.messages:
+        if message.role == "tool":
+            results.append(message)
+            continue
+        found += asked.answered(results, notes)
+        results = []
+        if message.role == "assistant":
+            parts = _model_parts(message, home, notes)
+            asked = _Asked(told.names, message.tool_calls, parts)
+            found.append({"role": "model", "parts": parts})
+        else:
+            found.append({"role": "user", "parts": list(_parts(message.parts, notes)) or [{"text": ""}]})
+    return found + asked.answered(results, notes)
+
+
+def _model_parts(message: Message, home: Home, notes: Notes) -> list[Json]:
+    own = own_turn(message, home)
+    parts = objects(own) if own is not None else _rebuilt(message, notes)
+    calls = [place for place, part in enumerate(parts) if "functionCall" in part]
+    if (
+        calls
+        and model_facts("gemini", home[2]).demands_signatures
+        and not any("thoughtSignature" in parts[place] for place in calls)
+    ):
+        parts = [*parts]
+        parts[calls[0]] = {**parts[calls[0]], "thoughtSignature": NO_SIGNATURE}  # only the first call of a turn has one
+        told = f"tool calls that Gemini did not sign are sent with the dummy signature {NO_SIGNATURE}"
+        if told not in notes:
+            notes.append(told)
+    return parts
+
+
+def _rebuilt(message: Message, notes: Notes) -> list[Json]:
+    """Text and calls. The calls have no ids: those are the vendor's own to give, and their order tells them apart."""
+    if any(call.problem for call in message.tool_calls):
+        notes.append("the broken arguments of an earlier tool call are sent as none")
+    calls = [{"functionCall": {"name": call.name, "args": dict(call.arguments)}} for call in message.tool_calls]
+    return [*_parts(message.parts, notes), *calls] or [{"text": ""}]
+
+
+class _Asked:
+    """The calls of the newest model turn, whose results come next.
+
+    Its own names go before those of the whole conversation: turns that go home unchanged may each have a `call_0`.
     """
-    told: list[Json] = []
-    conversation = linked(request.turns, home)
-    given = _given_ids(request.turns)
-    for message in conversation.messages:
-        role = "model" if message.role == "assistant" else "user"
-        parts = own_turn(message, home) or _parts(message, conversation, given, signs=signs)
-        if told and told[-1]["role"] == role == "user" and message.role == "tool":
-            told[-1]["parts"] += parts
-        elif parts:
-            told.append({"role": role, "parts": list(parts)})
-    return told
+
+    def __init__(self, names: dict[str, str], calls: Sequence[ToolCall] = (), parts: Sequence[Json] = ()) -> None:
+        self._names = {**names, **{call.id: call.name for call in calls}}
+        self._order = {call.id: place for place, call in enumerate(calls)}
+        self._given = {string_or_empty(object_or_empty(part.get("functionCall")).get("id")) for part in parts} - {""}
+
+    def answered(self, results: list[Message], notes: Notes) -> list[Json]:
+        """Return the user turn of the results, in the order of their calls: without ids they are matched by it."""
+        if not results:
+            return []
+        last = len(self._order)
+        in_order = sorted(results, key=lambda result: self._order.get(result.tool_call_id, last))
+        return [{"role": "user", "parts": [part for result in in_order for part in self._result(result, notes)]}]
+
+    def _result(self, result: Message, notes: Notes) -> Iterator[Json]:
+        call_id = result.tool_call_id
+        told: Any = {"error": result.text} if result.error else {"output": _parsed(result.text)}
+        response = {"name": self._names.get(call_id, call_id), "response": told}
+        yield {"functionResponse": {"id": call_id, **response} if call_id in self._given else response}
+        yield from _parts([part for part in result.parts if not isinstance(part, str)], notes)
 
 
-def needs_bypass(request: ChatRequest, home: Home) -> bool:
-    """Return whether some calls of the conversation have no signature of this model."""
-    return any(message.tool_calls and own_turn(message, home) is None for message in request.turns)
+def _parsed(text: str) -> Any:
+    """Return the JSON object or list that the text is; any other text as it is."""
+    try:
+        value = pydantic_core.from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return text
+    return value if isinstance(value, dict | list) else text
 
 
-def _given_ids(turns: Iterable[Message]) -> frozenset[str]:
-    """Return the ids that vendors gave; the others are ours, and a vendor that gave none wants none back."""
-    return frozenset(call.id for turn in turns for call in turn.tool_calls if not call.id.startswith("call_"))
+def _parts(parts: Sequence[Part], notes: Notes) -> Iterator[Json]:
+    for part in parts:
+        if isinstance(part, str):
+            yield {"text": part}
+        elif part.data is None:
+            yield {"fileData": {"mimeType": _media_type(part, notes), "fileUri": part.url}}
+        else:
+            yield {"inlineData": {"mimeType": _media_type(part, notes), "data": base64_of(part)}}
 
 
-def _parts(message: Message, conversation: Linked, given: frozenset[str], *, signs: bool) -> list[Json]:
-    if message.role == "tool":
-        return [_response(message, conversation, given), *(_part(image) for image in message.images)]
-    parts = [_part(part) for part in message.parts if part != ""]
-    calls = [_call(call, given) for call in message.tool_calls]
-    if calls and signs:
-        calls[0]["thoughtSignature"] = BYPASS
-    return [*parts, *calls]
+def known_media_type(attachment: Attachment) -> str:
+    """Return the media type as it was given, or by the ending of the address; "" when neither tells."""
+    if attachment.media_type:
+        return attachment.media_type
+    try:
+        path = urlsplit(attachment.url).path
+    except ValueError:
+        return ""
+    return MEDIA_TYPES.get(path.rpartition(".")[2].lower(), "")
 
 
-def _call(call: ToolCall, given: frozenset[str]) -> Json:
-    identified = {"id": call.id} if call.id in given else {}
-    return {"functionCall": {**identified, "name": call.name, "args": dict(call.arguments)}}
+def _media_type(attachment: Attachment, notes: Notes) -> str:
+    known = known_media_type(attachment)
+    if known:
+        return known
+    guess = "application/pdf" if isinstance(attachment, File) else "image/jpeg"
+    notes.append(f"an attachment of unknown media type is sent as {guess}: Gemini wants one")
+    return guess
 
 
-def _response(message: Message, conversation: Linked, given: frozenset[str]) -> Json:
-    """A result is an object: under `output` its JSON, or its text; under `error` what went wrong."""
-    value: Any = parse_json(message.text)
-    response = {"error": message.text} if message.error else {"output": message.text if value is NOT_JSON else value}
-    identified = {"id": message.tool_call_id} if message.tool_call_id in given else {}
-    name = conversation.names.get(message.tool_call_id, message.tool_call_id)
-    return {"functionResponse": {**identified, "name": name, "response": response}}
+def tools(request: ChatRequest, notes: Notes) -> Json:
+    """Return the body's fields for tools and which of them may be called.
+
+    Raises:
+        SchemaRefusedError: a tool's parameters have no form that Gemini takes.
+    """
+    if not request.tools:
+        return {}
+    fields: Json = {"tools": [{"functionDeclarations": [_declaration(tool, notes) for tool in request.tools]}]}
+    if request.tool_choice is not None:
+        fields["toolConfig"] = {"functionCallingConfig": _calling(request.tool_choice)}
+    return fields
 
 
-def _part(part: str | Attachment) -> Json:
-    if isinstance(part, str):
-        return {"text": part}
-    if part.data is None:
-        kind = part.media_type or mimetypes.guess_type(part.url.partition("?")[0])[0] or "image/png"
-        return {"fileData": {"mimeType": kind, "fileUri": part.url}}
-    return {"inlineData": {"mimeType": part.media_type, "data": base64_of(part)}}
+def _declaration(tool: Tool, notes: Notes) -> Json:
+    declaration: Json = {"name": tool.name}
+    if tool.description:
+        declaration["description"] = tool.description
+    if _has_parameters(tool):
+        declaration["parametersJsonSchema"] = taken_schema(dict(tool.parameters), notes)
+    return declaration
 
 
-def tool_objects(tools: Iterable[Tool]) -> list[Json]:
-    """Return the tools; one without parameters says nothing of them."""
-    declared = []
-    for tool in tools:
-        described = {"description": tool.description} if tool.description else {}
-        parameters = {"parametersJsonSchema": plain_schema(dict(tool.parameters))} if tool.parameters else {}
-        declared.append({"name": tool.name, **described, **parameters})
-    return [{"functionDeclarations": declared}]
+def _has_parameters(tool: Tool) -> bool:
+    """An object without properties says nothing, and is refused by some models."""
+    told = {key for key, value in tool.parameters.items() if value}
+    return bool(told - {"type", "title", "description", "$schema", "additionalProperties"})
 
 
-def plain_schema(schema: Json) -> Json:
-    """Return the schema without references and without what Gemini does not know; SchemaRefusedError as `inlined`."""
-    return without(inlined(schema), *UNKNOWN_KEYWORDS)
+_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
-def choice_object(choice: str) -> Json:
-    """Return a `toolConfig`."""
-    words = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
-    if choice in words:
-        return {"functionCallingConfig": {"mode": words[choice]}}
-    return {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [choice]}}
+def _calling(choice: str) -> Json:
+    if choice in _MODES:
+        return {"mode": _MODES[choice]}
+    return {"mode": "ANY", "allowedFunctionNames": [choice]}
+
+
+def taken_schema(schema: Json, notes: Notes) -> Json:
+    """Return the schema without references and without `additionalProperties`, which Gemini answers with 400.
+
+    Raises:
+        SchemaRefusedError: it holds itself.
+    """
+    whole = inlined(schema)
+    taken = without(whole, "additionalProperties")
+    told = "additionalProperties left out of the schema: Gemini refuses it"
+    if taken != whole and told not in notes:
+        notes.append(told)
+    return without(taken, "$schema")

@@ -3,36 +3,37 @@
 from typing import Any
 from urllib.parse import quote
 
+from faultmaven.domain.attachments import Attachment
 from faultmaven.domain.chat import ChatRequest, StopReason
 from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import model_facts
 from faultmaven.infrastructure.llm.reasoning import reasoning_fields
-from faultmaven.infrastructure.llm.wire.conversation import foreign_turn_notes
 from faultmaven.infrastructure.llm.wire.errors import raise_for_error_body
 from faultmaven.infrastructure.llm.wire.gemini_content import (
-    BYPASS_NOTE,
-    choice_object,
+    Notes,
     contents,
-    needs_bypass,
-    plain_schema,
-    tool_objects,
+    is_before_3,
+    known_media_type,
+    taken_schema,
+    tools,
 )
 from faultmaven.infrastructure.llm.wire.gemini_reading import (
-    FAILED_REASONS,
     STOP_REASONS,
-    calls_of,
-    is_blocked,
-    kept_turn,
+    block_reason,
+    failure,
+    function_call,
+    is_opaque,
+    is_thought,
     read_usage,
-    text_of,
 )
-from faultmaven.infrastructure.llm.wire.gemini_stream import GenerateStream
+from faultmaven.infrastructure.llm.wire.gemini_stream import GeminiStream
 from faultmaven.infrastructure.llm.wire.model_lists import model_ids
-from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, stop_reason
+from faultmaven.infrastructure.llm.wire.outcomes import stop_reason
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
     first_object,
+    joined,
     object_or_empty,
     objects,
     read_object,
@@ -43,7 +44,18 @@ from faultmaven.infrastructure.llm.wire.schemas import SchemaRefusedError, schem
 
 DIALECT = "gemini-generate-content"
 FEATURES = frozenset(
-    {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning", "cache_prompt"}
+    {
+        "turns",
+        "seed",
+        "stream",
+        "tools",
+        "schema",
+        "images",
+        "image addresses",
+        "files",
+        "reasoning",
+        "cache_prompt",  # automatic: nothing is sent for it
+    }
 )
 TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
@@ -55,58 +67,77 @@ def _auth(config: ProviderConfig) -> Headers:
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why `model` cannot carry `request`; see `Wire.refusal`."""
-    addressed = any(part.data is None for turn in request.messages for part in (*turn.images, *turn.files))
-    if addressed and model.removeprefix("models/").startswith("gemini-2.0"):
-        return f"{model} takes no image addresses, only bytes"
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return _schema_refusal(request, model) or _attachment_refusal(request, config, model)
+
+
+def _schema_refusal(request: ChatRequest, model: str) -> str:
+    bare = model.removeprefix("models/")
+    may_call = bool(request.tools) and request.tool_choice != "none"
+    if may_call and request.response_format is not None and is_before_3(model):
+        return f"{bare} takes no response format beside tools that it may call"  # Gemini 3 and later take both
     try:
-        tool_objects(request.tools)
-        _format(request)
-    except SchemaRefusedError as refused:
-        return str(refused)
+        tools(request, [])
+        _format(request, [])
+    except SchemaRefusedError as error:
+        return f"Gemini takes no such schema: {error}"
     return ""
 
 
+def _attachment_refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    found = [part for turn in request.messages for part in turn.parts if not isinstance(part, str)]
+    if any(not isinstance(part, str) for turn in request.messages if turn.role == "system" for part in turn.parts):
+        return "a system turn holds an image or a file, and Gemini takes text alone there"
+    if any(known_media_type(part) == "image/gif" for part in found):
+        return "Gemini takes no GIF images"
+    bare = model.removeprefix("models/")
+    if bare.startswith(("gemini-1.", "gemini-2.0")) and any(_is_foreign_address(part, config) for part in found):
+        return f"{bare} fetches no images or files from addresses"
+    return ""
+
+
+def _is_foreign_address(part: Attachment, config: ProviderConfig) -> bool:
+    """The addresses of Google's own Files API are taken by every model."""
+    is_address = part.data is None and bool(part.url) and not part.fetch
+    return is_address and not part.url.startswith(f"{config.base_url}/files/")
+
+
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{base}/models/{model}:generateContent`, or to its streaming sister."""
-    home = (config.name, DIALECT, model)
-    facts = model_facts("gemini", model)
-    temperature, notes = allowed_temperature(request, facts, model)
-    thinking, thinking_notes = reasoning_fields("gemini", model, request.reasoning)
+    """Return the POST to `{base}/models/{model}:generateContent`, or to `:streamGenerateContent`."""
+    notes: Notes = []
+    body: dict[str, Any] = {"contents": contents(request, (config.name, DIALECT, model), notes)}
+    if request.system:
+        body["systemInstruction"] = {"parts": [{"text": request.system}]}
+    body |= tools(request, notes)
+    chosen = _generation_config(request, model, notes)
+    if chosen:
+        body["generationConfig"] = chosen
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    url = f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:{method}"
+    return post(config, DIALECT, url, _auth(config), body, request, model, tuple(dict.fromkeys(notes)))
+
+
+def _generation_config(request: ChatRequest, model: str, notes: Notes) -> Json:
+    temperature, temperature_notes = allowed_temperature(request, model_facts("gemini", model), model)
+    notes += temperature_notes
     settings = {
         "maxOutputTokens": request.max_tokens,
         "temperature": temperature,
         "stopSequences": list(request.stop) or None,
         "seed": request.seed,
-        **thinking,
-        **_format(request),
     }
-    signs = facts.demands_signatures
-    body: dict[str, Any] = {"contents": contents(request, home, signs=signs)}
-    if request.system:
-        body["systemInstruction"] = {"parts": [{"text": request.system}]}
-    if request.tools:
-        body["tools"] = tool_objects(request.tools)
-        body |= {} if request.tool_choice is None else {"toolConfig": choice_object(request.tool_choice)}
-    chosen = {name: value for name, value in settings.items() if value is not None}
-    if chosen:
-        body["generationConfig"] = chosen
-    notes += thinking_notes + foreign_turn_notes(request.messages, home)
-    notes += (BYPASS_NOTE,) if signs and needs_bypass(request, home) else ()
-    return post(config, DIALECT, _url(config, model, stream=stream), _auth(config), body, request, model, notes)
+    chosen: Json = {name: value for name, value in settings.items() if value is not None}
+    thinking, thinking_notes = reasoning_fields("gemini", model, request.reasoning)
+    notes += thinking_notes
+    return {**chosen, **_format(request, notes), **thinking}
 
 
-def _url(config: ProviderConfig, model: str, *, stream: bool) -> str:
-    verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
-    return f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:{verb}"
-
-
-def _format(request: ChatRequest) -> Json:
+def _format(request: ChatRequest, notes: Notes) -> Json:
     if request.response_format is None:
         return {}
     schema = schema_of(request.response_format)
-    told = {} if schema is None else {"responseJsonSchema": plain_schema(schema)}
-    return {"responseMimeType": "application/json", **told}
+    fields: Json = {"responseMimeType": "application/json"}
+    return fields if schema is None else {**fields, "responseJsonSchema": taken_schema(schema, notes)}
 
 
 def parse_response(reply: WireReply) -> Answer:
@@ -115,29 +146,31 @@ def parse_response(reply: WireReply) -> Answer:
     raise_for_error_body(reply, data)
     usage = read_usage(data.get("usageMetadata"))
     model = string_or_empty(data.get("modelVersion"))
-    if is_blocked(data):
+    if block_reason(data):
         return Answer("", StopReason.CONTENT_FILTER, usage, model=model, raw=data)
     candidate = first_object(reply, data, "candidates")
     parts = objects(object_or_empty(candidate.get("content")).get("parts"))
-    calls, text = calls_of(parts), text_of(parts, thought=False)
+    content = joined((part for part in parts if not is_thought(part)), "text")
+    calls = tuple(call for part in parts if (call := function_call(part)) is not None)
     reason = string_or_empty(candidate.get("finishReason"))
-    if reason in FAILED_REASONS and not calls and not text:
-        raise failed_answer(reply, reason)
+    error = failure(reply, reason)
+    if error is not None and not content and not calls:
+        raise error
     return Answer(
-        content=text,
+        content=content,
         stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls)),
         usage=usage,
         tool_calls=calls,
         model=model,
         raw=data,
-        reasoning=text_of(parts, thought=True),
-        turn=kept_turn(parts),
+        reasoning=joined(filter(is_thought, parts), "text"),
+        turn=parts if any(map(is_opaque, parts)) else None,
     )
 
 
 def stream_parser(head: WireReply) -> StreamParser:
     """Return the parser of a stream; see `Wire.stream_parser`."""
-    return GenerateStream(head)
+    return GeminiStream(head)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:

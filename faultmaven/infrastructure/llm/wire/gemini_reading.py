@@ -1,13 +1,21 @@
-"""What answers and streams of Gemini share. Source: gemini-generate-content.md, section 3, 2026-11-23."""
+"""What a Gemini reply and an event of its stream have in common. Source: wire/gemini-generate-content.md 3."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from faultmaven.domain.chat import StopReason
+from faultmaven.domain.errors import MalformedResponseError, ProviderError
 from faultmaven.domain.tools import ToolCall
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.wire.reading import added, count, object_or_empty, string_or_empty, tool_call
+from faultmaven.infrastructure.http.types import Json, WireReply
+from faultmaven.infrastructure.llm.wire.outcomes import failed_answer
+from faultmaven.infrastructure.llm.wire.reading import (
+    added,
+    count,
+    object_or_empty,
+    string_or_empty,
+    tool_call,
+    write_json,
+)
 
 STOP_REASONS = {
     "STOP": StopReason.STOP,
@@ -22,32 +30,56 @@ STOP_REASONS = {
     "IMAGE_RECITATION": StopReason.CONTENT_FILTER,
     "MODEL_ARMOR": StopReason.CONTENT_FILTER,
 }
-FAILED_REASONS = frozenset(
-    {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"}
-    | {"MALFORMED_RESPONSE"}
-)
-"""The call to the model failed; where nothing came of it, that is an error."""
+FAILED_ONCE = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"})
+"""The model failed, and may do better when it is asked again."""
+FAILED_AGAIN = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"})
+"""The same request would fail in the same way."""
 
 
-def is_blocked(data: Json) -> bool:
-    """Return whether the prompt was blocked: a 200 without candidates."""
-    return not data.get("candidates") and bool(object_or_empty(data.get("promptFeedback")).get("blockReason"))
+def failure(reply: WireReply, reason: str) -> ProviderError | None:
+    """Return the error of an answer without text and calls that ended for `reason`; None where that is no failure."""
+    if reason in FAILED_ONCE:
+        error: ProviderError = failed_answer(reply, reason, MalformedResponseError)  # its policy retries it once
+        error.advice = "Ask again, or give the model fewer or simpler tools."
+        return error
+    if reason in FAILED_AGAIN:
+        error = failed_answer(reply, reason)
+        error.retryable = False
+        return error
+    return None
 
 
-def calls_of(parts: Iterable[Json]) -> tuple[ToolCall, ...]:
-    """Return the calls; their ids may be missing."""
-    called = [call for part in parts if (call := object_or_empty(part.get("functionCall")))]
-    return tuple(tool_call(call.get("id"), call.get("name"), object_or_empty(call.get("args"))) for call in called)
+def block_reason(data: Json) -> str:
+    """Return why the prompt was blocked: then there are no candidates; "" where it was not."""
+    if data.get("candidates"):
+        return ""
+    reason = object_or_empty(data.get("promptFeedback")).get("blockReason")
+    return (string_or_empty(reason) or "OTHER") if reason else ""
 
 
-def text_of(parts: Iterable[Json], *, thought: bool) -> str:
-    """Return the text of the answer, or of what was thought."""
-    return "".join(string_or_empty(part.get("text")) for part in parts if (part.get("thought") is True) is thought)
+def is_thought(part: Json) -> bool:
+    """Return whether the part's text is what the model thinks; a signature alone does not make it so."""
+    return part.get("thought") is True
 
 
-def kept_turn(parts: list[Json]) -> list[Json] | None:
-    """Return the parts as the vendor wants them back, None when there is nothing opaque in them."""
-    return parts if any("thoughtSignature" in part for part in parts) else None
+def function_call(part: Json) -> ToolCall | None:
+    """Return the call that the part is, None when it is none. Its id may be missing."""
+    call = object_or_empty(part.get("functionCall"))
+    return tool_call(call.get("id"), call.get("name"), _arguments(call)) if call else None
+
+
+def _arguments(call: Json) -> str:
+    arguments = call.get("args")
+    if isinstance(arguments, str):
+        return arguments  # no object: `tool_call` says so
+    return "{}" if arguments is None else write_json(arguments).decode()
+
+
+def is_opaque(part: Json) -> bool:
+    """Return whether the part says more than the answer's text and calls do, so that the turn goes back as it is."""
+    if "thoughtSignature" in part or is_thought(part):
+        return True
+    return "text" not in part and "functionCall" not in part
 
 
 def read_usage(value: Any) -> Usage | None:

@@ -1,68 +1,110 @@
-"""The stream of Gemini. Source: gemini-generate-content.md, section 4, 2026-11-23."""
+"""The stream of streamGenerateContent: every event a whole response. Source: wire/gemini-generate-content.md 4."""
 
-from collections.abc import Mapping
-
-from faultmaven.domain.chat import StopReason
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.wire.framing import ServerSentEvents
 from faultmaven.infrastructure.llm.wire.gemini_reading import (
-    FAILED_REASONS,
     STOP_REASONS,
-    is_blocked,
-    kept_turn,
+    block_reason,
+    failure,
+    function_call,
+    is_opaque,
+    is_thought,
     read_usage,
 )
-from faultmaven.infrastructure.llm.wire.outcomes import failed_answer
-from faultmaven.infrastructure.llm.wire.reading import object_or_empty, objects, string_or_empty, write_json
+from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.wire.reading import object_or_empty, objects, string_or_empty
 from faultmaven.infrastructure.llm.wire.streaming import EventParser
 
 
-class GenerateStream(EventParser):
-    """Data-only events, each a whole response; the connection's end behind a finish reason is the end."""
+class GeminiStream(EventParser):
+    """There is no end marker: the stream ends with the connection, after an event with a finish reason."""
 
-    stop_reasons: Mapping[str, StopReason] = STOP_REASONS
+    stop_reasons = STOP_REASONS
     reason_ends = True
 
     def __init__(self, head: WireReply) -> None:
         super().__init__(head, ServerSentEvents())
-        self._parts: list[Json] = []
-        self._called = 0
+        self._turn = _Turn()
+        self._calls_so_far = 0
 
     def read(self, name: str, data: Json) -> None:
-        """Take note of one response; its counts replace those before."""
+        """Take note of one response; see `EventParser.read`."""
         self.model = string_or_empty(data.get("modelVersion")) or self.model
-        self.count(read_usage(data.get("usageMetadata")))
-        if is_blocked(data):
-            self.refused, self.reason = True, self.reason or "BLOCKED"
-            return
-        candidates = objects(data.get("candidates"))
-        if not candidates:
-            return
-        for part in objects(object_or_empty(candidates[0].get("content")).get("parts")):
-            self._read_part(part)
-        self.reason = string_or_empty(candidates[0].get("finishReason")) or self.reason
-        if self.reason in FAILED_REASONS and not self.text and not self.calls.any:
-            raise failed_answer(self.head, self.reason)
+        usage = read_usage(data.get("usageMetadata"))
+        if usage != self.usage:  # most events repeat the counts
+            self.count(usage)
+        blocked = block_reason(data)
+        if blocked:
+            self.refused, self.reason = True, blocked
+        for candidate in objects(data.get("candidates")):
+            if not candidate.get("index"):  # the first; its index, a zero, may be left out
+                self._read_candidate(candidate)
 
-    def turn(self) -> object:
-        """Return the parts, texts of one kind joined, where a signature is among them."""
-        return kept_turn(self._parts)
+    def _read_candidate(self, candidate: Json) -> None:
+        for part in objects(object_or_empty(candidate.get("content")).get("parts")):
+            self._read_part(part)
+        self.reason = string_or_empty(candidate.get("finishReason")) or self.reason
 
     def _read_part(self, part: Json) -> None:
+        self._turn.add(part)
         text = string_or_empty(part.get("text"))
-        (self.think if part.get("thought") is True else self.say)(text)
-        call = object_or_empty(part.get("functionCall"))
-        if call:
-            self._called += 1
-            arguments = write_json(object_or_empty(call.get("args"))).decode()
-            told_id, name = string_or_empty(call.get("id")), string_or_empty(call.get("name"))
-            self.call(self._called, told_id, name, arguments)
-        self._keep(part)
-
-    def _keep(self, part: Json) -> None:
-        """A part that is only more text of the same kind joins the one before; a signature stays on its own part."""
-        before = self._parts[-1] if self._parts else {}
-        if part.keys() == before.keys() and part.keys() <= {"text", "thought"}:
-            self._parts[-1] = {**before, "text": string_or_empty(before["text"]) + string_or_empty(part["text"])}
+        if is_thought(part):
+            self.think(text)
         else:
+            self.say(text)
+        call = function_call(part)
+        if call is not None:
+            self.call(self._calls_so_far, call.id, call.name, call.raw_arguments)
+            self._calls_so_far += 1
+
+    def turn(self) -> object:
+        """Return the parts, where one of them is opaque."""
+        parts = self._turn.parts()
+        return parts if any(map(is_opaque, parts)) else None
+
+    def close(self) -> Answer:
+        """Return the whole answer; see `StreamParser`.
+
+        Raises:
+            ProviderError: the vendor ended an answer without text and calls as failed.
+        """
+        answer = super().close()
+        error = failure(self.head, self.reason)
+        if error is not None and not answer.content and not answer.tool_calls:
+            raise error
+        return answer
+
+
+class _Turn:
+    """The parts as they go back: neighbours of plain text become one, every other part stays as it came.
+
+    Source: ai.google.dev/gemini-api/docs/thought-signatures (2026-11): a part with a signature is never merged.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[Json] = []
+        self._texts: list[str] = []
+        self._is_thought = False
+
+    def add(self, part: Json) -> None:
+        if not part.keys() <= {"text", "thought"}:
+            self._end_text()
             self._parts.append(part)
+            return
+        if is_thought(part) != self._is_thought:
+            self._end_text()
+            self._is_thought = is_thought(part)
+        self._texts.append(string_or_empty(part.get("text")))
+
+    def parts(self) -> list[Json]:
+        return [*self._parts, *self._open_text()]
+
+    def _end_text(self) -> None:
+        self._parts += self._open_text()
+        self._texts = []
+
+    def _open_text(self) -> list[Json]:
+        text = "".join(self._texts)
+        if not text:
+            return []
+        return [{"text": text, "thought": True} if self._is_thought else {"text": text}]
