@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -20,11 +20,17 @@ class Linked:
 
     Attributes:
         messages: The turns; where a vendor gave an id twice, or one that others refuse, both ends have another.
-        names: The tool's name by the id of its call, for results that are sent by name.
+        names: For each of them the tool whose result it is, by the newest call of that id: some are sent by name. ""
+            where a turn is no result.
     """
 
-    messages: list[Message]
-    names: dict[str, str] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    def add(self, message: Message, name: str = "") -> None:
+        """Add a turn."""
+        self.messages.append(message)
+        self.names.append(name)
 
 
 def linked(messages: Iterable[Message], home: Home, form: re.Pattern[str] = PLAIN_ID, length: int = 20) -> Linked:
@@ -35,24 +41,26 @@ def linked(messages: Iterable[Message], home: Home, form: re.Pattern[str] = PLAI
         form: What this vendor takes as an id.
         length: How long an id of ours is: letters and digits, told from the old one, so that a retry sends the same.
     """
-    told = Linked([])
-    now: dict[str, str] = {}  # the id as the host has it, to the one that is sent
-    for message in messages:
+    turns = [(message, own_turn(message, home) is not None) for message in messages]
+    taken = {call.id for message, is_own in turns if is_own for call in message.tool_calls}
+    told = Linked()
+    now: dict[str, tuple[str, str]] = {}  # the id as the host has it, to the one that is sent and the tool's name
+    for message, is_own in turns:
         if message.role == "tool":
-            sent = now.get(message.tool_call_id, message.tool_call_id)
-            told.messages.append(replace(message, tool_call_id=sent))
+            sent, name = now.get(message.tool_call_id, (message.tool_call_id, message.tool_call_id))
+            told.add(replace(message, tool_call_id=sent), name)
             continue
-        is_own = own_turn(message, home) is not None
         calls = []
         for call in message.tool_calls:
-            sent = call.id if is_own else _free_id(call.id or call.name, told.names, form, length)
-            now[call.id], told.names[sent] = sent, call.name
+            sent = call.id if is_own else _free_id(call.id or call.name, taken, form, length)
+            taken.add(sent)
+            now[call.id] = sent, call.name
             calls.append(call if call.id == sent else replace(call, id=sent))
-        told.messages.append(replace(message, tool_calls=tuple(calls)) if calls else message)
+        told.add(replace(message, tool_calls=tuple(calls)) if calls else message)
     return told
 
 
-def _free_id(wanted: str, taken: dict[str, str], form: re.Pattern[str], length: int) -> str:
+def _free_id(wanted: str, taken: Collection[str], form: re.Pattern[str], length: int) -> str:
     if form.fullmatch(wanted) and wanted not in taken:
         return wanted
     number = 0

@@ -56,17 +56,17 @@ def contents(request: ChatRequest, home: Home, notes: Notes) -> list[Json]:
     if any(file.name for turn in request.turns for file in turn.files):
         notes.append("names of files left out: Gemini takes none")
     found: list[Json] = []
-    asked = _Asked(told.names)
-    results: list[Message] = []
-    for message in told.messages:
+    asked = _Asked()
+    results: list[tuple[Message, str]] = []
+    for message, name in zip(told.messages, told.names, strict=True):
         if message.role == "tool":
-            results.append(message)
+            results.append((message, name))
             continue
         found += asked.answered(results, notes)
         results = []
         if message.role == "assistant":
             parts = _model_parts(message, home, notes)
-            asked = _Asked(told.names, message.tool_calls, parts)
+            asked = _Asked(message.tool_calls, parts)
             found.append({"role": "model", "parts": parts})
         else:
             found.append({"role": "user", "parts": list(_parts(message.parts, notes)) or [{"text": ""}]})
@@ -99,28 +99,28 @@ def _rebuilt(message: Message, notes: Notes) -> list[Json]:
 
 
 class _Asked:
-    """The calls of the newest model turn, whose results come next.
+    """The calls of the newest model turn, whose results come next."""
 
-    Its own names go before those of the whole conversation: turns that go home unchanged may each have a `call_0`.
-    """
-
-    def __init__(self, names: dict[str, str], calls: Sequence[ToolCall] = (), parts: Sequence[Json] = ()) -> None:
-        self._names = {**names, **{call.id: call.name for call in calls}}
+    def __init__(self, calls: Sequence[ToolCall] = (), parts: Sequence[Json] = ()) -> None:
         self._order = {call.id: place for place, call in enumerate(calls)}
         self._given = {string_or_empty(object_or_empty(part.get("functionCall")).get("id")) for part in parts} - {""}
 
-    def answered(self, results: list[Message], notes: Notes) -> list[Json]:
-        """Return the user turn of the results, in the order of their calls: without ids they are matched by it."""
+    def answered(self, results: list[tuple[Message, str]], notes: Notes) -> list[Json]:
+        """Return the user turn of the results, each with its tool's name, in the order of their calls.
+
+        Without ids they are matched by that order.
+        """
         if not results:
             return []
         last = len(self._order)
-        in_order = sorted(results, key=lambda result: self._order.get(result.tool_call_id, last))
-        return [{"role": "user", "parts": [part for result in in_order for part in self._result(result, notes)]}]
+        in_order = sorted(results, key=lambda result: self._order.get(result[0].tool_call_id, last))
+        parts = [part for result, name in in_order for part in self._result(result, name, notes)]
+        return [{"role": "user", "parts": parts}]
 
-    def _result(self, result: Message, notes: Notes) -> Iterator[Json]:
+    def _result(self, result: Message, name: str, notes: Notes) -> Iterator[Json]:
         call_id = result.tool_call_id
         told: Any = {"error": result.text} if result.error else {"output": _parsed(result.text)}
-        response = {"name": self._names.get(call_id, call_id), "response": told}
+        response = {"name": name, "response": told}
         yield {"functionResponse": {"id": call_id, **response} if call_id in self._given else response}
         yield from _parts([part for part in result.parts if not isinstance(part, str)], notes)
 

@@ -111,9 +111,9 @@ def _messages(conversation: Linked) -> list[Json]:
     """Write the turns. Only a user's turn is known to take images: those of results follow in one of their own."""
     written: list[Json] = []
     pending: list[Image] = []
-    for message in conversation.messages:
+    for message, name in zip(conversation.messages, conversation.names, strict=True):
         if message.role == "tool":
-            written.append(_result(message, conversation.names))
+            written.append(_result(message, name))
             pending += message.images
             continue
         written += _shown(pending)
@@ -135,11 +135,9 @@ def _call(index: int, call: ToolCall) -> Json:
     return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": dict(call.arguments)}}
 
 
-def _result(message: Message, names: dict[str, str]) -> Json:
+def _result(message: Message, name: str) -> Json:
     """Write a result with both of its links: older servers know the tool's name only."""
-    name = names.get(message.tool_call_id)
-    link = {"tool_name": name} if name else {}
-    return {"role": "tool", **link, "tool_call_id": message.tool_call_id, "content": message.text}
+    return {"role": "tool", "tool_name": name, "tool_call_id": message.tool_call_id, "content": message.text}
 
 
 def _shown(images: Sequence[Image]) -> list[Json]:
