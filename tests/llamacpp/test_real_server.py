@@ -8,9 +8,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import httpx
+import pydantic
 import pytest
 
 from faultmaven import (
@@ -238,3 +239,50 @@ async def test_stopped_server_is_refused_connection(
             await ask.generate()
     assert caught.value.phase == "connect"
     assert ADDRESS_VARIABLES[row] in str(caught.value)
+
+
+@both_rows
+async def test_stream_is_the_answer_in_pieces(row: str, server: str) -> None:
+    """The pieces come one by one, the last ones with how it ended and what it cost; together they are the answer."""
+    async with asking(row, server) as ask:
+        whole = await ask.generate(max_tokens=32)
+        async with ask.llm.stream(QUESTION, max_tokens=32, temperature=0.0) as stream:
+            texts = [chunk.text async for chunk in stream if chunk.text]
+        assert ask.exchanges.bodies[-1]["stream"] is True
+    assert len(texts) > 5
+    assert "".join(texts) == stream.response.content == whole.content
+    assert stream.response.stop_reason is StopReason.MAX_TOKENS
+    assert stream.response.provider == row
+
+
+@both_rows
+async def test_stream_that_is_left_leaves_the_server_free(row: str, server: str) -> None:
+    async with asking(row, server) as ask:
+        async with ask.llm.stream(QUESTION, max_tokens=1500, temperature=0.0) as stream:
+            async for chunk in stream:
+                if chunk.text:
+                    break
+        async with asyncio.timeout(20):
+            assert (await ask.generate()).content.strip()
+
+
+class Restart(pydantic.BaseModel):
+    """What to restart; every field is bounded, so that a model of random weights comes to an end."""
+
+    pod: Literal["api", "worker"]
+    force: bool
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_schema_binds_a_model_that_knows_nothing(server: str, streamed: bool) -> None:
+    """Its weights are random: only the server's grammar can make this JSON."""
+    async with asking("llamacpp", server) as ask:
+        if streamed:
+            async with ask.llm.stream(QUESTION, response_format=Restart, max_tokens=200, temperature=0.0) as stream:
+                async for _ in stream:
+                    pass
+            response = stream.response
+        else:
+            response = await ask.generate(response_format=Restart, max_tokens=200)
+    assert isinstance(response.parsed, Restart)
+    assert json.loads(response.content) == response.parsed.model_dump()

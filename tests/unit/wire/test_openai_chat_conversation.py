@@ -249,7 +249,7 @@ def test_a_schema_that_strict_mode_refuses_is_sent_without_it(schema: Any) -> No
     ("vendor", "described"),
     [
         ("groq", {"type": "json_schema", "json_schema": {"name": "Out", "schema": OUT}}),
-        ("llamacpp", {"type": "json_schema", "json_schema": {"name": "Out", "schema": OUT}}),
+        ("llamacpp", {"type": "json_object", "schema": OUT}),
         ("tgi", {"type": "json_object", "value": OUT}),
         ("deepseek", {"type": "json_object"}),
     ],

@@ -98,6 +98,10 @@ def choice_object(choice: str) -> str | Json:
     return {"type": "function", "function": {"name": choice}}
 
 
+SCHEMA_KEYS = {"llamacpp": "schema", "tgi": "value"}
+"""Where the JSON mode of these servers holds a schema. Every server built on llama.cpp takes it so, in 2026-11."""
+
+
 def format_object(request: ChatRequest, form: ChatVendor) -> tuple[Json, str, Notes]:
     """Return the `response_format`, an instruction that must stand in the prompt ("" for none), and notes."""
     wanted = request.response_format
@@ -111,8 +115,8 @@ def format_object(request: ChatRequest, form: ChatVendor) -> tuple[Json, str, No
         note = "the system text asks for JSON too: JSON mode demands that the messages say the word"
         return {"type": "json_object"}, "Answer with a JSON object.", (note,)
     schema = ANY_OBJECT if schema is None else schema
-    if form.schema == "tgi":
-        return {"type": "json_object", "value": schema}, "", ()
+    if form.schema in SCHEMA_KEYS:
+        return {"type": "json_object", SCHEMA_KEYS[form.schema]: schema}, "", ()
     if form.schema == "instruction":
         return {"type": "json_object"}, instruction(schema), ("the schema is an instruction: there is no schema mode",)
     described, notes = _schema_object(schema, schema_name("" if wanted == ANY_JSON else wanted), form)

@@ -24,7 +24,7 @@ class ChatVendor:
         auth: "bearer" or the "api-key" header; a key that is not set sends neither.
         facts: The family of `models.MODEL_FACTS` whose facts hold here.
         schema: How a schema is asked for: OpenAI's form, the same with its strict mode, an instruction beside the JSON
-            mode, or TGI's own form.
+            mode, or the forms of llama.cpp and TGI, which hold it in the JSON mode.
         has_json_mode: It takes `json_object`; elsewhere the schema of any object stands in for it.
         stream_usage: It takes `stream_options`; others send usage by themselves.
         returned: Fields of an assistant message that it wants back with it (9.2, resending history).
@@ -38,7 +38,7 @@ class ChatVendor:
     seed_parameter: str = "seed"
     auth: Literal["bearer", "api-key"] = "bearer"
     facts: str = "chat"
-    schema: Literal["json_schema", "strict", "instruction", "tgi"] = "json_schema"
+    schema: Literal["json_schema", "strict", "instruction", "llamacpp", "tgi"] = "json_schema"
     has_json_mode: bool = True
     stream_usage: bool = True
     returned: frozenset[str] = frozenset()
@@ -66,7 +66,7 @@ VENDORS: dict[str, ChatVendor] = {
     "huggingface": ChatVendor(),
     "vllm": ChatVendor("max_completion_tokens"),
     "tgi": ChatVendor(schema="tgi", schema_with_tools=False),
-    "llamacpp": ChatVendor(choices=NOT_NAMED),
+    "llamacpp": ChatVendor(schema="llamacpp", choices=NOT_NAMED),
     "lmstudio": ChatVendor(has_json_mode=False, choices=NOT_NAMED),
     "ollama": ChatVendor(lacks=frozenset({"files", "image addresses"}), choices=frozenset()),
 }
