@@ -29,6 +29,7 @@ class Route:
         features_for: The features of a model, where models differ.
         refusal_for: Why a model cannot carry a request although it has the features, "" when it can.
         context_for: The input limit of a model in tokens, None where it is not known.
+        output_for: Its output limit, likewise.
         streams: Whether it is asked for streams; else for whole answers.
         origin: Where it is asked and in which dialect; two routes of one name and origin give the same answers.
         max_concurrency, requests_per_minute, tokens_per_minute: Limits of our own, None for none.
@@ -43,6 +44,7 @@ class Route:
     features: frozenset[str] = frozenset()
     timeout_for: Callable[[str], float] | None = field(default=None, repr=False)
     context_for: Callable[[str], int | None] | None = field(default=None, repr=False)
+    output_for: Callable[[str], int | None] | None = field(default=None, repr=False)
     features_for: Callable[[str], frozenset[str]] | None = field(default=None, repr=False)
     refusal_for: Callable[[ChatRequest, str], str] | None = field(default=None, repr=False)
     streams: bool = True
@@ -67,6 +69,10 @@ class Route:
     def context(self, model: str) -> int | None:
         """Return how many tokens of prompt `model` takes, None where that is not known."""
         return self.context_for(model) if self.context_for else None
+
+    def output(self, model: str) -> int | None:
+        """Return how many tokens `model` answers at most, None where that is not known."""
+        return self.output_for(model) if self.output_for else None
 
 
 @dataclass(frozen=True, slots=True)

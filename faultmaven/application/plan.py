@@ -44,6 +44,7 @@ def plan(
     candidates = _model_first(candidates, request.model)
     size = functools.cache(lambda: prompt_tokens(request))  # counted once, and only if anybody has a limit
     candidates = _large_enough(candidates, size, skipped)
+    candidates = _long_enough(candidates, request, skipped)
     who = tuple(candidate.identity for candidate in candidates)
     well, spared = _well(candidates, lambda: size() + answer_tokens(request), health or AllWell(), skipped)
     deadline = min(request.deadline or generation.deadline, request.timeout or float("inf"))
@@ -141,13 +142,27 @@ def _large_enough(
     if all(limit is None for limit in limits):
         return candidates
     size = size_of_prompt()
+    return _within(candidates, limits, size, f"context too small: about {size} tokens, and it takes", skipped)
+
+
+def _long_enough(candidates: list[Candidate], request: ChatRequest, skipped: list[Skipped]) -> list[Candidate]:
+    """Leave out models that answer fewer tokens than are asked for, as long as one answers as many."""
+    wanted = request.max_tokens or request.min_output_tokens
+    if not wanted:
+        return candidates
+    limits = [candidate.route.output(candidate.effective_model) for candidate in candidates]
+    return _within(candidates, limits, wanted, f"its answers are too short: {wanted} tokens, and it gives", skipped)
+
+
+def _within(
+    candidates: list[Candidate], limits: list[int | None], size: int, reason: str, skipped: list[Skipped]
+) -> list[Candidate]:
     small = [limit is not None and limit < size for limit in limits]
     if all(small):
         return candidates
     for candidate, limit, is_small in zip(candidates, limits, small, strict=True):
         if is_small:
-            told = f"context too small: about {size} tokens, and it takes {limit}"
-            skipped.append(Skipped(candidate.route.name, told, "context", candidate.effective_model))
+            skipped.append(Skipped(candidate.route.name, f"{reason} {limit}", "context", candidate.effective_model))
     return [candidate for candidate, is_small in zip(candidates, small, strict=True) if not is_small]
 
 

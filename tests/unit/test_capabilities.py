@@ -92,13 +92,14 @@ def test_a_row_without_capabilities_says_nothing() -> None:
 
 
 async def test_a_rows_word_reaches_the_plan_for_each_model() -> None:
-    said = {"context_window": 9, "models": {"small": {"context_window": 5, "stream": False}}}
+    said = {"context_window": 9, "max_output": 7, "models": {"small": {"context_window": 5, "stream": False}}}
     row = {**PROVIDER_SCHEMA["openai"], "capabilities": said, "model_var": "ACME_MODEL", "api_key_var": "ACME_API_KEY"}
     async with open_container({"ACME_API_KEY": "k"}) as container:
         registry = container.registry()
         registry.register_provider("acme", row)
         route = registry.generation().routes["acme"]
     assert (route.context("big"), route.context("small")) == (9, 5)
+    assert (route.output("big"), route.output("small")) == (7, 7)
     assert "stream" not in route.features_of("small")
     assert route.features == route.features_of(route.own_model)
     assert route.refusal_for is not None

@@ -56,6 +56,21 @@ async def test_each_skipped_one_has_its_reason() -> None:
 
 
 @virtually
+async def test_a_model_of_short_answers_is_left_out_as_long_as_another_is_there() -> None:
+    short, shorter = route("short", output_for=lambda model: 100), route("shorter", output_for=lambda model: 50)
+    house = House([short, shorter, route("a")])
+    told = {
+        "short": ("context", "its answers are too short: 101 tokens, and it gives 100"),
+        "shorter": ("context", "its answers are too short: 101 tokens, and it gives 50"),
+    }
+    assert reasons(house, max_tokens=101) == told
+    assert reasons(house, min_output_tokens=101) == told
+    assert reasons(house, max_tokens=100).keys() == {"shorter"}
+    assert reasons(house) == {}
+    assert reasons(House([short, shorter]), max_tokens=101) == {}
+
+
+@virtually
 async def test_strict_mode_and_a_pin_are_reasons() -> None:
     house = House([route("a"), route("b")])
     house.generation = replace(house.generation, chains={"chat": ("a",)}, strict=True)

@@ -52,6 +52,7 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
         streams="stream" in own or "stream" not in carried,
         timeout_for=timeout_for,
         context_for=lambda model: capabilities_of(model).context_window,
+        output_for=lambda model: capabilities_of(model).max_output,
         features_for=lambda model: capabilities_of(model).features,
         refusal_for=provider.refusal if isinstance(provider, WireProvider) and has_answer(provider) else None,
         origin=f"{config.dialect} {config.base_url}".strip(),
