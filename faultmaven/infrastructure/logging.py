@@ -159,20 +159,22 @@ class LoggingObserver:
     def __call__(self, event: Event, /) -> None:
         """Log `event`."""
         level = level_of(event)
-        if self._standard.isEnabledFor(level) and self._standard.hasHandlers():
+        if self._is_heard(level):
             name, fields = describe(event)
             self._logger.log(level, name, **fields)
-        if isinstance(event, AttemptEnded) and event.attempt.notes:
+        if isinstance(event, AttemptEnded) and event.attempt.notes and self._is_heard(logging.INFO):
             self._tell_new_notes(event.attempt)
+
+    def _is_heard(self, level: int) -> bool:
+        return self._standard.isEnabledFor(level) and self._standard.hasHandlers()
 
     def _tell_new_notes(self, attempt: Attempt) -> None:
         """Log once what of a request a provider and model do not get; the ledger has it each time."""
         for note in attempt.notes:
             told = (attempt.provider, attempt.model, note)
-            if told in self._noted or len(self._noted) >= MOST_NOTES or not self._standard.hasHandlers():
-                continue
-            self._noted.add(told)
-            self._logger.info("request_changed", provider=attempt.provider, model=attempt.model, note=note)
+            if told not in self._noted and len(self._noted) < MOST_NOTES:
+                self._noted.add(told)
+                self._logger.info("request_changed", provider=attempt.provider, model=attempt.model, note=note)
 
 
 class _Formatter(logging.Formatter):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,21 @@ def test_a_failed_attempt_is_logged_with_its_fields(caplog: pytest.LogCaptureFix
         "duration_ms": 250.0,
     }
     assert "provider=openai" in record.getMessage()
+
+
+def test_what_a_model_does_not_get_is_told_once(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    """The ledger has it with every attempt; the log once for each provider and model, and not before it is heard."""
+    observe = LoggingObserver(get_logger())
+    seedless = Attempt("groq", "m", notes=("seed left out",))
+    logger.setLevel(logging.WARNING)
+    observe(AttemptEnded(1, 1, seedless))
+    logger.setLevel(logging.INFO)
+    for attempt in (seedless, seedless, replace(seedless, model="n"), Attempt("groq", "m")):
+        observe(AttemptEnded(1, 1, attempt))
+    told = [record.__dict__["faultmaven"] for record in caplog.records]
+    assert told == [
+        {"event": "request_changed", "provider": "groq", "model": model, "note": "seed left out"} for model in "mn"
+    ]
 
 
 def test_a_level_that_is_off_describes_nothing(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:

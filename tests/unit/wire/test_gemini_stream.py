@@ -168,12 +168,13 @@ def test_last_empty_line_may_be_missing() -> None:
     "failed",
     [
         b"data: " + ERROR + b"\n\n",
+        b"data: [" + ERROR + b"]\n\n",
         ERROR + b"\n",
         b"[" + ERROR + b"]\n",
         b'[{\n  "error": {\n    "code": 503,\n    "message": "...",\n    "status": "UNAVAILABLE"\n  }\n}\n]\n',
         b'{\n  "error": {\n    "code": 503,\n    "message": "...",\n    "status": "UNAVAILABLE"\n  }\n}',
     ],
-    ids=["event", "line", "list", "lines in a list", "lines without an end"],
+    ids=["event", "event of a list", "line", "list", "lines in a list", "lines without an end"],
 )
 @pytest.mark.parametrize("step", [1, 7, 10_000])
 def test_error_in_the_stream_is_the_vendors(failed: bytes, step: int) -> None:

@@ -139,6 +139,7 @@ class EventParser(ABC):
             return
         data = parse_json(event.data)
         if not isinstance(data, dict):
+            self._raise_for_listed_error(data)
             told = "no JSON" if data is NOT_JSON else f"a JSON {kind(data)}, not an object"
             raise malformed(self.head, f"an event of the stream is {told}")
         raise_for_error_body(self.head, data)
@@ -155,12 +156,16 @@ class EventParser(ABC):
         if not stray:
             return
         data = parse_json(b"\n".join(stray))
-        if isinstance(data, list) and data:
-            data = data[0]
         if isinstance(data, dict):
             raise_for_error_body(self.head, data)
+        self._raise_for_listed_error(data)
         if data is not NOT_JSON or at_end or sum(map(len, stray)) > MOST_STRAY_BYTES:
             stray.clear()
+
+    def _raise_for_listed_error(self, data: object) -> None:
+        """Google's gateways put the error into a list of one (gemini-generate-content.md, section 4)."""
+        if isinstance(data, list) and data and isinstance(data[0], dict):
+            raise_for_error_body(self.head, data[0])
 
     def _given(self) -> list[StreamChunk]:
         chunks, self._chunks = self._chunks, []
