@@ -11,8 +11,12 @@ from faultmaven.domain.tools import Tool
 
 
 def image(named: str) -> Image:
-    """Return the image at a path or an address."""
-    return Image.from_url(named) if named.startswith(("http://", "https://")) else Image.from_path(named)
+    """Return the image at a path or an address; a path without a file is a mistake, found before anybody is asked."""
+    if named.startswith(("http://", "https://")):
+        return Image.from_url(named)
+    if not Path(named).is_file():
+        raise click.BadParameter(f"{named} cannot be read: it is no file", param_hint="--image")
+    return Image.from_path(named)
 
 
 def schema(path: str) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def test_a_file_that_is_none_is_a_wrong_command_line(lab: "GuardedLab", run_cli:
         for path, told in (("list.json", "holds no JSON object"), ("none.json", "cannot be read")):
             result = run_cli("ask", "x", option, str(tmp_path / path), env=lab.here("openai"))
             assert (result.exit_code, told in result.stderr) == (2, True)
-    missing = run_cli("ask", "x", "--image", str(tmp_path / "no.png"), env=lab.here("openai"))
+    # Nobody listens there: the mistake is found first.
+    missing = run_cli("ask", "x", "--image", str(tmp_path / "no.png"), env={"LOCAL_LLM_BASE_URL": "http://127.0.0.1:1"})
     assert (missing.exit_code, "cannot be read" in missing.stderr) == (2, True)
     assert lab.requests == []
 
