@@ -59,6 +59,15 @@ def test_a_stream_is_its_answer(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_done_behind_a_cut_answer_makes_it_no_whole_one(dialect: str) -> None:
+    """A proxy may close with `[DONE]` what broke behind it: the answer has not said how it ended."""
+    stream = STREAMS[dialect]
+    marker = b"[DONE]\n" if "ndjson" in stream.content_type else b"data: [DONE]\n\n"
+    with pytest.raises(StreamInterruptedError):
+        read(dialect, *stream.events[:2], marker, b"")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 @given(cuts=st.lists(st.integers(0, 10**6), max_size=12))
 def test_where_the_bytes_are_cut_does_not_matter(dialect: str, cuts: list[int]) -> None:
     whole = read(dialect, b"".join(STREAMS[dialect].events))
