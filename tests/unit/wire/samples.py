@@ -35,6 +35,17 @@ class Sample:
         return f"{self.dialect}: {self.name}"
 
 
+# openai-responses.md 3
+FUNCTION_CALL = {
+    "type": "function_call",
+    "id": "fc_1",
+    "call_id": "call_1",
+    "name": "get_weather",
+    "arguments": '{"city":"Oslo"}',
+    "status": "completed",
+}
+
+
 def reply_of(dialect: str, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> WireReply:
     """Return a reply as the transport would give it."""
     origin = Origin("acme", dialect, "ACME_API_KEY", "ACME_MODEL", "ACME_API_BASE")

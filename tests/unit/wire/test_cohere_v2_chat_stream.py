@@ -1,6 +1,5 @@
 """Streams of Cohere v2 Chat: literal bytes of the wire document, cut anywhere."""
 
-import itertools
 import json
 from typing import Any
 
@@ -15,6 +14,7 @@ from faultmaven.infrastructure.llm.wire.cohere_v2_chat import parse_response, st
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 
 from .samples import json_body, reply_of
+from .stream_reading import calls_of, failure_of, joined, pieces, read_stream
 
 DIALECT = "cohere-v2-chat"
 # cohere-v2-chat.md section 4, the events as they stand there
@@ -94,40 +94,11 @@ THINKING = (
 
 
 def read(*blocks: bytes) -> tuple[list[StreamChunk], Answer]:
-    made, chunks = parser(), list[StreamChunk]()
-    for block in blocks:
-        chunks += made.feed(block)
-    chunks += made.rest()
-    return chunks, made.close()
+    return read_stream(parser(), blocks)
 
 
 def failure(*blocks: bytes) -> LLMError:
-    made = parser()
-    with pytest.raises(LLMError) as caught:  # noqa: PT012 - each of the three may raise it
-        for block in (*blocks, b""):
-            made.feed(block)
-        made.rest()
-        made.close()
-    return caught.value
-
-
-def joined(chunks: list[StreamChunk]) -> tuple[str, str, list[tuple[str, str, str]]]:
-    """The chunks put together as a caller would."""
-    calls: dict[int, tuple[str, str, str]] = {}
-    for delta in (chunk.tool_call for chunk in chunks if chunk.tool_call):
-        told = calls.get(delta.index, ("", "", ""))
-        calls[delta.index] = (told[0] + delta.id, told[1] + delta.name, told[2] + delta.arguments)
-    text = "".join(chunk.text or "" for chunk in chunks)
-    return text, "".join(chunk.reasoning or "" for chunk in chunks), [calls[place] for place in sorted(calls)]
-
-
-def calls_of(answer: Answer) -> list[tuple[str, str, str]]:
-    return [(found.id, found.name, found.raw_arguments) for found in answer.tool_calls]
-
-
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    ends = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[first:last] for first, last in itertools.pairwise(ends)]
+    return failure_of(parser(), blocks)
 
 
 def test_the_documents_stream_is_its_answer() -> None:
@@ -149,7 +120,7 @@ def test_where_the_bytes_are_cut_does_not_matter(cuts: list[int]) -> None:
     """Text, calls, plan and thinking."""
     for data in (STREAM, THINKING):
         whole_chunks, whole = read(data)
-        chunks, answer = read(*cut(data, cuts))
+        chunks, answer = read(*pieces(data, cuts))
         assert answer == whole
         assert joined(chunks) == joined(whole_chunks)
 

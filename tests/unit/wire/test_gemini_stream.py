@@ -21,6 +21,7 @@ from faultmaven.infrastructure.llm.wire.gemini_generate_content import stream_pa
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 
 from .samples import reply_of
+from .stream_reading import read_stream
 
 # Section 4, byte for byte.
 DOCUMENTED = (
@@ -68,9 +69,9 @@ def _parser() -> StreamParser:
 
 def _read(*blocks: bytes) -> tuple[list[StreamChunk], Answer]:
     parser = _parser()
-    chunks = [chunk for block in blocks for chunk in parser.feed(block)] + parser.rest()
+    whole = read_stream(parser, blocks)
     assert not parser.ended  # the connection's end is the only one
-    return chunks, parser.close()
+    return whole
 
 
 def _joined(chunks: Sequence[StreamChunk]) -> tuple[Any, ...]:
@@ -187,10 +188,7 @@ def test_error_in_the_stream_is_the_vendors(failed: bytes, step: int) -> None:
 
 
 def _feed(parser: StreamParser, blocks: Sequence[bytes]) -> Answer:
-    for block in blocks:
-        parser.feed(block)
-    parser.rest()
-    return parser.close()
+    return read_stream(parser, blocks)[1]
 
 
 @pytest.mark.parametrize(

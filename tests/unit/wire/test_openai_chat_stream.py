@@ -19,6 +19,7 @@ from faultmaven.infrastructure.llm.wire.openai_chat import stream_parser
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 
 from .samples import reply_of
+from .stream_reading import read_stream
 
 DONE = b"data: [DONE]\n\n"
 # openai-chat.md section 4
@@ -63,10 +64,7 @@ THINKING = (
 
 
 def read(blocks: Sequence[bytes], vendor: str = "openai") -> tuple[list[StreamChunk], Answer]:
-    parser = stream_parser(reply_of(f"openai-chat/{vendor}", b""))
-    chunks = [chunk for block in blocks for chunk in parser.feed(block)]
-    chunks += parser.rest()
-    return chunks, parser.close()
+    return read_stream(stream_parser(reply_of(f"openai-chat/{vendor}", b"")), blocks)
 
 
 def answer_of(*blocks: bytes, vendor: str = "openai") -> Answer:

@@ -14,7 +14,7 @@ from faultmaven.domain.tools import Tool, ToolCall
 from faultmaven.infrastructure.llm.wire import openai_responses as wire
 
 from .asking import ASKED, body_for, config_of, sent_for
-from .samples import json_body, reply_of
+from .samples import FUNCTION_CALL, json_body, reply_of
 
 DIALECT = "openai-responses"
 MODEL = "gpt-6.2-sol"
@@ -32,14 +32,6 @@ RESULT = Message.tool("call_1", '{"c":7}')
 PIXEL = Image.from_bytes(b"\x89PNG", "image/png")
 # openai-responses.md 3
 THOUGHT = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "..."}
-FUNCTION_CALL = {
-    "type": "function_call",
-    "id": "fc_1",
-    "call_id": "call_1",
-    "name": "get_weather",
-    "arguments": '{"city":"Oslo"}',
-    "status": "completed",
-}
 
 
 class Person(BaseModel):

@@ -1,12 +1,10 @@
 """Streams of OpenAI Responses: literal bytes of the wire document, cut anywhere."""
 
-import itertools
 import json
 from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from faultmaven.domain.chat import StopReason, StreamChunk
 from faultmaven.domain.errors import (
@@ -21,7 +19,8 @@ from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.llm.wire.openai_responses import parse_response, stream_parser
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 
-from .samples import json_body, reply_of
+from .samples import FUNCTION_CALL, json_body, reply_of
+from .stream_reading import CUTS, calls_of, failure_of, joined, pieces, read_stream
 
 DIALECT = "openai-responses"
 # openai-responses.md section 4, the events as they stand there
@@ -67,14 +66,6 @@ COMPLETED = (
 STREAM = CREATED + MESSAGE + CALL + COMPLETED
 # section 3: a reasoning item and what follows it
 THOUGHT = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAAA\u00e9..."}
-FUNCTION_CALL = {
-    "type": "function_call",
-    "id": "fc_1",
-    "call_id": "call_1",
-    "name": "get_weather",
-    "arguments": '{"city":"Oslo"}',
-    "status": "completed",
-}
 
 
 def parser() -> StreamParser:
@@ -104,43 +95,11 @@ def ended(status: str = "completed", **fields: Any) -> bytes:
 
 
 def read(*blocks: bytes) -> tuple[list[StreamChunk], Answer]:
-    made, chunks = parser(), list[StreamChunk]()
-    for block in blocks:
-        chunks += made.feed(block)
-    chunks += made.rest()
-    return chunks, made.close()
+    return read_stream(parser(), blocks)
 
 
 def failure(*blocks: bytes) -> LLMError:
-    made = parser()
-    with pytest.raises(LLMError) as caught:  # noqa: PT012 - each of the three may raise it
-        for block in (*blocks, b""):
-            made.feed(block)
-        made.rest()
-        made.close()
-    return caught.value
-
-
-def joined(chunks: list[StreamChunk]) -> tuple[str, str, list[tuple[str, str, str]]]:
-    """The chunks put together as a caller would."""
-    calls: dict[int, tuple[str, str, str]] = {}
-    for delta in (chunk.tool_call for chunk in chunks if chunk.tool_call):
-        told = calls.get(delta.index, ("", "", ""))
-        calls[delta.index] = (told[0] + delta.id, told[1] + delta.name, told[2] + delta.arguments)
-    text = "".join(chunk.text or "" for chunk in chunks)
-    return text, "".join(chunk.reasoning or "" for chunk in chunks), [calls[place] for place in sorted(calls)]
-
-
-def calls_of(answer: Answer) -> list[tuple[str, str, str]]:
-    return [(call.id, call.name, call.raw_arguments) for call in answer.tool_calls]
-
-
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    ends = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in itertools.pairwise(ends)]
-
-
-CUTS = st.lists(st.integers(0, 10**6), max_size=12)
+    return failure_of(parser(), blocks)
 
 
 def test_the_documents_stream_is_its_answer() -> None:
@@ -173,7 +132,7 @@ def test_where_the_bytes_are_cut_does_not_matter(cuts: list[int]) -> None:
     """Text, calls, reasoning and the kept items."""
     for data in (STREAM, THINKING):
         whole_chunks, whole = read(data)
-        chunks, answer = read(*cut(data, cuts))
+        chunks, answer = read(*pieces(data, cuts))
         assert answer == whole
         assert joined(chunks) == joined(whole_chunks)
 

@@ -1,12 +1,10 @@
 """What every dialect's stream parser owes: the same answer wherever the bytes are cut, and no clean end without one."""
 
-import itertools
 import json
 from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from faultmaven.domain.chat import ChatRequest, Message, StopReason, StreamChunk
 from faultmaven.domain.errors import LLMError, MalformedResponseError, StreamInterruptedError
@@ -16,6 +14,8 @@ from faultmaven.infrastructure.llm.wire.catalogue import WIRES
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.testing.lab import ANSWER
 from faultmaven.testing.lab.streams import STREAMS
+
+from .stream_reading import CUTS, pieces, read_stream
 
 CONFIG = ProviderConfig("row", "k" * 12, "https://vendor.example/v1", ["m"])
 DIALECTS = sorted(STREAMS)
@@ -29,16 +29,7 @@ def parser(dialect: str) -> StreamParser:
 
 
 def read(dialect: str, *blocks: bytes) -> tuple[list[StreamChunk], Answer]:
-    made, chunks = parser(dialect), list[StreamChunk]()
-    for block in blocks:
-        chunks += made.feed(block)
-    chunks += made.rest()
-    return chunks, made.close()
-
-
-def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
-    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in itertools.pairwise(places)]
+    return read_stream(parser(dialect), blocks)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -68,14 +59,14 @@ def test_a_done_behind_a_cut_answer_makes_it_no_whole_one(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@given(cuts=st.lists(st.integers(0, 10**6), max_size=12))
+@given(cuts=CUTS)
 def test_where_the_bytes_are_cut_does_not_matter(dialect: str, cuts: list[int]) -> None:
     whole = read(dialect, b"".join(STREAMS[dialect].events))
     assert read(dialect, *pieces(b"".join(STREAMS[dialect].events), cuts)) == whole
 
 
 @pytest.mark.parametrize("dialect", CALLING)
-@given(cuts=st.lists(st.integers(0, 10**6), max_size=12))
+@given(cuts=CUTS)
 def test_calls_are_rebuilt_under_any_cut(dialect: str, cuts: list[int]) -> None:
     chunks, answer = read(dialect, *pieces(b"".join(STREAMS[dialect].tools), cuts))
     assert [(call.name, call.arguments, call.problem) for call in answer.tool_calls] == [
