@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
+from faultmaven.domain.addresses import names_a_server
 from faultmaven.domain.attachments import Attachment, File
 from faultmaven.domain.errors import InvalidRequestError
 
@@ -75,13 +75,7 @@ def _check_fields(part: Attachment, where: str, what: str) -> None:
 
 def _is_address(url: str) -> bool:
     """Return whether it is an address with a host, and nothing that a URL cannot hold: line ends, half a character."""
-    try:
-        url.encode()
-        parts = urlsplit(url)
-        sound = parts.port != 0
-    except ValueError:
-        return False
-    return sound and url.isprintable() and " " not in url and parts.scheme in ("http", "https") and bool(parts.hostname)
+    return url.isprintable() and " " not in url and names_a_server(url)
 
 
 def _typed(part: Kind, data: bytes, where: str, what: str) -> Kind:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from faultmaven.application.policies import DEFAULT_POLICIES, Policies
+from faultmaven.domain.capabilities import Capabilities
 from faultmaven.domain.chat import NOTHING, ChatRequest
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
@@ -26,10 +27,8 @@ class Route:
         confidence: The row's weight.
         features: What of a request it carries beyond one prompt, see `domain.capabilities`; and "turns" and "seed".
         timeout_for: Seconds for one attempt of a model, where models differ.
-        features_for: The features of a model, where models differ.
+        capabilities_for: What a model can, where models differ or their limits are known.
         refusal_for: Why a model cannot carry a request although it has the features, "" when it can.
-        context_for: The input limit of a model in tokens, None where it is not known.
-        output_for: Its output limit, likewise.
         streams: Whether it is asked for streams; else for whole answers.
         origin: Where it is asked and in which dialect; two routes of one name and origin give the same answers.
         max_concurrency, requests_per_minute, tokens_per_minute: Limits of our own, None for none.
@@ -43,9 +42,7 @@ class Route:
     confidence: float = 1.0
     features: frozenset[str] = frozenset()
     timeout_for: Callable[[str], float] | None = field(default=None, repr=False)
-    context_for: Callable[[str], int | None] | None = field(default=None, repr=False)
-    output_for: Callable[[str], int | None] | None = field(default=None, repr=False)
-    features_for: Callable[[str], frozenset[str]] | None = field(default=None, repr=False)
+    capabilities_for: Callable[[str], Capabilities] | None = field(default=None, repr=False)
     refusal_for: Callable[[ChatRequest, str], str] | None = field(default=None, repr=False)
     streams: bool = True
     origin: str = field(default="", repr=False)  # an address may hold credentials
@@ -64,15 +61,15 @@ class Route:
 
     def features_of(self, model: str) -> frozenset[str]:
         """Return what of a request `model` takes here."""
-        return self.features_for(model) if self.features_for else self.features
+        return self.capabilities_for(model).features if self.capabilities_for else self.features
 
     def context(self, model: str) -> int | None:
         """Return how many tokens of prompt `model` takes, None where that is not known."""
-        return self.context_for(model) if self.context_for else None
+        return self.capabilities_for(model).context_window if self.capabilities_for else None
 
     def output(self, model: str) -> int | None:
         """Return how many tokens `model` answers at most, None where that is not known."""
-        return self.output_for(model) if self.output_for else None
+        return self.capabilities_for(model).max_output if self.capabilities_for else None
 
 
 @dataclass(frozen=True, slots=True)

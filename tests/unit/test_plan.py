@@ -12,6 +12,7 @@ from faultmaven.application.plan import nobody, plan
 from faultmaven.application.planned import Plan
 from faultmaven.application.shares import Shares
 from faultmaven.domain.attachments import File, Image
+from faultmaven.domain.capabilities import Capabilities
 from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.errors import ConfigurationError, InvalidRequestError
 from faultmaven.domain.tools import Tool
@@ -187,7 +188,7 @@ def test_an_unlisted_model_goes_to_nobody_when_the_primary_cannot_take_the_reque
 
 def test_the_features_are_those_of_the_model_that_would_be_asked() -> None:
     sees = {"eye": TEXT | {"images"}, "blind": TEXT}
-    mixed = replace(route("a", "eye", "blind"), features_for=sees.__getitem__)
+    mixed = replace(route("a", "eye", "blind"), capabilities_for=lambda model: Capabilities(sees[model]))
     picture = ChatRequest((Message.user("What?", Image.from_bytes(b"x", "image/png")),))
     assert order_of(plan(picture, generation(mixed), role="chat")) == [("a", None)]
     refused = plan(replace(picture, model="blind"), generation(mixed), role="chat")
@@ -197,7 +198,8 @@ def test_the_features_are_those_of_the_model_that_would_be_asked() -> None:
 
 
 def test_a_primary_whose_requested_model_another_one_lists_is_judged_by_its_own_model() -> None:
-    first = replace(route("a", "own"), features_for={"own": TEXT | {"tools"}, "m": frozenset[str]()}.__getitem__)
+    takes = {"own": TEXT | {"tools"}, "m": frozenset[str]()}
+    first = replace(route("a", "own"), capabilities_for=lambda model: Capabilities(takes[model]))
     second = route("b", "m", features=TEXT | {"tools"})
     planned = plan(ask(model="m", tools=(Tool("t"),)), generation(first, second))
     assert order_of(planned) == [("b", "m"), ("a", None)]
@@ -210,7 +212,7 @@ def test_a_lister_that_cannot_carry_the_request_leaves_the_model_to_the_primary(
 
 
 def test_a_hint_is_noted_by_the_features_of_the_model() -> None:
-    thinks = replace(route("a", "m"), features_for={"m": TEXT | {"reasoning"}}.__getitem__)
+    thinks = replace(route("a", "m"), capabilities_for={"m": Capabilities(TEXT | {"reasoning"})}.__getitem__)
     assert plan(ask(reasoning="low", cache_prompt=True), generation(thinks)).candidates[0].notes == (
         "cache_prompt left out: a does not take it",
     )
@@ -265,6 +267,7 @@ def test_the_prompt_is_counted_once_and_only_where_somebody_has_a_limit(monkeypa
     monkeypatch.setattr("faultmaven.application.plan.prompt_tokens", count)
     plan(ask(), generation(route("a")))
     assert counted == []
-    limited = replace(route("a"), context_for=lambda model: 100, tokens_per_minute=1000)
+    small = Capabilities(TEXT, context_window=100)
+    limited = replace(route("a"), capabilities_for=lambda model: small, tokens_per_minute=1000)
     plan(ask(), generation(limited))
     assert len(counted) == 1

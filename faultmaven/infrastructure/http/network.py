@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from faultmaven.domain.addresses import names_a_server
 from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.http.types import names_a_server
 from faultmaven.infrastructure.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")

@@ -3,16 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
-from urllib.parse import urlsplit
-
-
-def names_a_server(address: str) -> bool:
-    """Return whether `address` is an http:// or https:// address with a host and, where it has one, a sound port."""
-    try:
-        parts = urlsplit(address)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 class Headers(dict[str, str]):

@@ -12,11 +12,12 @@ from faultmaven.application.breaker import BreakerPolicy
 from faultmaven.application.generation import Generation
 from faultmaven.application.policies import Policies
 from faultmaven.application.router import LLMRouter
+from faultmaven.domain.capabilities import Capabilities
 from faultmaven.domain.errors import AuthenticationError, ConfigurationError, InvalidRequestError, RateLimitError
 from faultmaven.domain.events import AttemptStarted
 from faultmaven.testing import run_in_virtual_time
 
-from .house import WELL, House, Step, route
+from .house import TEXT, WELL, House, Step, route
 from .test_router import DOWN, ask, virtually
 
 
@@ -41,7 +42,7 @@ async def test_it_tells_shares_retries_and_models() -> None:
 @virtually
 async def test_each_skipped_one_has_its_reason() -> None:
     plain = route("plain", features=frozenset({"turns"}))
-    small = route("small", context_for=lambda model: 100)
+    small = route("small", capabilities_for=lambda model: Capabilities(TEXT, context_window=100))
     house = House([route("a"), plain, small, route("outside")])
     chains = {"chat": ("a", "nokey", "plain", "small")}
     missing = {"nokey": "NOKEY_API_KEY is not set", "other": "OTHER_API_KEY is not set"}
@@ -57,7 +58,8 @@ async def test_each_skipped_one_has_its_reason() -> None:
 
 @virtually
 async def test_a_model_of_short_answers_is_left_out_as_long_as_another_is_there() -> None:
-    short, shorter = route("short", output_for=lambda model: 100), route("shorter", output_for=lambda model: 50)
+    short = route("short", capabilities_for=lambda model: Capabilities(TEXT, max_output=100))
+    shorter = route("shorter", capabilities_for=lambda model: Capabilities(TEXT, max_output=50))
     house = House([short, shorter, route("a")])
     told = {
         "short": ("context", "its answers are too short: 101 tokens, and it gives 100"),
@@ -122,7 +124,7 @@ async def test_nobody_left_raises_nothing_here() -> None:
 
 @virtually
 async def test_a_prompt_that_is_too_large_for_all_by_estimate_is_tried_all_the_same() -> None:
-    house = House([route("small", context_for=lambda model: 100)])
+    house = House([route("small", capabilities_for=lambda model: Capabilities(TEXT, context_window=100))])
     assert (await ask(house, "x" * 500)).content
 
 

@@ -144,7 +144,8 @@ class LocalProvider(WireProvider):
             routes += [_Route(dialect, address) for address in dict.fromkeys(bases)]
         if request is None:
             return routes
-        able = [route for route in routes if not lacking(needs(request), features_of(route.dialect))]
+        wanted = needs(request)
+        able = [route for route in routes if not lacking(wanted, features_of(route.dialect))]
         if len(request.messages) > 1:
             able.sort(key=lambda route: not route.wire.TAKES_MESSAGES)
         return able or routes

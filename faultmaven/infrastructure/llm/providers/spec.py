@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
+from faultmaven.domain.addresses import names_a_server
 from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.http.types import names_a_server
 from faultmaven.infrastructure.llm.capabilities import ENTRIES, LIMITS, ROW_CAPABILITIES, RowCapabilities
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS

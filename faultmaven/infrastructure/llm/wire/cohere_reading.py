@@ -6,7 +6,8 @@ from faultmaven.domain.chat import StopReason
 from faultmaven.domain.errors import ProviderError, ProviderUnavailableError
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.wire.reading import count, object_or_empty, objects, string_or_empty
+from faultmaven.infrastructure.llm.wire.outcomes import name_their_results
+from faultmaven.infrastructure.llm.wire.reading import count, object_or_empty, objects
 
 STOP_REASONS = {
     "COMPLETE": StopReason.STOP,
@@ -23,9 +24,8 @@ def kept_turn(message: Json) -> Json | None:
     has_thinking = any(block.get("type") == "thinking" for block in objects(message.get("content")))
     if not has_thinking and not message.get("tool_plan"):
         return None
-    ids = [string_or_empty(call.get("id")) for call in objects(message.get("tool_calls"))]
-    if not all(ids) or len(set(ids)) < len(ids):
-        return None  # the results would not find their calls
+    if not name_their_results(call.get("id") for call in objects(message.get("tool_calls"))):
+        return None
     kept = {name: message[name] for name in ("content", "tool_plan", "tool_calls") if message.get(name)}
     return {"role": "assistant", **kept}
 

@@ -24,7 +24,7 @@ from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import joined, object_at, objects, read_object, string_or_empty
 from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, bearer, get, post, root_of
-from faultmaven.infrastructure.llm.wire.schemas import ANY_JSON, schema_of
+from faultmaven.infrastructure.llm.wire.schemas import json_instruction, schema_of
 
 DIALECT = "cohere-v2-chat"
 FEATURES = frozenset(
@@ -63,7 +63,8 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
 
 
 def _messages(request: ChatRequest, home: Home) -> list[Json]:
-    system = "\n\n".join(filter(None, (request.system, _json_instruction(request))))
+    # Without a schema, the prompt has to ask for JSON in words (section 2 (6)).
+    system = "\n\n".join(filter(None, (request.system, json_instruction(request, request.messages))))
     told: list[Json] = [{"role": "system", "content": system}] if system else []
     of_results: list[Json] = []
     for message in linked(request.turns, home).messages:
@@ -112,12 +113,6 @@ def _format(request: ChatRequest) -> Json:
         return {}
     schema = schema_of(request.response_format)
     return {"response_format": {"type": "json_object", **({} if schema is None else {"json_schema": schema})}}
-
-
-def _json_instruction(request: ChatRequest) -> str:
-    """Without a schema, the prompt has to ask for JSON in words (section 2 (6))."""
-    says_json = any("json" in message.text.lower() for message in request.messages)
-    return "Answer with a JSON object." if request.response_format == ANY_JSON and not says_json else ""
 
 
 def parse_response(reply: WireReply) -> Answer:

@@ -1,6 +1,7 @@
 """How a conversation, its tools and its schema are written for Gemini. Source: wire/gemini-generate-content.md 2.
 
-Every function is given the notes to add to: what is left out or changed, each as one sentence.
+Every function is given the notes to add to: what is left out or changed, each as one sentence. Whoever sends them drops
+those that stand twice.
 """
 
 import re
@@ -84,9 +85,7 @@ def _model_parts(message: Message, home: Home, notes: Notes) -> list[Json]:
     ):
         parts = [*parts]
         parts[calls[0]] = {**parts[calls[0]], "thoughtSignature": NO_SIGNATURE}  # only the first call of a turn has one
-        told = f"tool calls that Gemini did not sign are sent with the dummy signature {NO_SIGNATURE}"
-        if told not in notes:
-            notes.append(told)
+        notes.append(f"tool calls that Gemini did not sign are sent with the dummy signature {NO_SIGNATURE}")
     return parts
 
 
@@ -210,7 +209,6 @@ def taken_schema(schema: Json, notes: Notes) -> Json:
     """
     whole = inlined(schema)
     taken = without(whole, "additionalProperties")
-    told = "additionalProperties left out of the schema: Gemini refuses it"
-    if taken != whole and told not in notes:
-        notes.append(told)
+    if taken != whole:
+        notes.append("additionalProperties left out of the schema: Gemini refuses it")
     return without(taken, "$schema")

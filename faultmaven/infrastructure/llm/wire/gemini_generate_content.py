@@ -21,10 +21,10 @@ from faultmaven.infrastructure.llm.wire.gemini_content import (
 from faultmaven.infrastructure.llm.wire.gemini_reading import (
     STOP_REASONS,
     block_reason,
-    failure,
     function_call,
-    is_opaque,
     is_thought,
+    kept_turn,
+    raise_for_failure,
     read_usage,
 )
 from faultmaven.infrastructure.llm.wire.gemini_stream import GeminiStream
@@ -38,6 +38,7 @@ from faultmaven.infrastructure.llm.wire.reading import (
     objects,
     read_object,
     string_or_empty,
+    tool_call,
 )
 from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, get, post
 from faultmaven.infrastructure.llm.wire.schemas import SchemaRefusedError, schema_of
@@ -151,12 +152,9 @@ def parse_response(reply: WireReply) -> Answer:
     candidate = first_object(reply, data, "candidates")
     parts = objects(object_or_empty(candidate.get("content")).get("parts"))
     content = joined((part for part in parts if not is_thought(part)), "text")
-    calls = tuple(call for part in parts if (call := function_call(part)) is not None)
+    calls = tuple(tool_call(*call) for part in parts if (call := function_call(part)) is not None)
     reason = string_or_empty(candidate.get("finishReason"))
-    error = failure(reply, reason)
-    if error is not None and not content and not calls:
-        raise error
-    return Answer(
+    answer = Answer(
         content=content,
         stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls)),
         usage=usage,
@@ -164,8 +162,10 @@ def parse_response(reply: WireReply) -> Answer:
         model=model,
         raw=data,
         reasoning=joined(filter(is_thought, parts), "text"),
-        turn=parts if any(map(is_opaque, parts)) else None,
+        turn=kept_turn(parts),
     )
+    raise_for_failure(reply, reason, answer)
+    return answer
 
 
 def stream_parser(head: WireReply) -> StreamParser:

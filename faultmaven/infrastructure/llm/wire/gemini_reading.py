@@ -4,16 +4,15 @@ from typing import Any
 
 from faultmaven.domain.chat import StopReason
 from faultmaven.domain.errors import MalformedResponseError, ProviderError
-from faultmaven.domain.tools import ToolCall
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.wire.outcomes import failed_answer
+from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
     added,
     count,
     object_or_empty,
     string_or_empty,
-    tool_call,
     write_json,
 )
 
@@ -36,17 +35,23 @@ FAILED_AGAIN = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSIN
 """The same request would fail in the same way."""
 
 
-def failure(reply: WireReply, reason: str) -> ProviderError | None:
-    """Return the error of an answer without text and calls that ended for `reason`; None where that is no failure."""
+def raise_for_failure(reply: WireReply, reason: str, answer: Answer) -> None:
+    """Raise where the model failed and nothing came of it; an answer with text or calls is kept.
+
+    Raises:
+        MalformedResponseError: it may do better when it is asked again.
+        ProviderError: it would fail in the same way.
+    """
+    if answer.content or answer.tool_calls:
+        return
     if reason in FAILED_ONCE:
         error: ProviderError = failed_answer(reply, reason, MalformedResponseError)  # its policy retries it once
         error.advice = "Ask again, or give the model fewer or simpler tools."
-        return error
+        raise error
     if reason in FAILED_AGAIN:
         error = failed_answer(reply, reason)
         error.retryable = False
-        return error
-    return None
+        raise error
 
 
 def block_reason(data: Json) -> str:
@@ -62,10 +67,10 @@ def is_thought(part: Json) -> bool:
     return part.get("thought") is True
 
 
-def function_call(part: Json) -> ToolCall | None:
-    """Return the call that the part is, None when it is none. Its id may be missing."""
+def function_call(part: Json) -> tuple[str, str, str] | None:
+    """Return id, name and arguments' text of the call that the part is, None when it is none. Its id may be missing."""
     call = object_or_empty(part.get("functionCall"))
-    return tool_call(call.get("id"), call.get("name"), _arguments(call)) if call else None
+    return (string_or_empty(call.get("id")), string_or_empty(call.get("name")), _arguments(call)) if call else None
 
 
 def _arguments(call: Json) -> str:
@@ -75,7 +80,12 @@ def _arguments(call: Json) -> str:
     return "{}" if arguments is None else write_json(arguments).decode()
 
 
-def is_opaque(part: Json) -> bool:
+def kept_turn(parts: list[Json]) -> list[Json] | None:
+    """Return the parts as Gemini wants them back, None where text and calls say everything."""
+    return parts if any(map(_is_opaque, parts)) else None
+
+
+def _is_opaque(part: Json) -> bool:
     """Return whether the part says more than the answer's text and calls do, so that the turn goes back as it is."""
     if "thoughtSignature" in part or is_thought(part):
         return True

@@ -5,10 +5,10 @@ from faultmaven.infrastructure.llm.wire.framing import ServerSentEvents
 from faultmaven.infrastructure.llm.wire.gemini_reading import (
     STOP_REASONS,
     block_reason,
-    failure,
     function_call,
-    is_opaque,
     is_thought,
+    kept_turn,
+    raise_for_failure,
     read_usage,
 )
 from faultmaven.infrastructure.llm.wire.protocol import Answer
@@ -54,13 +54,12 @@ class GeminiStream(EventParser):
             self.say(text)
         call = function_call(part)
         if call is not None:
-            self.call(self._calls_so_far, call.id, call.name, call.raw_arguments)
+            self.call(self._calls_so_far, *call)
             self._calls_so_far += 1
 
     def turn(self) -> object:
         """Return the parts, where one of them is opaque."""
-        parts = self._turn.parts()
-        return parts if any(map(is_opaque, parts)) else None
+        return kept_turn(self._turn.parts())
 
     def close(self) -> Answer:
         """Return the whole answer; see `StreamParser`.
@@ -69,9 +68,7 @@ class GeminiStream(EventParser):
             ProviderError: the vendor ended an answer without text and calls as failed.
         """
         answer = super().close()
-        error = failure(self.head, self.reason)
-        if error is not None and not answer.content and not answer.tool_calls:
-            raise error
+        raise_for_failure(self.head, self.reason, answer)
         return answer
 
 

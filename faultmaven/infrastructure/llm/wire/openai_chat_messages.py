@@ -10,7 +10,14 @@ from faultmaven.infrastructure.llm.wire.conversation import Home, linked, own_tu
 from faultmaven.infrastructure.llm.wire.encoding import data_uri
 from faultmaven.infrastructure.llm.wire.openai_chat_vendors import ChatVendor
 from faultmaven.infrastructure.llm.wire.reading import write_json
-from faultmaven.infrastructure.llm.wire.schemas import ANY_JSON, SchemaRefusedError, schema_name, schema_of, strict
+from faultmaven.infrastructure.llm.wire.schemas import (
+    ANY_JSON,
+    SchemaRefusedError,
+    json_instruction,
+    schema_name,
+    schema_of,
+    strict,
+)
 
 Notes = tuple[str, ...]
 ANY_OBJECT: Json = {"type": "object"}
@@ -109,11 +116,9 @@ def format_object(request: ChatRequest, form: ChatVendor) -> tuple[Json, str, No
     if wanted is None:
         return {}, "", ()
     if schema is None and form.has_json_mode:
-        says_json = any("json" in message.text.lower() for message in request.messages)
-        if says_json:
-            return {"type": "json_object"}, "", ()
+        sentence = json_instruction(request, request.messages)
         note = "the system text asks for JSON too: JSON mode demands that the messages say the word"
-        return {"type": "json_object"}, "Answer with a JSON object.", (note,)
+        return {"type": "json_object"}, sentence, (note,) if sentence else ()
     schema = ANY_OBJECT if schema is None else schema
     if form.schema in SCHEMA_KEYS:
         return {"type": "json_object", SCHEMA_KEYS[form.schema]: schema}, "", ()

@@ -17,7 +17,13 @@ from faultmaven.infrastructure.llm.wire.requests import allowed_temperature, pos
 from faultmaven.infrastructure.llm.wire.responses_items import choice_object, items, tool_objects
 from faultmaven.infrastructure.llm.wire.responses_reading import read_answer
 from faultmaven.infrastructure.llm.wire.responses_stream import ResponseStream
-from faultmaven.infrastructure.llm.wire.schemas import ANY_JSON, SchemaRefusedError, schema_name, schema_of, strict
+from faultmaven.infrastructure.llm.wire.schemas import (
+    SchemaRefusedError,
+    json_instruction,
+    schema_name,
+    schema_of,
+    strict,
+)
 
 DIALECT = "openai-responses"
 FEATURES = frozenset({"turns", "stream", "tools", "schema", "images", "image addresses", "reasoning", "cache_prompt"})
@@ -89,10 +95,8 @@ def _format(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
 
 def _json_instruction(request: ChatRequest) -> list[Json]:
     """Any JSON is given only where the input has the word (openai-chat.md 2 (6)); `instructions` may not count."""
-    says_json = any("json" in message.text.lower() for message in request.turns)
-    if request.response_format != ANY_JSON or says_json:
-        return []
-    return [{"role": "developer", "content": "Answer with a JSON object."}]
+    sentence = json_instruction(request, request.turns)
+    return [{"role": "developer", "content": sentence}] if sentence else []
 
 
 def parse_response(reply: WireReply) -> Answer:

@@ -1,6 +1,6 @@
 """How an answer ended, by the rules that hold for every dialect (wire/README.md, normalised finish reasons)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +46,12 @@ def function_calls(value: Any) -> tuple[ToolCall, ...]:
         for call in objects(value)
         if (function := object_or_empty(call.get("function")) or object_or_empty(call.get("custom")))
     )
+
+
+def name_their_results(call_ids: Iterable[Any]) -> bool:
+    """Return whether every call has an id, and none twice: only then do results find their calls in a kept turn."""
+    ids = [string_or_empty(call_id) for call_id in call_ids]
+    return all(ids) and len(set(ids)) == len(ids)
 
 
 def with_ids(calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:

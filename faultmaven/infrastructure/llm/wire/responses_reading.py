@@ -7,6 +7,7 @@ from faultmaven.domain.errors import LLMError
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.wire.errors import error_from_json, vendor_error
+from faultmaven.infrastructure.llm.wire.outcomes import name_their_results
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 from faultmaven.infrastructure.llm.wire.reading import (
     count,
@@ -69,8 +70,8 @@ def kept_turn(items: list[Json]) -> list[Json] | None:
         return None
     if not all(item.get("encrypted_content") or item.get("content") for item in thoughts):
         return None
-    ids = [string_or_empty(item.get("call_id")) for item in items if item.get("type") in CALLS]
-    return items if all(ids) and len(set(ids)) == len(ids) else None  # the results must find their calls
+    is_linked = name_their_results(item.get("call_id") for item in items if item.get("type") in CALLS)
+    return items if is_linked else None
 
 
 def _thoughts(item: Json) -> list[str]:

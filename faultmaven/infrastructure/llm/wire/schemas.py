@@ -6,9 +6,10 @@ name with `SchemaRefusedError`, which `refusal` of a dialect turns into its clau
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.infrastructure.http.types import Json
 
 ANY_JSON = "json"
@@ -25,6 +26,17 @@ def schema_of(response_format: Any) -> Json | None:
         return None
     made = getattr(response_format, "model_json_schema", None)
     return made() if made is not None else copy.deepcopy(dict(response_format))
+
+
+def json_instruction(request: ChatRequest, read: Iterable[Message]) -> str:
+    """Return what a prompt still has to say for a JSON mode, which demands the word; "" where nothing is missing.
+
+    Args:
+        read: The turns in which the vendor looks for the word.
+    """
+    if request.response_format != ANY_JSON or any("json" in message.text.lower() for message in read):
+        return ""
+    return "Answer with a JSON object."
 
 
 def schema_name(response_format: Any) -> str:
