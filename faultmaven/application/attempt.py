@@ -43,7 +43,7 @@ async def attempt(entry: Entry, ends: float, patience: float, conduct: Conduct, 
         CircuitOpenError, LimitReachedError: they do not within `patience` seconds.
     """
     candidate, traffic = entry.candidate, conduct.traffic
-    admission = await traffic.admit(candidate, conduct.request, patience, last=last)
+    admission = await traffic.admit(candidate, conduct.expected_tokens, patience, last=last)
     if first:
         traffic.count_call(candidate.route.name)
     lesson, is_under_way = NO_LESSON, False
@@ -200,18 +200,7 @@ def _duration(entry: Entry, conduct: Conduct) -> float:
 
 
 def _for(candidate: Candidate, timeout: float, request: ChatRequest) -> ChatRequest:
-    """Return the request as this candidate gets it: what was decided for the whole call stays here."""
-    return replace(
-        request,
-        model=candidate.model,
-        timeout=timeout,
-        chunk_timeout=candidate.timeout,
-        deadline=None,
-        commit=None,
-        hedge_after=None,
-        cache=None,
-        deduplicate=None,
-    )
+    return request.for_attempt(candidate.model, timeout, candidate.timeout)
 
 
 def _named(response: LLMResponse, candidate: Candidate) -> LLMResponse:

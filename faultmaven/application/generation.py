@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.domain.capabilities import Capabilities
@@ -84,6 +84,7 @@ class Generation:
         policies: How calls are carried out.
         strict: Only a role's primary is asked.
         not_configured: What to set when nothing is configured.
+        compiled: What the planner has worked out once; it goes with the configuration.
     """
 
     routes: Mapping[str, Route]
@@ -93,6 +94,7 @@ class Generation:
     policies: Policies = DEFAULT_POLICIES
     strict: bool = False
     not_configured: str = ""
+    compiled: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def names(self) -> frozenset[str]:

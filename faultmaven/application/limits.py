@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -73,6 +73,11 @@ class Limiter:
             if target not in self._announced:
                 self._announced = {known: until for known, until in self._announced.items() if until > now}
             self._announced[target] = now + min(seconds, LONGEST_ANNOUNCEMENT_SECONDS)
+
+    @property
+    def announcing(self) -> Collection[Target]:
+        """Whose vendor said that it takes nothing more; it may be over."""
+        return self._announced.keys()
 
     def announced(self, target: Target) -> float:
         """Return for how many seconds more the vendor takes nothing of `target`."""

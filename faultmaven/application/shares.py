@@ -1,6 +1,6 @@
 """How one deadline is shared out among the candidates of a plan, so that one that hangs leaves the others time."""
 
-from collections.abc import Sequence
+import functools
 
 RESERVE_SECONDS = 10.0
 RESERVED_SUCCESSORS = 2
@@ -25,6 +25,8 @@ class Shares:
 
         Asked once for each candidate, in their order.
         """
+        if len(self._reserved) == position + 1:
+            return max(0.0, remaining)  # the last one: nobody is left to reserve anything for
         own = self._reserved[position] or 0.0
         behind = range(position + 1, min(position + 1 + RESERVED_SUCCESSORS, len(self._reserved)))
         fresh = [place for place in behind if self._reserved[place] is None]
@@ -37,7 +39,8 @@ class Shares:
         return sum(self._reserved[place] or 0.0 for place in places)
 
 
-def planned_shares(deadline: float, timeouts: Sequence[float]) -> list[float]:
+@functools.lru_cache(maxsize=256)
+def planned_shares(deadline: float, timeouts: tuple[float, ...]) -> tuple[float, ...]:
     """Return the seconds that each candidate has at the worst, when every one before it hangs for its whole share.
 
     Args:
@@ -48,4 +51,4 @@ def planned_shares(deadline: float, timeouts: Sequence[float]) -> list[float]:
         share = shares.of(position, remaining)
         found.append(share)
         remaining -= min(timeout, share)
-    return found
+    return tuple(found)

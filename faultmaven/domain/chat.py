@@ -74,6 +74,8 @@ class Message:
     @property
     def text(self) -> str:
         """The turn's texts, joined."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], str):
+            return self.parts[0]
         return "".join(part for part in self.parts if isinstance(part, str))
 
     @property
@@ -96,7 +98,45 @@ Prompt: TypeAlias = str | Sequence[Message]
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
+class Shape:
+    """What a conversation holds beside plain text, told by one look at every turn.
+
+    Attributes:
+        attachments: Its images and files, in their order.
+        has_calls: A turn asks for tool calls, or is the result of one.
+        has_answers: A turn is the assistant's.
+        has_replays: A turn holds what its vendor wants back.
+    """
+
+    attachments: tuple[Attachment, ...]
+    has_calls: bool
+    has_answers: bool
+    has_replays: bool
+
+    @classmethod
+    def of(cls, messages: Sequence[Message]) -> Self:
+        """Look at `messages`."""
+        attachments: list[Attachment] = []
+        has_calls = has_answers = has_replays = False
+        for message in messages:
+            has_answers = has_answers or message.role == "assistant"
+            has_calls = has_calls or message.role == "tool" or bool(message.tool_calls)
+            has_replays = has_replays or message.replay is not None
+            for part in message.parts:
+                if not isinstance(part, str):
+                    attachments.append(part)
+        return cls(tuple(attachments), has_calls, has_answers, has_replays)
+
+
+class _Shaped:
+    """Keeps the shape once it was looked at. It is no field: the messages say it."""
+
+    __slots__ = ("_shape",)
+    _shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest(_Shaped):
     """One question, as it travels from the door to a provider. None means unset: the vendor's default.
 
     Attributes:
@@ -139,6 +179,43 @@ class ChatRequest:
     hedge_after: float | None = None
     cache: bool | None = None
     deduplicate: bool | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """What the messages hold beside plain text."""
+        try:
+            return self._shape
+        except AttributeError:
+            shape = Shape.of(self.messages)
+            object.__setattr__(self, "_shape", shape)
+            return shape
+
+    def for_attempt(self, model: str | None, timeout: float, chunk_timeout: float) -> "ChatRequest":
+        """Return it as one provider gets it: what was decided for the whole call is not in it.
+
+        Written out, since it is made for every attempt: `dataclasses.replace` takes twice as long.
+        """
+        request = ChatRequest(
+            self.messages,
+            model,
+            self.max_tokens,
+            self.temperature,
+            self.stop,
+            self.seed,
+            self.tools,
+            self.tool_choice,
+            self.response_format,
+            self.reasoning,
+            self.cache_prompt,
+            self.min_output_tokens,
+            self.metadata,
+            self.extra,
+            timeout=timeout,
+            chunk_timeout=chunk_timeout,
+            repair=self.repair,
+        )
+        object.__setattr__(request, "_shape", self.shape)
+        return request
 
     @property
     def system(self) -> str:

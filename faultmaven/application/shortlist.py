@@ -1,0 +1,155 @@
+"""What of a plan no health changes: who can carry such a request, worked out once for a configuration.
+
+Requests of one kind, which is nearly all of them, share a shortlist: the same role, model and features.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from faultmaven.application.generation import Generation, Route
+from faultmaven.application.needs import HINTS, lacking, may_be_refused, needs
+from faultmaven.application.planned import Candidate, Skipped
+from faultmaven.application.shares import Shares, planned_shares
+from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.names import did_you_mean
+
+MOST_KINDS = 512
+"""Models are named by callers, so the number of kinds is bounded; all are forgotten when it is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortlist:
+    """Who can carry requests of one kind.
+
+    Attributes:
+        candidates: In the order of asking.
+        timed: The same, with their shares of the configured deadline.
+        skipped: Those who cannot, and why.
+        who: The candidates' identities.
+        smallest_context: Of those contexts that are known, the smallest in tokens.
+        has_limits: One of them has limits of our own.
+    """
+
+    candidates: tuple[Candidate, ...]
+    timed: tuple[Candidate, ...]
+    skipped: tuple[Skipped, ...]
+    who: tuple[tuple[str, str, str], ...]
+    smallest_context: int | None
+    has_limits: bool
+
+
+def shortlist_of(request: ChatRequest, generation: Generation, role: str, pinned: str | None) -> Shortlist:
+    """Return the shortlist for requests such as `request`.
+
+    Raises:
+        ConfigurationError: the pinned provider is unknown.
+    """
+    wanted = needs(request)
+    names = (pinned,) if pinned else generation.chains.get(role, ())
+    if may_be_refused(request):  # whether it is depends on more than its kind
+        return _shortlist(names, request, generation, wanted)
+    kind = (names, request.model, wanted, *(getattr(request, hint) is not None for hint in HINTS))
+    found: Shortlist | None = generation.compiled.get(kind)
+    if found is None:
+        found = _shortlist(names, request, generation, wanted)
+        if len(generation.compiled) >= MOST_KINDS:
+            generation.compiled.clear()
+        generation.compiled[kind] = found
+    return found
+
+
+def has_limits(route: Route) -> bool:
+    """Return whether the row limits what is asked of the provider."""
+    limits = (route.max_concurrency, route.requests_per_minute, route.tokens_per_minute)
+    return limits != (None, None, None)
+
+
+def timed_candidates(
+    candidates: tuple[Candidate, ...], deadline: float, usual_deadline: float
+) -> tuple[Candidate, ...]:
+    """Return the candidates, each with its share of the deadline; `usual_deadline` is the configured one."""
+    if not candidates:
+        return ()
+    shares = planned_shares(deadline, tuple(candidate.timeout for candidate in candidates))
+    usual = Shares(len(candidates)).of(0, usual_deadline)
+    return tuple(candidate.timed(share, usual) for candidate, share in zip(candidates, shares, strict=True))
+
+
+def _shortlist(
+    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: tuple[str, ...]
+) -> Shortlist:
+    fit, skipped = _fit(names, request, generation, wanted)
+    candidates = tuple(_model_first(fit, request.model))
+    contexts = [candidate.route.context(candidate.effective_model) for candidate in candidates]
+    return Shortlist(
+        candidates=candidates,
+        timed=timed_candidates(candidates, generation.deadline, generation.deadline),
+        skipped=tuple(skipped),
+        who=tuple(candidate.identity for candidate in candidates),
+        smallest_context=min((limit for limit in contexts if limit is not None), default=None),
+        has_limits=any(has_limits(candidate.route) for candidate in candidates),
+    )
+
+
+def _fit(
+    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: tuple[str, ...]
+) -> tuple[list[Candidate], list[Skipped]]:
+    """Return the configured providers that can carry the request, and the others with what they lack."""
+    unfit = _unfitness(request, wanted)
+    candidates: list[Candidate] = []
+    skipped: list[Skipped] = []
+    listed = [route for name in names if (route := generation.routes.get(name)) and request.model in route.models]
+    has_lister = any(not unfit(route, request.model or "") for route in listed)
+    for position, name in enumerate(names):
+        route = generation.routes.get(name)
+        if route is None:
+            told = f"named in the chain, but {_missing(name, generation)}"
+            skipped.append(Skipped(name, told, "not configured"))
+            continue
+        # Whoever lists the requested model gets it; the primary gets it even unlisted, unless another lists it.
+        gets_it = request.model and (request.model in route.models or (position == 0 and not has_lister))
+        candidate = _candidate(route, request, request.model if gets_it else None)
+        if reason := unfit(route, candidate.effective_model):
+            skipped.append(Skipped(name, reason, "capability", candidate.effective_model))
+        else:
+            candidates.append(candidate)
+    return candidates, skipped
+
+
+def _unfitness(request: ChatRequest, wanted: Iterable[str]) -> Callable[[Route, str], str]:
+    """Return what tells why a model of a route cannot carry `request`, "" when it can."""
+    may_refuse = may_be_refused(request)
+
+    def reason(route: Route, model: str) -> str:
+        if lacks := lacking(wanted, route.features_of(model)):
+            return f"does not take {' or '.join(lacks)}"
+        if may_refuse and route.refusal_for:
+            return route.refusal_for(replace(request, model=model or None), model)
+        return ""
+
+    return reason
+
+
+def _missing(name: str, generation: Generation) -> str:
+    try:
+        return generation.missing[name]
+    except KeyError:
+        raise ConfigurationError(f"unknown provider {name!r}{did_you_mean(name, generation.names)}") from None
+
+
+def _candidate(route: Route, request: ChatRequest, model: str | None) -> Candidate:
+    asked = model or route.own_model
+    features = route.features_of(asked)
+    notes = tuple(
+        f"{hint} left out: {route.name} does not take it"
+        for hint in HINTS
+        if getattr(request, hint) is not None and hint not in features
+    )
+    return Candidate(route, model, route.attempt_timeout(asked), notes)
+
+
+def _model_first(candidates: list[Candidate], model: str | None) -> list[Candidate]:
+    """Move the first candidate that lists `model` to the front."""
+    lister = next((c for c in candidates if model and model in c.route.models), None)
+    return [lister, *(c for c in candidates if c is not lister)] if lister else candidates
