@@ -86,16 +86,19 @@ class WireProvider(BaseLLMProvider):
             UnsupportedRequestError: this vendor or model cannot carry it.
             InvalidRequestError: a file cannot be read, or an address that we were to fetch gives nothing.
         """
-        started = self._clock.monotonic()
+        whole = request
+        if request.shape.attachments:
+            started = self._clock.monotonic()
 
-        async def fetch(address: str) -> bytes:
-            return await self._fetched(address, limit - (self._clock.monotonic() - started))
+            async def fetch(address: str) -> bytes:
+                return await self._fetched(address, limit - (self._clock.monotonic() - started))
 
-        whole = await loaded(request, fetch)
+            whole = await loaded(request, fetch)
+            limit = limit if whole is request else limit - (self._clock.monotonic() - started)
         refused = wire.refusal(whole, config, model)
         if refused:
             raise UnsupportedRequestError(refused, provider=config.name, model=model)
-        return whole, limit if whole is request else limit - (self._clock.monotonic() - started)
+        return whole, limit
 
     async def exchange(
         self,

@@ -51,7 +51,8 @@ def response_of(
 ) -> LLMResponse:
     """Return the response of one exchange, with its line; with `error`, the part that came before it."""
     model = sent.model or answer.model
-    answer = replace(answer, tool_calls=with_ids(answer.tool_calls))
+    if answer.tool_calls:
+        answer = replace(answer, tool_calls=with_ids(answer.tool_calls))
     return LLMResponse(
         content=answer.content,
         confidence=config.confidence_score,

@@ -90,21 +90,26 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     stop, stop_notes = allowed_stop(request, facts, model)
     described, sentence, format_notes = format_object(request, form)
     tools, tool_notes = tool_fields(request, form)
-    thinking, thinking_notes = _thinking(request, home, form, reasoning_family(config))
+    thinking, thinking_notes = _thinking(request, home, form, config)
     body: dict[str, Any] = {"model": model, "messages": instructed(messages(request, home, form), sentence)}
-    body |= _limits(request, facts.limit_parameter or form.limit_parameter, form)
-    body |= {"temperature": temperature} if temperature is not None else {}
-    body |= {"stop": list(stop)} if stop else {}
+    _add_limits(body, request, facts.limit_parameter or form.limit_parameter, form)
+    if temperature is not None:
+        body["temperature"] = temperature
+    if stop:
+        body["stop"] = list(stop)
     body |= tools
-    body |= {"response_format": described} if described else {}
+    if described:
+        body["response_format"] = described
     body |= thinking
     if stream:
         body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if form.stream_usage else {})
     notes += stop_notes + format_notes + tool_notes + thinking_notes
-    notes += notes_on_results(request.messages) + notes_on_parts(request.messages)
-    notes += foreign_turn_notes(request.messages, home)
+    if request.shape.attachments:
+        notes += notes_on_results(request.messages) + notes_on_parts(request.messages)
+    if request.shape.has_replays:
+        notes += foreign_turn_notes(request.messages, home)
     url = f"{config.base_url}/chat/completions"
-    return post(config, dialect, url, auth_headers(config), body, request, model, notes)
+    return post(config, dialect, url, auth_headers, body, request, model, notes)
 
 
 def reasoning_family(config: ProviderConfig) -> str:
@@ -113,16 +118,19 @@ def reasoning_family(config: ProviderConfig) -> str:
     return "openai" if form.facts == "openai" else f"chat/{config.dialect.partition('/')[2]}"
 
 
-def _limits(request: ChatRequest, limit_parameter: str, form: ChatVendor) -> Json:
-    limits: Json = {} if request.max_tokens is None else {limit_parameter: request.max_tokens}
+def _add_limits(body: Json, request: ChatRequest, limit_parameter: str, form: ChatVendor) -> None:
+    if request.max_tokens is not None:
+        body[limit_parameter] = request.max_tokens
     if request.seed is not None and form.seed_parameter:
-        limits[form.seed_parameter] = request.seed
-    return limits
+        body[form.seed_parameter] = request.seed
 
 
 def _thinking(
-    request: ChatRequest, home: Home, form: ChatVendor, family: str
+    request: ChatRequest, home: Home, form: ChatVendor, config: ProviderConfig
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    if request.reasoning is None and not form.returned:
+        return {}, ()
+    family = reasoning_family(config)
     if not lacks_reasoning(request, home, form):
         return reasoning_fields(family, home[2], request.reasoning)
     off, _ = reasoning_fields(family, home[2], "off")
@@ -141,7 +149,8 @@ def parse_response(reply: WireReply) -> Answer:
     message = object_at(reply, choice, "message")
     refusal = string_or_empty(message.get("refusal"))
     calls = function_calls(message.get("tool_calls"))
-    calls = with_ids(tuple(replace(call, id=call_id(call.id)) for call in calls))
+    if calls:
+        calls = with_ids(tuple(replace(call, id=call_id(call.id)) for call in calls))
     return Answer(
         content=content_text(reply, message.get("content")) or refusal,
         stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls), refused=bool(refusal)),
@@ -175,7 +184,7 @@ def stream_parser(head: WireReply) -> StreamParser:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{base}/models`."""
-    return get(config, config.dialect or DIALECT, f"{config.base_url}/models", auth_headers(config))
+    return get(config, config.dialect or DIALECT, f"{config.base_url}/models", auth_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:

@@ -1,5 +1,6 @@
 """How vendors differ from OpenAI's own form of OpenAI Chat, as data (openai-chat.md section 9, read on 2026-11-23)."""
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -72,6 +73,7 @@ VENDORS: dict[str, ChatVendor] = {
 }
 
 
+@functools.lru_cache(maxsize=512)
 def vendor_form(name: str, base_url: str = "", model: str = "") -> ChatVendor:
     """Return the form of the vendor `name`, as it is at this address for this model."""
     behind = TGI_BEHIND in base_url or model.endswith(f":{TGI_BEHIND}")
