@@ -25,6 +25,7 @@ from faultmaven.domain.errors import (
     RateLimitError,
 )
 from faultmaven.domain.events import InputTruncated
+from faultmaven.domain.usage import Usage
 from faultmaven.ports.llm import LLMStream
 
 # A provider keeps its time itself and can say in which phase it ran out; this is for those that do not keep it. A share
@@ -163,9 +164,10 @@ def answered(entry: Entry, response: object, conduct: Conduct, live: LiveStream 
     candidate = entry.candidate
     whole = _seen_whole(_named(checked(response), candidate), candidate, conduct)
     verdict = _judged(whole, candidate, conduct)
-    unreported = Attempt(candidate.route.name, candidate.effective_model or verdict.response.model)
-    unreported = replace(unreported, usage=verdict.response.usage)
-    conduct.ledger.end(entry, _line(entry, (unreported, *verdict.response.attempts), conduct, verdict.error, live))
+    judged = verdict.response
+    reported = judged.attempts or (Attempt(candidate.route.name),)
+    model = candidate.effective_model or judged.model
+    conduct.ledger.end(entry, _line(entry, reported, conduct, verdict.error, live, model, judged.usage))
     return Outcome(candidate, entry, verdict, None if verdict.action == "accept" else verdict.error)
 
 
@@ -189,8 +191,8 @@ def failed(
     ours.model = ours.model or candidate.effective_model
     if ours.response is not None:
         ours.response = _named(ours.response, candidate)
-    unreported = Attempt(*candidate.target, status=ours.status, request_id=ours.request_id)
-    conduct.ledger.end(entry, _line(entry, (unreported, *ours.attempts), conduct, ours, live))
+    reported = ours.attempts or (Attempt(*candidate.target, status=ours.status, request_id=ours.request_id),)
+    conduct.ledger.end(entry, _line(entry, tuple(reported), conduct, ours, live, candidate.effective_model))
     return Outcome(candidate, entry, error=ours)
 
 
@@ -221,27 +223,35 @@ def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Ve
 
 
 def _line(
-    entry: Entry, reported: tuple[Attempt, ...], conduct: Conduct, error: LLMError | None, live: LiveStream | None
+    entry: Entry,
+    reported: tuple[Attempt, ...],
+    conduct: Conduct,
+    error: LLMError | None,
+    live: LiveStream | None,
+    model: str,
+    usage: Usage | None = None,
 ) -> Attempt:
-    """Complete what the provider reported of itself.
+    """Complete what the provider reported of itself, the last line of `reported`.
 
     Args:
-        reported: The line of a provider that reports nothing, then those that it reported; the last one counts.
+        model, usage: What stands for what it did not report.
     """
-    unreported, own = reported[0], reported[-1]
-    seen_usage, seen_first = (live.usage, live.first_token) if live is not None else (None, None)
-    return replace(
-        own,
+    own, notes = reported[-1], entry.candidate.notes
+    seen_usage, first_token = (None, None) if live is None else (live.usage, live.first_token)
+    return Attempt(
         provider=entry.candidate.route.name,
-        model=own.model or unreported.model,
-        usage=own.usage or unreported.usage or seen_usage,
+        model=own.model or model,
         outcome=type(error).__name__ if error else "answered",
-        duration=_duration(entry, conduct),
-        time_to_first_token=own.time_to_first_token if own.time_to_first_token is not None else seen_first,
+        status=own.status,
+        request_id=own.request_id,
         waited=entry.waited,
-        notes=entry.candidate.notes + own.notes + _lines_before(reported[1:]),
+        time_to_headers=own.time_to_headers,
+        time_to_first_token=own.time_to_first_token if own.time_to_first_token is not None else first_token,
+        duration=_duration(entry, conduct),
+        usage=own.usage or usage or seen_usage,
+        notes=notes + own.notes + _lines_before(reported) if len(reported) > 1 else notes + own.notes,
         error=error.problem if error else "",
-        kept=False,
+        limited_for=own.limited_for,
     )
 
 

@@ -42,16 +42,22 @@ def chat_request(
     for name in options:
         if name not in OPTION_NAMES:
             raise InvalidRequestError(f"unknown option {name!r}{did_you_mean(name, ARGUMENT_NAMES)}")
-    given = {name: value for name, value in options.items() if value is not None}
     _check_model(model)
     _check_count("max_tokens", max_tokens)
+    _check_number("temperature", temperature, least=0.0)
+    given = _checked_options({name: value for name, value in options.items() if value is not None}) if options else {}
+    return ChatRequest(
+        messages=_messages(prompt), model=model or None, max_tokens=max_tokens, temperature=temperature, **given
+    )
+
+
+def _checked_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were set, in the form that requests have."""
     _check_count("min_output_tokens", given.get("min_output_tokens"))
     _check_seed(given.get("seed"))
-    _check_number("temperature", temperature, least=0.0)
     _check_number("deadline", given.get("deadline"), above=0.0)
     _check_number("hedge_after", given.get("hedge_after"), above=0.0)
-    _check_flag("cache", given.get("cache"))
-    for flag in ("deduplicate", "repair", "cache_prompt"):
+    for flag in ("cache", "deduplicate", "repair", "cache_prompt"):
         _check_flag(flag, given.get(flag))
     check_reasoning(given.get("reasoning"))
     check_commit(given.get("commit"))
@@ -65,9 +71,7 @@ def chat_request(
         _check_mapping(name, given.get(name))
     for provider, fields in given.get("extra", NOTHING).items():
         _check_mapping(f"extra[{provider!r}]", fields)
-    return ChatRequest(
-        messages=_messages(prompt), model=model or None, max_tokens=max_tokens, temperature=temperature, **given
-    )
+    return given
 
 
 def _messages(prompt: Any) -> tuple[Message, ...]:
@@ -81,20 +85,31 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
                 f"prompt[{position}] is a {type(message).__name__}, not a Message",
                 advice="Build turns with Message.system, Message.user and Message.assistant.",
             )
-        check_text(f"prompt[{position}]", message.text)
+        text = message.text
+        if not text.isascii():
+            check_text(f"prompt[{position}]", text)
         _check_turn(position, message)
     check_results(prompt)
+    _check_question(prompt)
+    return tuple(_with_checked_parts(position, message) for position, message in enumerate(prompt))
+
+
+def _check_question(prompt: Sequence[Message]) -> None:
     asked = [message for message in prompt if message.role in ("user", "tool")]
     if not asked:
         raise InvalidRequestError("the prompt has no user or tool turn")
-    if not any(message.text.strip() or message.role == "tool" or message.images or message.files for message in asked):
-        raise InvalidRequestError("the prompt is blank", advice="Send some text.")
-    return tuple(_with_checked_parts(position, message) for position, message in enumerate(prompt))
+    for message in asked:
+        if message.role == "tool" or message.text.strip() or message.images or message.files:
+            return
+    raise InvalidRequestError("the prompt is blank", advice="Send some text.")
 
 
 def _with_checked_parts(position: int, message: Message) -> Message:
     """Return the turn with its images and files checked, and their media types told."""
-    if all(isinstance(part, str) for part in message.parts):
+    for part in message.parts:
+        if not isinstance(part, str):
+            break
+    else:
         return message
     where = f"prompt[{position}]"
     if message.role in ("system", "assistant"):

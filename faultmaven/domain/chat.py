@@ -74,7 +74,7 @@ class Message:
     @property
     def text(self) -> str:
         """The turn's texts, joined."""
-        if len(self.parts) == 1 and isinstance(self.parts[0], str):
+        if len(self.parts) == 1 and type(self.parts[0]) is str:
             return self.parts[0]
         return "".join(part for part in self.parts if isinstance(part, str))
 
@@ -264,6 +264,27 @@ class LLMResponse:
     reasoning: str = ""
     replay: Replay | None = None
     input_truncated: bool = False
+
+    def with_attempts(self, attempts: tuple[Attempt, ...]) -> "LLMResponse":
+        """Return it with another ledger. Written out, since every answer gets one."""
+        return LLMResponse(
+            self.content,
+            self.confidence,
+            self.provider,
+            self.model,
+            self.tokens_used,
+            self.response_time_ms,
+            self.tool_calls,
+            self.stop_reason,
+            self.usage,
+            self.cached,
+            attempts,
+            self.parsed,
+            self.raw,
+            self.reasoning,
+            self.replay,
+            self.input_truncated,
+        )
 
     @property
     def message(self) -> Message:
