@@ -60,9 +60,9 @@ class AcceptancePolicy:
                 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
-    """What an answer came to.
+    """What an answer came to. Unfrozen, since one is made for every answer.
 
     Attributes:
         response: The answer, with `parsed` filled in where a schema was asked for.

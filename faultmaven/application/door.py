@@ -76,7 +76,10 @@ def _checked_options(given: dict[str, Any]) -> dict[str, Any]:
 
 def _messages(prompt: Any) -> tuple[Message, ...]:
     if isinstance(prompt, str):
-        prompt = (Message.user(prompt),)
+        check_text("prompt[0]", prompt)
+        if not prompt.strip():
+            raise _blank()
+        return (Message.user(prompt),)
     if not isinstance(prompt, Sequence) or isinstance(prompt, bytes | bytearray):
         raise InvalidRequestError(f"the prompt is a {type(prompt).__name__}, not a string or a list of Message")
     for position, message in enumerate(prompt):
@@ -85,9 +88,7 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
                 f"prompt[{position}] is a {type(message).__name__}, not a Message",
                 advice="Build turns with Message.system, Message.user and Message.assistant.",
             )
-        text = message.text
-        if not text.isascii():
-            check_text(f"prompt[{position}]", text)
+        check_text(f"prompt[{position}]", message.text)
         _check_turn(position, message)
     check_results(prompt)
     _check_question(prompt)
@@ -101,7 +102,11 @@ def _check_question(prompt: Sequence[Message]) -> None:
     for message in asked:
         if message.role == "tool" or message.text.strip() or message.images or message.files:
             return
-    raise InvalidRequestError("the prompt is blank", advice="Send some text.")
+    raise _blank()
+
+
+def _blank() -> InvalidRequestError:
+    return InvalidRequestError("the prompt is blank", advice="Send some text.")
 
 
 def _with_checked_parts(position: int, message: Message) -> Message:

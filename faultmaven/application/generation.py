@@ -51,6 +51,12 @@ class Route:
     tokens_per_minute: int | None = None
 
     @property
+    def has_limits(self) -> bool:
+        """Whether we limit what is asked of it."""
+        limits = (self.max_concurrency, self.requests_per_minute, self.tokens_per_minute)
+        return limits != (None, None, None)
+
+    @property
     def own_model(self) -> str:
         """The model it uses when none is asked for, "" when the server decides."""
         return self.models[0] if self.models else ""

@@ -38,6 +38,11 @@ class Reservation:
     counted: list[MinuteLimit] = field(default_factory=list)
     gate: ConcurrencyGate | None = None
 
+    @property
+    def holds_anything(self) -> bool:
+        """Whether there is something to give back."""
+        return self.gate is not None or bool(self.counted)
+
 
 class Limiter:
     """Lets calls through as the limits allow. One for all routers of a process; waiting calls of one provider never
@@ -53,6 +58,10 @@ class Limiter:
         self._announced: dict[Target, float] = {}
         self._settling: set[asyncio.Future[None]] = set()
         self._lock = threading.Lock()
+
+    def limits(self, route: Route) -> bool:
+        """Return whether anything may stand in the way of a call now: a limit of the row, or a vendor's pause."""
+        return bool(self._announced) or route.has_limits
 
     def gate(self, route: Route) -> ConcurrencyGate | None:
         """Return the gate of a provider with a `max_concurrency`; a reload may have changed its size."""

@@ -82,10 +82,11 @@ def prompt_tokens(request: ChatRequest) -> int:
 
 def surely_fits(request: ChatRequest, limit: int) -> bool:
     """Return whether `prompt_tokens` is at most `limit`, told from lengths; False where that takes counting."""
-    if request.tools or request.response_format is not None or request.shape.attachments or request.shape.has_calls:
+    shape, turns = request.shape, len(request.messages)
+    if request.tools or request.response_format is not None or shape.attachments or shape.has_calls:
         return False
-    texts = sum(most_tokens_at_most(message.text) + MESSAGE_TOKENS for message in request.messages)
-    return texts + len(request.messages) <= limit
+    texts = most_tokens_at_most(shape.characters + turns, is_ascii=shape.is_ascii)  # with the ends of their lines
+    return texts + MESSAGE_TOKENS * turns <= limit
 
 
 def answer_tokens(request: ChatRequest) -> int:
@@ -98,7 +99,8 @@ def looks_truncated(request: ChatRequest, usage: Usage | None) -> bool:
     reported = reported_input(usage)
     if reported is None:
         return False
-    longest = sum(least_tokens_at_most(message.text) for message in request.messages)
+    shape = request.shape
+    longest = least_tokens_at_most(shape.characters + len(request.messages), is_ascii=shape.is_ascii)
     if longest < SHORTEST_ALARM_TOKENS or reported >= TRUNCATED_SHARE * longest:
         return False  # without counting
     expected = expected_input(request)

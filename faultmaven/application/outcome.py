@@ -16,8 +16,11 @@ from faultmaven.domain.errors import LLMError
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.randomness import Randomness
 
+# The values here change no more once they are made. They are not frozen, since every call makes some of each, and a
+# frozen one takes five times as long.
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Turn:
     """A candidate whose turn it is.
 
@@ -48,7 +51,7 @@ class OpenAttempt:
     admission: Admission | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What came of a turn: an answer with its verdict, or the error that it amounts to, or both; or an open stream.
 
@@ -80,7 +83,7 @@ class Outcome:
         return self.error is not None and not reaction(errors, self.error).move_on
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Conduct:
     """What all attempts of one call have in common.
 

@@ -4,7 +4,6 @@ Everything here is a pure function of request, configuration and health, so a pl
 anything; `faultmaven explain` prints it.
 """
 
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from faultmaven.application.generation import Generation, check_role
 from faultmaven.application.health import WELL, AllWell, Health, Standing
 from faultmaven.application.needs import answer_tokens, prompt_tokens, surely_fits
 from faultmaven.application.planned import Candidate, Plan, SkipKind, Skipped
-from faultmaven.application.shortlist import Shortlist, has_limits, shortlist_of, timed_candidates
+from faultmaven.application.shortlist import Shortlist, shortlist_of, timed_candidates
 from faultmaven.domain.attachments import Image
 from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import ConfigurationError, InvalidRequestError, LLMError
@@ -43,24 +42,40 @@ def plan(
     if request.timeout is None:  # a router inside of another one gets vendor fields that are meant for others
         _check_extra(request, generation)
     shortlist = shortlist_of(request, generation, role, pinned)
+    health = health or AllWell()
+    if _is_usual(request, shortlist, health):
+        return shortlist.usual
     skipped = list(shortlist.skipped)
     size = size or size_of(request)
     candidates = _large_enough(shortlist, request, size, skipped)
     candidates = _long_enough(candidates, request, skipped)
     who = shortlist.who if candidates is shortlist.candidates else tuple(each.identity for each in candidates)
-    well, spared = _well(candidates, shortlist, request, size, health or AllWell(), skipped)
+    well, spared = _well(candidates, shortlist, request, size, health, skipped)
     deadline = min(request.deadline or generation.deadline, request.timeout or float("inf"))
     hedge_after = request.hedge_after or generation.policies.hedge_after.get(role)
-    if well is shortlist.candidates and deadline == generation.deadline:
-        timed = shortlist.timed
-    else:
-        timed = timed_candidates((*well, *spared), deadline, generation.deadline)
+    timed = timed_candidates((*well, *spared), deadline, generation.deadline)
     return Plan(timed[: len(well)], tuple(skipped), deadline, hedge_after, timed[len(well) :], who)
+
+
+def _is_usual(request: ChatRequest, shortlist: Shortlist, health: Health) -> bool:
+    """Return whether nothing about the request or the providers makes its plan another one than the shortlist's."""
+    if request.deadline or request.timeout or request.hedge_after or request.max_tokens or request.min_output_tokens:
+        return False
+    context = shortlist.smallest_context
+    return not shortlist.has_limits and (context is None or surely_fits(request, context)) and not health.suspects
 
 
 def size_of(request: ChatRequest) -> Callable[[], int]:
     """Return what tells how many tokens the prompt has: counted once, and only if anybody has a limit."""
-    return functools.cache(lambda: prompt_tokens(request))
+    found: int | None = None
+
+    def size() -> int:
+        nonlocal found
+        if found is None:
+            found = prompt_tokens(request)
+        return found
+
+    return size
 
 
 def nobody(planned: Plan, generation: Generation, pinned: str | None = None) -> LLMError:
@@ -135,7 +150,7 @@ def _well(
     tokens = size_of_prompt() + answer_tokens(request) if counts_tokens else 0
     standings = [
         health.standing(candidate.route, candidate.effective_model, tokens)
-        if candidate.target in suspects or has_limits(candidate.route)
+        if candidate.target in suspects or candidate.route.has_limits
         else WELL
         for candidate in candidates
     ]

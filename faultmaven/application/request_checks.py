@@ -103,6 +103,8 @@ def check_text(name: str, text: str) -> None:
 
 
 def _lone_surrogate(text: str) -> int | None:
+    if text.isascii():
+        return None
     try:
         text.encode()
     except UnicodeEncodeError as error:

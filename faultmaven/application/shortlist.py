@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from faultmaven.application.generation import Generation, Route
 from faultmaven.application.needs import HINTS, lacking, may_be_refused, needs
-from faultmaven.application.planned import Candidate, Skipped
+from faultmaven.application.planned import Candidate, Plan, Skipped
 from faultmaven.application.shares import Shares, planned_shares
 from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import ConfigurationError
@@ -24,17 +24,17 @@ class Shortlist:
 
     Attributes:
         candidates: In the order of asking.
-        timed: The same, with their shares of the configured deadline.
         skipped: Those who cannot, and why.
         who: The candidates' identities.
+        usual: The plan while all are well, for a request that sets no times of its own.
         smallest_context: Of those contexts that are known, the smallest in tokens.
         has_limits: One of them has limits of our own.
     """
 
     candidates: tuple[Candidate, ...]
-    timed: tuple[Candidate, ...]
     skipped: tuple[Skipped, ...]
     who: tuple[tuple[str, str, str], ...]
+    usual: Plan
     smallest_context: int | None
     has_limits: bool
 
@@ -48,21 +48,16 @@ def shortlist_of(request: ChatRequest, generation: Generation, role: str, pinned
     wanted = needs(request)
     names = (pinned,) if pinned else generation.chains.get(role, ())
     if may_be_refused(request):  # whether it is depends on more than its kind
-        return _shortlist(names, request, generation, wanted)
-    kind = (names, request.model, wanted, *(getattr(request, hint) is not None for hint in HINTS))
+        return _shortlist(names, request, generation, wanted, role)
+    hints = (request.seed is not None, request.reasoning is not None, request.cache_prompt is not None)
+    kind = (role, names, request.model, wanted, hints)
     found: Shortlist | None = generation.compiled.get(kind)
     if found is None:
-        found = _shortlist(names, request, generation, wanted)
+        found = _shortlist(names, request, generation, wanted, role)
         if len(generation.compiled) >= MOST_KINDS:
             generation.compiled.clear()
         generation.compiled[kind] = found
     return found
-
-
-def has_limits(route: Route) -> bool:
-    """Return whether the row limits what is asked of the provider."""
-    limits = (route.max_concurrency, route.requests_per_minute, route.tokens_per_minute)
-    return limits != (None, None, None)
 
 
 def timed_candidates(
@@ -77,18 +72,21 @@ def timed_candidates(
 
 
 def _shortlist(
-    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: tuple[str, ...]
+    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: tuple[str, ...], role: str
 ) -> Shortlist:
     fit, skipped = _fit(names, request, generation, wanted)
     candidates = tuple(_model_first(fit, request.model))
     contexts = [candidate.route.context(candidate.effective_model) for candidate in candidates]
+    who = tuple(candidate.identity for candidate in candidates)
+    timed = timed_candidates(candidates, generation.deadline, generation.deadline)
+    hedge_after = generation.policies.hedge_after.get(role) or None
     return Shortlist(
         candidates=candidates,
-        timed=timed_candidates(candidates, generation.deadline, generation.deadline),
         skipped=tuple(skipped),
-        who=tuple(candidate.identity for candidate in candidates),
+        who=who,
+        usual=Plan(timed, tuple(skipped), generation.deadline, hedge_after, who=who),
         smallest_context=min((limit for limit in contexts if limit is not None), default=None),
-        has_limits=any(has_limits(candidate.route) for candidate in candidates),
+        has_limits=any(candidate.route.has_limits for candidate in candidates),
     )
 
 

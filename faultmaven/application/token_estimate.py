@@ -121,14 +121,14 @@ def least_tokens(text: str) -> int:
     return _weighed(text, LEAST)
 
 
-def most_tokens_at_most(text: str) -> float:
-    """Return what `most_tokens` hardly reaches and never exceeds, without looking at the text."""
-    return len(text) * (MOST_OF_ASCII if text.isascii() else MOST_OF_ANY) + 1
+def most_tokens_at_most(characters: int, *, is_ascii: bool) -> float:
+    """Return what `most_tokens` of a text of so many characters never exceeds."""
+    return characters * (MOST_OF_ASCII if is_ascii else MOST_OF_ANY) + 1
 
 
-def least_tokens_at_most(text: str) -> float:
-    """Return what `least_tokens` never exceeds, without looking at the text."""
-    return len(text) * (LEAST_OF_ASCII if text.isascii() else LEAST_OF_ANY) + 1
+def least_tokens_at_most(characters: int, *, is_ascii: bool) -> float:
+    """Return what `least_tokens` of a text of so many characters never exceeds."""
+    return characters * (LEAST_OF_ASCII if is_ascii else LEAST_OF_ANY) + 1
 
 
 def _weighed(text: str, weights: Mapping[str, float]) -> int:

@@ -94,9 +94,12 @@ class Traffic:
             LimitReachedError: a limit lets nothing through.
         """
         route, model = self._in_force(candidate.route), candidate.effective_model
-        ends = self._clock.monotonic() + patience
-        tokens = size() if route.tokens_per_minute else 0
+        now = self._clock.monotonic()
         breaker = self._breaker(candidate.target)
+        if breaker.is_closed and not self.limiter.limits(route):
+            return Admission(breaker, False, Reservation(now))
+        ends = now + patience
+        tokens = size() if route.tokens_per_minute else 0
         while True:
             now = self._clock.monotonic()
             if breaker.is_probing:
@@ -119,7 +122,8 @@ class Traffic:
             retry_after: Seconds that the vendor asked us to wait.
         """
         admission.breaker.report(result, self._clock.monotonic(), probe=admission.probe, retry_after=retry_after)
-        await self.limiter.release(admission.reservation, used)
+        if admission.reservation.holds_anything:
+            await self.limiter.release(admission.reservation, used)
 
     def count_call(self, provider: str) -> None:
         """Take note of a first attempt, for the provider's retry budget."""

@@ -97,35 +97,44 @@ class Message:
 Prompt: TypeAlias = str | Sequence[Message]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shape:
-    """What a conversation holds beside plain text, told by one look at every turn.
+    """What a conversation holds beside plain text, told by one look at every turn. Unfrozen, since one is made for
+    every request.
 
     Attributes:
         attachments: Its images and files, in their order.
         has_calls: A turn asks for tool calls, or is the result of one.
         has_answers: A turn is the assistant's.
         has_replays: A turn holds what its vendor wants back.
+        characters: Of all texts.
+        is_ascii: All of them are.
     """
 
     attachments: tuple[Attachment, ...]
     has_calls: bool
     has_answers: bool
     has_replays: bool
+    characters: int
+    is_ascii: bool
 
     @classmethod
     def of(cls, messages: Sequence[Message]) -> Self:
         """Look at `messages`."""
         attachments: list[Attachment] = []
         has_calls = has_answers = has_replays = False
+        characters, is_ascii = 0, True
         for message in messages:
             has_answers = has_answers or message.role == "assistant"
             has_calls = has_calls or message.role == "tool" or bool(message.tool_calls)
             has_replays = has_replays or message.replay is not None
             for part in message.parts:
-                if not isinstance(part, str):
+                if isinstance(part, str):
+                    characters += len(part)
+                    is_ascii = is_ascii and part.isascii()
+                else:
                     attachments.append(part)
-        return cls(tuple(attachments), has_calls, has_answers, has_replays)
+        return cls(tuple(attachments), has_calls, has_answers, has_replays, characters, is_ascii)
 
 
 class _Shaped:

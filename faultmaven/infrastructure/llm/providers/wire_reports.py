@@ -80,4 +80,6 @@ def _replay_of(config: ProviderConfig, sent: WireRequest, model: str, answer: An
 def _notes_on(answer: Answer | None) -> tuple[str, ...]:
     """Tell of tool calls that cannot be carried out."""
     calls = answer.tool_calls if answer else ()
+    if not calls:
+        return ()
     return tuple(f"tool call {call.name!r}: {call.problem}" for call in calls if call.problem)

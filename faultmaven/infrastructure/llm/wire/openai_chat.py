@@ -33,7 +33,8 @@ from faultmaven.infrastructure.llm.wire.openai_chat_reading import (
     thought,
 )
 from faultmaven.infrastructure.llm.wire.openai_chat_stream import ChatStream
-from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS, ChatVendor, vendor_form
+from faultmaven.infrastructure.llm.wire.openai_chat_vendors import DIALECT as DIALECT
+from faultmaven.infrastructure.llm.wire.openai_chat_vendors import ChatVendor, form_named, vendor_form
 from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason, with_ids
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
@@ -45,7 +46,6 @@ from faultmaven.infrastructure.llm.wire.reading import (
 )
 from faultmaven.infrastructure.llm.wire.requests import allowed_stop, allowed_temperature, bearer, get, post
 
-DIALECT = "openai-chat"
 FEATURES = frozenset(
     {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning", "cache_prompt"}
 )
@@ -55,12 +55,7 @@ MODEL_IN_REQUEST = True
 
 def vendor(config: ProviderConfig) -> ChatVendor:
     """Return the vendor's form that the row's dialect names, such as "openai-chat/groq"."""
-    return _form_at(config, "")
-
-
-def _form_at(config: ProviderConfig, model: str) -> ChatVendor:
-    name = config.dialect.partition("/")[2] if config.dialect.startswith(DIALECT) else ""
-    return vendor_form(name, config.base_url, model)
+    return vendor_form(config.dialect, config.base_url, "")
 
 
 def auth_headers(config: ProviderConfig) -> Headers:
@@ -72,7 +67,7 @@ def auth_headers(config: ProviderConfig) -> Headers:
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """Return why this vendor cannot carry `request`; see `Wire.refusal`."""
-    form = _form_at(config, model)
+    form = vendor_form(config.dialect, config.base_url, model)
     forced = request.tool_choice not in (None, "auto", "none")
     if forced and "required" not in form.choices:
         return "it ignores tool_choice, so that no tool can be forced"
@@ -83,7 +78,7 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/chat/completions`. The model comes first: the Hugging Face router reads a prefix."""
-    form, dialect = _form_at(config, model), config.dialect or DIALECT
+    form, dialect = vendor_form(config.dialect, config.base_url, model), config.dialect or DIALECT
     home = (config.name, dialect, model)
     facts = model_facts(form.facts, model)
     temperature, notes = allowed_temperature(request, facts, model)
@@ -148,9 +143,7 @@ def parse_response(reply: WireReply) -> Answer:
         raise failed_answer(reply, reason)
     message = object_at(reply, choice, "message")
     refusal = string_or_empty(message.get("refusal"))
-    calls = function_calls(message.get("tool_calls"))
-    if calls:
-        calls = with_ids(tuple(replace(call, id=call_id(call.id)) for call in calls))
+    calls = _calls(message)
     return Answer(
         content=content_text(reply, message.get("content")) or refusal,
         stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls), refused=bool(refusal)),
@@ -163,9 +156,17 @@ def parse_response(reply: WireReply) -> Answer:
     )
 
 
+def _calls(message: Json) -> tuple[ToolCall, ...]:
+    written = message.get("tool_calls")
+    if not written:
+        return ()
+    return with_ids(tuple(replace(call, id=call_id(call.id)) for call in function_calls(written)))
+
+
 def _turn(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | None:
     """Return the message as it came, where it has something that its vendor wants back; each call with its id."""
-    if not any(message.get(field) for field in _form_of(reply).returned):
+    returned = _form_of(reply).returned
+    if not returned or not any(message.get(field) for field in returned):
         return None
     written = objects(message.get("tool_calls"))
     if [call.get("id") for call in written] == [call.id for call in calls]:
@@ -174,7 +175,7 @@ def _turn(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | 
 
 
 def _form_of(reply: WireReply) -> ChatVendor:
-    return VENDORS.get(reply.request.origin.dialect.partition("/")[2], VENDORS[""])
+    return form_named(reply.request.origin.dialect)
 
 
 def stream_parser(head: WireReply) -> StreamParser:

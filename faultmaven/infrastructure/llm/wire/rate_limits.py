@@ -51,20 +51,16 @@ def seconds_until_allowed(
         refused: The reply says that there was too much. A reset without any count of what remains, as Cohere sends it,
             then counts as well.
     """
-    resets = [
-        text
-        for remaining, reset in RESET_OF_REMAINING.items()
-        if _nothing_left(headers.get(remaining), refused) and (text := headers.get(reset))
-    ]
+    resets = []
+    for remaining, reset in RESET_OF_REMAINING.items():
+        left = headers.get(remaining)
+        if (refused if left is None else decimal(left) == 0) and (text := headers.get(reset)):
+            resets.append(text)
     if not resets:
         return None
     sent = sent_at(headers.get("date"), received_at)
     waits = (_until_reset(text, sent) for text in resets)
     return max((seconds for seconds in waits if seconds is not None), default=None)
-
-
-def _nothing_left(remaining: str | None, refused: bool) -> bool:
-    return refused if remaining is None else decimal(remaining) == 0
 
 
 def _until_reset(text: str, sent: datetime | None) -> float | None:
