@@ -94,6 +94,12 @@ class MemoryTransport:
     async def aclose(self) -> None:
         """Do nothing: nothing is open."""
 
+    # As the one that ships: these make it an `OwnTransport`, which is trusted to keep the time.
+    is_open = False
+
+    def retire(self) -> None:
+        """Do nothing: nothing is open."""
+
 
 def vendors(count: int, transport: MemoryTransport) -> dict[str, OpenAIProvider]:
     """Return so many providers that speak OpenAI Chat over `transport`: v0, v1 and so on."""

@@ -100,8 +100,12 @@ async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
     candidate, clock = entry.candidate, conduct.clock
     conduct.ledger.begin(entry, timeout)
     try:
-        async with clock.timeout(with_grace(timeout)):
-            response = await candidate.route.backend.answer(_for(candidate, timeout, conduct.request))
+        asked = _for(candidate, timeout, conduct.request)
+        if candidate.route.keeps_time and not asked.shape.attachments:  # reading files takes a time of its own
+            response = await candidate.route.backend.answer(asked)
+        else:
+            async with clock.timeout(with_grace(timeout)):
+                response = await candidate.route.backend.answer(asked)
         return answered(entry, response, conduct)
     except asyncio.CancelledError as error:
         if is_cancelled():

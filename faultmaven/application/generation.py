@@ -30,6 +30,8 @@ class Route:
         capabilities_for: What a model can, where models differ or their limits are known.
         refusal_for: Why a model cannot carry a request although it has the features, "" when it can.
         streams: Whether it is asked for streams; else for whole answers.
+        keeps_time: It is one of ours over a transport of ours, which ends by itself when its time is over: nobody need
+            stand beside it with a clock. Never true of anybody else's.
         origin: Where it is asked and in which dialect; two routes of one name and origin give the same answers.
         max_concurrency, requests_per_minute, tokens_per_minute: Limits of our own, None for none.
     """
@@ -45,6 +47,7 @@ class Route:
     capabilities_for: Callable[[str], Capabilities] | None = field(default=None, repr=False)
     refusal_for: Callable[[ChatRequest, str], str] | None = field(default=None, repr=False)
     streams: bool = True
+    keeps_time: bool = False
     origin: str = field(default="", repr=False)  # an address may hold credentials
     max_concurrency: int | None = None
     requests_per_minute: int | None = None

@@ -6,7 +6,7 @@ from typing import Self, TypeVar
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import InvalidRequestError, LLMError, UnsupportedRequestError
-from faultmaven.infrastructure.http.types import Headers, Transport, WireReply, WireRequest
+from faultmaven.infrastructure.http.types import Headers, OwnTransport, Transport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.attachments import loaded
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
@@ -39,6 +39,13 @@ class WireProvider(BaseLLMProvider):
     def features(self) -> frozenset[str]:
         """What of a request this provider carries beyond one prompt."""
         return features_of(self.config.dialect or self.dialects[0])
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether nothing is awaited but a transport of ours, with the time that there is; see `Route`."""
+        kind = type(self)
+        is_plain = kind.answer is WireProvider.answer and kind.exchange is WireProvider.exchange
+        return is_plain and isinstance(self._transport, OwnTransport)
 
     def wire(self, request: ChatRequest | None = None) -> Wire:
         """Return the wire that carries `request`."""
