@@ -13,7 +13,7 @@ from faultmaven.application.foreign import as_ours, is_cancelled
 from faultmaven.application.generation import Route
 from faultmaven.application.ledger import Entry
 from faultmaven.application.live import LiveStream
-from faultmaven.application.needs import expected_input, looks_truncated, reported_input
+from faultmaven.application.needs import reported_input, unread_input
 from faultmaven.application.outcome import Conduct, OpenAttempt, Outcome
 from faultmaven.application.planned import Candidate
 from faultmaven.application.whole_stream import whole_stream
@@ -178,9 +178,10 @@ def answered(entry: Entry, response: object, conduct: Conduct, live: LiveStream 
 def _seen_whole(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> LLMResponse:
     """Return the answer, flagged where the vendor counted far fewer tokens than were sent."""
     request, reported = conduct.request, reported_input(response.usage)
-    if reported is None or not looks_truncated(request, response.usage):
+    expected = None if reported is None else unread_input(request, reported)
+    if reported is None or expected is None:
         return response
-    event = InputTruncated(conduct.ledger.call, *candidate.target, expected_input(request), reported)
+    event = InputTruncated(conduct.ledger.call, *candidate.target, expected, reported)
     conduct.ledger.tell(event)
     return replace(response, input_truncated=True)
 

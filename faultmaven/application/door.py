@@ -16,7 +16,7 @@ from faultmaven.application.request_checks import (
     check_tools,
 )
 from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Role
+from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Role, Shape
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.ports.llm import Options
@@ -88,21 +88,30 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
                 f"prompt[{position}] is a {type(message).__name__}, not a Message",
                 advice="Build turns with Message.system, Message.user and Message.assistant.",
             )
-        check_text(f"prompt[{position}]", message.text)
+        text = message.text
+        if not text.isascii():
+            check_text(f"prompt[{position}]", text)
         _check_turn(position, message)
-    check_results(prompt)
+    shape = Shape.of(prompt)
+    if shape.has_calls:
+        check_results(prompt)
     _check_question(prompt)
+    if not shape.attachments:
+        return tuple(prompt)
     return tuple(_with_checked_parts(position, message) for position, message in enumerate(prompt))
 
 
 def _check_question(prompt: Sequence[Message]) -> None:
-    asked = [message for message in prompt if message.role in ("user", "tool")]
-    if not asked:
-        raise InvalidRequestError("the prompt has no user or tool turn")
-    for message in asked:
-        if message.role == "tool" or message.text.strip() or message.images or message.files:
+    is_asked = False
+    for message in reversed(prompt):
+        if message.role == "tool" or (message.role == "user" and _holds_anything(message)):
             return
-    raise _blank()
+        is_asked = is_asked or message.role == "user"
+    raise _blank() if is_asked else InvalidRequestError("the prompt has no user or tool turn")
+
+
+def _holds_anything(message: Message) -> bool:
+    return bool(message.text.strip() or message.images or message.files)
 
 
 def _blank() -> InvalidRequestError:
@@ -130,7 +139,7 @@ def _check_turn(position: int, message: Message) -> None:
             f"prompt[{position}] has the role {message.role!r}{did_you_mean(str(message.role), ROLES)}"
         )
     for part in message.parts:
-        if not isinstance(part, str | Attachment):
+        if not isinstance(part, str) and not isinstance(part, Attachment):
             raise InvalidRequestError(
                 f"prompt[{position}] holds a {type(part).__name__}, which is neither text nor an Image nor a File",
                 advice="Make an image with Image.from_path, Image.from_bytes or Image.from_url.",

@@ -97,22 +97,18 @@ def answer_tokens(request: ChatRequest) -> int:
 def looks_truncated(request: ChatRequest, usage: Usage | None) -> bool:
     """Return whether the vendor counted far fewer tokens of input than `request` has: it read only a part of it."""
     reported = reported_input(usage)
-    if reported is None:
-        return False
+    return reported is not None and unread_input(request, reported) is not None
+
+
+def unread_input(request: ChatRequest, reported: int) -> int | None:
+    """Return the least tokens that `request` has, where the vendor counted far fewer; else None."""
     shape = request.shape
     longest = least_tokens_at_most(shape.characters + len(request.messages), is_ascii=shape.is_ascii)
     if longest < SHORTEST_ALARM_TOKENS or reported >= TRUNCATED_SHARE * longest:
-        return False  # without counting
-    expected = expected_input(request)
-    return expected >= SHORTEST_ALARM_TOKENS and reported < TRUNCATED_SHARE * expected
-
-
-def expected_input(request: ChatRequest) -> int:
-    """Return how many tokens a vendor counts at least for the prompt's texts.
-
-    Attachments, tools and schemas are left out: vendors rewrite them, and count them in ways of their own.
-    """
-    return least_tokens("\n".join(message.text for message in request.messages))
+        return None  # without counting
+    # Attachments, tools and schemas are left out: vendors rewrite them, and count them in ways of their own.
+    expected = least_tokens("\n".join([message.text for message in request.messages]))
+    return expected if expected >= SHORTEST_ALARM_TOKENS and reported < TRUNCATED_SHARE * expected else None
 
 
 def reported_input(usage: Usage | None) -> int | None:

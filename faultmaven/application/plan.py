@@ -43,26 +43,27 @@ def plan(
         _check_extra(request, generation)
     shortlist = shortlist_of(request, generation, role, pinned)
     health = health or AllWell()
-    if _is_usual(request, shortlist, health):
-        return shortlist.usual
+    deadline = min(request.deadline or generation.deadline, request.timeout or float("inf"))
+    hedge_after = request.hedge_after or generation.policies.hedge_after.get(role)
+    if _all_can(request, shortlist, health):
+        return shortlist.plan(deadline, hedge_after, generation.deadline)
     skipped = list(shortlist.skipped)
     size = size or size_of(request)
     candidates = _large_enough(shortlist, request, size, skipped)
     candidates = _long_enough(candidates, request, skipped)
-    who = shortlist.who if candidates is shortlist.candidates else tuple(each.identity for each in candidates)
+    who = tuple(candidate.identity for candidate in candidates)
     well, spared = _well(candidates, shortlist, request, size, health, skipped)
-    deadline = min(request.deadline or generation.deadline, request.timeout or float("inf"))
-    hedge_after = request.hedge_after or generation.policies.hedge_after.get(role)
     timed = timed_candidates((*well, *spared), deadline, generation.deadline)
     return Plan(timed[: len(well)], tuple(skipped), deadline, hedge_after, timed[len(well) :], who)
 
 
-def _is_usual(request: ChatRequest, shortlist: Shortlist, health: Health) -> bool:
-    """Return whether nothing about the request or the providers makes its plan another one than the shortlist's."""
-    if request.deadline or request.timeout or request.hedge_after or request.max_tokens or request.min_output_tokens:
+def _all_can(request: ChatRequest, shortlist: Shortlist, health: Health) -> bool:
+    """Return whether everybody of the shortlist will be asked: nothing is too large or too long, and nobody ill."""
+    context, output = shortlist.smallest_context, shortlist.smallest_output
+    wanted = request.max_tokens or request.min_output_tokens
+    if shortlist.has_limits or health.suspects or (wanted and output is not None and wanted > output):
         return False
-    context = shortlist.smallest_context
-    return not shortlist.has_limits and (context is None or surely_fits(request, context)) and not health.suspects
+    return context is None or surely_fits(request, context)
 
 
 def size_of(request: ChatRequest) -> Callable[[], int]:

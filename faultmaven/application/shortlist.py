@@ -4,7 +4,7 @@ Requests of one kind, which is nearly all of them, share a shortlist: the same r
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from faultmaven.application.generation import Generation, Route
 from faultmaven.application.needs import HINTS, lacking, may_be_refused, needs
@@ -15,7 +15,8 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
 
 MOST_KINDS = 512
-"""Models are named by callers, so the number of kinds is bounded; all are forgotten when it is reached."""
+MOST_PLANS = 64
+"""Models and deadlines are the callers', so that their number is bounded; all are forgotten when it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +26,28 @@ class Shortlist:
     Attributes:
         candidates: In the order of asking.
         skipped: Those who cannot, and why.
-        who: The candidates' identities.
-        usual: The plan while all are well, for a request that sets no times of its own.
-        smallest_context: Of those contexts that are known, the smallest in tokens.
+        smallest_context, smallest_output: Of those limits of models that are known the smallest, in tokens.
         has_limits: One of them has limits of our own.
+        plans: Plans in which everybody is asked, by deadline and delay of a hedge.
     """
 
     candidates: tuple[Candidate, ...]
     skipped: tuple[Skipped, ...]
-    who: tuple[tuple[str, str, str], ...]
-    usual: Plan
     smallest_context: int | None
+    smallest_output: int | None
     has_limits: bool
+    plans: dict[tuple[float, float | None], Plan] = field(default_factory=dict)
+
+    def plan(self, deadline: float, hedge_after: float | None, usual_deadline: float) -> Plan:
+        """Return the plan in which everybody is asked."""
+        found = self.plans.get((deadline, hedge_after))
+        if found is None:
+            if len(self.plans) >= MOST_PLANS:
+                self.plans.clear()
+            timed = timed_candidates(self.candidates, deadline, usual_deadline)
+            who = tuple(candidate.identity for candidate in self.candidates)
+            found = self.plans[deadline, hedge_after] = Plan(timed, self.skipped, deadline, hedge_after, who=who)
+        return found
 
 
 def shortlist_of(request: ChatRequest, generation: Generation, role: str, pinned: str | None) -> Shortlist:
@@ -48,12 +59,12 @@ def shortlist_of(request: ChatRequest, generation: Generation, role: str, pinned
     wanted = needs(request)
     names = (pinned,) if pinned else generation.chains.get(role, ())
     if may_be_refused(request):  # whether it is depends on more than its kind
-        return _shortlist(names, request, generation, wanted, role)
+        return _shortlist(names, request, generation, wanted)
     hints = (request.seed is not None, request.reasoning is not None, request.cache_prompt is not None)
-    kind = (role, names, request.model, wanted, hints)
+    kind = (names, request.model, wanted, hints)
     found: Shortlist | None = generation.compiled.get(kind)
     if found is None:
-        found = _shortlist(names, request, generation, wanted, role)
+        found = _shortlist(names, request, generation, wanted)
         if len(generation.compiled) >= MOST_KINDS:
             generation.compiled.clear()
         generation.compiled[kind] = found
@@ -72,20 +83,17 @@ def timed_candidates(
 
 
 def _shortlist(
-    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: tuple[str, ...], role: str
+    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: tuple[str, ...]
 ) -> Shortlist:
     fit, skipped = _fit(names, request, generation, wanted)
     candidates = tuple(_model_first(fit, request.model))
-    contexts = [candidate.route.context(candidate.effective_model) for candidate in candidates]
-    who = tuple(candidate.identity for candidate in candidates)
-    timed = timed_candidates(candidates, generation.deadline, generation.deadline)
-    hedge_after = generation.policies.hedge_after.get(role) or None
+    contexts = (candidate.route.context(candidate.effective_model) for candidate in candidates)
+    outputs = (candidate.route.output(candidate.effective_model) for candidate in candidates)
     return Shortlist(
         candidates=candidates,
         skipped=tuple(skipped),
-        who=who,
-        usual=Plan(timed, tuple(skipped), generation.deadline, hedge_after, who=who),
         smallest_context=min((limit for limit in contexts if limit is not None), default=None),
+        smallest_output=min((limit for limit in outputs if limit is not None), default=None),
         has_limits=any(candidate.route.has_limits for candidate in candidates),
     )
 
@@ -123,7 +131,9 @@ def _unfitness(request: ChatRequest, wanted: Iterable[str]) -> Callable[[Route, 
         if lacks := lacking(wanted, route.features_of(model)):
             return f"does not take {' or '.join(lacks)}"
         if may_refuse and route.refusal_for:
-            return route.refusal_for(replace(request, model=model or None), model)
+            is_its_own = request.model is None and model == route.own_model
+            asked = request if is_its_own or request.model == model else replace(request, model=model or None)
+            return route.refusal_for(asked, model)
         return ""
 
     return reason

@@ -168,7 +168,7 @@ class Traffic:
         """Return the breaker of `target`; a reload with another policy begins a new one."""
         policy = self._generation().policies.breaker
         breaker = self._breakers.get(target)
-        if breaker is not None and breaker.policy == policy:
+        if breaker is not None and (breaker.policy is policy or breaker.policy == policy):
             return breaker
         with self._lock:
             breaker = self._breakers.get(target)
