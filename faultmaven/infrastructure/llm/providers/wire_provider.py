@@ -20,6 +20,9 @@ from faultmaven.ports.llm import LLMStream
 
 Parsed = TypeVar("Parsed")
 
+_WAITING = ("answer", "exchange", "open_stream", "begin_stream", "stream_over")
+"""The methods that wait; a subclass with one of its own may wait for anything."""
+
 
 class WireProvider(BaseLLMProvider):
     """The base of the shipped providers: build, send, parse. Subclasses choose the wire."""
@@ -44,7 +47,7 @@ class WireProvider(BaseLLMProvider):
     def keeps_time(self) -> bool:
         """Whether nothing is awaited but a transport of ours, with the time that there is; see `Route`."""
         kind = type(self)
-        is_plain = kind.answer is WireProvider.answer and kind.exchange is WireProvider.exchange
+        is_plain = all(getattr(kind, name) is getattr(WireProvider, name) for name in _WAITING)
         return is_plain and isinstance(self._transport, OwnTransport)
 
     def wire(self, request: ChatRequest | None = None) -> Wire:
