@@ -59,9 +59,9 @@ class Limiter:
         self._settling: set[asyncio.Future[None]] = set()
         self._lock = threading.Lock()
 
-    def limits(self, route: Route) -> bool:
-        """Return whether anything may stand in the way of a call now: a limit of the row, or a vendor's pause."""
-        return bool(self._announced) or route.has_limits
+    def limits(self, route: Route, model: str) -> bool:
+        """Return whether anything may stand in the way of a call now: a limit of the row, or its vendor's pause."""
+        return route.has_limits or (route.name, model) in self._announced
 
     def gate(self, route: Route) -> ConcurrencyGate | None:
         """Return the gate of a provider with a `max_concurrency`; a reload may have changed its size."""
@@ -85,7 +85,11 @@ class Limiter:
 
     @property
     def announcing(self) -> Collection[Target]:
-        """Whose vendor said that it takes nothing more; it may be over."""
+        """Whose vendor said that it takes nothing more for now."""
+        now = self._clock.monotonic() if self._announced else 0.0
+        if any(until <= now for until in self._announced.values()):
+            with self._lock:
+                self._announced = {target: until for target, until in self._announced.items() if until > now}
         return self._announced.keys()
 
     def announced(self, target: Target) -> float:

@@ -96,7 +96,7 @@ class Traffic:
         route, model = self._in_force(candidate.route), candidate.effective_model
         now = self._clock.monotonic()
         breaker = self._breaker(candidate.target)
-        if breaker.is_closed and not self.limiter.limits(route):
+        if breaker.is_closed and not self.limiter.limits(route, model):
             return Admission(breaker, False, Reservation(now))
         ends = now + patience
         tokens = size() if route.tokens_per_minute else 0

@@ -109,6 +109,7 @@ class Shape:
         has_replays: A turn holds what its vendor wants back.
         characters: Of all texts.
         is_ascii: All of them are.
+        read: Attachments whose bytes were read or fetched for one attempt, by turn and part; the next attempt has them.
     """
 
     attachments: tuple[Attachment, ...]
@@ -117,6 +118,7 @@ class Shape:
     has_replays: bool
     characters: int
     is_ascii: bool
+    read: dict[tuple[int, int], Attachment] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, messages: Sequence[Message]) -> Self:
