@@ -118,7 +118,7 @@ async def works(counts: list[int], turns: list[int], at_once: list[int]) -> Asyn
         wide = [Work(f"{count} at once", calls(asking(pair, PROMPT), count)) for count in at_once]
         chunks = [
             Work("a chunk of a stream, routed", streams(pair), "chunk", CHUNKS),
-            Work("of it the provider alone", streams(alone), "chunk", CHUNKS),
+            Work("of it the provider alone, a chunk", streams(alone), "chunk", CHUNKS),
         ]
         yield [*plain, over, *sizes, *long, *wide, *chunks]
 
