@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faultmaven.application.breaker import BreakerPolicy, Result
@@ -101,6 +101,15 @@ def test_the_short_way_and_the_long_way_make_one_plan(request_: ChatRequest) -> 
     assert plan(request_, replace(made)) == first  # a configuration that has worked out nothing yet
 
 
+def test_kinds_are_kept_apart() -> None:
+    made = generation(route("a", features=ALL - {"seed", "tools"}), route("b"))
+    kinds = [ask(), ask(seed=1), ask(tools=(Tool("t"),)), ask(model="b-model"), ask(stop=("x",)), ask(reasoning="low")]
+    kinds += [ask(cache_prompt=True), ChatRequest((Message.user("ping", PNG),))]
+    for request in (*kinds, *reversed(kinds)):
+        assert plan(request, made) == plan(request, replace(made))
+        assert plan(request, made, pinned="b") == plan(request, replace(made), pinned="b")
+
+
 def test_who_can_carry_a_kind_of_request_is_worked_out_once() -> None:
     counting = Counting()
     made = generation(route("a", capabilities_for=counting))
@@ -143,6 +152,14 @@ TEXTS = st.text(max_size=60) | st.text("aZ0-é漢😀 \n\x00ก", max_size=60)
 
 
 @given(text=TEXTS)
+@example(text="a")
+@example(text="a\x00" * 50)
+@example(text="aA" * 50)
+@example(text="a1" * 50)
+@example(text="1 " * 50)
+@example(text="é" * 50)
+@example(text="a漢" * 50)
+@example(text="😀" * 50)
 def test_a_text_never_has_more_tokens_than_its_length_lets_expect(text: str) -> None:
     assert most_tokens(text) <= most_tokens_at_most(len(text), is_ascii=text.isascii())
     assert least_tokens(text) <= least_tokens_at_most(len(text), is_ascii=text.isascii())
