@@ -1,0 +1,239 @@
+"""Ask about a file of prompts: python examples/batch.py prompts.txt answers.jsonl
+
+A line of the input is a prompt, whose id is the line's number, or a JSON object with `id` and `prompt`. Each line of the
+output is a JSON object with the `id`, and either `answer` or `error`. Ctrl-C keeps what is done; `--resume` goes on.
+
+Exit codes: 0 all were answered, 1 the configuration is wrong, 2 the command line or the input is, 3 some prompts failed,
+130 interrupted.
+"""
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO, TypeAlias
+
+from faultmaven import ConfigurationError, LLMError, LLMProvider, open_container
+
+Id: TypeAlias = int | str
+Line: TypeAlias = dict[str, Any]
+Tell: TypeAlias = Callable[[Line], None]
+
+
+class FileError(Exception):
+    """A file is not what it should be."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One line of the input."""
+
+    id: Id
+    text: str
+
+
+def read_prompts(path: Path) -> list[Prompt]:
+    """Return the prompts of a file; blank lines are passed over."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path} cannot be read: {type(error).__name__}") from error
+    prompts = [_prompt(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    twice = [id for id, count in Counter(prompt.id for prompt in prompts).items() if count > 1]
+    if twice:
+        raise FileError(f"{path} has the id {twice[0]!r} more than once")
+    return prompts
+
+
+def _prompt(path: Path, number: int, line: str) -> Prompt:
+    if not line.startswith("{"):
+        return Prompt(number, line)
+    try:
+        given = json.loads(line)
+        id, text = given["id"], given["prompt"]
+    except (ValueError, KeyError) as error:
+        raise FileError(f'{path}:{number} is no {{"id": ..., "prompt": ...}}') from error
+    if isinstance(id, bool) or not isinstance(id, int | str) or not isinstance(text, str):
+        raise FileError(f"{path}:{number}: the id must be a text or a whole number, the prompt a text")
+    return Prompt(id, text)
+
+
+def ids_in(path: Path) -> set[Id]:
+    """Return the ids of an output file. A last line that was cut in the middle is taken off."""
+    text = path.read_text("utf-8") if path.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole, "utf-8")
+    try:
+        return {json.loads(line)["id"] for line in whole.splitlines()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{path} is no output of this program") from error
+
+
+@dataclass
+class Output:
+    """Lines on their way into a file: at once, or when those before them in `order` are written."""
+
+    file: TextIO
+    order: deque[Id]
+    held: dict[Id, Line] = field(default_factory=dict)
+
+    def add(self, line: Line) -> None:
+        """Write `line`, or hold it back; each written line is safe from Ctrl-C."""
+        self.held[line["id"]] = line
+        if not self.order:
+            self.write_held()
+        while self.order and self.order[0] in self.held:
+            self._write(self.held.pop(self.order.popleft()))
+
+    def write_held(self) -> None:
+        """Write what waits for others."""
+        for line in self.held.values():
+            self._write(line)
+        self.held.clear()
+
+    def _write(self, line: Line) -> None:
+        self.file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self.file.flush()
+
+
+@dataclass
+class Tally:
+    """What came of this run's prompts."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    tokens: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def add(self, line: Line) -> None:
+        """Count one line."""
+        if "error" in line:
+            self.errors[line["error"]] += 1
+        else:
+            self.answers[line["provider"]] += 1
+            self.tokens[line["provider"]] += line["tokens"] or 0
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {count} answered, {self.tokens[name]} tokens" for name, count in self.answers.most_common()]
+        return "\n".join([*lines, *(f"failed: {count} {name}" for name, count in self.errors.most_common())])
+
+
+async def ask(llm: LLMProvider, prompt: Prompt, deadline: float) -> Line:
+    """Return the output's line for one prompt; a prompt that fails has one as well."""
+    try:
+        response = await llm.generate(prompt.text, deadline=deadline)
+    except LLMError as error:
+        return {"id": prompt.id, "error": type(error).__name__, "message": str(error)}
+    return {
+        "id": prompt.id,
+        "answer": response.content,
+        "stop_reason": response.stop_reason.value,
+        "provider": response.provider,
+        "model": response.model,
+        "tokens": response.tokens_used,
+        "seconds": round(sum(attempt.waited + attempt.duration for attempt in response.attempts), 3),
+    }
+
+
+async def ask_all(options: argparse.Namespace, prompts: Sequence[Prompt], take: Tell) -> None:
+    """Ask about all prompts, `options.at_once` at a time; `take` gets each line as it is there."""
+    waiting = iter(prompts)
+
+    async def work(llm: LLMProvider) -> None:
+        for prompt in waiting:  # all workers share it, so that each prompt is asked about once
+            take(await ask(llm, prompt, options.deadline))
+
+    async with open_container() as container:
+        llm = container.llm(role=options.role)
+        container.explain("", role=options.role)
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(options.at_once):
+                workers.create_task(work(llm))
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Tell]:
+    """Show how far it is: a bar on a terminal, if rich is installed (the extra `cli`), else a line for each prompt."""
+    if sys.stderr.isatty() and importlib.util.find_spec("rich"):
+        with _bar(total) as tell:
+            yield tell
+        return
+    counted = iter(range(1, total + 1))
+
+    def tell(line: Line) -> None:
+        came = line["error"] if "error" in line else f"answered by {line['provider']}"
+        print(f"{next(counted)}/{total} {line['id']}: {came}", file=sys.stderr)
+
+    yield tell
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Tell]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    failed = TextColumn("{task.fields[failed]} failed")
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), failed, TimeRemainingColumn(), console=Console(stderr=True)
+    ) as bar:
+        task = bar.add_task("", total=total, failed=0)
+
+        def tell(line: Line) -> None:
+            bar.update(task, advance=1, failed=bar.tasks[0].fields["failed"] + ("error" in line))
+
+        yield tell
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do the batch; return the exit code."""
+    prompts = read_prompts(options.prompts)
+    if options.answers.exists() and not options.resume:
+        raise FileError(f"{options.answers} exists: add --resume to go on with it, or name another file")
+    done = ids_in(options.answers)
+    left = [prompt for prompt in prompts if prompt.id not in done]
+    tally = Tally()
+    with options.answers.open("a", encoding="utf-8") as file:
+        output = Output(file, deque(prompt.id for prompt in left if options.in_order))
+        try:
+            with progress(len(left)) as tell:
+                asyncio.run(ask_all(options, left, lambda line: [add(line) for add in (output.add, tally.add, tell)]))
+        except KeyboardInterrupt:
+            print(f"interrupted; go on with --resume {options.prompts} {options.answers}", file=sys.stderr)
+            return 130
+        finally:
+            output.write_held()
+            print(tally, file=sys.stderr)
+    return 3 if tally.errors else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description="Ask about every prompt of a file.")
+    parser.add_argument("prompts", type=Path, help='a prompt a line, or JSON lines {"id": ..., "prompt": ...}')
+    parser.add_argument("answers", type=Path, help="JSON lines, written as the answers come")
+    parser.add_argument("--resume", action="store_true", help="skip the ids that are in ANSWERS, and add the others")
+    parser.add_argument("--in-order", action="store_true", help="write in the order of the prompts")
+    parser.add_argument("--at-once", type=int, default=8, metavar="N", help="so many prompts at a time (default: 8)")
+    parser.add_argument("--deadline", type=float, default=120, metavar="SECONDS", help="for one prompt (default: 120)")
+    parser.add_argument("--role", default="chat", help="whose provider comes first (default: chat)")
+    options = parser.parse_args(arguments)
+    if options.at_once < 1:
+        parser.error("--at-once must be at least 1")
+    try:
+        return run(options)
+    except FileError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
