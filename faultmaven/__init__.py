@@ -10,7 +10,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from faultmaven.application.acceptance import AcceptancePolicy
     from faultmaven.application.error_policy import ErrorPolicy, Reaction
+    from faultmaven.application.health_report import BreakerHealth, HealthReport, Latency, LimitsLeft, ProviderHealth
     from faultmaven.application.planned import Plan
+    from faultmaven.application.probing import Probe
+    from faultmaven.application.router import LLMRouter
     from faultmaven.container import Container
     from faultmaven.domain.attachments import File, Image
     from faultmaven.domain.attempts import Attempt
@@ -54,7 +57,16 @@ else:
     _MODULES = {
         "faultmaven.application.acceptance": ("AcceptancePolicy",),
         "faultmaven.application.error_policy": ("ErrorPolicy", "Reaction"),
+        "faultmaven.application.health_report": (
+            "BreakerHealth",
+            "HealthReport",
+            "Latency",
+            "LimitsLeft",
+            "ProviderHealth",
+        ),
         "faultmaven.application.planned": ("Plan",),
+        "faultmaven.application.probing": ("Probe",),
+        "faultmaven.application.router": ("LLMRouter",),
         "faultmaven.container": ("Container",),
         "faultmaven.opening": ("Parts", "create_container", "open_container"),
         "faultmaven.domain.attempts": ("Attempt",),
@@ -111,6 +123,7 @@ __all__ = [
     "AllProvidersFailedError",
     "Attempt",
     "AuthenticationError",
+    "BreakerHealth",
     "ChatRequest",
     "CircuitOpenError",
     "ConfigurationError",
@@ -121,14 +134,18 @@ __all__ = [
     "EmptyAnswerError",
     "ErrorPolicy",
     "File",
+    "HealthReport",
     "Image",
     "InvalidAnswerError",
     "InvalidRequestError",
     "LLMError",
     "LLMProvider",
     "LLMResponse",
+    "LLMRouter",
     "LLMStream",
+    "Latency",
     "LimitReachedError",
+    "LimitsLeft",
     "LowConfidenceError",
     "MalformedResponseError",
     "Message",
@@ -136,9 +153,11 @@ __all__ = [
     "Options",
     "Parts",
     "Plan",
+    "Probe",
     "Prompt",
     "ProviderConfigurationError",
     "ProviderError",
+    "ProviderHealth",
     "ProviderTimeoutError",
     "ProviderUnavailableError",
     "QuotaExceededError",

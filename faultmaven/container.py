@@ -1,8 +1,9 @@
 """The container: the only file that knows everyone. A table of contents; the work is in the functions it names."""
 
+import asyncio
 import functools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Unpack
 
 import httpx
@@ -10,10 +11,14 @@ from dependency_injector import containers, providers
 
 from faultmaven.application.acceptance import AcceptancePolicy
 from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
+from faultmaven.application.health_report import HealthReport, health_report
 from faultmaven.application.planned import Plan
 from faultmaven.application.policies import Policies
+from faultmaven.application.probing import probe as probe_provider
 from faultmaven.application.reuse import AnswerReuse
 from faultmaven.application.router import LLMRouter, RouterParts
+from faultmaven.application.synchronous import also_in_background
+from faultmaven.application.track_record import TrackRecord, one_after_the_other
 from faultmaven.application.traffic import Traffic
 from faultmaven.domain.chat import Prompt
 from faultmaven.domain.errors import ConfigurationError, LLMError
@@ -31,7 +36,7 @@ from faultmaven.infrastructure.watching import watch_files
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
-from faultmaven.ports.llm import LLMProvider, Options
+from faultmaven.ports.llm import Options
 from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
 
@@ -161,8 +166,25 @@ def read_transport(registry: ProviderRegistry) -> Transport:
     return registry.transport
 
 
+async def health(
+    registry: ProviderRegistry, traffic: Traffic, track_record: TrackRecord, clock: Clock, *, probe: bool = False
+) -> HealthReport:
+    """Return how every provider stands and has fared, from what this process knows; nothing is sent.
+
+    Args:
+        probe: Also ask every configured provider for its list of models, all at once. That costs nothing, and takes 10
+            seconds at most. A provider without such a list is not asked.
+    """
+    generation = registry.generation()
+    answers = await asyncio.gather(
+        *(probe_provider(name, registry.get_provider(name), clock) for name in generation.routes if probe)
+    )
+    probes = dict(zip(generation.routes, answers, strict=True)) if probe else {}
+    return health_report(generation, traffic, track_record.records, clock.monotonic(), probes)
+
+
 async def close(registry: providers.Provider[ProviderRegistry]) -> None:
-    """Close the running loop's connections; those of other loops close with their loops."""
+    """Close the connections of the running loop and of `generate_sync`; those of other loops close with their loops."""
     if _is_passed_in(registry):
         return  # whoever passed it in closes it
     try:
@@ -170,6 +192,7 @@ async def close(registry: providers.Provider[ProviderRegistry]) -> None:
     except ConfigurationError:
         return  # it was never opened, and cannot be: there is nothing to close
     await opened.aclose()
+    await also_in_background(opened.aclose)
 
 
 async def watch(registry: ProviderRegistry, logger: Any) -> None:
@@ -223,11 +246,18 @@ class Container(containers.DeclarativeContainer):
     traffic: providers.Provider[Traffic] = providers.ThreadSafeSingleton(
         build_traffic, registry, clock, observer, rate_counter.provider
     )
-    router_parts: providers.Provider[RouterParts] = providers.ThreadSafeSingleton(
-        build_router_parts, registry, traffic, cache, clock, observer, chance
+    track_record: providers.Provider[TrackRecord] = providers.ThreadSafeSingleton(TrackRecord, clock)
+    call_observer: providers.Provider[Observer] = providers.ThreadSafeSingleton(
+        one_after_the_other, track_record, observer
     )
-    llm: providers.Provider[LLMProvider] = providers.Factory(build_llm, registry, router_parts)
+    router_parts: providers.Provider[RouterParts] = providers.ThreadSafeSingleton(
+        build_router_parts, registry, traffic, cache, clock, call_observer, chance
+    )
+    llm: providers.Provider[LLMRouter] = providers.Factory(build_llm, registry, router_parts)
     explain: providers.Provider[Plan] = providers.Callable(explain, registry=registry, parts=router_parts)
+    health: providers.Provider[Awaitable[HealthReport]] = providers.Coroutine(
+        health, registry, traffic, track_record, clock
+    )
     configuration: providers.Provider[list[ConfigEntry]] = providers.Callable(read_configuration, registry)
     watch: providers.Provider[Any] = providers.Coroutine(watch, registry, logger)
     aclose: providers.Provider[Any] = providers.Coroutine(close, registry.provider)

@@ -14,6 +14,7 @@ from faultmaven import (
     Container,
     LLMProvider,
     LLMResponse,
+    LLMRouter,
     LLMStream,
     Message,
     Options,
@@ -155,10 +156,16 @@ async def a_stream(llm: LLMProvider) -> None:
     llm.stream("ping", temprature=0.0)  # type: ignore[call-arg]
 
 
+def takes_a_provider(llm: LLMProvider) -> LLMProvider:
+    """A host's own function: whatever answers prompts fits."""
+    return llm
+
+
 async def a_container(options: Options) -> None:
     """Parts are known by name and type; entries give what they say."""
     async with open_container({"OPENAI_API_KEY": "k"}, clock=FakeClock(), providers={"x": FakeProvider()}) as container:
-        assert_type(container.llm(role="code"), LLMProvider)
+        assert_type(container.llm(role="code"), LLMRouter)
+        takes_a_provider(container.llm())
         assert_type(container.registry(), ProviderRegistry)
     assert_type(create_container(), Container)
     assert_type(get_registry().get_fallback_chain(), list[str])
