@@ -1,25 +1,27 @@
 """Ask about a file of prompts: python examples/batch.py prompts.txt answers.jsonl
 
-A line of the input is a prompt, whose id is the line's number, or a JSON object with `id` and `prompt`. Each line of the
-output is a JSON object with the `id`, and either `answer` or `error`. Ctrl-C keeps what is done; `--resume` goes on.
+A line of the input is a prompt, whose id is the line's number, or a JSON object with `id` and `prompt`. Each line of
+the output is a JSON object with the `id`, and either `answer` or `error`. Ctrl-C keeps what is done, and `--resume` goes
+on from there.
 
-Exit codes: 0 all were answered, 1 the configuration is wrong, 2 the command line or the input is, 3 some prompts failed,
-130 interrupted.
+Exit codes: 0 all were answered, 1 the configuration is wrong, 2 the command line or the input is, 3 some prompts
+failed, 130 interrupted.
 """
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-from faultmaven import ConfigurationError, LLMError, LLMProvider, open_container
+from faultmaven import ConfigurationError, InvalidRequestError, LLMError, LLMProvider, open_container
 
 Id: TypeAlias = int | str
 Line: TypeAlias = dict[str, Any]
@@ -45,7 +47,7 @@ def read_prompts(path: Path) -> list[Prompt]:
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path} cannot be read: {type(error).__name__}") from error
     prompts = [_prompt(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    twice = [id for id, count in Counter(prompt.id for prompt in prompts).items() if count > 1]
+    twice = [id for id, times in Counter(prompt.id for prompt in prompts).items() if times > 1]
     if twice:
         raise FileError(f"{path} has the id {twice[0]!r} more than once")
     return prompts
@@ -120,8 +122,9 @@ class Tally:
             self.tokens[line["provider"]] += line["tokens"] or 0
 
     def __str__(self) -> str:
-        lines = [f"{name}: {count} answered, {self.tokens[name]} tokens" for name, count in self.answers.most_common()]
-        return "\n".join([*lines, *(f"failed: {count} {name}" for name, count in self.errors.most_common())])
+        lines = [f"{name}: {times} answered, {self.tokens[name]} tokens" for name, times in self.answers.most_common()]
+        lines += [f"failed: {times} {name}" for name, times in self.errors.most_common()]
+        return "\n".join(lines or ["nothing was left to ask"])
 
 
 async def ask(llm: LLMProvider, prompt: Prompt, deadline: float) -> Line:
@@ -141,36 +144,43 @@ async def ask(llm: LLMProvider, prompt: Prompt, deadline: float) -> Line:
     }
 
 
-async def ask_all(options: argparse.Namespace, prompts: Sequence[Prompt], take: Tell) -> None:
-    """Ask about all prompts, `options.at_once` at a time; `take` gets each line as it is there."""
+async def ask_all(llm: LLMProvider, prompts: Iterable[Prompt], at_once: int, deadline: float, take: Tell) -> None:
+    """Ask about all prompts, `at_once` at a time; `take` gets each line as soon as it is there."""
     waiting = iter(prompts)
 
-    async def work(llm: LLMProvider) -> None:
+    async def work() -> None:
         for prompt in waiting:  # all workers share it, so that each prompt is asked about once
-            take(await ask(llm, prompt, options.deadline))
+            take(await ask(llm, prompt, deadline))
 
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(at_once):
+            workers.create_task(work())
+
+
+async def ask_providers(options: argparse.Namespace, prompts: Sequence[Prompt], take: Tell) -> None:
+    """Ask whom the environment configures."""
     async with open_container() as container:
         llm = container.llm(role=options.role)
-        container.explain("", role=options.role)
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(options.at_once):
-                workers.create_task(work(llm))
+        if not llm.is_available():
+            raise ConfigurationError("no provider is configured: `faultmaven providers` says what each of them needs")
+        await ask_all(llm, prompts, options.at_once, options.deadline, take)
 
 
 @contextmanager
 def progress(total: int) -> Iterator[Tell]:
     """Show how far it is: a bar on a terminal, if rich is installed (the extra `cli`), else a line for each prompt."""
-    if sys.stderr.isatty() and importlib.util.find_spec("rich"):
-        with _bar(total) as tell:
-            yield tell
-        return
-    counted = iter(range(1, total + 1))
+    with _bar(total) if sys.stderr.isatty() and find_spec("rich") else nullcontext(_lines(total)) as tell:
+        yield tell
+
+
+def _lines(total: int) -> Tell:
+    numbers = count(1)
 
     def tell(line: Line) -> None:
         came = line["error"] if "error" in line else f"answered by {line['provider']}"
-        print(f"{next(counted)}/{total} {line['id']}: {came}", file=sys.stderr)
+        print(f"{next(numbers)}/{total} {line['id']}: {came}", file=sys.stderr)
 
-    yield tell
+    return tell
 
 
 @contextmanager
@@ -178,10 +188,8 @@ def _bar(total: int) -> Iterator[Tell]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    failed = TextColumn("{task.fields[failed]} failed")
-    with Progress(
-        BarColumn(), MofNCompleteColumn(), failed, TimeRemainingColumn(), console=Console(stderr=True)
-    ) as bar:
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=total, failed=0)
 
         def tell(line: Line) -> None:
@@ -193,22 +201,24 @@ def _bar(total: int) -> Iterator[Tell]:
 def run(options: argparse.Namespace) -> int:
     """Do the batch; return the exit code."""
     prompts = read_prompts(options.prompts)
-    if options.answers.exists() and not options.resume:
+    if options.answers.exists() and options.answers.stat().st_size and not options.resume:
         raise FileError(f"{options.answers} exists: add --resume to go on with it, or name another file")
     done = ids_in(options.answers)
     left = [prompt for prompt in prompts if prompt.id not in done]
     tally = Tally()
-    with options.answers.open("a", encoding="utf-8") as file:
+    with options.answers.open("a", encoding="utf-8") as file, progress(len(left)) as tell:
         output = Output(file, deque(prompt.id for prompt in left if options.in_order))
+
+        def take(line: Line) -> None:
+            output.add(line)
+            tally.add(line)
+            tell(line)
+
         try:
-            with progress(len(left)) as tell:
-                asyncio.run(ask_all(options, left, lambda line: [add(line) for add in (output.add, tally.add, tell)]))
-        except KeyboardInterrupt:
-            print(f"interrupted; go on with --resume {options.prompts} {options.answers}", file=sys.stderr)
-            return 130
+            asyncio.run(ask_providers(options, left, take))
         finally:
             output.write_held()
-            print(tally, file=sys.stderr)
+    print(tally, file=sys.stderr)
     return 3 if tally.errors else 0
 
 
@@ -227,12 +237,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--at-once must be at least 1")
     try:
         return run(options)
-    except FileError as error:
+    except (FileError, InvalidRequestError) as error:
         print(error, file=sys.stderr)
         return 2
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"interrupted; what is done is in {options.answers}, and --resume goes on", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ async def test_an_error_becomes_a_status_and_names_no_provider(
 async def test_a_bad_request_is_the_client_s(
     app: FastAPI, client: httpx.AsyncClient, body: dict[str, str], status: int
 ) -> None:
-    app.dependency_overrides[get_chat] = FakeProvider
+    app.dependency_overrides[get_chat] = lambda: FakeProvider("It ran out of memory.")
     assert (await client.post("/diagnose", json=body)).status_code == status
 
 
