@@ -1,8 +1,8 @@
 """Ask about a file of prompts: python examples/batch.py prompts.txt answers.jsonl
 
 A line of the input is a prompt, whose id is the line's number, or a JSON object with `id` and `prompt`. Each line of
-the output is a JSON object with the `id`, and either `answer` or `error`. Ctrl-C keeps what is done, and `--resume` goes
-on from there.
+the output is a JSON object with the `id`, and either `answer` or `error`. Ctrl-C keeps what is done, and `--resume`
+goes on from there.
 
 Exit codes: 0 all were answered, 1 the configuration is wrong, 2 the command line or the input is, 3 some prompts
 failed, 130 interrupted.

