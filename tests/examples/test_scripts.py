@@ -68,10 +68,14 @@ async def run_in(lab: FaultLab, script: str, *arguments: str) -> Done:
         return await run(script, *arguments, **lab.env("openai", "groq", address=address))
 
 
-async def interrupt(process: Any, after: int) -> Done:
-    """Press Ctrl-C when a script has told of so many prompts, and wait for its end."""
-    for _ in range(after):
+async def told(process: Any, prompts: int) -> None:
+    """Wait until a script has told of so many prompts."""
+    for _ in range(prompts):
         assert b"answered by" in await asyncio.wait_for(process.stderr.readline(), 30)
+
+
+async def interrupt(process: Any) -> Done:
+    """Press Ctrl-C, and wait for the end."""
     process.send_signal(signal.SIGINT)
     return await finish(process)
 
@@ -197,7 +201,10 @@ async def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(prompts: Path, answe
     arguments = (str(prompts), str(answers), "--at-once", "1")
     async with lab.serve() as address:
         env = lab.env("openai", address=address)
-        interrupted = await interrupt(await start("batch.py", *arguments, variables=env), after=2)
+        process = await start("batch.py", *arguments, variables=env)
+        await told(process, 2)
+        assert [line["id"] for line in lines_of(answers)] == [1, "q-7"]  # nothing that could end it takes them away
+        interrupted = await interrupt(process)
         assert interrupted.code == 130
         assert interrupted.errors.endswith("and --resume goes on\n")
         assert [line["id"] for line in lines_of(answers)] == [1, "q-7"]
@@ -216,7 +223,9 @@ async def test_ctrl_c_keeps_what_waited_for_its_turn(prompts: Path, answers: Pat
     arguments = (str(prompts), str(answers), "--in-order", "--at-once", "2")
     async with lab.serve() as address:
         process = await start("batch.py", *arguments, variables=lab.env("openai", address=address))
-        interrupted = await interrupt(process, after=2)
+        await told(process, 2)
+        assert lines_of(answers) == []
+        interrupted = await interrupt(process)
     assert interrupted.code == 130
     assert len(lines_of(answers)) == 2
 

@@ -12,10 +12,11 @@ from .running import started
 
 @pytest.fixture
 def host() -> Host:
-    """A host whose only provider is a fake."""
+    """A host whose providers are fakes, one of them for summaries."""
     host = Host()
-    host.faultmaven.given.override(providers.Object({"fake": FakeProvider("It ran out of memory.")}))
-    host.faultmaven.only_given.override(providers.Object(True))
+    fakes = {"wise": FakeProvider("It ran out of memory."), "long": FakeProvider("A pod ran out of memory.")}
+    host.faultmaven.given.override(providers.Object(fakes))
+    host.faultmaven.env.override(providers.Object({"CHAT_PROVIDER": "wise", "SYNTHESIS_PROVIDER": "long"}))
     return host
 
 
@@ -28,7 +29,7 @@ async def test_the_routes_use_the_host_s_container(host: Host) -> None:
 async def test_the_host_builds_its_domain_from_the_same_parts(host: Host) -> None:
     response = await host.diagnostician().diagnose("Why does my pod restart?")
     summary = await host.synthesis().generate("Summarise this.")
-    assert (response.provider, summary.provider) == ("fake", "fake")
+    assert (response.provider, summary.provider) == ("wise", "long")
     await host.faultmaven.aclose()
 
 

@@ -109,7 +109,7 @@ async def test_a_probe_asks_the_vendors() -> None:
     ("environment", "keys", "chain"),
     [
         ("development", [], ["ollama"]),
-        ("staging", ["GROQ_API_KEY"], ["groq"]),
+        ("staging", ["GROQ_API_KEY", "OPENAI_API_KEY"], ["groq"]),
         ("production", ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY"], ["anthropic", "openai", "groq"]),
     ],
 )
