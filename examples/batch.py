@@ -11,6 +11,7 @@ failed, 130 interrupted.
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ from faultmaven import ConfigurationError, InvalidRequestError, LLMError, LLMPro
 Id: TypeAlias = int | str
 Line: TypeAlias = dict[str, Any]
 Tell: TypeAlias = Callable[[Line], None]
+LINE_START = b'{"id": '
 
 
 class FileError(Exception):
@@ -43,7 +45,7 @@ class Prompt:
 def read_prompts(path: Path) -> list[Prompt]:
     """Return the prompts of a file; blank lines are passed over."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")  # a prompt may hold other ends of lines, such as U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path} cannot be read: {type(error).__name__}") from error
     prompts = [_prompt(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -68,14 +70,25 @@ def _prompt(path: Path, number: int, line: str) -> Prompt:
 
 def ids_in(path: Path) -> set[Id]:
     """Return the ids of an output file. A last line that was cut in the middle is taken off."""
-    text = path.read_text("utf-8") if path.exists() else ""
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole, "utf-8")
+    written = path.read_bytes() if path.is_file() else b""
+    *whole, cut = written.split(b"\n")
     try:
-        return {json.loads(line)["id"] for line in whole.splitlines()}
+        ids = {json.loads(line)["id"] for line in whole}
     except (ValueError, KeyError, TypeError) as error:
         raise FileError(f"{path} is no output of this program") from error
+    if not cut.startswith(LINE_START[: len(cut)]):
+        raise FileError(f"{path} is no output of this program")
+    if cut:
+        os.truncate(path, len(written) - len(cut))
+    return ids
+
+
+def open_answers(path: Path) -> TextIO:
+    """Open the output, to add to it."""
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {type(error).__name__}") from error
 
 
 @dataclass
@@ -201,12 +214,12 @@ def _bar(total: int) -> Iterator[Tell]:
 def run(options: argparse.Namespace) -> int:
     """Do the batch; return the exit code."""
     prompts = read_prompts(options.prompts)
-    if options.answers.exists() and options.answers.stat().st_size and not options.resume:
-        raise FileError(f"{options.answers} exists: add --resume to go on with it, or name another file")
     done = ids_in(options.answers)
+    if done and not options.resume:
+        raise FileError(f"{options.answers} has answers: add --resume to go on with it, or name another file")
     left = [prompt for prompt in prompts if prompt.id not in done]
     tally = Tally()
-    with options.answers.open("a", encoding="utf-8") as file, progress(len(left)) as tell:
+    with open_answers(options.answers) as file, progress(len(left)) as tell:
         output = Output(file, deque(prompt.id for prompt in left if options.in_order))
 
         def take(line: Line) -> None:

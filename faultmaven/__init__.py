@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from faultmaven.domain.replay import Replay
     from faultmaven.domain.tools import Tool, ToolCall, ToolCallDelta
     from faultmaven.domain.usage import Usage
-    from faultmaven.opening import Parts, create_container, open_container
+    from faultmaven.opening import create_container, open_container
+    from faultmaven.parts import Parts
     from faultmaven.ports.llm import LLMProvider, LLMStream, Options
 else:
     import importlib
@@ -68,7 +69,8 @@ else:
         "faultmaven.application.probing": ("Probe",),
         "faultmaven.application.router": ("LLMRouter",),
         "faultmaven.container": ("Container",),
-        "faultmaven.opening": ("Parts", "create_container", "open_container"),
+        "faultmaven.opening": ("create_container", "open_container"),
+        "faultmaven.parts": ("Parts",),
         "faultmaven.domain.attempts": ("Attempt",),
         "faultmaven.domain.attachments": ("File", "Image"),
         "faultmaven.domain.chat": ("ChatRequest", "LLMResponse", "Message", "Prompt", "StopReason", "StreamChunk"),

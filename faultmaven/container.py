@@ -33,6 +33,7 @@ from faultmaven.infrastructure.logging import LoggingObserver, get_logger
 from faultmaven.infrastructure.provenance import ConfigEntry
 from faultmaven.infrastructure.settings import Environment, Settings, working_directory
 from faultmaven.infrastructure.watching import watch_files
+from faultmaven.parts import PART_TYPES, check_parts
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
@@ -41,8 +42,27 @@ from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
 
 
-def build_sources(env: Mapping[str, str] | None, only_given: bool, settings: Settings | None) -> Callable[[], Sources]:
-    """Return what reads environment and settings, now and at every reload; from here on, wherever the process goes."""
+def overridden_parts(container: containers.Container) -> Mapping[str, Any]:
+    """Return the parts that a host put in the places of ours, in whichever way.
+
+    Raises:
+        ConfigurationError: one is of a wrong type.
+    """
+    entries = container.providers
+    overridden = (name for name in PART_TYPES if name in entries and entries[name].overridden)
+    parts = {name: entries[name]() for name in overridden}
+    check_parts({name: part for name, part in parts.items() if part is not None})
+    return parts
+
+
+def build_sources(
+    env: Mapping[str, str] | None, only_given: bool, settings: Settings | None, parts: Mapping[str, Any]
+) -> Callable[[], Sources]:
+    """Return what reads environment and settings, now and at every reload; from here on, wherever the process goes.
+
+    Args:
+        parts: The host's own, checked: everything that is built needs the sources, so that a wrong part is told first.
+    """
     directory = working_directory()
 
     def read() -> Sources:
@@ -207,13 +227,15 @@ class Container(containers.DeclarativeContainer):
     `await host.fm.aclose()`.
     """
 
+    __self__ = providers.Self()
     env: providers.Provider[Any] = providers.Object(None)
     given: providers.Provider[Any] = providers.Object(None)
     only_given: providers.Provider[bool] = providers.Object(False)
     given_settings: providers.Provider[Any] = providers.Object(None)
     http_client: providers.Provider[Any] = providers.Object(None)
 
-    sources = providers.ThreadSafeSingleton(build_sources, env, only_given, given_settings)
+    parts = providers.Callable(overridden_parts, __self__)
+    sources = providers.ThreadSafeSingleton(build_sources, env, only_given, given_settings, parts)
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(SystemClock)
     opening_settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(read_opening_settings, sources)
     logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)

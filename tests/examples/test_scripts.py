@@ -11,6 +11,7 @@ import pty
 import runpy
 import signal
 import sys
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 from faultmaven import ChatRequest, LLMResponse
 from faultmaven.testing import FakeProvider, FaultLab
+from faultmaven.testing.lab import LabReply
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ANSWER = "The container was killed: out of memory."
@@ -33,10 +35,13 @@ class Done:
     errors: str
 
 
-async def start(script: str, *arguments: str, variables: dict[str, str], stderr: int = asyncio.subprocess.PIPE) -> Any:
-    """Start a script in the (empty) working directory, importing what this very run imports."""
+@contextlib.asynccontextmanager
+async def started(
+    script: str, *arguments: str, variables: dict[str, str], stderr: int = asyncio.subprocess.PIPE
+) -> AsyncIterator[Any]:
+    """Start a script in the (empty) working directory, importing what this very run imports; it ends with the block."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LLM_MAX_RETRIES": "0"}
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(EXAMPLES / script),
         *arguments,
@@ -45,21 +50,23 @@ async def start(script: str, *arguments: str, variables: dict[str, str], stderr:
         stdout=asyncio.subprocess.PIPE,
         stderr=stderr,
     )
-
-
-async def finish(process: Any) -> Done:
-    """Wait for a script's end; one that hangs is killed."""
     try:
-        output, errors = await asyncio.wait_for(process.communicate(), 30)
+        yield process
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await process.communicate()
+
+
+async def finish(process: Any) -> Done:
+    """Wait for a script's end."""
+    output, errors = await asyncio.wait_for(process.communicate(), 30)
     return Done(process.returncode, output.decode(), (errors or b"").decode())
 
 
 async def run(script: str, *arguments: str, **variables: str) -> Done:
-    return await finish(await start(script, *arguments, variables=variables))
+    async with started(script, *arguments, variables=variables) as process:
+        return await finish(process)
 
 
 async def run_in(lab: FaultLab, script: str, *arguments: str) -> Done:
@@ -201,10 +208,10 @@ async def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(prompts: Path, answe
     arguments = (str(prompts), str(answers), "--at-once", "1")
     async with lab.serve() as address:
         env = lab.env("openai", address=address)
-        process = await start("batch.py", *arguments, variables=env)
-        await told(process, 2)
-        assert [line["id"] for line in lines_of(answers)] == [1, "q-7"]  # nothing that could end it takes them away
-        interrupted = await interrupt(process)
+        async with started("batch.py", *arguments, variables=env) as process:
+            await told(process, 2)
+            assert [line["id"] for line in lines_of(answers)] == [1, "q-7"]  # safe from whatever may end it
+            interrupted = await interrupt(process)
         assert interrupted.code == 130
         assert interrupted.errors.endswith("and --resume goes on\n")
         assert [line["id"] for line in lines_of(answers)] == [1, "q-7"]
@@ -217,12 +224,21 @@ async def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(prompts: Path, answe
     assert [line["id"] for line in lines_of(answers)] == [1, "q-7", 4]
 
 
+class SlowToStart(FaultLab):
+    """A lab that says nothing to the first of the prompts, whenever it comes."""
+
+    def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
+        """Return the reply to a request, or the name of a fault of the connection."""
+        return "silent" if b"Why does my pod restart?" in body else super().respond(method, target, headers, body)
+
+
 async def test_ctrl_c_keeps_what_waited_for_its_turn(prompts: Path, answers: Path) -> None:
-    lab = FaultLab()
-    lab.script("openai", "silent")
+    lab = SlowToStart()
     arguments = (str(prompts), str(answers), "--in-order", "--at-once", "2")
-    async with lab.serve() as address:
-        process = await start("batch.py", *arguments, variables=lab.env("openai", address=address))
+    async with (
+        lab.serve() as address,
+        started("batch.py", *arguments, variables=lab.env("openai", address=address)) as process,
+    ):
         await told(process, 2)
         assert lines_of(answers) == []
         interrupted = await interrupt(process)
@@ -235,9 +251,9 @@ async def test_a_terminal_gets_a_bar(prompts: Path, answers: Path) -> None:
     ours, theirs = pty.openpty()
     async with lab.serve() as address:
         env = lab.env("openai", address=address) | {"TERM": "xterm", "COLUMNS": "80"}
-        process = await start("batch.py", str(prompts), str(answers), stderr=theirs, variables=env)
-        os.close(theirs)
-        done, shown = await asyncio.gather(finish(process), asyncio.to_thread(read_terminal, ours))
+        async with started("batch.py", str(prompts), str(answers), stderr=theirs, variables=env) as process:
+            os.close(theirs)
+            done, shown = await asyncio.gather(finish(process), asyncio.to_thread(read_terminal, ours))
     assert done.code == 0
     assert "3/3" in shown
     assert "0 failed" in shown
@@ -250,6 +266,7 @@ async def test_a_terminal_gets_a_bar(prompts: Path, answers: Path) -> None:
         ('{"id": 1}', 'prompts.txt:1 is no {"id": ..., "prompt": ...}'),
         ('{"id": 1, "prompt": ', 'prompts.txt:1 is no {"id": ..., "prompt": ...}'),
         ('{"id": [1], "prompt": "Why?"}', "prompts.txt:1: the id must be a text or a whole number"),
+        ('{"id": 1, "prompt": "Why\u2028?"}\n{"id": 2}', 'prompts.txt:2 is no {"id": ..., "prompt": ...}'),
         ('Why?\n{"id": 1, "prompt": "Why?"}', "prompts.txt has the id 1 more than once"),
         (None, "prompts.txt cannot be read: FileNotFoundError"),
     ],
@@ -266,6 +283,41 @@ def test_a_bad_input_ends_the_batch_before_it_begins(
     assert batch["main"]([str(prompts), str(answers)]) == 2
     assert told in capsys.readouterr().err
     assert not answers.exists()
+
+
+@pytest.mark.parametrize("cut", ['{"id": 4, "answer": "\u00e4'.encode()[:-1], b'{"i', b""])
+def test_a_resumed_batch_reads_what_it_wrote(batch: dict[str, Any], answers: Path, cut: bytes) -> None:
+    with answers.open("w", encoding="utf-8") as file:
+        output = batch["Output"](file, [])
+        output.add({"id": 1, "answer": "A line\u2028and another\nand a third."})
+        output.add({"id": "q-7", "answer": "It ran out of memory."})
+    written = answers.read_bytes()
+    answers.write_bytes(written + cut)
+    assert batch["ids_in"](answers) == {1, "q-7"}
+    assert answers.read_bytes() == written
+
+
+@pytest.mark.parametrize("text", ["Notes of mine", "Notes of mine\n", "[]\n", '{"name": "mine"}\n'])
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_a_file_of_somebody_else_is_left_alone(
+    batch: dict[str, Any],
+    prompts: Path,
+    answers: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    text: str,
+) -> None:
+    write(answers, text)
+    assert batch["main"]([str(prompts), str(answers), *more]) == 2
+    assert capsys.readouterr().err == f"{answers} is no output of this program\n"
+    assert answers.read_text("utf-8") == text
+
+
+def test_an_output_that_cannot_be_written_is_told(
+    batch: dict[str, Any], prompts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert batch["main"]([str(prompts), str(tmp_path / "nowhere" / "answers.jsonl")]) == 2
+    assert "cannot be written: FileNotFoundError" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
