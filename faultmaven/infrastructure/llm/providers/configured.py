@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.http.types import Headers
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.providers.spec import ProviderSpec, is_address
+from faultmaven.infrastructure.llm.providers.fields import is_address
+from faultmaven.infrastructure.llm.providers.spec import ProviderSpec
 from faultmaven.infrastructure.provenance import ConfigEntry, without_credentials
 from faultmaven.infrastructure.settings import Environment, Settings
 
