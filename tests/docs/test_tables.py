@@ -10,7 +10,7 @@ from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES
 from faultmaven.infrastructure.llm import providers
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, LocalProvider
 from faultmaven.infrastructure.llm.providers.capability_table import capability_table
-from faultmaven.infrastructure.llm.providers.fields import OPTIONAL, REQUIRED
+from faultmaven.infrastructure.llm.providers.fields import FIELDS, OPTIONAL, REQUIRED
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, WIRES
 from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES
 from faultmaven.opening import Parts
