@@ -82,13 +82,14 @@ def _missing(spec: ProviderSpec, config: ProviderConfig, environment: Environmen
 
 
 def row_entries(spec: ProviderSpec, environment: Environment) -> list[ConfigEntry]:
-    """Return an entry for each of the row's variables; a key shows as set, unset or faulty only."""
+    """Return an entry for each of the row's variables; a key shows as set or unset, what is none as faulty."""
     entries = [_key_entry(spec, environment)] if spec.api_key_var else []
     if spec.model_var:
         entries.append(_entry(spec, spec.model_var, spec.default_model, environment))
     if spec.base_url_var:
-        address = _entry(spec, spec.base_url_var, spec.default_base_url, environment)
-        entries.append(replace(address, value=without_credentials(address.value.rstrip("/"))))
+        entry = _entry(spec, spec.base_url_var, spec.default_base_url, environment)
+        sound = not entry.value or is_address(entry.value)
+        entries.append(replace(entry, value=without_credentials(entry.value.rstrip("/")) if sound else FAULTY))
     return entries
 
 
