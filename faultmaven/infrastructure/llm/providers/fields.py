@@ -252,7 +252,7 @@ FIELDS: dict[str, Field] = {
         True,
     ),
     "provider_class": Field("the class that asks it", _PROVIDER_CLASS, True),
-    "max_retries": Field("calls after the first one", _COUNT, True),
+    "max_retries": Field("calls after the first", _COUNT, True),
     "timeout": Field("seconds for one attempt", _SECONDS, True),
     "confidence_score": Field(
         "weight from 0 to 1: orders the default chain, and is the response's confidence", _WEIGHT, True
