@@ -172,12 +172,12 @@ def read_environment(
     _check_name(chosen, name, directory)
     layers, notes = _layers_above_files(process, name, files_only), _missing_file(directory, chosen)
     # What ${NAME} in a file may mean beside the file's own; the strongest layer comes last.
-    visible = {variable: value for layer in reversed(layers) for variable, value in layer.values.items()}
+    visible = HiddenMapping({name: layer.values[name] for layer in reversed(layers) for name in layer.values})
     files: dict[Path, FileState | None] = {}
     for file in [directory / f".env.{chosen}", directory / ".env"] if chosen else [directory / ".env"]:
         files[file] = file_state(file)  # before it is read: a change while it is read is one to come
         if _is_file(file):
-            layers.append(Layer(file.name, _read_dotenv(file, notes, HiddenMapping(visible))))
+            layers.append(Layer(file.name, _read_dotenv(file, notes, visible)))
     return Environment(tuple(layers), chosen, tuple(notes), files, directory)
 
 
@@ -197,7 +197,7 @@ def _layers_above_files(process: Mapping[str, str], name: str | None, files_only
     if not files_only:
         return [*above, Layer(PROCESS, process)]
     kept = {variable: process[variable] for variable in ("FAULTMAVEN_ENV",) if variable in process}
-    return above or [Layer(PROCESS, kept)]
+    return above or [Layer(PROCESS, HiddenMapping(kept))]
 
 
 def _is_file(path: Path) -> bool:
