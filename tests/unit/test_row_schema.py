@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from faultmaven.infrastructure.llm.capabilities import ENTRIES, ROW_CAPABILITIES
@@ -93,6 +93,8 @@ def test_a_shipped_row_is_valid_with_its_class_as_a_name(name: str) -> None:
 @given(data=st.data())
 def test_they_agree_on_every_value_of_a_field(field: str, data: st.DataObject) -> None:
     value = data.draw(NEAR[field] | ANY_VALUE if field in NEAR else ANY_VALUE)
+    # Whether package.module:Class can be imported, no schema can tell.
+    assume(field != "provider_class" or not (isinstance(value, str) and ":" in value))
     agree({**ROW, field: value})
 
 
