@@ -144,9 +144,11 @@ def _rebuild(kind: type[LLMError], state: dict[str, Any]) -> LLMError:
 class ConfigurationError(LLMError):
     """The configuration is wrong: an unknown name, an unparsable value, a missing key, a faulty row.
 
-    `warnings` holds what else looks like a mistake, each as one sentence.
+    `faults` holds what is wrong, where several things may be, and `warnings` what else looks like a mistake; each is
+    one sentence.
     """
 
+    faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
