@@ -40,6 +40,7 @@ def test_the_pages_with_code_are_these() -> None:
         "architecture.md",
         "configuration.md",
         "embedding-in-fastapi.md",
+        "embedding.md",
         "errors.md",
         "images.md",
         "reasoning.md",
