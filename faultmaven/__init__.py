@@ -10,7 +10,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from faultmaven.application.acceptance import AcceptancePolicy
     from faultmaven.application.error_policy import ErrorPolicy, Reaction
+    from faultmaven.application.health_report import BreakerHealth, HealthReport, Latency, LimitsLeft, ProviderHealth
     from faultmaven.application.planned import Plan
+    from faultmaven.application.probing import Probe
+    from faultmaven.application.router import LLMRouter
     from faultmaven.container import Container
     from faultmaven.domain.attachments import File, Image
     from faultmaven.domain.attempts import Attempt
@@ -46,7 +49,8 @@ if TYPE_CHECKING:
     from faultmaven.domain.replay import Replay
     from faultmaven.domain.tools import Tool, ToolCall, ToolCallDelta
     from faultmaven.domain.usage import Usage
-    from faultmaven.opening import Parts, create_container, open_container
+    from faultmaven.opening import create_container, open_container
+    from faultmaven.parts import Parts
     from faultmaven.ports.llm import LLMProvider, LLMStream, Options
 else:
     import importlib
@@ -54,9 +58,19 @@ else:
     _MODULES = {
         "faultmaven.application.acceptance": ("AcceptancePolicy",),
         "faultmaven.application.error_policy": ("ErrorPolicy", "Reaction"),
+        "faultmaven.application.health_report": (
+            "BreakerHealth",
+            "HealthReport",
+            "Latency",
+            "LimitsLeft",
+            "ProviderHealth",
+        ),
         "faultmaven.application.planned": ("Plan",),
+        "faultmaven.application.probing": ("Probe",),
+        "faultmaven.application.router": ("LLMRouter",),
         "faultmaven.container": ("Container",),
-        "faultmaven.opening": ("Parts", "create_container", "open_container"),
+        "faultmaven.opening": ("create_container", "open_container"),
+        "faultmaven.parts": ("Parts",),
         "faultmaven.domain.attempts": ("Attempt",),
         "faultmaven.domain.attachments": ("File", "Image"),
         "faultmaven.domain.chat": ("ChatRequest", "LLMResponse", "Message", "Prompt", "StopReason", "StreamChunk"),
@@ -111,6 +125,7 @@ __all__ = [
     "AllProvidersFailedError",
     "Attempt",
     "AuthenticationError",
+    "BreakerHealth",
     "ChatRequest",
     "CircuitOpenError",
     "ConfigurationError",
@@ -121,14 +136,18 @@ __all__ = [
     "EmptyAnswerError",
     "ErrorPolicy",
     "File",
+    "HealthReport",
     "Image",
     "InvalidAnswerError",
     "InvalidRequestError",
     "LLMError",
     "LLMProvider",
     "LLMResponse",
+    "LLMRouter",
     "LLMStream",
+    "Latency",
     "LimitReachedError",
+    "LimitsLeft",
     "LowConfidenceError",
     "MalformedResponseError",
     "Message",
@@ -136,9 +155,11 @@ __all__ = [
     "Options",
     "Parts",
     "Plan",
+    "Probe",
     "Prompt",
     "ProviderConfigurationError",
     "ProviderError",
+    "ProviderHealth",
     "ProviderTimeoutError",
     "ProviderUnavailableError",
     "QuotaExceededError",

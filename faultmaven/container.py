@@ -1,8 +1,9 @@
 """The container: the only file that knows everyone. A table of contents; the work is in the functions it names."""
 
+import asyncio
 import functools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Unpack
 
 import httpx
@@ -10,10 +11,14 @@ from dependency_injector import containers, providers
 
 from faultmaven.application.acceptance import AcceptancePolicy
 from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
+from faultmaven.application.health_report import HealthReport, health_report
 from faultmaven.application.planned import Plan
 from faultmaven.application.policies import Policies
+from faultmaven.application.probing import probe as probe_provider
 from faultmaven.application.reuse import AnswerReuse
 from faultmaven.application.router import LLMRouter, RouterParts
+from faultmaven.application.synchronous import also_in_background
+from faultmaven.application.track_record import TrackRecord, one_after_the_other
 from faultmaven.application.traffic import Traffic
 from faultmaven.domain.chat import Prompt
 from faultmaven.domain.errors import ConfigurationError, LLMError
@@ -28,16 +33,36 @@ from faultmaven.infrastructure.logging import LoggingObserver, get_logger
 from faultmaven.infrastructure.provenance import ConfigEntry
 from faultmaven.infrastructure.settings import Environment, Settings, working_directory
 from faultmaven.infrastructure.watching import watch_files
+from faultmaven.parts import PART_TYPES, check_parts
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
-from faultmaven.ports.llm import LLMProvider, Options
+from faultmaven.ports.llm import Options
 from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
 
 
-def build_sources(env: Mapping[str, str] | None, only_given: bool, settings: Settings | None) -> Callable[[], Sources]:
-    """Return what reads environment and settings, now and at every reload; from here on, wherever the process goes."""
+def overridden_parts(container: containers.Container) -> Mapping[str, Any]:
+    """Return the parts that a host put in the places of ours, in whichever way.
+
+    Raises:
+        ConfigurationError: one is of a wrong type.
+    """
+    entries = container.providers
+    overridden = (name for name in PART_TYPES if name in entries and entries[name].overridden)
+    parts = {name: entries[name]() for name in overridden}
+    check_parts({name: part for name, part in parts.items() if part is not None})
+    return parts
+
+
+def build_sources(
+    env: Mapping[str, str] | None, only_given: bool, settings: Settings | None, parts: Mapping[str, Any]
+) -> Callable[[], Sources]:
+    """Return what reads environment and settings, now and at every reload; from here on, wherever the process goes.
+
+    Args:
+        parts: The host's own, checked: everything that is built needs the sources, so that a wrong part is told first.
+    """
     directory = working_directory()
 
     def read() -> Sources:
@@ -161,8 +186,25 @@ def read_transport(registry: ProviderRegistry) -> Transport:
     return registry.transport
 
 
+async def health(
+    registry: ProviderRegistry, traffic: Traffic, track_record: TrackRecord, clock: Clock, *, probe: bool = False
+) -> HealthReport:
+    """Return how every provider stands and has fared, from what this process knows; nothing is sent.
+
+    Args:
+        probe: Also ask every configured provider for its list of models, all at once. That costs nothing, and takes 10
+            seconds at most. A provider without such a list is not asked.
+    """
+    generation = registry.generation()
+    answers = await asyncio.gather(
+        *(probe_provider(name, registry.get_provider(name), clock) for name in generation.routes if probe)
+    )
+    probes = dict(zip(generation.routes, answers, strict=True)) if probe else {}
+    return health_report(generation, traffic, track_record.records, clock.monotonic(), probes)
+
+
 async def close(registry: providers.Provider[ProviderRegistry]) -> None:
-    """Close the running loop's connections; those of other loops close with their loops."""
+    """Close the connections of the running loop and of `generate_sync`; those of other loops close with their loops."""
     if _is_passed_in(registry):
         return  # whoever passed it in closes it
     try:
@@ -170,6 +212,7 @@ async def close(registry: providers.Provider[ProviderRegistry]) -> None:
     except ConfigurationError:
         return  # it was never opened, and cannot be: there is nothing to close
     await opened.aclose()
+    await also_in_background(opened.aclose)
 
 
 async def watch(registry: ProviderRegistry, logger: Any) -> None:
@@ -184,13 +227,15 @@ class Container(containers.DeclarativeContainer):
     `await host.fm.aclose()`.
     """
 
+    __self__ = providers.Self()
     env: providers.Provider[Any] = providers.Object(None)
     given: providers.Provider[Any] = providers.Object(None)
     only_given: providers.Provider[bool] = providers.Object(False)
     given_settings: providers.Provider[Any] = providers.Object(None)
     http_client: providers.Provider[Any] = providers.Object(None)
 
-    sources = providers.ThreadSafeSingleton(build_sources, env, only_given, given_settings)
+    parts = providers.Callable(overridden_parts, __self__)
+    sources = providers.ThreadSafeSingleton(build_sources, env, only_given, given_settings, parts)
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(SystemClock)
     opening_settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(read_opening_settings, sources)
     logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
@@ -223,11 +268,18 @@ class Container(containers.DeclarativeContainer):
     traffic: providers.Provider[Traffic] = providers.ThreadSafeSingleton(
         build_traffic, registry, clock, observer, rate_counter.provider
     )
-    router_parts: providers.Provider[RouterParts] = providers.ThreadSafeSingleton(
-        build_router_parts, registry, traffic, cache, clock, observer, chance
+    track_record: providers.Provider[TrackRecord] = providers.ThreadSafeSingleton(TrackRecord, clock)
+    call_observer: providers.Provider[Observer] = providers.ThreadSafeSingleton(
+        one_after_the_other, track_record, observer
     )
-    llm: providers.Provider[LLMProvider] = providers.Factory(build_llm, registry, router_parts)
+    router_parts: providers.Provider[RouterParts] = providers.ThreadSafeSingleton(
+        build_router_parts, registry, traffic, cache, clock, call_observer, chance
+    )
+    llm: providers.Provider[LLMRouter] = providers.Factory(build_llm, registry, router_parts)
     explain: providers.Provider[Plan] = providers.Callable(explain, registry=registry, parts=router_parts)
+    health: providers.Provider[Awaitable[HealthReport]] = providers.Coroutine(
+        health, registry, traffic, track_record, clock
+    )
     configuration: providers.Provider[list[ConfigEntry]] = providers.Callable(read_configuration, registry)
     watch: providers.Provider[Any] = providers.Coroutine(watch, registry, logger)
     aclose: providers.Provider[Any] = providers.Coroutine(close, registry.provider)

@@ -3,63 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
-import httpx
 from dependency_injector import providers as entries
 
-from faultmaven.application.acceptance import AcceptancePolicy
-from faultmaven.application.error_policy import ErrorPolicy
 from faultmaven.application.observing import report
 from faultmaven.container import Container
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.hidden import HiddenMapping
-from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.extras import require_watchfiles
-from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
 from faultmaven.infrastructure.logging import configure_logging
-from faultmaven.infrastructure.settings import Settings
-from faultmaven.ports.cache import ResponseCache
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.limits import RateCounter
+from faultmaven.parts import Parts, check_parts
 from faultmaven.ports.llm import LLMProvider
-from faultmaven.ports.observer import Observer
-from faultmaven.ports.randomness import Randomness
-
-
-class Parts(TypedDict, total=False):
-    """What may be swapped by name when a container is opened."""
-
-    settings: Settings
-    http_client: httpx.AsyncClient
-    clock: Clock
-    observer: Observer
-    transport: Transport
-    registry: ProviderRegistry
-    error_policy: ErrorPolicy
-    acceptance: AcceptancePolicy
-    cache: ResponseCache
-    rate_counter: RateCounter
-    chance: Randomness
-    configure_logging: bool
-
-
-# What each part must be: the type, or for a port the members it must have.
-_PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
-    "settings": Settings,
-    "http_client": httpx.AsyncClient,
-    "clock": ("monotonic", "sleep", "timeout"),
-    "observer": ("__call__",),
-    "transport": ("send", "aclose"),
-    "registry": ProviderRegistry,
-    "error_policy": Mapping,
-    "acceptance": AcceptancePolicy,
-    "cache": ("get", "put"),
-    "rate_counter": ("take", "peek", "give_back", "charge"),
-    "chance": ("__call__",),
-    "configure_logging": bool,
-}
 
 
 def create_container(
@@ -81,7 +36,7 @@ def create_container(
     """
     env = _hidden(env)
     _check_mapping("providers", providers)
-    _check_parts(parts)
+    check_parts(parts)
     container = Container()
     _override(container, "env", env)
     if providers is not None:
@@ -152,17 +107,3 @@ def _hidden(env: Mapping[str, str] | None) -> HiddenMapping | None:
 def _check_mapping(name: str, value: Any) -> None:
     if value is not None and not isinstance(value, Mapping):
         raise ConfigurationError(f"{name} is a {type(value).__name__}, not a mapping")
-
-
-def _check_parts(parts: Mapping[str, Any]) -> None:
-    for name, value in parts.items():
-        expected = _PART_TYPES.get(name)
-        if expected is None:
-            raise ConfigurationError(f"unknown part {name!r}{did_you_mean(name, _PART_TYPES)}")
-        if isinstance(expected, tuple):
-            absent = [member for member in expected if not hasattr(value, member)]
-            if absent or isinstance(value, type):
-                told = f"has no {', '.join(absent)}" if absent else "is a class; pass an object of it"
-                raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {told}")
-        elif not isinstance(value, expected):
-            raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {expected.__name__}")

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Unpack
 
 from faultmaven.application.door import chat_request
+from faultmaven.application.synchronous import run_blocking
 from faultmaven.application.whole_stream import whole_stream
 from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
 from faultmaven.ports.llm import LLMStream, Options
@@ -12,6 +13,19 @@ from faultmaven.ports.llm import LLMStream, Options
 
 class ProviderFace(ABC):
     """Turns a caller's arguments into one `ChatRequest` at the door; whoever inherits only answers requests."""
+
+    @property
+    @abstractmethod
+    def provider_name(self) -> str:
+        """Its name."""
+
+    @abstractmethod
+    def is_available(self) -> bool:
+        """Return whether it is configured; asks nobody over the network."""
+
+    @abstractmethod
+    def get_supported_models(self) -> list[str]:
+        """Return the names of its models, the default first."""
 
     @abstractmethod
     async def answer(self, request: ChatRequest) -> LLMResponse:
@@ -33,6 +47,27 @@ class ProviderFace(ABC):
         request = chat_request(prompt, model, max_tokens, temperature, options)
         del prompt  # so that no traceback of ours shows it among its locals
         return await self.answer(request)
+
+    def generate_sync(
+        self,
+        prompt: Prompt,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        **options: Unpack[Options],
+    ) -> LLMResponse:
+        """Return what `generate` does, for code that is not asynchronous; works where a loop is running too.
+
+        This thread waits; the call runs in a loop of the background, which all such calls of the process share. Code
+        that can await should: a server's loop stands still meanwhile.
+
+        Raises:
+            LLMError: as `generate`.
+            RuntimeError: called from within another such call.
+        """
+        coroutine = self.generate(prompt, model, max_tokens, temperature, **options)
+        del prompt
+        return run_blocking(coroutine)
 
     def stream(
         self,

@@ -84,6 +84,15 @@ class Limiter:
         limits = _minute_limits(route, tokens)
         return max((self._counter().peek(limit.key, limit.amount, limit.per_minute) for limit in limits), default=0.0)
 
+    def left(self, route: Route) -> dict[str, int]:
+        """Return what the row's own limits still allow now: "requests", "tokens" and "places", where it has them."""
+        left: dict[str, int] = {
+            limit.kind: _most_that_fits(self._counter(), limit.key, limit.per_minute)
+            for limit in _minute_limits(route, 1)
+        }
+        gate = self.gate(route)
+        return left if gate is None else {**left, "places": max(0, gate.limit - gate.taken)}
+
     async def reserve(self, route: Route, model: str, tokens: int, patience: float) -> Reservation:
         """Return what lets a call through, after at most `patience` seconds; give it back with `release`.
 
@@ -177,6 +186,18 @@ def _minute_limits(route: Route, tokens: int) -> Iterator[MinuteLimit]:
         yield MinuteLimit("requests", f"{route.name}:requests", 1, requests)
     if allowed is not None:
         yield MinuteLimit("tokens", f"{route.name}:tokens", min(tokens, allowed), allowed)
+
+
+def _most_that_fits(counter: RateCounter, key: str, per_minute: int) -> int:
+    """Return the largest amount that the counter would take now; it answers for one amount at a time."""
+    least, most = 0, per_minute
+    while least < most:
+        middle = (least + most + 1) // 2
+        if counter.peek(key, middle, per_minute):
+            most = middle - 1
+        else:
+            least = middle
+    return least
 
 
 def _unused(limit: MinuteLimit, used: int | None, sent: bool) -> int:

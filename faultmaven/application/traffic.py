@@ -68,6 +68,15 @@ class Traffic:
         phase, open_for = breaker.phase(now), breaker.open_for(now)
         return Standing(phase, open_for, breaker.is_probing, limited_for, used_up_for, is_full)
 
+    def breakers(self, route: Route) -> dict[str, tuple[BreakerPhase, float]]:
+        """Return the breaker's phase, and the seconds for which it is open, of each model that was asked of `route`."""
+        policy, now = self._generation().policies.breaker, self._clock.monotonic()
+        return {
+            model: (breaker.phase(now), breaker.open_for(now))
+            for (name, model), breaker in self._breakers.items()
+            if name == route.name and breaker.policy == policy
+        }
+
     async def admit(self, candidate: Candidate, request: ChatRequest, patience: float, *, last: bool) -> Admission:
         """Return leave to ask `candidate` once, after at most `patience` seconds; give it back with `settle`.
 

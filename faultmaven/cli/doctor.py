@@ -99,7 +99,7 @@ async def probe_all(container: "Container", facts: Facts) -> list[Finding]:
     """Ask all configured providers at once; then, for local servers that refused, look at the usual ports."""
     registry = container.registry()
     probed = await asyncio.gather(
-        *(probe(provider, registry.get_provider(provider.name)) for provider in facts.providers)
+        *(probe(provider, registry.get_provider(provider.name), container.clock()) for provider in facts.providers)
     )
     hosts = list({host_of(entry.facts.base_url) for entry in probed if entry.is_local_refusal})
     answers = await asyncio.gather(*(listening(host, USUAL_PORTS) for host in hosts))

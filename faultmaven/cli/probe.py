@@ -1,17 +1,17 @@
 """At most one cheap question to each provider, and what its answer says about the configuration."""
 
 import asyncio
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from faultmaven.application.probing import PROBE_SECONDS
+from faultmaven.application.probing import probe as ask_for_models
 from faultmaven.cli.diagnosis import Finding, ProviderFacts
 from faultmaven.domain.errors import (
     LLMError,
     MalformedResponseError,
-    ProviderError,
     ProviderTimeoutError,
     ProviderUnavailableError,
     RateLimitError,
@@ -19,9 +19,8 @@ from faultmaven.domain.errors import (
     WrongEndpointError,
 )
 from faultmaven.domain.names import nearest
+from faultmaven.ports.clock import Clock
 
-PROBE_SECONDS = 8.0
-FENCE = 1.25
 CONNECT_SECONDS = 1.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -61,22 +60,10 @@ class Probed:
         return is_local and isinstance(self.error, ProviderUnavailableError) and self.error.phase == "connect"
 
 
-async def probe(facts: ProviderFacts, provider: Any, seconds: float = PROBE_SECONDS) -> Probed:
+async def probe(facts: ProviderFacts, provider: Any, clock: Clock, seconds: float = PROBE_SECONDS) -> Probed:
     """Ask `provider` for its models within `seconds`; a class without `list_models` is not asked at all."""
-    list_models = getattr(provider, "list_models", None)
-    if list_models is None:
-        return Probed(facts)
-    started = time.monotonic()
-    try:
-        # A provider of ours keeps the time itself, and says more about it; the fence is for foreign classes.
-        async with asyncio.timeout(seconds * FENCE):
-            models = await list_models(seconds)
-    except LLMError as error:
-        return Probed(facts, time.monotonic() - started, error=error)
-    except Exception as error:  # noqa: BLE001 - a foreign class may raise anything; its type is reported
-        wrapped = ProviderError(f"its class raised {type(error).__name__}", provider=facts.name)
-        return Probed(facts, time.monotonic() - started, error=wrapped)
-    return Probed(facts, time.monotonic() - started, tuple(models))
+    probed = await ask_for_models(facts.name, provider, clock, seconds)
+    return Probed(facts, probed.seconds, probed.models, probed.error) if probed else Probed(facts)
 
 
 async def listening(host: str, ports: Iterable[int]) -> list[int]:

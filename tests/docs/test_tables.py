@@ -13,7 +13,7 @@ from faultmaven.infrastructure.llm.providers.capability_table import capability_
 from faultmaven.infrastructure.llm.providers.spec import OPTIONAL, REQUIRED
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, WIRES
 from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES
-from faultmaven.opening import Parts
+from faultmaven.parts import Parts
 from faultmaven.testing import FaultLab
 
 from .pages import ROOT, anchors, names_in, prose, table

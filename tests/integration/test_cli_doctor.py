@@ -29,6 +29,7 @@ from faultmaven import (
 from faultmaven.cli.diagnosis import ProviderFacts, is_placeholder
 from faultmaven.cli.doctor import gather, probe_all
 from faultmaven.cli.probe import USUAL_PORTS, Probed, judge, listening, probe
+from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.testing import FakeProvider
 
 if TYPE_CHECKING:
@@ -354,7 +355,7 @@ def test_a_local_server_without_any_model_is_a_problem() -> None:
 
 
 async def test_a_class_without_a_list_route_is_not_asked() -> None:
-    probed = await probe(OPENAI, object())
+    probed = await probe(OPENAI, object(), SystemClock())
     [finding] = judge(probed, {})
     assert finding.severity == "note"
     assert "cannot be probed without cost" in finding.text
@@ -365,7 +366,7 @@ async def test_what_a_foreign_class_raises_is_told_by_its_type_alone() -> None:
         async def list_models(self, timeout: float) -> list[str]:
             raise ValueError(f"the key {KEY} is bad")
 
-    [finding] = judge(await probe(OPENAI, Foreign()), {})
+    [finding] = judge(await probe(OPENAI, Foreign(), SystemClock()), {})
     assert finding.severity == "problem"
     assert "ValueError" in finding.text
     assert KEY not in f"{finding}"
@@ -377,7 +378,7 @@ async def test_a_foreign_class_that_hangs_is_given_up() -> None:
             await asyncio.Event().wait()
             return []
 
-    [finding] = judge(await probe(OPENAI, Hanging(), 0.02), {})
+    [finding] = judge(await probe(OPENAI, Hanging(), SystemClock(), 0.02), {})
     assert finding.severity == "problem"
 
 

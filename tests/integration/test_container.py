@@ -22,7 +22,7 @@ from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.infrastructure.settings import VARIABLES, Settings
-from faultmaven.opening import Parts
+from faultmaven.parts import Parts
 from faultmaven.testing import FakeClock, FakeProvider, FaultLab
 
 ROOT = str(Path(faultmaven.__file__).parents[1])
@@ -463,6 +463,28 @@ def test_a_part_may_be_overridden_before_the_first_build() -> None:
     container.clock.override(di.Object(clock))
     assert container.registry().get_available_providers() == ["groq"]
     assert container.clock() is clock
+
+
+def test_a_part_of_a_wrong_type_is_told_before_anything_is_built() -> None:
+    class Host(containers.DeclarativeContainer):
+        fm = di.Container(Container, env={"GROQ_API_KEY": "k"}, clock=5)
+
+    host: Any = Host()
+    with pytest.raises(ConfigurationError, match="the part 'clock' is a int: it has no monotonic, sleep, timeout"):
+        host.fm.llm()
+    container = Container()
+    container.observer.override(di.Object("print"))
+    with pytest.raises(ConfigurationError, match="the part 'observer'"):
+        container.registry()
+
+
+def test_a_part_of_a_hosts_own_factory_is_taken() -> None:
+    class Host(containers.DeclarativeContainer):
+        clock: di.Provider[Any] = di.Singleton(FakeClock)
+        fm = di.Container(Container, env={"GROQ_API_KEY": "k"}, clock=clock)
+
+    host: Any = Host()
+    assert host.fm.router_parts().clock is host.clock()
 
 
 # --- reload while running --------------------------------------------------------------------------------------------

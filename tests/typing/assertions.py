@@ -1,19 +1,22 @@
-"""What a type checker must say of our public face. Read by mypy --strict (`tox -e types`), run by nobody.
+"""What a type checker must say of our public face. Read by mypy --strict and pyright (`tox -e types`), run by nobody.
 
-A line that must be an error carries `# type: ignore[code]`; mypy's `warn_unused_ignores` makes it fail the day it is
-one no more.
+A line that must be an error carries `# type: ignore[code]`; where a checker finds none there, it fails: mypy by
+`warn_unused_ignores`, pyright by `reportUnnecessaryTypeIgnoreComment`.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, List, Optional, assert_type  # noqa: UP035 - the guide writes List and Optional
+from typing import Any, Literal, assert_type
 
 import faultmaven
 from faultmaven import (
     ChatRequest,
     Container,
+    HealthReport,
+    Latency,
     LLMProvider,
     LLMResponse,
+    LLMRouter,
     LLMStream,
     Message,
     Options,
@@ -31,52 +34,8 @@ from faultmaven.infrastructure.llm.providers import (
 from faultmaven.testing import FakeClock, FakeProvider
 
 
-class GuideProvider(BaseLLMProvider):
-    """The guide's class with the guide's signatures, letter by letter.
-
-    `generate` narrows four parameters that the base types as Any, so the override itself is sound under --strict. The
-    one thing that strict mode holds against it is the guide's own bare `**kwargs`: a parameter without a type. Whoever
-    writes `**kwargs: Any` (see below) has nothing to ignore.
-    """
-
-    @property
-    def provider_name(self) -> str:
-        """Give the name."""
-        return "anthropic"
-
-    def is_available(self) -> bool:
-        """Use the config as the guide does."""
-        return bool(self.config.api_key and self.config.base_url and self.config.models)
-
-    def get_supported_models(self) -> List[str]:  # noqa: UP006 - the guide's words
-        """Use the config as the guide does."""
-        return self.config.models.copy()
-
-    async def generate(  # type: ignore[no-untyped-def]
-        self,
-        prompt: str,
-        model: Optional[str] = None,  # noqa: UP045 - the guide's words
-        max_tokens: int = 1000,
-        temperature: float = 0.7,
-        **kwargs,
-    ) -> LLMResponse:
-        """Use what the base gives, as the guide does."""
-        self._start_timing()
-        effective_model = self.get_effective_model(model)
-        assert_type(effective_model, str)
-        content = self._validate_response_content(str(kwargs))
-        return LLMResponse(
-            content=content,
-            confidence=self.config.confidence_score,
-            provider=self.provider_name,
-            model=effective_model,
-            tokens_used=1,
-            response_time_ms=self._get_response_time_ms(),
-        )
-
-
 class AnnotatedProvider(BaseLLMProvider):
-    """The same with a type for `kwargs`: strict mode has nothing to say."""
+    """The guide's form with a type for `kwargs`: strict mode has nothing to say."""
 
     async def generate(
         self,
@@ -118,7 +77,6 @@ def adapters_are_providers(config: ProviderConfig, container: Container, shipped
     in by its row, where the registry wraps it; `container.llm()` is what satisfies the port.
     """
     use_port(shipped)
-    use_port(GuideProvider(config))  # type: ignore[arg-type]
     use_port(AnnotatedProvider(config))  # type: ignore[arg-type]
     use_port(NativeProvider(config))
     use_port(FakeProvider("ok"))
@@ -155,18 +113,40 @@ async def a_stream(llm: LLMProvider) -> None:
     llm.stream("ping", temprature=0.0)  # type: ignore[call-arg]
 
 
+def takes_a_provider(llm: LLMProvider) -> LLMProvider:
+    """A host's own function: whatever answers prompts fits."""
+    return llm
+
+
 async def a_container(options: Options) -> None:
     """Parts are known by name and type; entries give what they say."""
     async with open_container({"OPENAI_API_KEY": "k"}, clock=FakeClock(), providers={"x": FakeProvider()}) as container:
-        assert_type(container.llm(role="code"), LLMProvider)
+        assert_type(container.llm(role="code"), LLMRouter)
+        takes_a_provider(container.llm())
+        report = await container.health(probe=True)
+        assert_type(report, HealthReport)
+        assert_type(report.status, Literal["ok", "degraded", "down"])
+        assert_type(report.providers["x"].latency, Latency | None)
         assert_type(container.registry(), ProviderRegistry)
     assert_type(create_container(), Container)
     assert_type(get_registry().get_fallback_chain(), list[str])
     create_container(clok=FakeClock())  # type: ignore[call-arg]
     create_container(clock=5)  # type: ignore[arg-type]
+    create_container(observer=print)
+    create_container(observer="print")  # type: ignore[arg-type]
+    create_container(providers={"openai": "ok"})  # type: ignore[dict-item]
+    create_container(providers={"openai": FakeProvider})  # type: ignore[dict-item]
+    create_container(providers={"router": create_container().llm(), "fake": FakeProvider()})
     create_container(env=["OPENAI_API_KEY=k"])  # type: ignore[arg-type]
     options["deadlin"] = 5.0  # type: ignore[typeddict-unknown-key]
     faultmaven.opencontainer()  # type: ignore[attr-defined]
+
+
+def a_blocking_call(container: Container, fake: FakeProvider) -> None:
+    """The blocking form takes what the other does."""
+    assert_type(container.llm().generate_sync("ping", deadline=5.0), LLMResponse)
+    assert_type(fake.generate_sync("ping"), LLMResponse)
+    container.llm().generate_sync("ping", deadlin=5.0)  # type: ignore[call-arg]
 
 
 def a_misspelt_import() -> None:

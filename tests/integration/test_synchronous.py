@@ -1,0 +1,196 @@
+"""`generate_sync`: blocking calls, with and without a running loop, and what Ctrl-C and forks do to them."""
+
+import asyncio
+import contextvars
+import multiprocessing
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from faultmaven import InvalidRequestError, RateLimitError, create_container
+from faultmaven.application.synchronous import _BackgroundLoop
+from faultmaven.domain.chat import ChatRequest
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.testing import FakeProvider, FaultLab
+from faultmaven.testing.lab.loopback import listen
+from faultmaven.testing.lab.server import _answer_one
+
+
+def test_it_answers_where_no_loop_runs() -> None:
+    fake = FakeProvider("pong")
+    response = fake.generate_sync("ping", max_tokens=7, seed=3)
+    assert response.content == "pong"
+    assert (fake.requests[0].max_tokens, fake.requests[0].seed) == (7, 3)
+
+
+async def test_it_answers_where_a_loop_runs() -> None:
+    container = create_container(providers={"fake": FakeProvider("pong")})
+    assert container.llm().generate_sync("ping").content == "pong"
+    await container.aclose()
+
+
+def test_errors_come_out_as_they_are() -> None:
+    with pytest.raises(RateLimitError) as caught:
+        FakeProvider(RateLimitError("slow down", retry_after=7)).generate_sync("ping")
+    assert caught.value.retry_after == 7
+    with pytest.raises(InvalidRequestError, match="blank"):
+        FakeProvider("pong").generate_sync("  ")
+
+
+def test_many_threads_share_one_loop() -> None:
+    threads: set[str] = set()
+
+    def answer(request: ChatRequest) -> str:
+        threads.add(threading.current_thread().name)
+        return request.messages[-1].text.upper()
+
+    fake, answers = FakeProvider(answer), {}
+
+    def ask(number: int) -> None:
+        answers[number] = fake.generate_sync(f"question {number}").content
+
+    askers = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert answers == {number: f"QUESTION {number}" for number in range(20)}
+    assert threads == {"faultmaven generate_sync"}
+
+
+def test_a_call_inside_of_a_call_is_refused_and_does_not_hang() -> None:
+    inner = FakeProvider("pong")
+    outer = FakeProvider(lambda request: inner.generate_sync("ping"))
+    with pytest.raises(RuntimeError, match="await generate"):
+        outer.generate_sync("ping")
+
+
+def test_it_sees_the_callers_context() -> None:
+    incident = contextvars.ContextVar("incident", default="none")
+    incident.set("INC-7")
+    assert FakeProvider(lambda request: incident.get()).generate_sync("ping").content == "INC-7"
+
+
+async def test_connections_are_kept_for_the_next_call() -> None:
+    lab, connections = FaultLab(), 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await _answer_one(lab.respond, SystemClock(), reader, writer):
+            pass
+
+    async with listen(handle) as port:
+        container = create_container(lab.env("groq", address=f"http://127.0.0.1:{port}"))
+        for _ in range(3):
+            response = await asyncio.to_thread(container.llm().generate_sync, "ping")
+            assert response.provider == "groq"
+        await container.aclose()
+    assert (len(lab.asked("groq")), connections) == (3, 1)
+
+
+@pytest.fixture
+def background() -> Iterator[_BackgroundLoop]:
+    loop = _BackgroundLoop()
+    yield loop
+    loop.end()
+
+
+def test_an_interrupted_call_is_cancelled(background: _BackgroundLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, cancelled = threading.Event(), threading.Event()
+
+    async def hang() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    class Interrupted:
+        """A future whose wait is broken off, as Ctrl-C does."""
+
+        def __init__(self, future: "asyncio.Future[None]") -> None:
+            self._future = future
+
+        def result(self) -> None:
+            assert started.wait(10)
+            raise KeyboardInterrupt
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._future, name)
+
+    submit = asyncio.run_coroutine_threadsafe
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", lambda *given: Interrupted(submit(*given)))  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        background.run(hang())
+    assert cancelled.wait(10)
+
+
+def test_its_end_cancels_what_is_under_way_and_another_loop_begins(background: _BackgroundLoop) -> None:
+    ended: list[str] = []
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cancelled")
+
+    async def begin() -> "tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]":
+        task = asyncio.create_task(hang())
+        await asyncio.sleep(0)
+        return asyncio.get_running_loop(), task
+
+    loop, task = background.run(begin())
+    background.end()
+    assert (ended, task.cancelled(), loop.is_closed()) == (["cancelled"], True, True)
+    again, _ = background.run(begin())
+    assert again is not loop
+
+
+def _ask_in_a_child(answers: "multiprocessing.Queue[str]") -> None:
+    answers.put(FakeProvider("from the child").generate_sync("ping").content)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_has_a_loop_of_its_own() -> None:
+    FakeProvider("pong").generate_sync("ping")
+    context = multiprocessing.get_context("fork")
+    answers: multiprocessing.Queue[str] = context.Queue()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of forks beside threads, which is the point
+        child = context.Process(target=_ask_in_a_child, args=(answers,))
+        child.start()
+    assert answers.get(timeout=20) == "from the child"
+    child.join(20)
+    assert child.exitcode == 0
+
+
+def test_a_script_ends_clean(process_env: Mapping[str, str]) -> None:
+    """With warnings on: sockets that nobody closed would be told on standard error."""
+    script = textwrap.dedent("""
+        import asyncio, threading
+        from faultmaven import create_container
+        from faultmaven.testing import FaultLab
+
+        lab, ready, state = FaultLab(), threading.Event(), {}
+
+        async def serve():
+            async with lab.serve() as state["address"]:
+                ready.set()
+                await asyncio.sleep(3600)
+
+        threading.Thread(target=asyncio.run, args=(serve(),), daemon=True).start()
+        ready.wait(10)
+        container = create_container(lab.env("groq", address=state["address"]))
+        print(container.llm().generate_sync("ping").provider)
+    """)
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
+    done = subprocess.run(command, env=dict(process_env), capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "groq\n", "")
