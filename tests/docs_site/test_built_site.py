@@ -23,7 +23,9 @@ def test_every_link_and_anchor_of_the_site_leads_somewhere(site: BuiltSite) -> N
 def test_every_page_is_built_and_in_the_navigation(site: BuiltSite) -> None:
     home = site.pages["index.html"]
     reachable = {target[0] for link in home.navigation if (target := site.target(home, link))}
-    sources = {path.relative_to(ROOT / "docs").with_suffix(".html").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    sources = {
+        path.relative_to(ROOT / "docs").with_suffix(".html").as_posix() for path in (ROOT / "docs").rglob("*.md")
+    }
     assert sources == {name for name in site.pages if name != "404.html"}
     assert sources - reachable == set()
 
