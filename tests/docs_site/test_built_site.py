@@ -12,7 +12,8 @@ from faultmaven.infrastructure.llm import providers
 from .built_site import BuiltSite
 from .conftest import ROOT, build, copy_source
 
-PUBLIC = [f"{module.__name__}.{name}" for module in (faultmaven, testing, providers) for name in module.__all__]
+PUBLIC = {f"{module.__name__}.{name}" for module in (faultmaven, testing, providers) for name in module.__all__}
+PUBLIC -= {f"{providers.__name__}.LLMResponse"}  # the guide's second name for it
 
 
 def test_every_link_and_anchor_of_the_site_leads_somewhere(site: BuiltSite) -> None:
@@ -42,17 +43,18 @@ def test_nothing_is_loaded_from_elsewhere(site: BuiltSite) -> None:
         assert fetched == [], style.name
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_name_is_in_the_reference(site: BuiltSite, name: str) -> None:
+def test_every_public_name_is_in_the_reference(site: BuiltSite) -> None:
     # A missing name is added to a page of docs/reference/ as `::: its.path`.
     anchors = {anchor for page in site.pages.values() if page.name.startswith("reference/") for anchor in page.anchors}
-    assert name in anchors or name == "faultmaven.infrastructure.llm.providers.LLMResponse"
+    assert PUBLIC - anchors == set()
 
 
 def test_what_is_for_tests_and_tools_alone_does_not_show(site: BuiltSite) -> None:
     for page in site.pages.values():
         visible = re.sub(r"<!--.*?-->|<[^>]+>", "", page.text, flags=re.DOTALL)
         assert not re.search(r"^\s*:::|docs: (?:file|output|lab|schema|fresh)\b", visible, re.MULTILINE), page.name
+        # A docstring whose first line is "Args:" is not read as a section: begin it with a sentence.
+        assert not re.search(r"^\s*Args:", visible, re.MULTILINE), page.name
 
 
 def test_the_search_index_lies_beside_the_pages_and_knows_them(site: BuiltSite) -> None:
