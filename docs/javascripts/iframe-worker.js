@@ -13,7 +13,9 @@ class FrameWorker extends EventTarget {
     document.body.append(this.frame);
   }
 
-  postMessage(data) {
+  // As with a worker, messages are copies, and come after whatever runs now.
+  postMessage(message) {
+    const data = structuredClone(message);
     this.ready.then(
       () => this.#scope.dispatchEvent(new MessageEvent("message", { data })),
       (event) => this.onerror?.(event),
@@ -29,7 +31,10 @@ class FrameWorker extends EventTarget {
   }
 
   #run(url, resolve, reject) {
-    this.#scope.postMessage = (data) => this.onmessage?.(new MessageEvent("message", { data }));
+    this.#scope.postMessage = (message) => {
+      const data = structuredClone(message);
+      setTimeout(() => this.onmessage?.(new MessageEvent("message", { data })));
+    };
     const script = this.#scope.document.createElement("script");
     Object.assign(script, { src: url, onload: resolve, onerror: reject });
     this.#scope.document.body.append(script);
