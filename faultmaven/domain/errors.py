@@ -146,9 +146,11 @@ class ConfigurationError(LLMError):
     """The configuration is wrong: an unknown name, an unparsable value, a missing key, a faulty row.
 
     Attributes:
-        warnings: What else looks like a mistake, each as one sentence.
+        faults: What is wrong, where several things may be, each as one sentence.
+        warnings: What else looks like a mistake, likewise.
     """
 
+    faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

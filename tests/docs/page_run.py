@@ -157,9 +157,10 @@ class PageRun:
         """The process's variables; commands and imports are those of this very run, the working directory first."""
         commands = self._folder.parent / f"{self._folder.name}-commands"
         commands.mkdir(exist_ok=True)
-        script = commands / "python"
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P "$@"\n', "utf-8")
-        script.chmod(0o755)
+        for name, module in (("python", ""), ("faultmaven", " -m faultmaven.cli")):
+            script = commands / name
+            script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P{module} "$@"\n', "utf-8")
+            script.chmod(0o755)
         paths = (str(self._folder), str(STAND_INS), *filter(None, sys.path))
         return {
             **os.environ,
@@ -171,11 +172,12 @@ class PageRun:
 
 def _is_run(block: Block) -> bool:
     """Only commands that need nothing from outside and change nothing are run; the others are checked by their help."""
-    return re.match(r"python (-c|\w+\.py$)", block.text, re.MULTILINE) is not None
+    return block.directive("run") is not None or re.match(r"python (-c|\w+\.py)\b", block.text) is not None
 
 
 def _steady(text: str) -> str:
-    return re.sub(r"\d+\.\d+ s\b", "N s", text.strip())
+    """Return `text` with what may differ taken out: seconds, and white space that nobody sees."""
+    return re.sub(r"\d+\.\d+ s\b", "N s", re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip())
 
 
 @contextlib.contextmanager

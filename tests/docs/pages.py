@@ -5,6 +5,7 @@ A directive is an HTML comment right above a block, which no renderer shows:
 - `<!-- docs: file NAME -->` the block is the file NAME, written before the next block runs
 - `<!-- docs: schema -->` the block's entries are written into `PROVIDER_SCHEMA` of a copy of the package
 - `<!-- docs: lab PROVIDER FAULT... -->` what the lab answers next; may stand alone, above a block with a directive
+- `<!-- docs: run -->` the block's `faultmaven` commands are run; other commands are only checked by their help
 - `<!-- docs: output -->` the block is what the block before it printed; seconds may differ
 - `<!-- docs: fresh -->` forget names and files first
 """

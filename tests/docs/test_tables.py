@@ -13,7 +13,7 @@ from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES
 from faultmaven.infrastructure.llm import providers
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, LocalProvider
 from faultmaven.infrastructure.llm.providers.capability_table import capability_table
-from faultmaven.infrastructure.llm.providers.spec import OPTIONAL, REQUIRED
+from faultmaven.infrastructure.llm.providers.fields import FIELDS, OPTIONAL, REQUIRED
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, WIRES
 from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES
 from faultmaven.parts import Parts
@@ -121,6 +121,8 @@ def test_the_errors_page_draws_the_tree_as_it_is() -> None:
 def test_the_fields_of_a_row_are_all_there() -> None:
     rows = table(ADDING, "The fields of a row")
     assert {row[0]: row[1] for row in rows} == dict.fromkeys(REQUIRED, "yes") | dict.fromkeys(OPTIONAL, "no")
+    meanings = {row[0]: row[2].partition("; see [")[0] for row in rows}
+    assert meanings == {name: field.meaning for name, field in FIELDS.items()}
 
 
 def test_the_dialects_are_all_there() -> None:

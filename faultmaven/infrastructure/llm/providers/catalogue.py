@@ -197,10 +197,7 @@ class ProviderRegistry:
         """Return every effective value with its source, settings first, then row by row."""
         environment, settings = self._state.sources.environment, self._state.sources.settings
         entries = settings_entries(environment, settings)
-        for row in self._state.rows.values():
-            if row.spec.model_var:
-                entries += row_entries(row, environment)
-        return entries
+        return entries + [line for row in self._state.rows.values() for line in row_entries(row.spec, environment)]
 
     def _build(self, run_time_rows: Mapping[str, Any], transport: Transport | None = None) -> Assembled:
         """Return the configuration that the sources make now; without a `transport`, with one of its own."""

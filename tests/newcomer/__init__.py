@@ -1,0 +1,1 @@
+"""The tutorial as a newcomer goes through it: a fresh environment, the wheel, the commands as printed."""
