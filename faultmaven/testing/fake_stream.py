@@ -28,8 +28,10 @@ class FakeStream:
     """
 
     def __init__(self, *pieces: Piece, stop_reason: StopReason = StopReason.STOP) -> None:
-        """Args:
-        pieces: Texts, whole `StreamChunk`s, seconds to wait, or an error to raise.
+        """Keep the pieces; nothing is played yet.
+
+        Args:
+            pieces: Texts, whole `StreamChunk`s, seconds to wait, or an error to raise.
         """
         self.pieces = pieces
         self.stop_reason = stop_reason

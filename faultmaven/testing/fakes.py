@@ -38,9 +38,11 @@ class FakeProvider(ProviderFace):
         delay: float = 0.0,
         clock: Clock | None = None,
     ) -> None:
-        """Args:
-        delay: Seconds on `clock` before each answer.
-        clock: None is the machine's; give a `FakeClock` together with a delay.
+        """Keep the script; nothing is played yet.
+
+        Args:
+            delay: Seconds on `clock` before each answer.
+            clock: None is the machine's; give a `FakeClock` together with a delay.
         """
         self.requests: list[ChatRequest] = []
         self.open_streams = 0

@@ -143,6 +143,8 @@ class PageRun:
     def _run_test_files(self) -> None:
         if self._test_files:
             arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error"]
+            if not (self._folder / "pyproject.toml").exists():
+                arguments += ["-p", "no:asyncio"]  # the page's reader has installed pytest alone
             self._run_process([sys.executable, *arguments, *self._test_files])
             self._test_files = []
 
@@ -170,7 +172,7 @@ class PageRun:
 
 def _is_run(block: Block) -> bool:
     """Only commands that need nothing from outside and change nothing are run; the others are checked by their help."""
-    return block.text.startswith("python -c") or block.directive("run") is not None
+    return block.directive("run") is not None or re.match(r"python (-c|\w+\.py)\b", block.text) is not None
 
 
 def _steady(text: str) -> str:

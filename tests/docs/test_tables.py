@@ -1,6 +1,9 @@
 """The tables of the pages hold what the code holds, in both directions."""
 
 import inspect
+from pathlib import Path
+
+import pytest
 
 from faultmaven.application.generation import ROLES
 from faultmaven.cli import exits
@@ -41,7 +44,8 @@ def error_classes() -> dict[str, type[errors.LLMError]]:
     return {name: kind for name, kind in found if issubclass(kind, errors.LLMError)}
 
 
-def test_the_provider_table_is_the_schema() -> None:
+@pytest.mark.parametrize(("page", "heading"), [(README, "Providers"), (DOCS / "providers.md", "Shipped rows")])
+def test_the_provider_table_is_the_schema(page: Path, heading: str) -> None:
     expected = []
     for name, row in PROVIDER_SCHEMA.items():
         optional = ", optional" if row.get("key") == "optional" else ""
@@ -52,13 +56,14 @@ def test_the_provider_table_is_the_schema() -> None:
         expected.append(
             [name, row["api_key_var"] + optional, row["default_model"] or "the first listed", address, wire]
         )
-    assert table(README, "Providers") == expected
+    assert table(page, heading) == expected
 
 
 def test_the_readme_and_changelog_count_rightly() -> None:
     local = [name for name, row in PROVIDER_SCHEMA.items() if row.get("key") == "optional"]
     assert list(PROVIDER_SCHEMA)[-6:] == local
-    assert "last six rows" in prose(README).replace("\n", " ")
+    for page in (README, DOCS / "providers.md"):
+        assert "last six rows" in prose(page).replace("\n", " ")
     changelog = prose(ROOT / "CHANGELOG.md")
     assert f"{len(PROVIDER_SCHEMA)} provider rows" in changelog
     assert len(WIRES) == 8

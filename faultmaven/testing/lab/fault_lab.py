@@ -98,9 +98,11 @@ class FaultLab:
     STREAM_FAULTS: ClassVar[Mapping[str, Fault]] = STREAM_FAULTS
 
     def __init__(self, clock: Clock | None = None) -> None:
-        """Args:
-        clock: What the lab's own waits go through: a silent vendor's, and those between the bytes of a trickle. None is
-            the machine's.
+        """Begin with every vendor well.
+
+        Args:
+            clock: What the lab's own waits go through: a silent vendor's, and those between the bytes of a trickle.
+                None is the machine's.
         """
         self.requests: list[LabRequest] = []
         self.refusals: list[str] = []

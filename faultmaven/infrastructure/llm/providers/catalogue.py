@@ -64,19 +64,21 @@ class ProviderRegistry:
         lent_transport: bool = False,
         warn: Callable[[str], object] = lambda warning: None,
     ) -> None:
-        """Args:
-        schema: The rows that ship, as plain dicts.
-        load: Reads environment and settings; called now and by every reload.
-        transport_for: Makes what carries requests under these settings; called now and by every reload. One that it
-            gives again is left alone, any other is retired when a later one is in force.
-        observer: Told of every reload, in the thread that reloads.
-        given: Provider objects that replace or add the row of their name.
-        only_given: Use nothing but `given`.
-        policies: The host's own error table and acceptance; the rest of it comes from the settings.
-        classes: The classes that a TOML row may name without a module.
-        counts_elsewhere: The host brings what counts per minute, so the extra `ratelimit` is not needed.
-        lent_transport: What `transport_for` gives is the host's, who closes it.
-        warn: Takes each thing that looks like a mistake, once.
+        """Read every source once, and build the first generation.
+
+        Args:
+            schema: The rows that ship, as plain dicts.
+            load: Reads environment and settings; called now and by every reload.
+            transport_for: Makes what carries requests under these settings; called now and by every reload. One that
+                it gives again is left alone, any other is retired when a later one is in force.
+            observer: Told of every reload, in the thread that reloads.
+            given: Provider objects that replace or add the row of their name.
+            only_given: Use nothing but `given`.
+            policies: The host's own error table and acceptance; the rest of it comes from the settings.
+            classes: The classes that a TOML row may name without a module.
+            counts_elsewhere: The host brings what counts per minute, so the extra `ratelimit` is not needed.
+            lent_transport: What `transport_for` gives is the host's, who closes it.
+            warn: Takes each thing that looks like a mistake, once.
 
         Raises:
             ConfigurationError: lists every fault of every source.
