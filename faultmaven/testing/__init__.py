@@ -11,9 +11,11 @@ from faultmaven.testing.fake_clock import FakeClock
 from faultmaven.testing.fake_stream import FakeStream
 from faultmaven.testing.fakes import FakeProvider
 from faultmaven.testing.lab import Fault, FaultLab, LabRequest
+from faultmaven.testing.sample_requests import SAMPLE_REQUESTS, SampleRequest
 from faultmaven.testing.virtual_time import VirtualClock, VirtualDeadlockError, run_in_virtual_time
 
 __all__ = [
+    "SAMPLE_REQUESTS",
     "FakeClock",
     "FakeProvider",
     "FakeStream",
@@ -21,6 +23,7 @@ __all__ = [
     "FaultLab",
     "LLMProviderContract",
     "LabRequest",
+    "SampleRequest",
     "VirtualClock",
     "VirtualDeadlockError",
     "run_in_virtual_time",
