@@ -1,0 +1,191 @@
+"""The pytest plugin: fixtures, markers and the network guard.
+
+It imports nothing but pytest; each fixture imports what it gives. docs/testing.md has examples.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator, Iterator
+
+    from faultmaven.container import Container
+    from faultmaven.ports.llm import LLMProvider
+    from faultmaven.testing import FakeClock, FakeProvider, FaultLab
+    from faultmaven.testing.network_guard import NetworkGuard
+
+FIXTURES = ("fake_llm", "llm_container", "fault_lab", "fake_clock")
+MARKERS = (
+    "llm_script(*steps, name='fake', models=('fake-model',), delay=0.0): what fake_llm plays; see FakeProvider.",
+    "llm_env(**variables): llm_container opens from these variables, and from no others: llm_env(GROQ_API_KEY='k').",
+    "llm_lab(*rows): llm_container has these rows, answered by fault_lab: llm_lab('openai', 'groq').",
+    "llm_network(*hosts): the test may reach these hosts through the network guard; without hosts, anywhere.",
+)
+GUARD: pytest.StashKey[NetworkGuard] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the guard's option and the hosts that it lets through."""
+    group = parser.getgroup("faultmaven")
+    group.addoption(
+        "--llm-guard",
+        action="store_true",
+        help="fail every test that would reach beyond this machine, not only those that use a fixture of faultmaven",
+    )
+    parser.addini("llm_allowed_hosts", "hosts that the network guard lets every test reach", type="linelist")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    """Time that moves only when told; `fake_llm`, `fault_lab` and `llm_container` of the same test go by it."""
+    from faultmaven.testing import FakeClock
+
+    return FakeClock()
+
+
+@pytest.fixture
+def fake_llm(request: pytest.FixtureRequest) -> FakeProvider:
+    """A FakeProvider that plays what `llm_script` says; it answers "ok" without."""
+    from faultmaven.testing.marks import fake_of
+
+    _guard(request.node)
+    return fake_of(request.node, _clock(request))
+
+
+@pytest.fixture
+def fault_lab(request: pytest.FixtureRequest) -> FaultLab:
+    """A FaultLab: every vendor in this process, with every fault."""
+    from faultmaven.testing import FaultLab
+
+    _guard(request.node)
+    return FaultLab(_clock(request))
+
+
+@pytest.fixture
+def llm_container(request: pytest.FixtureRequest) -> Iterator[Container]:
+    """An opened container, closed after the test.
+
+    Its only provider is `fake_llm`. With `llm_lab` it has the rows named there, answered by `fault_lab`; with
+    `llm_env`, what these variables configure; then `fake_llm` is there too if the test asks for it or has an
+    `llm_script`.
+    """
+    from faultmaven.opening import Parts, create_container
+    from faultmaven.testing.marks import refuse, rows_of, variables_of
+
+    rows, variables = rows_of(request.node), variables_of(request.node)
+    if "fault_lab" in request.fixturenames and not rows:
+        refuse("llm_lab", 'say which rows of llm_container fault_lab answers for: llm_lab("openai", "groq")')
+    _guard(request.node)
+    parts = Parts(clock=clock) if (clock := _clock(request)) else Parts()
+    env = None if not rows and variables is None else {"LLM_HTTP_CARRIER": "httpx"}
+    if env is not None and rows:
+        lab: FaultLab = request.getfixturevalue("fault_lab")
+        env |= lab.env(*rows)
+        parts["http_client"] = lab.client()
+    if env is not None:
+        env |= variables or {}
+    container = create_container(env, providers=_fakes(request, alone=env is None), **parts)
+    yield container
+    _close(container)
+    if "http_client" in parts:
+        _run_to_end(parts["http_client"].aclose())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Guard the test's fixtures."""
+    return (yield from _guarded(item))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Guard the test."""
+    return (yield from _guarded(item))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Guard what its fixtures do at the end; then the guard goes."""
+    try:
+        return (yield from _guarded(item))
+    finally:
+        if GUARD in item.stash:
+            item.stash[GUARD].take_away()
+
+
+def _guarded(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Run one phase of a test; what the guard denied fails it, even if something on the way caught that."""
+    __tracebackhide__ = True
+    if item.config.getoption("llm_guard") or not set(FIXTURES).isdisjoint(getattr(item, "fixturenames", ())):
+        _guard(item)
+    try:
+        result = yield
+    except BaseException as error:
+        denied = _unguarded(item)
+        if denied is None or denied is error or isinstance(error, KeyboardInterrupt | pytest.exit.Exception):
+            raise
+        raise denied from None
+    if (denied := _unguarded(item)) is not None:
+        raise denied
+    return result
+
+
+def _guard(item: pytest.Item) -> None:
+    """Turn the guard on until the end of this phase, unless the test may reach out."""
+    from faultmaven.testing.marks import allowed_hosts_of
+    from faultmaven.testing.network_guard import NetworkGuard
+
+    allowed = allowed_hosts_of(item)
+    if allowed is None:
+        return
+    if GUARD not in item.stash:
+        item.stash[GUARD] = NetworkGuard(*item.config.getini("llm_allowed_hosts"), *allowed)
+    item.stash[GUARD].turn_on()
+
+
+def _unguarded(item: pytest.Item) -> BaseException | None:
+    """Turn the guard off until the next phase; return what it denied."""
+    guard = item.stash.get(GUARD, None)
+    if guard is None:
+        return None
+    guard.turn_off()
+    return guard.take()
+
+
+def _clock(request: pytest.FixtureRequest) -> FakeClock | None:
+    clock: FakeClock | None = request.getfixturevalue("fake_clock") if "fake_clock" in request.fixturenames else None
+    return clock
+
+
+def _fakes(request: pytest.FixtureRequest, alone: bool) -> dict[str, LLMProvider] | None:
+    """Return `fake_llm` under its name where the container has it."""
+    wanted = "fake_llm" in request.fixturenames or request.node.get_closest_marker("llm_script") is not None
+    if not (alone or wanted):
+        return None
+    fake: FakeProvider = request.getfixturevalue("fake_llm")
+    return {fake.provider_name: fake}
+
+
+def _close(container: Container) -> None:
+    """Close the connections of every loop that is there and at rest; a loop that has ended has closed its own."""
+    for loop in container.registry().loops():
+        if not (loop.is_running() or loop.is_closed()):
+            loop.run_until_complete(container.aclose())
+
+
+def _run_to_end(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run what waits for nothing, without an event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise RuntimeError("a client over the lab waited for something while it was closed")
