@@ -79,40 +79,37 @@ def llm_container(request: pytest.FixtureRequest) -> Iterator[Container]:
     `llm_script`.
     """
     from faultmaven.opening import Parts, create_container
-    from faultmaven.testing.marks import refuse, rows_of, variables_of
 
-    rows, variables = rows_of(request.node), variables_of(request.node)
-    if "fault_lab" in request.fixturenames and not rows:
-        refuse("llm_lab", 'say which rows of llm_container fault_lab answers for: llm_lab("openai", "groq")')
     _guard(request.node)
-    parts = Parts(clock=clock) if (clock := _clock(request)) else Parts()
-    env = None if not rows and variables is None else {"LLM_HTTP_CARRIER": "httpx"}
-    if env is not None and rows:
-        lab: FaultLab = request.getfixturevalue("fault_lab")
-        env |= lab.env(*rows)
-        parts["http_client"] = lab.client()
-    if env is not None:
-        env |= variables or {}
+    env, client = _environment(request)
+    parts = Parts()
+    if client is not None:
+        parts["http_client"] = client
+    if (clock := _clock(request)) is not None:
+        parts["clock"] = clock
     container = create_container(env, providers=_fakes(request, alone=env is None), **parts)
     yield container
     _close(container)
-    if "http_client" in parts:
-        _run_to_end(parts["http_client"].aclose())
+    if client is not None:
+        _run_to_end(client.aclose())
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+# Innermost, so that what is said of a wrong marker leaves the hooks of other plugins as a fixture's error would.
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     """Guard the test's fixtures."""
+    if item.config.getoption("llm_guard") or not set(FIXTURES).isdisjoint(getattr(item, "fixturenames", ())):
+        _guard(item)
     return (yield from _guarded(item))
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Guard the test."""
     return (yield from _guarded(item))
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
     """Guard what its fixtures do at the end; then the guard goes."""
     try:
@@ -125,8 +122,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
 def _guarded(item: pytest.Item) -> Generator[None, Any, Any]:
     """Run one phase of a test; what the guard denied fails it, even if something on the way caught that."""
     __tracebackhide__ = True
-    if item.config.getoption("llm_guard") or not set(FIXTURES).isdisjoint(getattr(item, "fixturenames", ())):
-        _guard(item)
+    if (guard := item.stash.get(GUARD, None)) is not None:
+        guard.turn_on()
     try:
         result = yield
     except BaseException as error:
@@ -140,7 +137,7 @@ def _guarded(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _guard(item: pytest.Item) -> None:
-    """Turn the guard on until the end of this phase, unless the test may reach out."""
+    """Turn the guard on for the test, unless it may reach out."""
     from faultmaven.testing.marks import allowed_hosts_of
     from faultmaven.testing.network_guard import NetworkGuard
 
@@ -164,6 +161,24 @@ def _unguarded(item: pytest.Item) -> BaseException | None:
 def _clock(request: pytest.FixtureRequest) -> FakeClock | None:
     clock: FakeClock | None = request.getfixturevalue("fake_clock") if "fake_clock" in request.fixturenames else None
     return clock
+
+
+def _environment(request: pytest.FixtureRequest) -> tuple[dict[str, str] | None, Any]:
+    """Return the variables of `llm_container`, None for none at all, and the HTTP client that leads to the lab."""
+    from faultmaven.testing.marks import refuse, rows_of, variables_of
+
+    rows, variables = rows_of(request.node), variables_of(request.node)
+    if "fault_lab" in request.fixturenames and not rows:
+        refuse("llm_lab", 'say which rows of llm_container fault_lab answers for: llm_lab("openai", "groq")')
+    if not rows and variables is None:
+        return None, None
+    env = {"LLM_HTTP_CARRIER": "httpx"}
+    client = None
+    if rows:
+        lab: FaultLab = request.getfixturevalue("fault_lab")
+        env |= lab.env(*rows)
+        client = lab.client()
+    return env | (variables or {}), client
 
 
 def _fakes(request: pytest.FixtureRequest, alone: bool) -> dict[str, LLMProvider] | None:
