@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Iterator
 
     from faultmaven.container import Container
-    from faultmaven.ports.llm import LLMProvider
-    from faultmaven.testing import FakeClock, FakeProvider, FaultLab
-    from faultmaven.testing.network_guard import NetworkGuard
+    from faultmaven.testing import FakeClock, FakeProvider, FaultLab, NetworkGuard
 
 FIXTURES = ("fake_llm", "llm_container", "fault_lab", "fake_clock")
 MARKERS = (
@@ -45,29 +43,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def fake_clock() -> FakeClock:
+def fake_clock(request: pytest.FixtureRequest) -> FakeClock:
     """Time that moves only when told; `fake_llm`, `fault_lab` and `llm_container` of the same test go by it."""
     from faultmaven.testing import FakeClock
 
+    _guard(request.node)
     return FakeClock()
 
 
 @pytest.fixture
 def fake_llm(request: pytest.FixtureRequest) -> FakeProvider:
     """A FakeProvider that plays what `llm_script` says; it answers "ok" without."""
-    from faultmaven.testing.marks import fake_of
+    from faultmaven.testing.marks import clock_of, fake_of
 
     _guard(request.node)
-    return fake_of(request.node, _clock(request))
+    return fake_of(request.node, clock_of(request))
 
 
 @pytest.fixture
 def fault_lab(request: pytest.FixtureRequest) -> FaultLab:
     """A FaultLab: every vendor in this process, with every fault."""
     from faultmaven.testing import FaultLab
+    from faultmaven.testing.marks import clock_of
 
     _guard(request.node)
-    return FaultLab(_clock(request))
+    return FaultLab(clock_of(request))
 
 
 @pytest.fixture
@@ -79,15 +79,16 @@ def llm_container(request: pytest.FixtureRequest) -> Iterator[Container]:
     `llm_script`.
     """
     from faultmaven.opening import Parts, create_container
+    from faultmaven.testing.marks import clock_of, environment_of, fakes_of
 
     _guard(request.node)
-    env, client = _environment(request)
+    env, client = environment_of(request)
     parts = Parts()
     if client is not None:
         parts["http_client"] = client
-    if (clock := _clock(request)) is not None:
+    if (clock := clock_of(request)) is not None:
         parts["clock"] = clock
-    container = create_container(env, providers=_fakes(request, alone=env is None), **parts)
+    container = create_container(env, providers=fakes_of(request, alone=env is None), **parts)
     yield container
     _close(container)
     if client is not None:
@@ -138,8 +139,8 @@ def _guarded(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def _guard(item: pytest.Item) -> None:
     """Turn the guard on for the test, unless it may reach out."""
+    from faultmaven.testing import NetworkGuard
     from faultmaven.testing.marks import allowed_hosts_of
-    from faultmaven.testing.network_guard import NetworkGuard
 
     allowed = allowed_hosts_of(item)
     if allowed is None:
@@ -156,38 +157,6 @@ def _unguarded(item: pytest.Item) -> BaseException | None:
         return None
     guard.turn_off()
     return guard.take()
-
-
-def _clock(request: pytest.FixtureRequest) -> FakeClock | None:
-    clock: FakeClock | None = request.getfixturevalue("fake_clock") if "fake_clock" in request.fixturenames else None
-    return clock
-
-
-def _environment(request: pytest.FixtureRequest) -> tuple[dict[str, str] | None, Any]:
-    """Return the variables of `llm_container`, None for none at all, and the HTTP client that leads to the lab."""
-    from faultmaven.testing.marks import refuse, rows_of, variables_of
-
-    rows, variables = rows_of(request.node), variables_of(request.node)
-    if "fault_lab" in request.fixturenames and not rows:
-        refuse("llm_lab", 'say which rows of llm_container fault_lab answers for: llm_lab("openai", "groq")')
-    if not rows and variables is None:
-        return None, None
-    env = {"LLM_HTTP_CARRIER": "httpx"}
-    client = None
-    if rows:
-        lab: FaultLab = request.getfixturevalue("fault_lab")
-        env |= lab.env(*rows)
-        client = lab.client()
-    return env | (variables or {}), client
-
-
-def _fakes(request: pytest.FixtureRequest, alone: bool) -> dict[str, LLMProvider] | None:
-    """Return `fake_llm` under its name where the container has it."""
-    wanted = "fake_llm" in request.fixturenames or request.node.get_closest_marker("llm_script") is not None
-    if not (alone or wanted):
-        return None
-    fake: FakeProvider = request.getfixturevalue("fake_llm")
-    return {fake.provider_name: fake}
 
 
 def _close(container: Container) -> None:

@@ -15,6 +15,7 @@ from faultmaven.testing.fake_script import Delayed, Step
 from faultmaven.testing.fake_stream import FakeStream
 from faultmaven.testing.fakes import FakeProvider
 from faultmaven.testing.lab import Fault, FaultLab, LabRequest
+from faultmaven.testing.network_guard import NetworkDeniedError, NetworkGuard
 from faultmaven.testing.sample_requests import SAMPLE_REQUESTS, SampleRequest
 from faultmaven.testing.virtual_time import VirtualClock, VirtualDeadlockError, run_in_virtual_time
 
@@ -28,6 +29,8 @@ __all__ = [
     "FaultLab",
     "LLMProviderContract",
     "LabRequest",
+    "NetworkDeniedError",
+    "NetworkGuard",
     "SampleRequest",
     "Step",
     "VirtualClock",

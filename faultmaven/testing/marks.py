@@ -1,15 +1,50 @@
 """What a test's markers say to the fixtures of the pytest plugin."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA
 from faultmaven.ports.clock import Clock
+from faultmaven.testing.fake_clock import FakeClock
 from faultmaven.testing.fakes import FakeProvider
+from faultmaven.testing.lab import FaultLab
 
 FAKE_ARGUMENTS = ("name", "models", "delay")
+
+
+def environment_of(request: pytest.FixtureRequest) -> tuple[dict[str, str] | None, Any]:
+    """Return the variables of `llm_container`, None for none at all, and the HTTP client that leads to the lab."""
+    rows, variables = rows_of(request.node), variables_of(request.node)
+    if "fault_lab" in request.fixturenames and not rows:
+        refuse("llm_lab", 'say which rows of llm_container fault_lab answers for: llm_lab("openai", "groq")')
+    if not rows and variables is None:
+        return None, None
+    env, client = {"LLM_HTTP_CARRIER": "httpx"}, None
+    if rows:
+        lab: FaultLab = request.getfixturevalue("fault_lab")
+        env |= lab.env(*rows)
+        client = lab.client()
+    return env | (variables or {}), client
+
+
+def fakes_of(request: pytest.FixtureRequest, alone: bool) -> dict[str, FakeProvider] | None:
+    """Return `fake_llm` under its name, None where the container does not have it.
+
+    Args:
+        alone: Whether nobody else is in the container.
+    """
+    if not alone and "fake_llm" not in request.fixturenames and request.node.get_closest_marker("llm_script") is None:
+        return None
+    fake: FakeProvider = request.getfixturevalue("fake_llm")
+    return {fake.provider_name: fake}
+
+
+def clock_of(request: pytest.FixtureRequest) -> FakeClock | None:
+    """Return `fake_clock` where the test asks for it."""
+    clock: FakeClock | None = request.getfixturevalue("fake_clock") if "fake_clock" in request.fixturenames else None
+    return clock
 
 
 def fake_of(node: pytest.Item, clock: Clock | None) -> FakeProvider:

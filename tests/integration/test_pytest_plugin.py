@@ -242,7 +242,7 @@ def test_in_parallel_and_in_any_order(pytester: pytest.Pytester, arguments: tupl
     run(pytester, SUITE, *arguments).assert_outcomes(passed=9)
 
 
-@EVERY_MODE
+@pytest.mark.parametrize("mode", ["strict", "auto", "anyio"])
 def test_whoever_reaches_out_fails_and_is_told_whom_it_would_have_reached(pytester: pytest.Pytester, mode: str) -> None:
     result = run(pytester, DENIED, "-p", "no:randomly", mode=mode)
     result.assert_outcomes(failed=5, errors=3, passed=2)
