@@ -146,7 +146,9 @@ def _guard(item: pytest.Item) -> None:
     if allowed is None:
         return
     if GUARD not in item.stash:
-        item.stash[GUARD] = NetworkGuard(*item.config.getini("llm_allowed_hosts"), *allowed)
+        hosts = (*item.config.getini("llm_allowed_hosts"), *allowed)
+        # pytest's own, since anyio ends its loop's task for any other error that is no Exception.
+        item.stash[GUARD] = NetworkGuard(*hosts, error=pytest.fail.Exception)
     item.stash[GUARD].turn_on()
 
 

@@ -31,11 +31,13 @@ class NetworkGuard:
     every thread. Names that end in ".invalid" are not known, as the standard has it, without anybody being asked.
     """
 
-    def __init__(self, *allowed: str) -> None:
+    def __init__(self, *allowed: str, error: Callable[[str], BaseException] = NetworkDeniedError) -> None:
         """Args:
         allowed: Names and addresses that may be reached all the same.
+        error: Makes what is raised of its message.
         """
-        self.denied: list[NetworkDeniedError] = []
+        self.denied: list[BaseException] = []
+        self._error = error
         self.is_on = False
         self._allowed = {host.lower() for host in allowed}
         self._replaced: list[tuple[Any, str, Any, Any]] = []
@@ -76,7 +78,7 @@ class NetworkGuard:
             else:
                 setattr(owner, name, own)
 
-    def take(self) -> NetworkDeniedError | None:
+    def take(self) -> BaseException | None:
         """Return the first denial since the last time, whatever became of it, and forget all."""
         first = next(iter(self.denied), None)
         self.denied.clear()
@@ -118,7 +120,7 @@ class NetworkGuard:
         host = _host_of(address)
         if _is_here(host) or host in self._allowed:
             return
-        denied = NetworkDeniedError(_told(host))
+        denied = self._error(_told(host))
         self.denied.append(denied)
         raise denied
 

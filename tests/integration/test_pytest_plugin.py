@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import faultmaven
-
-PACKAGE = Path(faultmaven.__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 
 # What makes a test function asynchronous in each mode, and how the mode is turned on.
 MODES: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -261,6 +259,25 @@ def test_whoever_reaches_out_fails_and_is_told_whom_it_would_have_reached(pytest
     assert named[3] in ("openai (api.openai.com)", "groq (api.groq.com)")
 
 
+HELD = """
+@pytest.fixture(scope="session")
+async def held():
+    yield
+
+@asynchronous
+async def test_denied(fake_llm, held):
+    socket.gethostbyname("api.openai.com")
+
+@asynchronous
+async def test_after_it(fake_llm, held):
+    assert (await fake_llm.generate("ping")).content == "ok"
+"""
+
+
+def test_a_loop_that_is_shared_outlives_what_was_denied_in_it(pytester: pytest.Pytester) -> None:
+    run(pytester, HELD, "-p", "no:randomly", mode="anyio").assert_outcomes(failed=1, passed=1)
+
+
 ALLOWED = """
 socket.gethostbyname = lambda name: "192.0.2.7"  # nobody is asked in truth
 
@@ -376,7 +393,7 @@ def test_markers_add_up_and_nothing_of_the_machine_counts(
 
 
 def test_the_plugin_may_be_named_beside_its_entry_point(pytester: pytest.Pytester) -> None:
-    project = tomllib.loads((PACKAGE / "pyproject.toml").read_text("utf-8"))["project"]
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
     [(name, module)] = project["entry-points"]["pytest11"].items()
     metadata = pytester.mkdir("installed-1.0.dist-info")
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: installed\nVersion: 1.0\n")
