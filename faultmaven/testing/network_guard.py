@@ -158,7 +158,8 @@ def _host_of(address: Any) -> str:
 
 
 def _is_here(host: str) -> bool:
-    if host in ("", "localhost") or host.endswith(".localhost") or host == socket.gethostname().lower():
+    # Servers look up their machine's own name when they start.
+    if host in ("", "localhost", socket.gethostname().lower()) or host.endswith(".localhost"):
         return True
     try:
         ip = ipaddress.ip_address(host.partition("%")[0])

@@ -144,6 +144,12 @@ def test_names_of_this_machine_are_looked_up(guard: NetworkGuard, host: Any) -> 
     assert socket.getaddrinfo(host, 80)
 
 
+def test_the_machines_own_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostbyname", lambda name: STRANGER)
+    with NetworkGuard():
+        assert socket.gethostbyname(socket.gethostname()) == STRANGER
+
+
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets")
 def test_unix_sockets_are_let_through(guard: NetworkGuard) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as server, closing(socket.socket(socket.AF_UNIX)) as client:
