@@ -142,10 +142,10 @@ class PageRun:
 
     def _run_test_files(self) -> None:
         if self._test_files:
-            arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error"]
+            plugins = ["-p", "faultmaven.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly"]
             if not (self._folder / "pyproject.toml").exists():
-                arguments += ["-p", "no:asyncio"]  # the page's reader has installed pytest alone
-            self._run_process([sys.executable, *arguments, *self._test_files])
+                plugins += ["-p", "no:asyncio"]  # the page's reader has installed pytest alone
+            self._run_process([sys.executable, "-m", "pytest", "-q", *plugins, "-W", "error", *self._test_files])
             self._test_files = []
 
     def _run_process(self, command: list[str]) -> str:

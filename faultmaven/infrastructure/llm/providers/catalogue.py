@@ -1,6 +1,7 @@
 """ProviderRegistry: which providers there are, which are configured, and the generation that is in force."""
 
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,13 @@ class ProviderRegistry:
             return
         for transport in (*self._retired, self._state.transport):
             await transport.aclose()
+
+    def loops(self) -> list[AbstractEventLoop]:
+        """Return the event loops that hold connections of ours: `aclose` has to run in each of them to close all."""
+        own = [
+            transport for transport in (*self._retired, self._state.transport) if isinstance(transport, OwnTransport)
+        ]
+        return list(dict.fromkeys(loop for transport in own for loop in transport.loops()))
 
     def files(self) -> dict[Path, FileState | None]:
         """Return the files of the last reading, be it in force or refused, each as it was just before it was read.
