@@ -363,12 +363,12 @@ def build_registry(
         policies=policies,
         counts_elsewhere=counts_elsewhere,
         lent_transport=lent_transport,
-        classes=_exported_classes,
+        classes=exported_classes,
         warn=lambda warning: logger.warning("configuration_warning", warning=warning),
     )
 
 
-def _exported_classes() -> dict[str, type[Any]]:
+def exported_classes() -> dict[str, type[Any]]:
     """The provider classes that the package face exports; imported late, since the face imports this module."""
     from faultmaven.infrastructure.llm import providers
 
