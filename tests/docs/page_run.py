@@ -143,6 +143,7 @@ class PageRun:
     def _run_test_files(self) -> None:
         if self._test_files:
             arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error"]
+            arguments += ["-o", "asyncio_default_fixture_loop_scope=function"]  # its absence is a warning
             self._run_process([sys.executable, *arguments, *self._test_files])
             self._test_files = []
 
@@ -155,9 +156,10 @@ class PageRun:
         """The process's variables; commands and imports are those of this very run, the working directory first."""
         commands = self._folder.parent / f"{self._folder.name}-commands"
         commands.mkdir(exist_ok=True)
-        script = commands / "python"
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P "$@"\n', "utf-8")
-        script.chmod(0o755)
+        for name, module in (("python", ""), ("faultmaven", "-m faultmaven.cli")):
+            script = commands / name
+            script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P {module} "$@"\n', "utf-8")
+            script.chmod(0o755)
         paths = (str(self._folder), str(STAND_INS), *filter(None, sys.path))
         return {
             **os.environ,
@@ -168,8 +170,8 @@ class PageRun:
 
 
 def _is_run(block: Block) -> bool:
-    """Only commands that need nothing from outside and change nothing are run; the others are checked by their help."""
-    return block.text.startswith("python -c")
+    """Only commands that need nothing from outside are run; the others are checked by their help."""
+    return block.text.startswith(("python -c", "faultmaven new-provider"))
 
 
 def _steady(text: str) -> str:

@@ -60,6 +60,7 @@ def rule(mend: str, *, over: Over = "any provider") -> Callable[[Body], Rule]:
 
         run.__name__, run.__qualname__, run.__module__ = body.__name__, body.__qualname__, body.__module__
         run.__doc__ = body.__doc__
+        vars(run)["over"] = over
         return run
 
     return made
