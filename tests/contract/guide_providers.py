@@ -50,7 +50,7 @@ class AnswersAllTheSame(GuideProvider):
     async def _asked(self, body: Mapping[str, Any]) -> Any:
         try:
             return await super()._asked(body)
-        except (httpx.HTTPError, ValueError):
+        except (httpx.HTTPStatusError, ValueError):
             apology = "I cannot answer that just now."
             return {"choices": [{"message": {"content": apology}}], "usage": {"total_tokens": 1}}
 

@@ -1,6 +1,7 @@
 """A provider made of a row, over a lab in which everything that can go wrong does so on demand."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ class Bench:
     Attributes:
         provider: As its caller has it: itself, or for a class of the guide's form through the router.
         made: The object of the row's class.
-        routed: The router with this provider alone, without retries.
+        new_router: Makes a router with this provider alone, without retries; each knows nothing of earlier calls, so
+            that no hint of a vendor's about when to come back holds up the next one.
         address: Where the lab answers; `IN_PROCESS` where no socket is used.
     """
 
@@ -54,7 +56,7 @@ class Bench:
     address: str
     provider: LLMProvider
     made: LLMProvider
-    routed: LLMProvider
+    new_router: Callable[[], LLMProvider]
 
     @property
     def is_in_process(self) -> bool:
@@ -119,7 +121,9 @@ def open_bench(
     Raises:
         ConfigurationError: lists every fault of the row; the provider is not available; the dialect is unknown.
     """
-    resolved: dict[str, Any] = dict(with_class(row, exported_classes()))
+    if not isinstance(row, Mapping):
+        raise ConfigurationError(f"row is a {type(row).__name__}, not a mapping")
+    resolved: dict[str, Any] = with_class(dict(row), exported_classes())
     kind = resolved.get("provider_class")
     spoken = dialect or resolved.get("dialect") or next(iter(getattr(kind, "dialects", ())), "openai-chat")
     lab = ContractLab()
@@ -139,9 +143,9 @@ def _on_the_bench(
     if not status["available"]:
         raise ConfigurationError(f"provider {name!r} is not configured: {status['missing']}")
     made = registry.get_provider(name)
-    routed = _router(registry, name, clock)
-    asked = AskedThroughRouter(made, routed) if is_guide_form(row["provider_class"]) else made
-    return Bench(name, row, lab, dialect, address, asked, made, routed)
+    new_router = functools.partial(_router, registry, name, clock)
+    asked = AskedThroughRouter(made, new_router()) if is_guide_form(row["provider_class"]) else made
+    return Bench(name, row, lab, dialect, address, asked, made, new_router)
 
 
 def _led_to(row: Mapping[str, Any], name: str, lab: ContractLab, address: str) -> dict[str, Any]:

@@ -27,12 +27,12 @@ class ErrorRules:
             it.bench.lab.always(it.bench.name, fault.name)
             outcome: LLMResponse | Exception
             try:
-                outcome = await it.bench.routed.generate("ping")
+                outcome = await it.bench.new_router().generate("ping")
             except Exception as error:  # noqa: BLE001 - it is judged below
                 outcome = error
             _judge(it, fault, outcome)
             it.bench.lab.always(it.bench.name, "ok")
-            after = (await it.bench.routed.generate("ping")).content
+            after = (await it.bench.new_router().generate("ping")).content
             expect(after == ANSWER, f"an answer to the call after {fault.name!r}", "another text")
 
     @rule("Set `provider` on every error that you raise.", over="typed errors")
