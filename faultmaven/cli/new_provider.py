@@ -39,15 +39,22 @@ def command(name: str, directory: Path, force: bool, as_json: bool, **asked: Any
         _print(new, texts, directory)
 
 
+# What is imported in these functions loads the HTTP client and more, which --help does without.
 def _check(new: NewProvider) -> None:
     """Refuse what could not be used, before anything is written."""
+    from faultmaven.infrastructure.llm.providers.spec import is_address
+
     if fault := name_fault(new.name):
         raise click.BadParameter(f"{new.name!r} can name no provider: {fault}.", param_hint="NAME")
-    # Imported now: it loads the HTTP client and more, which --help does without.
-    from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES
-    from faultmaven.infrastructure.llm.providers.spec import is_address
+    if new.base_url and (not is_address(new.base_url) or set(new.base_url) & set('"\\')):
+        told = "write a whole address that begins with http:// or https://, without ?, # and quotation marks"
+        raise click.BadParameter(told, param_hint="--base-url")
+    _check_dialect(new)
+    _check_is_free(new)
+
+
+def _check_dialect(new: NewProvider) -> None:
     from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS
-    from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES
 
     if new.dialect not in DIALECTS:
         told = f"unknown dialect {new.dialect!r}{did_you_mean(new.dialect, DIALECTS)}"
@@ -55,9 +62,13 @@ def _check(new: NewProvider) -> None:
     if new.has_class and new.spoken not in WRITTEN_OUT:
         told = f"a class is written for {' or '.join(WRITTEN_OUT)}; without --class, {CLASSES[new.spoken]} speaks it"
         raise click.BadParameter(told, param_hint="--dialect")
-    if new.base_url and (not is_address(new.base_url) or set(new.base_url) & set('"\\')):
-        told = "write a whole address that begins with http:// or https://, without ?, # and quotation marks"
-        raise click.BadParameter(told, param_hint="--base-url")
+
+
+def _check_is_free(new: NewProvider) -> None:
+    """Refuse the name of a row that ships or that a package brings, and one whose variables mean something else."""
+    from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES
+    from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES
+
     registry = faultmaven.create_container(env={}).registry()
     if new.name in registry.get_all_provider_names():
         raise click.BadParameter(f"there is a provider {new.name!r} already.", param_hint="NAME")

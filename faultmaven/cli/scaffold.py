@@ -23,6 +23,7 @@ CLASSES = {
 WRITTEN_OUT = ("openai-chat", "anthropic-messages")
 """The dialects that there is a class in the guide's form for."""
 
+# What the made-up address of each ends in; of the others "/v1".
 VERSION_PATHS = {"gemini-generate-content": "/v1beta", "cohere-v2-chat": "/v2"}
 LOCAL = "LocalProvider"
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")

@@ -15,6 +15,7 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.extras import build_rate_counter
 from faultmaven.infrastructure.http.transport import build_transport
+from faultmaven.infrastructure.llm.providers.adapted import has_answer
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
 from faultmaven.infrastructure.llm.providers.registry import exported_classes, read_sources
@@ -43,7 +44,7 @@ class Bench:
 
     Attributes:
         provider: As its caller has it: itself, or for a class of the guide's form through the router.
-        made: The object of the row's class.
+        made: The object of the row's class, which may be anybody's.
         new_router: Makes a router with this provider alone, without retries; each knows nothing of earlier calls, so
             that no hint of a vendor's about when to come back holds up the next one.
         address: Where the lab answers; `IN_PROCESS` where no socket is used.
@@ -55,7 +56,7 @@ class Bench:
     dialect: str
     address: str
     provider: LLMProvider
-    made: LLMProvider
+    made: Any
     new_router: Callable[[], LLMProvider]
 
     @property
@@ -66,18 +67,22 @@ class Bench:
     @property
     def is_guide_form(self) -> bool:
         """Whether the class overrides `generate` alone, so that the router types what it raises."""
-        return is_guide_form(self.row["provider_class"])
+        return not has_answer(self.made)
 
     @property
     def streams(self) -> bool:
         """Whether the class has a stream of its own."""
-        kind = self.row["provider_class"]
-        return not self.is_guide_form and getattr(kind, "open_stream", None) is not BaseLLMProvider.open_stream
+        return not self.is_guide_form and type(self.made).open_stream is not BaseLLMProvider.open_stream
 
     @property
     def short(self) -> float:
         """Seconds that are soon over, in which a healthy vendor has answered all the same."""
         return 2.0 if self.is_in_process else 0.5
+
+    @property
+    def grace(self) -> float:
+        """How many times its limit a call may take and still be in time: over a socket, time is real."""
+        return 1.5 if self.is_in_process else 4.0
 
     def run(self, body: Coroutine[Any, Any, Any]) -> Any:
         """Run `body` in a new event loop."""
@@ -99,13 +104,6 @@ async def _limited(body: Coroutine[Any, Any, Any]) -> Any:
         if not limit.expired():
             raise
         raise TimeoutError(f"it hangs: nothing came of it for {LIMIT_SECONDS:g} s") from error
-
-
-def is_guide_form(kind: Any) -> bool:
-    """Return whether a class is asked through `generate`, and not through `answer`."""
-    if isinstance(kind, type) and issubclass(kind, BaseLLMProvider):
-        return kind.generate is not BaseLLMProvider.generate or kind.answer is BaseLLMProvider.answer
-    return not (callable(getattr(kind, "answer", None)) and callable(getattr(kind, "open_stream", None)))
 
 
 @contextmanager
@@ -144,7 +142,7 @@ def _on_the_bench(
         raise ConfigurationError(f"provider {name!r} is not configured: {status['missing']}")
     made = registry.get_provider(name)
     new_router = functools.partial(_router, registry, name, clock)
-    asked = AskedThroughRouter(made, new_router()) if is_guide_form(row["provider_class"]) else made
+    asked = made if has_answer(made) else AskedThroughRouter(made, new_router())
     return Bench(name, row, lab, dialect, address, asked, made, new_router)
 
 

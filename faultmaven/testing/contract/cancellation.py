@@ -38,7 +38,7 @@ class CancellationRules:
     async def test_a_cancelled_call_can_be_followed_by_another(self, it: Subject) -> None:
         """The call after a cancelled one is answered."""
         await _cancelled(it)
-        response, error = await it.failure()
+        response, error = await it.answer_or_error()
         answered = isinstance(response, LLMResponse) and response.content == ANSWER
         expect(answered, "an answer", kind_of(error or response))
 

@@ -37,7 +37,7 @@ class ErrorRules:
 
     @rule("Set `provider` on every error that you raise.", over="typed errors")
     async def test_an_error_says_whose_it_is(self, it: Subject) -> None:
-        """An error names the provider, and has a line in the ledger of its own type."""
+        """An error names the provider that it came from."""
         for fault, error in [pair async for pair in _failures(it)]:
             expect(error.provider == it.bench.name, f"{it.bench.name!r} in `provider` ({fault})", f"{error.provider!r}")
 
@@ -53,7 +53,7 @@ class ErrorRules:
     async def test_an_error_of_the_connection_keeps_its_cause(self, it: Subject) -> None:
         """What the HTTP client raised stays at hand as the error's cause."""
         it.bench.lab.always(it.bench.name, "reset")
-        response, error = await it.failure()
+        response, error = await it.answer_or_error()
         expect(error, "an error for a connection that was reset", kind_of(response))
         expect(error and error.__cause__, "the HTTP client's exception in `__cause__`", "it is None")
 
@@ -61,7 +61,7 @@ class ErrorRules:
     async def test_a_rate_limit_says_when_to_come_back(self, it: Subject) -> None:
         """A 429 with a hint becomes a RateLimitError with that many seconds."""
         it.bench.lab.always(it.bench.name, "rate_limited_seconds")
-        response, error = await it.failure()
+        response, error = await it.answer_or_error()
         if not isinstance(error, RateLimitError):
             broken("RateLimitError for a 429", kind_of(error or response))
         seconds = getattr(error, "retry_after", None)
@@ -100,7 +100,7 @@ async def _failures(it: Subject) -> AsyncIterator[tuple[str, LLMError]]:
     """Give the error that each fault of `STATED` ends in."""
     for fault in STATED:
         it.bench.lab.always(it.bench.name, fault)
-        response, error = await it.failure()
+        response, error = await it.answer_or_error()
         if isinstance(error, LLMError):
             yield fault, error
         else:

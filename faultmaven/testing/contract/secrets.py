@@ -61,7 +61,7 @@ async def _told_by_errors(it: Subject) -> AsyncIterator[tuple[str, str]]:
     """Give for each fault of `FAULTS` everything that its error tells."""
     for fault in FAULTS:
         it.bench.lab.always(it.bench.name, fault)
-        _, error = await it.failure(PROMPT)
+        _, error = await it.answer_or_error(PROMPT)
         it.bench.lab.always(it.bench.name, "ok")
         if error is not None:
             yield fault, f"{error!r} {error} {''.join(traceback.format_exception(error))}"

@@ -64,7 +64,7 @@ class StreamRules:
             async with it.provider.stream("ping") as stream:
                 async for _chunk in stream:
                     break
-        response, error = await it.failure()
+        response, error = await it.answer_or_error()
         expect(response and response.content, "an answer to the next call", kind_of(error or response))
 
     @rule(

@@ -47,18 +47,18 @@ class Subject:
         """Return the answer to `prompt`."""
         return await self.provider.generate(prompt, **options)
 
-    async def failure(self, prompt: Prompt = "ping", **options: Any) -> tuple[LLMResponse | None, Exception | None]:
+    async def answer_or_error(self, prompt: Prompt = "ping") -> tuple[LLMResponse | None, Exception | None]:
         """Return the answer to `prompt`, or what was raised in its place."""
         try:
-            return await self.provider.generate(prompt, **options), None
+            return await self.provider.generate(prompt), None
         except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; the rule judges what it raised
             return None, error
 
-    async def read(self, prompt: Prompt = "ping", **options: Any) -> Read:
+    async def read(self, prompt: Prompt = "ping") -> Read:
         """Return what a reader gets who reads a stream to its end."""
         seen = Read()
         try:
-            async with self.provider.stream(prompt, **options) as stream:
+            async with self.provider.stream(prompt) as stream:
                 async for chunk in stream:
                     seen.text += text_of(chunk)
                 seen.response = stream.response

@@ -10,8 +10,6 @@ from faultmaven.testing.contract.subject import Subject, becomes, kind_of
 
 LATE_SECONDS = 0.1
 """How long a held reply is late at least; `response_time_ms` must tell it."""
-GRACE = {True: 1.5, False: 4.0}
-"""Within so many times the limit an end is in time, in process and over a socket, where time is real."""
 BLOCKED_SECONDS = 1.0
 
 
@@ -76,7 +74,7 @@ async def _ends_in_time(bench: Bench, fault: str, limit: float, options: dict[st
     what = f"({fault}, {next(iter(options), 'timeout')} {limit:g} s)"
     in_time = isinstance(outcome, ProviderTimeoutError | DeadlineExceededError)
     expect(in_time, f"ProviderTimeoutError {what}", kind_of(outcome))
-    most = limit * GRACE[bench.is_in_process]
+    most = limit * bench.grace
     expect(taken <= most, f"an end within {most:g} s {what}", f"it took {taken:.2f} s")
 
 
