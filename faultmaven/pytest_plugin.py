@@ -78,7 +78,8 @@ def llm_container(request: pytest.FixtureRequest) -> Iterator[Container]:
     `llm_env`, what these variables configure; then `fake_llm` is there too if the test asks for it or has an
     `llm_script`.
     """
-    from faultmaven.opening import Parts, create_container
+    from faultmaven.opening import create_container
+    from faultmaven.parts import Parts
     from faultmaven.testing.marks import clock_of, environment_of, fakes_of
 
     _guard(request.node)

@@ -1,6 +1,6 @@
 """What a test's markers say to the fixtures of the pytest plugin."""
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -9,7 +9,9 @@ from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA
 from faultmaven.ports.clock import Clock
 from faultmaven.testing.fake_clock import FakeClock
 from faultmaven.testing.fakes import FakeProvider
-from faultmaven.testing.lab import FaultLab
+
+if TYPE_CHECKING:
+    from faultmaven.testing.lab import FaultLab
 
 FAKE_ARGUMENTS = ("name", "models", "delay")
 

@@ -171,8 +171,9 @@ class PageRun:
 
 
 def _is_run(block: Block) -> bool:
-    """Only commands that need nothing from outside and change nothing are run; the others are checked by their help."""
-    return block.directive("run") is not None or re.match(r"python (-c|\w+\.py)\b", block.text) is not None
+    """Only commands that need nothing from outside are run; the others are checked by their help."""
+    first = re.match(r"python (-c|\w+\.py)\b|faultmaven new-provider\b", block.text)
+    return block.directive("run") is not None or first is not None
 
 
 def _steady(text: str) -> str:

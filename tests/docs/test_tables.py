@@ -17,7 +17,7 @@ from faultmaven.infrastructure.llm.providers.fields import FIELDS, OPTIONAL, REQ
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, WIRES
 from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES
 from faultmaven.parts import Parts
-from faultmaven.testing import FaultLab
+from faultmaven.testing import FaultLab, LLMProviderContract
 
 from .pages import ROOT, anchors, names_in, prose, table
 
@@ -148,6 +148,14 @@ def test_the_faults_of_a_stream_are_all_there() -> None:
         for fault in FaultLab.STREAM_FAULTS.values()
     ]
     assert table(DOCS / "testing.md", "Faults of a stream") == expected
+
+
+def test_the_rules_of_the_contract_are_all_there() -> None:
+    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "over"))
+    expected = [
+        [name.removeprefix("test_"), (inspect.getdoc(rule) or "").replace("`", ""), rule.over] for name, rule in rules
+    ]
+    assert table(DOCS / "testing.md", "Every rule") == expected
 
 
 def test_the_capabilities_are_those_of_the_data() -> None:

@@ -52,7 +52,7 @@ def rows_of_file(path: str, directory: Path, classes: Mapping[str, type[Any]]) -
 
 
 def with_class(row: Any, classes: Mapping[str, type[Any]]) -> Any:
-    """Return a row of a file with the class that it names in place of the name, or what stands in for one."""
+    """Return a row whose `provider_class` is a name with the class of that name, or with an `Unresolved`."""
     if not isinstance(row, dict) or not isinstance(row.get("provider_class"), str):
         return row
     return {**row, "provider_class": _class_named(row["provider_class"], classes)}
