@@ -198,6 +198,6 @@ def test_a_script_ends_clean(process_env: Mapping[str, str]) -> None:
         container = create_container(lab.env("groq", address=state["address"]))
         print(container.llm().generate_sync("ping").provider)
     """)
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
+    command = [sys.executable, "-W", "error", "-c", script]
     done = subprocess.run(command, env=dict(process_env), capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "groq\n", "")
