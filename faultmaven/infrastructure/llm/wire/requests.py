@@ -33,7 +33,8 @@ def post(
     origin, headers = _prepared(config, dialect, auth)
     extra = request.extra.get(config.name)
     written = _written(merged(body, extra) if extra else body, config.name, model)
-    return WireRequest(origin, url, Headers(headers), written, "POST", model, config.api_key, notes)
+    headers = Headers({**headers, **config.headers})
+    return WireRequest(origin, url, headers, written, "POST", model, config.api_key, notes)
 
 
 def _prepared(config: ProviderConfig, dialect: str, auth: Auth) -> tuple[Origin, Headers]:
@@ -41,7 +42,7 @@ def _prepared(config: ProviderConfig, dialect: str, auth: Auth) -> tuple[Origin,
     key = (dialect, auth)
     found: tuple[Origin, Headers] | None = config.prepared.get(key)
     if found is None:
-        headers = Headers({"content-type": "application/json", **auth(config), **config.headers})
+        headers = Headers({"content-type": "application/json", **auth(config)})
         found = config.prepared[key] = (config.origin(dialect), headers)
     return found
 
