@@ -5,14 +5,18 @@ Requests of one kind, which is nearly all of them, share a shortlist: the same r
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from faultmaven.application.generation import Generation, Route
+from faultmaven.application.generation import Generation, Route, Target
 from faultmaven.application.needs import HINTS, lacking, may_be_refused, needs
 from faultmaven.application.planned import Candidate, Plan, Skipped
 from faultmaven.application.shares import Shares, planned_shares
 from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
+
+Refusal: TypeAlias = Callable[[Route, str], str]
+"""Tells why a model of a route cannot carry a request, as one clause; "" when it can."""
 
 MOST_KINDS = 512
 MOST_PLANS = 64
@@ -58,16 +62,18 @@ def shortlist_of(request: ChatRequest, generation: Generation, role: str, pinned
     """
     wanted = needs(request)
     names = (pinned,) if pinned else generation.chains.get(role, ())
-    if may_be_refused(request):  # whether it is depends on more than its kind
-        return _shortlist(names, request, generation, wanted)
     hints = (request.seed is not None, request.reasoning is not None, request.cache_prompt is not None)
     kind = (names, request.model, wanted, hints)
     found: Shortlist | None = generation.compiled.get(kind)
     if found is None:
-        found = _shortlist(names, request, generation, wanted)
+        found = _shortlist(names, request, generation, wanted, _nothing_refused)
         if len(generation.compiled) >= MOST_KINDS:
             generation.compiled.clear()
         generation.compiled[kind] = found
+    if may_be_refused(request):  # whether it is depends on more than its kind
+        refusal = _refusal_of(request)
+        if any(refusal(candidate.route, candidate.effective_model) for candidate in found.candidates):
+            return _shortlist(names, request, generation, wanted, refusal)
     return found
 
 
@@ -83,9 +89,9 @@ def timed_candidates(
 
 
 def _shortlist(
-    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: tuple[str, ...]
+    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: Iterable[str], refusal: Refusal
 ) -> Shortlist:
-    fit, skipped = _fit(names, request, generation, wanted)
+    fit, skipped = _fit(names, request, generation, _unfitness(wanted, refusal))
     candidates = tuple(_model_first(fit, request.model))
     contexts = (candidate.route.context(candidate.effective_model) for candidate in candidates)
     outputs = (candidate.route.output(candidate.effective_model) for candidate in candidates)
@@ -99,10 +105,9 @@ def _shortlist(
 
 
 def _fit(
-    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: tuple[str, ...]
+    names: tuple[str, ...], request: ChatRequest, generation: Generation, unfit: Refusal
 ) -> tuple[list[Candidate], list[Skipped]]:
     """Return the configured providers that can carry the request, and the others with what they lack."""
-    unfit = _unfitness(request, wanted)
     candidates: list[Candidate] = []
     skipped: list[Skipped] = []
     listed = [route for name in names if (route := generation.routes.get(name)) and request.model in route.models]
@@ -123,20 +128,36 @@ def _fit(
     return candidates, skipped
 
 
-def _unfitness(request: ChatRequest, wanted: Iterable[str]) -> Callable[[Route, str], str]:
-    """Return what tells why a model of a route cannot carry `request`, "" when it can."""
-    may_refuse = may_be_refused(request)
+def _unfitness(wanted: Iterable[str], refusal: Refusal) -> Refusal:
+    """Return what tells why a model of a route cannot carry a request that needs `wanted`, "" when it can."""
 
     def reason(route: Route, model: str) -> str:
         if lacks := lacking(wanted, route.features_of(model)):
             return f"does not take {' or '.join(lacks)}"
-        if may_refuse and route.refusal_for:
-            is_its_own = request.model is None and model == route.own_model
-            asked = request if is_its_own or request.model == model else replace(request, model=model or None)
-            return route.refusal_for(asked, model)
-        return ""
+        return refusal(route, model)
 
     return reason
+
+
+def _nothing_refused(route: Route, model: str) -> str:
+    return ""
+
+
+def _refusal_of(request: ChatRequest) -> Refusal:
+    """Return what tells why a vendor or a model refuses `request` although it takes its kind; each is asked once."""
+    told: dict[Target, str] = {}
+
+    def refusal(route: Route, model: str) -> str:
+        if route.refusal_for is None:
+            return ""
+        found = told.get((route.name, model))
+        if found is None:
+            is_its_own = request.model is None and model == route.own_model
+            asked = request if is_its_own or request.model == model else replace(request, model=model or None)
+            found = told[route.name, model] = route.refusal_for(asked, model)
+        return found
+
+    return refusal
 
 
 def _missing(name: str, generation: Generation) -> str:

@@ -123,11 +123,19 @@ def test_who_can_carry_a_kind_of_request_is_worked_out_once() -> None:
 
 
 def test_a_request_that_may_be_refused_is_looked_at_each_time() -> None:
-    refusals = iter(["", "it does not like it"])
-    made = generation(route("a", refusal_for=lambda request, model: next(refusals)))
+    dislikes = "it does not like it"
+    made = generation(
+        route("a", refusal_for=lambda request, model: dislikes if request.tool_choice else ""),
+        route("b", refusal_for=lambda request, model: dislikes if model == "m" else ""),
+    )
     tooled = ask(tools=(Tool("t"),))
-    assert len(plan(tooled, made).candidates) == 1
-    assert [entry.reason for entry in plan(tooled, made).skipped] == ["it does not like it"]
+    chosen = replace(tooled, tool_choice="t")
+    for _ in range(2):
+        assert [c.route.name for c in plan(tooled, made).candidates] == ["a", "b"]
+        assert [c.route.name for c in plan(chosen, made).candidates] == ["b"]
+        assert [entry.reason for entry in plan(chosen, made).skipped] == [dislikes]
+        assert len(plan(replace(tooled, model="m"), made).candidates) == 2
+        assert plan(replace(tooled, model="m"), made, pinned="b").candidates == ()
 
 
 def test_a_reload_begins_anew() -> None:
