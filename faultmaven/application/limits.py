@@ -79,15 +79,18 @@ class Limiter:
         """Take note that the vendor takes nothing more of `target` for `seconds`."""
         now = self._clock.monotonic()
         with self._lock:
-            if target not in self._announced:
-                self._announced = {known: until for known, until in self._announced.items() if until > now}
-            self._announced[target] = now + min(seconds, LONGEST_ANNOUNCEMENT_SECONDS)
+            lasting = {known: until for known, until in self._announced.items() if until > now}
+            # A new one each time: other threads may be looking at the old one.
+            self._announced = {**lasting, target: now + min(seconds, LONGEST_ANNOUNCEMENT_SECONDS)}
 
     @property
     def announcing(self) -> Collection[Target]:
         """Whose vendor said that it takes nothing more for now."""
-        now = self._clock.monotonic() if self._announced else 0.0
-        if any(until <= now for until in self._announced.values()):
+        announced = self._announced
+        if not announced:
+            return ()
+        now = self._clock.monotonic()
+        if min(announced.values()) <= now:
             with self._lock:
                 self._announced = {target: until for target, until in self._announced.items() if until > now}
         return self._announced.keys()
