@@ -1,11 +1,12 @@
 """Vendors in memory: OpenAI Chat answers without a network, so that what is measured is this package alone."""
 
 import json
+from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 
 from faultmaven.domain.chat import Message
 from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.http.types import Headers, WireReply, WireRequest
+from faultmaven.infrastructure.http.types import Headers, OwnTransport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.openai_provider import OpenAIProvider
 from faultmaven.testing.lab import ANSWER
@@ -99,6 +100,13 @@ class MemoryTransport:
 
     def retire(self) -> None:
         """Do nothing: nothing is open."""
+
+    def loops(self) -> list[AbstractEventLoop]:
+        """Return no loop: nothing is open."""
+        return []
+
+
+_OWN: OwnTransport = MemoryTransport()  # so that mypy tells when it is one no longer
 
 
 def vendors(count: int, transport: MemoryTransport) -> dict[str, OpenAIProvider]:
