@@ -33,7 +33,7 @@ from faultmaven.infrastructure.logging import LoggingObserver, get_logger
 from faultmaven.infrastructure.provenance import ConfigEntry
 from faultmaven.infrastructure.settings import Environment, Settings, working_directory
 from faultmaven.infrastructure.watching import watch_files
-from faultmaven.parts import PART_TYPES, check_parts
+from faultmaven.parts import PART_TYPES, LLMEntry, check_mapping, check_parts
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
@@ -49,6 +49,8 @@ def overridden_parts(container: containers.Container) -> Mapping[str, Any]:
         ConfigurationError: one is of a wrong type.
     """
     entries = container.providers
+    for name in ("env", "given"):
+        check_mapping(name, entries[name]())
     overridden = (name for name in PART_TYPES if name in entries and entries[name].overridden)
     parts = {name: entries[name]() for name in overridden}
     check_parts({name: part for name, part in parts.items() if part is not None})
@@ -288,7 +290,7 @@ class Container(containers.DeclarativeContainer):
     router_parts: providers.Provider[RouterParts] = providers.ThreadSafeSingleton(
         build_router_parts, registry, traffic, cache, clock, call_observer, chance
     )
-    llm: providers.Provider[LLMRouter] = providers.Factory(build_llm, registry, router_parts)
+    llm: providers.Provider[LLMRouter] = LLMEntry(build_llm, registry, router_parts)
     explain: providers.Provider[Plan] = providers.Callable(explain, registry=registry, parts=router_parts)
     health: providers.Provider[Awaitable[HealthReport]] = providers.Coroutine(
         health, registry, traffic, track_record, clock

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import httpx
+from dependency_injector import providers
 
 from faultmaven.application.acceptance import AcceptancePolicy
 from faultmaven.application.error_policy import ErrorPolicy
@@ -11,6 +12,7 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
+from faultmaven.infrastructure.llm.providers.fields import PORT_MEMBERS
 from faultmaven.infrastructure.settings import Settings
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
@@ -66,6 +68,30 @@ PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
     "chance": ("__call__",),
     "configure_logging": bool,
 }
+
+
+class LLMEntry(providers.Factory[Any]):
+    """The container's entry for what answers prompts; whatever is put in its place has to be able to."""
+
+    def override(self, provider: Any) -> Any:
+        """Put `provider` in its place; one that makes its object later is taken at its word.
+
+        Raises:
+            ConfigurationError: it is no provider.
+        """
+        is_later = isinstance(provider, providers.Provider) and not isinstance(provider, providers.Object)
+        given = provider() if isinstance(provider, providers.Object) else provider
+        absent = [] if is_later else [member for member in PORT_MEMBERS if not hasattr(given, member)]
+        if absent:
+            told = f"it has no {', '.join(absent)}"
+            raise ConfigurationError(f"what overrides 'llm' is a {type(given).__name__}, not an LLMProvider: {told}")
+        return super().override(provider)
+
+
+def check_mapping(name: str, value: Any) -> None:
+    """Raise ConfigurationError when `value` is neither a mapping nor None."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name} is a {type(value).__name__}, not a mapping")
 
 
 def check_parts(parts: Mapping[str, Any]) -> None:

@@ -478,6 +478,42 @@ def test_a_part_of_a_wrong_type_is_told_before_anything_is_built() -> None:
         container.registry()
 
 
+@pytest.mark.parametrize(
+    ("entry", "value", "told"),
+    [
+        ("env", ["GROQ_API_KEY=k"], "env is a list, not a mapping"),
+        ("given", 3, "given is a int, not a mapping"),
+    ],
+)
+def test_what_is_no_mapping_is_told_when_an_entry_is_overridden(entry: str, value: Any, told: str) -> None:
+    container = Container()
+    container.providers[entry].override(di.Object(value))
+    with pytest.raises(ConfigurationError, match=told):
+        container.llm()
+
+
+def test_what_answers_no_prompts_cannot_stand_for_what_does() -> None:
+    class Host(containers.DeclarativeContainer):
+        fm = di.Container(Container, env={"GROQ_API_KEY": "k"})
+
+    host: Any = Host()
+    told = "what overrides 'llm' is a str, not an LLMProvider: it has no provider_name, is_available"
+    for wrong in ("a model", di.Object("a model")):
+        with pytest.raises(ConfigurationError, match=told):
+            host.fm.llm.override(wrong)
+    fake = FakeProvider("pong")
+    with host.fm.llm.override(di.Object(fake)):
+        assert host.fm.llm(role="code") is fake
+    with host.fm.llm.override(di.Factory(FakeProvider, "made later")):
+        assert host.fm.llm().generate_sync("ping").content == "made later"
+    assert host.fm.llm() is not fake
+
+
+def test_a_provider_has_a_name_that_is_text() -> None:
+    with pytest.raises(ConfigurationError, match="providers has 3 for a name, which is no text"):
+        create_container(providers={3: FakeProvider()})  # type: ignore[dict-item]
+
+
 def test_a_part_of_a_hosts_own_factory_is_taken() -> None:
     class Host(containers.DeclarativeContainer):
         clock: di.Provider[Any] = di.Singleton(FakeClock)
