@@ -1,9 +1,8 @@
 """The parts of a container that a host may swap by name, and what each of them must be."""
 
+import pkgutil
 from collections.abc import Mapping
-from typing import Any, TypedDict
-
-import httpx
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from faultmaven.application.acceptance import AcceptancePolicy
 from faultmaven.application.error_policy import ErrorPolicy
@@ -18,12 +17,15 @@ from faultmaven.ports.limits import RateCounter
 from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
 
+if TYPE_CHECKING:
+    import httpx
+
 
 class Parts(TypedDict, total=False):
     """What may be swapped by name when a container is opened."""
 
     settings: Settings
-    http_client: httpx.AsyncClient
+    http_client: "httpx.AsyncClient"
     clock: Clock
     observer: Observer
     transport: Transport
@@ -36,10 +38,10 @@ class Parts(TypedDict, total=False):
     configure_logging: bool
 
 
-# What each part must be: the type, or for a port the members it must have.
-PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
+# What each part must be: the type, or its name where importing it takes time, or for a port the members it must have.
+PART_TYPES: dict[str, type[Any] | str | tuple[str, ...]] = {
     "settings": Settings,
-    "http_client": httpx.AsyncClient,
+    "http_client": "httpx.AsyncClient",
     "clock": ("monotonic", "sleep", "timeout"),
     "observer": ("__call__",),
     "transport": ("send", "aclose"),
@@ -68,5 +70,8 @@ def check_parts(parts: Mapping[str, Any]) -> None:
             if absent or isinstance(value, type):
                 told = f"has no {', '.join(absent)}" if absent else "is a class; pass an object of it"
                 raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {told}")
-        elif not isinstance(value, expected):
+            continue
+        if isinstance(expected, str):
+            expected = pkgutil.resolve_name(expected)
+        if not isinstance(value, expected):
             raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {expected.__name__}")

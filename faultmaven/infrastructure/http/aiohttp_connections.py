@@ -1,0 +1,63 @@
+"""Connections of aiohttp that are told apart from dead ones before they are used, and closed without waiting."""
+
+import asyncio
+import select
+import weakref
+
+from aiohttp.client_proto import ResponseHandler
+
+_PEER_CLOSED = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere the event loop alone tells
+
+
+class ConnectionProtocol(ResponseHandler):
+    """One connection.
+
+    A kept one whose server has hung up may not be used again, even if the event loop has had no turn to notice: a
+    request that is written to it fails, and could have been billed. aiohttp asks `is_connected` before it uses one.
+
+    Closing aborts: what is closed is idle, or was given up, and a TLS farewell would keep a socket open for as long as
+    a server that does not answer it likes.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, connections: "weakref.WeakSet[ConnectionProtocol]") -> None:
+        """Args:
+        connections: Where this one is listed as long as it is open.
+        """
+        super().__init__(loop)
+        self._connections = connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._connections.add(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._connections.discard(self)
+
+    def close(self) -> None:
+        """Close at once."""
+        self.abort()
+
+    def is_connected(self) -> bool:
+        """Return whether a request may be written to it."""
+        return super().is_connected() and not _peer_closed(self.transport)
+
+
+def _peer_closed(transport: asyncio.BaseTransport | None) -> bool:
+    socket = transport.get_extra_info("socket") if transport and _PEER_CLOSED else None
+    if socket is None:
+        return False
+    poll = select.poll()
+    poll.register(socket.fileno(), _PEER_CLOSED)
+    return bool(poll.poll(0))
+
+
+async def close_all(connections: "weakref.WeakSet[ConnectionProtocol]") -> None:
+    """Close what is open and wait until the sockets are."""
+    # A tunnel's first protocol gave its transport to the one that speaks TLS, and hears of nothing any more.
+    own = [one for one in connections if one.transport is None or one.transport.get_protocol() is one]  # type: ignore[attr-defined]
+    ended = [one.closed for one in own if one.closed is not None]
+    for one in own:
+        one.abort()
+    if ended:
+        await asyncio.wait(ended)
