@@ -9,6 +9,7 @@ import pytest
 import faultmaven
 
 HEAVY = {
+    "aiohttp",
     "cachetools",
     "click",
     "dependency_injector",
@@ -66,4 +67,12 @@ except SystemExit as ended:
 def test_opening_a_container_is_what_loads_the_dependencies() -> None:
     """The counterpart: the check above would see them."""
     loaded = heavy_modules_after("from faultmaven import create_container")
-    assert {"dependency_injector", "httpx", "pydantic"} <= loaded
+    assert {"dependency_injector", "pydantic"} <= loaded
+    assert {"aiohttp", "httpx"}.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize(("carrier", "loaded"), [("auto", "aiohttp"), ("aiohttp", "aiohttp"), ("httpx", "httpx")])
+def test_what_carries_http_is_loaded_before_the_first_call_and_alone(carrier: str, loaded: str) -> None:
+    env = {"GROQ_API_KEY": "k", "LLM_HTTP_CARRIER": carrier}
+    opened = heavy_modules_after(f"from faultmaven import create_container; create_container({env}).llm()")
+    assert {"aiohttp", "httpx"} & opened == {loaded}

@@ -48,11 +48,23 @@ class Vendor:
             self.left.set()
 
 
+class Under:
+    """The carrier that a test tries: every test of this file runs over each."""
+
+    test = "auto"
+
+
+@pytest.fixture(autouse=True, params=["httpx", "aiohttp"])
+def carrier(request: pytest.FixtureRequest) -> str:
+    Under.test = request.param
+    return Under.test
+
+
 @asynccontextmanager
 async def asking(vendor: Vendor, timeout: str = "30") -> AsyncIterator[Container]:
     async with listen(vendor) as port:
         env = {"GROQ_API_KEY": "k" * 12, "GROQ_API_BASE": f"http://127.0.0.1:{port}/v1"}
-        env |= {"LLM_REQUEST_TIMEOUT": timeout, "LLM_MAX_RETRIES": "0"}
+        env |= {"LLM_REQUEST_TIMEOUT": timeout, "LLM_MAX_RETRIES": "0", "LLM_HTTP_CARRIER": Under.test}
         async with open_container(env) as container:
             yield container
 

@@ -127,7 +127,8 @@ def _session(connections: "weakref.WeakSet[ConnectionProtocol]") -> aiohttp.Clie
         limit=0, limit_per_host=0, keepalive_timeout=KEEP_ALIVE_SECONDS, resolver=ThreadedResolver()
     )
     # aiohttp has no argument for it; a test sees whether it is in use
-    connector._factory = functools.partial(ConnectionProtocol, asyncio.get_running_loop(), connections)
+    factory = functools.partial(ConnectionProtocol, asyncio.get_running_loop(), connections)
+    connector._factory = factory  # type: ignore[assignment]
     return aiohttp.ClientSession(
         connector=connector,
         headers=OWN_HEADERS,

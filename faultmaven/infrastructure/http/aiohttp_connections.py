@@ -2,9 +2,12 @@
 
 import asyncio
 import select
-import weakref
+from typing import TYPE_CHECKING
 
 from aiohttp.client_proto import ResponseHandler
+
+if TYPE_CHECKING:
+    import weakref
 
 _PEER_CLOSED = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere the event loop alone tells
 
@@ -55,7 +58,7 @@ def _peer_closed(transport: asyncio.BaseTransport | None) -> bool:
 async def close_all(connections: "weakref.WeakSet[ConnectionProtocol]") -> None:
     """Close what is open and wait until the sockets are."""
     # A tunnel's first protocol gave its transport to the one that speaks TLS, and hears of nothing any more.
-    own = [one for one in connections if one.transport is None or one.transport.get_protocol() is one]  # type: ignore[attr-defined]
+    own = [one for one in connections if one.transport is None or one.transport.get_protocol() is one]
     ended = [one.closed for one in own if one.closed is not None]
     for one in own:
         one.abort()

@@ -4,7 +4,12 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from faultmaven.domain.errors import LLMError, ProviderConfigurationError, ProviderTimeoutError, ProviderUnavailableError
+from faultmaven.domain.errors import (
+    LLMError,
+    ProviderConfigurationError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+)
 from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.types import WireRequest
 

@@ -1,4 +1,4 @@
-"""The carrier over httpx: the seam that hosts and tests see. A passed-in client, respx and mocks all work through it."""
+"""The carrier over httpx, the seam that hosts and tests see: a passed-in client, respx and mocks work through it."""
 
 import httpx
 
@@ -85,5 +85,10 @@ def _client(network: NetworkSettings, certificates: Certificates) -> httpx.Async
         pattern: ClosingTransport(context, limits, proxy) if proxy else None
         for pattern, proxy in network.proxies.mounts().items()
     }
-    transport = ClosingTransport(context, limits)
-    return httpx.AsyncClient(transport=transport, trust_env=False, mounts=mounts, timeout=None, follow_redirects=False)
+    return httpx.AsyncClient(
+        transport=ClosingTransport(context, limits),
+        trust_env=False,
+        mounts=mounts,
+        timeout=httpx.Timeout(None),
+        follow_redirects=False,
+    )

@@ -30,11 +30,12 @@ def build_transport(clock: Clock, client: "httpx.AsyncClient | None", settings: 
         ConfigurationError: a certificate path or a proxy that is none.
     """
     network = network_settings(settings)
-    certificates = Certificates(network.certificates)
-    if network.certificates and client is None:
-        # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
-        _ = certificates.context
-    carrier = settings.http_carrier
+    certificates, carrier = Certificates(network.certificates), settings.http_carrier
+    if client is None:
+        _carrier_maker(carrier)  # imported now, so that the first call has its whole time
+        if network.certificates:
+            # A file without certificates is told now, and not by a call; what becomes of it later changes nothing.
+            _ = certificates.context
     return HTTPTransport(clock, client=client, network=network, certificates=certificates, carrier=carrier)
 
 
@@ -158,14 +159,18 @@ class HTTPTransport:
         return MalformedResponseError(problem, provider=who, model=sent.model, status=status, advice=advice)
 
     def _make_carrier(self) -> Carrier:
-        # Imported here: each takes its time, and one of the two is enough.
-        if self._carrier == "httpx":
-            from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
+        return _carrier_maker(self._carrier)(self._network, self._certificates)
 
-            return HttpxCarrier.make(self._network, self._certificates)
-        from faultmaven.infrastructure.http.aiohttp_carrier import AiohttpCarrier
 
-        return AiohttpCarrier(self._network, self._certificates)
+def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
+    # Imported here: each takes its time, and one of the two is enough.
+    if name == "httpx":
+        from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
+
+        return HttpxCarrier.make
+    from faultmaven.infrastructure.http.aiohttp_carrier import AiohttpCarrier
+
+    return AiohttpCarrier
 
 
 def _over(client: "httpx.AsyncClient", network: NetworkSettings) -> Carrier:
