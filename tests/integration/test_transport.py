@@ -394,7 +394,7 @@ class Pool:
         """Those that carry a request, and requests that wait for one."""
         if self.is_httpx:
             return [*(one for one in self.connections if not one.is_idle()), *self.pool._requests]
-        return list(self.carrier._session.connector._acquired)
+        return list(self.carrier._connector._acquired)
 
     async def close_connections(self) -> None:
         if self.is_httpx:
@@ -407,7 +407,7 @@ class Pool:
             for entry in self.connections:
                 entry._connection._expire_at = 0.0
             return
-        for kept in self.carrier._session.connector._conns.values():
+        for kept in self.carrier._connector._conns.values():
             kept.extend([(one, 0.0) for one, _ in (kept.popleft() for _ in range(len(kept)))])
 
 

@@ -28,10 +28,14 @@ class ConnectionProtocol(ResponseHandler):
         """
         super().__init__(loop)
         self._connections = connections
+        self._hung_up = select.poll() if _PEER_CLOSED else None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._connections.add(self)
+        socket = transport.get_extra_info("socket")
+        if self._hung_up is not None and socket is not None:
+            self._hung_up.register(socket.fileno(), _PEER_CLOSED)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -43,16 +47,7 @@ class ConnectionProtocol(ResponseHandler):
 
     def is_connected(self) -> bool:
         """Return whether a request may be written to it."""
-        return super().is_connected() and not _peer_closed(self.transport)
-
-
-def _peer_closed(transport: asyncio.BaseTransport | None) -> bool:
-    socket = transport.get_extra_info("socket") if transport and _PEER_CLOSED else None
-    if socket is None:
-        return False
-    poll = select.poll()
-    poll.register(socket.fileno(), _PEER_CLOSED)
-    return bool(poll.poll(0))
+        return super().is_connected() and not (self._hung_up is not None and self._hung_up.poll(0))
 
 
 async def close_all(connections: "weakref.WeakSet[ConnectionProtocol]") -> None:

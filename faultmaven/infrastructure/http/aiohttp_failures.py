@@ -1,7 +1,7 @@
 """What aiohttp raises, as our errors."""
 
 import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from faultmaven.domain.errors import LLMError, MalformedResponseError
 from faultmaven.infrastructure.http.failures import (
@@ -20,10 +20,11 @@ from faultmaven.infrastructure.http.types import WireRequest
 # All that aiohttp raises, and what the layers below it raise for an address or a header that is none.
 AIOHTTP_FAILURES = (
     aiohttp.ClientError,
+    HttpProcessingError,
     ValueError,
     OverflowError,
     OSError,
-    RuntimeError,  # a session that is closed
+    RuntimeError,  # a reply that is read twice at once
 )
 
 
@@ -48,7 +49,8 @@ def aiohttp_error(sent: WireRequest, error: Exception, phase: str, timeout: floa
             return proxy_error(sent)
         case (
             aiohttp.ClientPayloadError()  # shorter than announced, or chunks that are none
-            | aiohttp.ClientResponseError()  # no HTTP
+            | HttpProcessingError()  # no HTTP
+            | aiohttp.ClientResponseError()
             | aiohttp.ClientConnectionError()
             | OSError()
         ):
