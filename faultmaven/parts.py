@@ -1,6 +1,6 @@
 """The parts of a container that a host may swap by name, and what each of them must be."""
 
-import pkgutil
+import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -72,6 +72,7 @@ def check_parts(parts: Mapping[str, Any]) -> None:
                 raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {told}")
             continue
         if isinstance(expected, str):
-            expected = pkgutil.resolve_name(expected)
+            module, _, kind = expected.rpartition(".")
+            expected = getattr(importlib.import_module(module), kind)
         if not isinstance(value, expected):
             raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {expected.__name__}")

@@ -4,8 +4,6 @@ import functools
 import ssl
 from pathlib import Path
 
-import certifi
-
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.files import FileState, file_state
 
@@ -40,6 +38,8 @@ def ssl_context(certificates: str) -> ssl.SSLContext:
 @functools.lru_cache(maxsize=4)  # of certificates that rotate, the old ones go
 def _ssl_context(certificates: str, state: FileState | None) -> ssl.SSLContext:
     if not certificates:
+        import certifi  # here, since http:// alone needs none
+
         return _for_http(ssl.create_default_context(cafile=certifi.where()))
     context = ssl.create_default_context()
     try:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from faultmaven.domain.errors import MalformedResponseError
@@ -131,7 +130,8 @@ class HTTPTransport:
         stream = await self._opened(sent, timeout, progress)
         progress.phase = "body"
         try:
-            return replace(stream.head, body=await stream.rest())
+            head, body = stream.head, await stream.rest()
+            return WireReply(sent, head.status, head.headers, body, head.time_to_headers, head.received_at)
         finally:
             await stream.aclose()
 
