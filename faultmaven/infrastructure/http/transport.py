@@ -30,11 +30,9 @@ def build_transport(clock: Clock, client: "httpx.AsyncClient | None", settings: 
     """
     network = network_settings(settings)
     certificates, carrier = Certificates(network.certificates), settings.http_carrier
-    if client is None:
-        _carrier_maker(carrier)  # imported now, so that the first call has its whole time
-        if network.certificates:
-            # A file without certificates is told now, and not by a call; what becomes of it later changes nothing.
-            _ = certificates.context
+    if network.certificates and client is None:
+        # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
+        _ = certificates.context
     return HTTPTransport(clock, client=client, network=network, certificates=certificates, carrier=carrier)
 
 
@@ -78,10 +76,11 @@ class HTTPTransport:
             MalformedResponseError: not HTTP, undecodable, or larger than the limit.
             ProviderConfigurationError: the address is no URL.
         """
+        held = await self._held()
         progress = _Progress(self._clock.monotonic())
         try:
             async with self._clock.timeout(timeout):
-                return await self._exchange(sent, timeout, progress)
+                return await self._exchange(held, sent, timeout, progress)
         except TimeoutError:
             raise timeout_error(sent, progress.phase, timeout) from None
 
@@ -91,10 +90,11 @@ class HTTPTransport:
         Raises:
             LLMError: as `send` does, here and while the body is read.
         """
+        held = await self._held()
         progress = _Progress(self._clock.monotonic())
         try:
             async with self._clock.timeout(timeout):
-                return await self._opened(sent, timeout, progress)
+                return await self._opened(held, sent, timeout, progress)
         except TimeoutError:
             await progress.close()
             raise timeout_error(sent, progress.phase, timeout) from None
@@ -126,8 +126,14 @@ class HTTPTransport:
         if held is not None and not held.exchanges:
             self._carriers.close_soon()
 
-    async def _exchange(self, sent: WireRequest, timeout: float | None, progress: "_Progress") -> WireReply:
-        stream = await self._opened(sent, timeout, progress)
+    async def _held(self) -> "_Held":
+        # Outside of any timeout: the first call loads what carries it, and has its whole time none the less.
+        return self._given or await self._carriers.get()
+
+    async def _exchange(
+        self, held: "_Held", sent: WireRequest, timeout: float | None, progress: "_Progress"
+    ) -> WireReply:
+        stream = await self._opened(held, sent, timeout, progress)
         progress.phase = "body"
         try:
             head, body = stream.head, await stream.rest()
@@ -135,8 +141,9 @@ class HTTPTransport:
         finally:
             await stream.aclose()
 
-    async def _opened(self, sent: WireRequest, timeout: float | None, progress: "_Progress") -> "HTTPReplyStream":
-        held = self._given or await self._carriers.get()
+    async def _opened(
+        self, held: "_Held", sent: WireRequest, timeout: float | None, progress: "_Progress"
+    ) -> "HTTPReplyStream":
         held.exchanges += 1
         try:
             reply = await held.carrier.open(sent, timeout)

@@ -18,7 +18,7 @@ from faultmaven.ports.clock import Clock
 LINGER_SECONDS = 0.1
 """After the end marker, so long is waited for the end of the body: only then does the connection serve another call."""
 
-PARSED_AT_ONCE = 4096
+PARSED_AT_ONCE = 1024
 """Bytes of a block that are parsed before their chunks are given out: one that holds hundreds is not waited for."""
 
 
