@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 _PEER_CLOSED = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere the event loop alone tells
 
+LOST_SECONDS = 0.5
+"""So long is waited for word that a closed connection is closed: uvloop gives none where connecting was cancelled."""
+
 
 class ConnectionProtocol(ResponseHandler):
     """One connection.
@@ -58,4 +61,4 @@ async def close_all(connections: "weakref.WeakSet[ConnectionProtocol]") -> None:
     for one in own:
         one.abort()
     if ended:
-        await asyncio.wait(ended)
+        await asyncio.wait(ended, timeout=LOST_SECONDS)
