@@ -261,6 +261,7 @@ async def pump(source: Reader, sink: Writer) -> None:
     sink.close()
 
 
+VENDOR = "https://vendor.invalid/v1"
 PASSWORD = base64.b64encode(b"user:pass word").decode()
 
 
@@ -301,6 +302,20 @@ async def test_a_proxy_that_opens_no_tunnel_has_refused(make: Make) -> None:
         error = await failure(make(network=network), asking("https://vendor.invalid"))
     assert (type(error), error.phase) == (ProviderUnavailableError, "proxy")
     assert "HTTPS_PROXY" in str(error)
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nno TLS"])
+async def test_no_error_shows_the_proxys_password(make: Make, answer: bytes) -> None:
+    proxy = Server(answer)
+    async with listen(proxy) as port:
+        proxies = ProxySettings(https=f"http://user:secret-word@localhost:{port}")
+        error: BaseException | None = await failure(make(network=NetworkSettings(proxies=proxies)), asking(VENDOR))
+    assert proxy.header("proxy-authorization")
+    while error is not None:
+        for told in (str(error), repr(error), repr(vars(error))):
+            assert "secret-word" not in told
+            assert base64.b64encode(b"user:secret-word").decode() not in told
+        error = error.__cause__ or error.__context__
 
 
 async def test_a_proxy_whose_name_nobody_knows_is_blamed(make: Make) -> None:

@@ -7,6 +7,7 @@ cookies, redirects, timers and a task for each request's body, nobody needs here
 import asyncio
 import functools
 import weakref
+from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp.http_parser import RawResponseMessage
@@ -17,9 +18,18 @@ from faultmaven.infrastructure.http.aiohttp_connections import ConnectionProtoco
 from faultmaven.infrastructure.http.aiohttp_failures import AIOHTTP_FAILURES, aiohttp_error
 from faultmaven.infrastructure.http.aiohttp_requests import Route, route_to, written_head
 from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.failures import blaming_the_proxy, connect_seconds, timeout_error, without_frames
+from faultmaven.infrastructure.http.failures import (
+    blaming_the_proxy,
+    connect_seconds,
+    proxy_error,
+    timeout_error,
+    without_frames,
+)
 from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.types import Headers, WireRequest
+
+if TYPE_CHECKING:
+    from faultmaven.domain.errors import LLMError
 
 KEEP_ALIVE_SECONDS = 30.0
 MOST_ROUTES = 500
@@ -72,7 +82,9 @@ class AiohttpCarrier:
         try:
             return await self._connector.connect(route.template, [], _connecting_within(connect_seconds(timeout)))
         except TimeoutError:
-            mapped = timeout_error(sent, "connect", connect_seconds(timeout))
+            mapped: LLMError = timeout_error(sent, "connect", connect_seconds(timeout))
+        except aiohttp.ClientHttpProxyError:
+            mapped = proxy_error(sent)  # without its cause, which shows the headers that the proxy got
         raise blaming_the_proxy(mapped, sent, self._network)
 
     def _route(self, address: str) -> Route:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from faultmaven.infrastructure.http.certificates import Certificates
@@ -47,20 +48,24 @@ def route_to(address: str, proxy: str, certificates: Certificates) -> Route:
     url = URL(address, encoded=_PRINTABLE.fullmatch(address) is not None)
     if url.scheme not in ("http", "https"):
         raise ValueError("no address over HTTP")
-    needs_trust = url.scheme == "https" or proxy.startswith("https:")
-    template = aiohttp.ClientRequest(
-        "GET",
-        url,
-        loop=asyncio.get_running_loop(),
-        proxy=URL(proxy) if proxy else None,
-        ssl=certificates.context if needs_trust else True,
-    )
-    in_full = bool(proxy) and url.scheme == "http"
     headers = {"host": url.host_port_subcomponent or "", **OWN_HEADERS}
     if url.user is not None:
         headers["authorization"] = _basic(url)
-    if in_full and URL(proxy).user is not None:
-        headers["proxy-authorization"] = _basic(URL(proxy))
+    via = URL(proxy) if proxy else None
+    to_proxy = {"proxy-authorization": _basic(via)} if via is not None and via.user is not None else {}
+    needs_trust = url.scheme == "https" or proxy.startswith("https:")
+    template = aiohttp.ClientRequest(
+        "GET",
+        url.with_user(None),
+        loop=asyncio.get_running_loop(),
+        proxy=via.with_user(None) if via else None,  # what errors show of it holds no password
+        # With the host, as aiohttp would add it: what is added later makes another pool of the same connections.
+        proxy_headers=CIMultiDict({"Host": headers["host"], **to_proxy}) if via else None,
+        ssl=certificates.context if needs_trust else True,
+    )
+    in_full = via is not None and url.scheme == "http"
+    if in_full:
+        headers |= to_proxy
     target = str(url.with_user(None).with_fragment(None)) if in_full else url.raw_path_qs
     return Route(template, target, Headers(headers), url.user is not None)
 
