@@ -4,9 +4,8 @@ import asyncio
 import functools
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-import httpx
 from dependency_injector import containers, providers
 
 from faultmaven.application.acceptance import AcceptancePolicy
@@ -40,6 +39,9 @@ from faultmaven.ports.limits import RateCounter
 from faultmaven.ports.llm import Options
 from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
+
+if TYPE_CHECKING:
+    import httpx
 
 
 def overridden_parts(container: containers.Container) -> Mapping[str, Any]:
@@ -80,7 +82,7 @@ def _is_passed_in(entry: providers.Provider[Any]) -> bool:
 
 
 def build_transport_for(
-    clock: Clock, client: httpx.AsyncClient | None, entry: providers.Provider[Transport]
+    clock: Clock, client: "httpx.AsyncClient | None", entry: providers.Provider[Transport]
 ) -> Callable[[Settings], Transport]:
     """Return what makes each reload's transport; one that the host put in place of the entry serves them all."""
     if _is_passed_in(entry):

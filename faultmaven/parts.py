@@ -1,9 +1,9 @@
 """The parts of a container that a host may swap by name, and what each of them must be."""
 
+import importlib
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-import httpx
 from dependency_injector import providers
 
 from faultmaven.application.acceptance import AcceptancePolicy
@@ -20,6 +20,9 @@ from faultmaven.ports.limits import RateCounter
 from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
 
+if TYPE_CHECKING:
+    import httpx
+
 
 class Parts(TypedDict, total=False):
     """What may be swapped by name when a container is opened.
@@ -29,7 +32,7 @@ class Parts(TypedDict, total=False):
         http_client: Used for every request; you close it.
         clock: What tells the time, waits and limits every wait.
         observer: Told of every event, in place of the log.
-        transport: What carries requests, in place of httpx; it serves every reload, and you close it.
+        transport: What carries requests, in place of ours; it serves every reload, and you close it.
         registry: The providers; you close it.
         error_policy: What errors lead to; classes that it does not name keep their usual reaction.
         acceptance: Which answers will do.
@@ -40,7 +43,7 @@ class Parts(TypedDict, total=False):
     """
 
     settings: Settings
-    http_client: httpx.AsyncClient
+    http_client: "httpx.AsyncClient"
     clock: Clock
     observer: Observer
     transport: Transport
@@ -53,10 +56,10 @@ class Parts(TypedDict, total=False):
     configure_logging: bool
 
 
-# What each part must be: the type, or for a port the members it must have.
-PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
+# What each part must be: the type, or its name where importing it takes time, or for a port the members it must have.
+PART_TYPES: dict[str, type[Any] | str | tuple[str, ...]] = {
     "settings": Settings,
-    "http_client": httpx.AsyncClient,
+    "http_client": "httpx.AsyncClient",
     "clock": ("monotonic", "sleep", "timeout"),
     "observer": ("__call__",),
     "transport": ("send", "aclose"),
@@ -109,5 +112,9 @@ def check_parts(parts: Mapping[str, Any]) -> None:
             if absent or isinstance(value, type):
                 told = f"has no {', '.join(absent)}" if absent else "is a class; pass an object of it"
                 raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {told}")
-        elif not isinstance(value, expected):
+            continue
+        if isinstance(expected, str):
+            module, _, kind = expected.rpartition(".")
+            expected = getattr(importlib.import_module(module), kind)
+        if not isinstance(value, expected):
             raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {expected.__name__}")
