@@ -4,9 +4,8 @@ import asyncio
 import functools
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-import httpx
 from dependency_injector import containers, providers
 
 from faultmaven.application.acceptance import AcceptancePolicy
@@ -33,13 +32,16 @@ from faultmaven.infrastructure.logging import LoggingObserver, configure_logging
 from faultmaven.infrastructure.provenance import ConfigEntry
 from faultmaven.infrastructure.settings import Environment, Settings, working_directory
 from faultmaven.infrastructure.watching import watch_files
-from faultmaven.parts import PART_TYPES, check_parts
+from faultmaven.parts import PART_TYPES, LLMEntry, check_mapping, check_parts
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
 from faultmaven.ports.llm import Options
 from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
+
+if TYPE_CHECKING:
+    import httpx
 
 
 def overridden_parts(container: containers.Container) -> Mapping[str, Any]:
@@ -49,6 +51,8 @@ def overridden_parts(container: containers.Container) -> Mapping[str, Any]:
         ConfigurationError: one is of a wrong type.
     """
     entries = container.providers
+    for name in ("env", "given"):
+        check_mapping(name, entries[name]())
     overridden = (name for name in PART_TYPES if name in entries and entries[name].overridden)
     parts = {name: entries[name]() for name in overridden}
     check_parts({name: part for name, part in parts.items() if part is not None})
@@ -78,7 +82,7 @@ def _is_passed_in(entry: providers.Provider[Any]) -> bool:
 
 
 def build_transport_for(
-    clock: Clock, client: httpx.AsyncClient | None, entry: providers.Provider[Transport]
+    clock: Clock, client: "httpx.AsyncClient | None", entry: providers.Provider[Transport]
 ) -> Callable[[Settings], Transport]:
     """Return what makes each reload's transport; one that the host put in place of the entry serves them all."""
     if _is_passed_in(entry):
@@ -296,7 +300,7 @@ class Container(containers.DeclarativeContainer):
     router_parts: providers.Provider[RouterParts] = providers.ThreadSafeSingleton(
         build_router_parts, registry, traffic, cache, clock, call_observer, chance
     )
-    llm: providers.Provider[LLMRouter] = providers.Factory(build_llm, registry, router_parts)
+    llm: providers.Provider[LLMRouter] = LLMEntry(build_llm, registry, router_parts)
     explain: providers.Provider[Plan] = providers.Callable(explain, registry=registry, parts=router_parts)
     health: providers.Provider[Awaitable[HealthReport]] = providers.Coroutine(
         health, registry, traffic, track_record, clock

@@ -9,10 +9,9 @@ from dependency_injector import providers as entries
 
 from faultmaven.application.observing import report
 from faultmaven.container import Container
-from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.infrastructure.extras import require_watchfiles
-from faultmaven.parts import Parts, check_parts
+from faultmaven.parts import Parts, check_mapping, check_parts
 from faultmaven.ports.llm import LLMProvider
 
 
@@ -34,7 +33,7 @@ def create_container(
         ConfigurationError: lists every fault of the configuration; an unknown part or one of a wrong type.
     """
     env = _hidden(env)
-    _check_mapping("providers", providers)
+    check_mapping("providers", providers)
     check_parts(parts)
     container = Container()
     _override(container, "env", env)
@@ -98,10 +97,5 @@ def _override(container: Container, name: str, value: Any) -> None:
 
 def _hidden(env: Mapping[str, str] | None) -> HiddenMapping | None:
     """Return a view of `env` that no traceback of ours shows."""
-    _check_mapping("env", env)
+    check_mapping("env", env)
     return None if env is None else HiddenMapping(env)
-
-
-def _check_mapping(name: str, value: Any) -> None:
-    if value is not None and not isinstance(value, Mapping):
-        raise ConfigurationError(f"{name} is a {type(value).__name__}, not a mapping")

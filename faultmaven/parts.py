@@ -1,9 +1,10 @@
 """The parts of a container that a host may swap by name, and what each of them must be."""
 
+import importlib
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-import httpx
+from dependency_injector import providers
 
 from faultmaven.application.acceptance import AcceptancePolicy
 from faultmaven.application.error_policy import ErrorPolicy
@@ -11,12 +12,16 @@ from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
+from faultmaven.infrastructure.llm.providers.fields import PORT_MEMBERS
 from faultmaven.infrastructure.settings import Settings
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
 from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Parts(TypedDict, total=False):
@@ -27,7 +32,7 @@ class Parts(TypedDict, total=False):
         http_client: Used for every request; you close it.
         clock: What tells the time, waits and limits every wait.
         observer: Told of every event, in place of the log.
-        transport: What carries requests, in place of httpx; it serves every reload, and you close it.
+        transport: What carries requests, in place of ours; it serves every reload, and you close it.
         registry: The providers; you close it.
         error_policy: What errors lead to; classes that it does not name keep their usual reaction.
         acceptance: Which answers will do.
@@ -38,7 +43,7 @@ class Parts(TypedDict, total=False):
     """
 
     settings: Settings
-    http_client: httpx.AsyncClient
+    http_client: "httpx.AsyncClient"
     clock: Clock
     observer: Observer
     transport: Transport
@@ -51,10 +56,10 @@ class Parts(TypedDict, total=False):
     configure_logging: bool
 
 
-# What each part must be: the type, or for a port the members it must have.
-PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
+# What each part must be: the type, or its name where importing it takes time, or for a port the members it must have.
+PART_TYPES: dict[str, type[Any] | str | tuple[str, ...]] = {
     "settings": Settings,
-    "http_client": httpx.AsyncClient,
+    "http_client": "httpx.AsyncClient",
     "clock": ("monotonic", "sleep", "timeout"),
     "observer": ("__call__",),
     "transport": ("send", "aclose"),
@@ -66,6 +71,30 @@ PART_TYPES: dict[str, type[Any] | tuple[str, ...]] = {
     "chance": ("__call__",),
     "configure_logging": bool,
 }
+
+
+class LLMEntry(providers.Factory[Any]):
+    """The container's entry for what answers prompts; whatever is put in its place has to be able to."""
+
+    def override(self, provider: Any) -> Any:
+        """Put `provider` in its place; one that makes its object later is taken at its word.
+
+        Raises:
+            ConfigurationError: it is no provider.
+        """
+        is_later = isinstance(provider, providers.Provider) and not isinstance(provider, providers.Object)
+        given = provider() if isinstance(provider, providers.Object) else provider
+        absent = [] if is_later else [member for member in PORT_MEMBERS if not hasattr(given, member)]
+        if absent:
+            told = f"it has no {', '.join(absent)}"
+            raise ConfigurationError(f"what overrides 'llm' is a {type(given).__name__}, not an LLMProvider: {told}")
+        return super().override(provider)
+
+
+def check_mapping(name: str, value: Any) -> None:
+    """Raise ConfigurationError when `value` is neither a mapping nor None."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name} is a {type(value).__name__}, not a mapping")
 
 
 def check_parts(parts: Mapping[str, Any]) -> None:
@@ -83,5 +112,9 @@ def check_parts(parts: Mapping[str, Any]) -> None:
             if absent or isinstance(value, type):
                 told = f"has no {', '.join(absent)}" if absent else "is a class; pass an object of it"
                 raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {told}")
-        elif not isinstance(value, expected):
+            continue
+        if isinstance(expected, str):
+            module, _, kind = expected.rpartition(".")
+            expected = getattr(importlib.import_module(module), kind)
+        if not isinstance(value, expected):
             raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {expected.__name__}")

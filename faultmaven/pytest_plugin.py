@@ -100,8 +100,15 @@ def llm_container(request: pytest.FixtureRequest) -> Iterator[Container]:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     """Guard the test's fixtures."""
-    if item.config.getoption("llm_guard") or not set(FIXTURES).isdisjoint(getattr(item, "fixturenames", ())):
+    names = getattr(item, "fixturenames", ())
+    has_fixture = not set(FIXTURES).isdisjoint(names)
+    if item.config.getoption("llm_guard") or has_fixture:
         _guard(item)
+    # A test with `request` may still ask for a fixture.
+    if not has_fixture and "request" not in names and any(mark.name.startswith("llm_") for mark in item.own_markers):
+        from faultmaven.testing.marks import check_use
+
+        check_use(item)
     return (yield from _guarded(item))
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import atexit
+import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -46,7 +48,8 @@ class _BackgroundLoop:
             raise RuntimeError("generate_sync() was called inside of a call of its own: await generate() there")
         future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
         try:
-            return future.result()
+            with _interruptible():
+                return future.result()
         finally:
             _give_up(future)
 
@@ -98,6 +101,23 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C break off the wait where `asyncio.run` would only cancel its task, which cannot go on meanwhile."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    if not isinstance(getattr(getattr(handler, "func", None), "__self__", None), asyncio.Runner):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _give_up(future: Future[Any]) -> None:

@@ -55,11 +55,12 @@ def _report(name: str, sources: Sources, container: "faultmaven.Container") -> E
     chains = {
         role: tuple(asked for asked in chain if asked in generation.routes) for role, chain in generation.chains.items()
     }
+    nobody = () if generation.routes else (f"no provider is configured. {generation.not_configured}",)
     return EnvironmentReport(
         name,
         entries,
         hidden_values(sources.environment, entries),
         chains,
         tuple(generation.routes),
-        registry.warnings,
+        (*registry.warnings, *nobody),
     )

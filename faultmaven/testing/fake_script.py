@@ -39,7 +39,7 @@ def check_step(step: Any, where: str) -> None:
         TypeError: says where it stands, what it is, and what a step may be.
     """
     if isinstance(step, Delayed):
-        if not _is_delay(step.seconds):
+        if not is_delay(step.seconds):
             raise TypeError(f"{where} is delayed by {step.seconds!r}: give seconds, 0 or more")
         check_step(step.step, where)
     elif not _is_playable(step):
@@ -72,7 +72,8 @@ def _is_playable(step: Any) -> bool:
     return callable(step) and not isinstance(step, type)
 
 
-def _is_delay(seconds: Any) -> bool:
+def is_delay(seconds: Any) -> bool:
+    """Return whether `seconds` can be waited for."""
     return isinstance(seconds, float | int) and math.isfinite(seconds) and seconds >= 0
 
 

@@ -12,7 +12,7 @@ from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMStream
-from faultmaven.testing.fake_script import Played, Step, check_step, unfold
+from faultmaven.testing.fake_script import Played, Step, check_step, is_delay, unfold
 from faultmaven.testing.fake_stream import FakeStream, PlayedStream, words
 
 
@@ -51,10 +51,11 @@ class FakeProvider(ProviderFace):
             clock: None is the machine's; give a `FakeClock` together with delays.
 
         Raises:
-            TypeError: a step is nothing that can be played.
+            TypeError: a step is nothing that can be played, or a name, a model or a delay is none.
         """
         for number, step in enumerate(script, start=1):
             check_step(step, f"step {number} of the script")
+        _check(name, models, delay)
         self.requests: list[ChatRequest] = []
         self.open_streams = 0
         self._script: tuple[Step, ...] = script or ("ok",)
@@ -165,3 +166,12 @@ class FakeProvider(ProviderFace):
             usage=usage,
             attempts=(Attempt(self._name, model, duration=duration, usage=usage),),
         )
+
+
+def _check(name: object, models: object, delay: object) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise TypeError(f"name is {name!r}: give a text")
+    if isinstance(models, str) or not isinstance(models, Sequence) or not all(isinstance(m, str) and m for m in models):
+        raise TypeError(f"models is {models!r}: give a list of names")
+    if not is_delay(delay):
+        raise TypeError(f"delay is {delay!r}: give seconds, 0 or more")

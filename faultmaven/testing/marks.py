@@ -13,6 +13,7 @@ from faultmaven.testing.fakes import FakeProvider
 if TYPE_CHECKING:
     from faultmaven.testing.lab import FaultLab
 
+READ_BY = {"llm_script": "fake_llm or llm_container", "llm_env": "llm_container", "llm_lab": "llm_container"}
 FAKE_ARGUMENTS = ("name", "models", "delay")
 
 
@@ -93,6 +94,13 @@ def allowed_hosts_of(node: pytest.Item) -> tuple[str, ...] | None:
     if mark.kwargs or not all(isinstance(host, str) for host in mark.args):
         refuse("llm_network", 'name hosts: llm_network("database", "10.0.0.7"), or none to let the test go anywhere')
     return mark.args or None
+
+
+def check_use(node: pytest.Item) -> None:
+    """Refuse a marker of the test's own that nothing reads, since the test has none of the fixtures."""
+    for name, fixture in READ_BY.items():
+        if any(mark.name == name for mark in node.own_markers):
+            refuse(name, f"the test does not use the fixture {fixture}, which reads it")
 
 
 def _checked(mark: pytest.Mark) -> dict[str, str]:

@@ -167,7 +167,7 @@ class TestDiff:
         found = json.loads(result.stdout)
         assert [value["variable"] for value in found["values"]] == ["LOG_LEVEL"]
         assert [len(found["faults"][side]) for side in ("first", "second")] == [2, 0]
-        assert len(found["warnings"]["second"]) == 1
+        assert len(found["warnings"]["second"]) == 2  # and that no provider is configured
         assert (found["chains"], found["configured"], found["equal"]) == (None, None, False)
         text = run_cli("config", "--diff", "staging", "production")
         assert text.exit_code == 1
@@ -207,6 +207,12 @@ class TestCheck:
             "production: nothing is wrong; ",
             "absent: fault: there is no .en",
         ]
+
+    def test_an_environment_that_lost_its_keys_is_not_sound(self, run_cli: "RunCli") -> None:
+        result = run_cli("config", "--check")
+        assert result.exit_code == 1
+        assert "warning: no provider is configured. Set one of OPENAI_API_KEY" in result.stdout
+        assert run_cli("config", "--check", env={"GROQ_API_KEY": "k"}).exit_code == 0
 
     def test_as_json_each_has_its_own_object(self, run_cli: "RunCli") -> None:
         write_two()

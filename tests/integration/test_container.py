@@ -19,6 +19,7 @@ import faultmaven
 from faultmaven import ConfigurationError, Container, LLMResponse, create_container, open_container
 from faultmaven.domain.events import CallAnswered, Event
 from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.carrier import Carrier
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.infrastructure.settings import VARIABLES, Settings
@@ -85,9 +86,9 @@ def test_importing_every_part_reads_no_environment_and_builds_nothing() -> None:
     ours = {"all names", *VARIABLES, *(row["api_key_var"] for row in PROVIDER_SCHEMA.values())}
     script = f"""{RECORDED_ENVIRON}
     import asyncio, threading
-    import dependency_injector.containers, dependency_injector.providers, dotenv, httpx, pydantic, structlog
+    import dependency_injector.containers, dependency_injector.providers, dotenv, httpx, pydantic, ssl, structlog
     os.environ = Recorded()
-    httpx.AsyncClient.__init__ = httpx.create_ssl_context = None
+    httpx.AsyncClient.__init__ = ssl.create_default_context = None
     import faultmaven.container, faultmaven.infrastructure.llm.providers, faultmaven.testing
     print(Recorded.read & {ours!r})
     assert threading.active_count() == 1
@@ -285,27 +286,27 @@ def test_the_hosts_logging_is_left_alone_unless_asked() -> None:
 # --- closing ---------------------------------------------------------------------------------------------------------
 
 
-def recorded_clients(set_attribute: Callable[[Any, str, Any], object]) -> list[httpx.AsyncClient]:
-    """Return the list in which every client will be that a transport of ours makes."""
-    made: list[httpx.AsyncClient] = []
-    make = HTTPTransport._make_client
+def recorded_clients(set_attribute: Callable[[Any, str, Any], object]) -> list[Carrier]:
+    """Return the list in which every carrier will be that a transport of ours makes."""
+    made: list[Carrier] = []
+    make = HTTPTransport._make_carrier
 
-    def record(self: HTTPTransport) -> httpx.AsyncClient:
+    def record(self: HTTPTransport) -> Carrier:
         made.append(make(self))
         return made[-1]
 
-    set_attribute(HTTPTransport, "_make_client", record)
+    set_attribute(HTTPTransport, "_make_carrier", record)
     return made
 
 
 @pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> list[httpx.AsyncClient]:
-    """Every client that was made."""
+def clients(monkeypatch: pytest.MonkeyPatch) -> list[Carrier]:
+    """Every carrier that was made."""
     return recorded_clients(monkeypatch.setattr)
 
 
 async def test_one_client_serves_all_providers_and_is_closed_with_the_container(
-    clients: list[httpx.AsyncClient],
+    clients: list[Carrier],
 ) -> None:
     lab = FaultLab()
     async with lab.serve() as address:
@@ -319,7 +320,7 @@ async def test_one_client_serves_all_providers_and_is_closed_with_the_container(
     assert len(lab.asked("anthropic")) == 3
 
 
-async def test_the_container_closes_when_its_body_raises(clients: list[httpx.AsyncClient]) -> None:
+async def test_the_container_closes_when_its_body_raises(clients: list[Carrier]) -> None:
     lab = FaultLab()
 
     async def fail_inside(address: str) -> None:
@@ -333,13 +334,13 @@ async def test_the_container_closes_when_its_body_raises(clients: list[httpx.Asy
     assert [client.is_closed for client in clients] == [True]
 
 
-async def test_opening_and_closing_without_a_call_makes_no_client(clients: list[httpx.AsyncClient]) -> None:
+async def test_opening_and_closing_without_a_call_makes_no_client(clients: list[Carrier]) -> None:
     async with open_container({"OPENAI_API_KEY": "k"}):
         pass
     assert clients == []
 
 
-async def test_a_hosts_own_transport_is_used_and_stays_open(clients: list[httpx.AsyncClient]) -> None:
+async def test_a_hosts_own_transport_is_used_and_stays_open(clients: list[Carrier]) -> None:
     lab, transport = FaultLab(), HTTPTransport(SystemClock())
     async with lab.serve() as address:
         for _ in range(2):
@@ -398,14 +399,14 @@ THREE_RUNS = """
         gc.collect()
     server.loop.call_soon_threadsafe(server.stop.set)
     server.join()
-    print(len(lab.asked("openai")), {dict(request.headers)["connection"] for request in lab.requests})
+    print(len(lab.asked("openai")), {dict(request.headers).get("connection") for request in lab.requests})
 """
 
 
 def test_one_container_serves_three_event_loops_in_a_row_and_leaves_nothing_open() -> None:
     script = f"    import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{THREE_RUNS}"
     # what is left to the garbage collector warns on standard error, and anything there fails
-    assert run(script, "-W", "error") == "15 {'keep-alive'}\n"
+    assert run(script, "-W", "error") == "15 {None}\n"  # HTTP/1.1 keeps connections alive unless told otherwise
 
 
 # --- inside a host's container ---------------------------------------------------------------------------------------
@@ -476,6 +477,42 @@ def test_a_part_of_a_wrong_type_is_told_before_anything_is_built() -> None:
     container.observer.override(di.Object("print"))
     with pytest.raises(ConfigurationError, match="the part 'observer'"):
         container.registry()
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "told"),
+    [
+        ("env", ["GROQ_API_KEY=k"], "env is a list, not a mapping"),
+        ("given", 3, "given is a int, not a mapping"),
+    ],
+)
+def test_what_is_no_mapping_is_told_when_an_entry_is_overridden(entry: str, value: Any, told: str) -> None:
+    container = Container()
+    container.providers[entry].override(di.Object(value))
+    with pytest.raises(ConfigurationError, match=told):
+        container.llm()
+
+
+def test_what_answers_no_prompts_cannot_stand_for_what_does() -> None:
+    class Host(containers.DeclarativeContainer):
+        fm = di.Container(Container, env={"GROQ_API_KEY": "k"})
+
+    host: Any = Host()
+    told = "what overrides 'llm' is a str, not an LLMProvider: it has no provider_name, is_available"
+    for wrong in ("a model", di.Object("a model")):
+        with pytest.raises(ConfigurationError, match=told):
+            host.fm.llm.override(wrong)
+    fake = FakeProvider("pong")
+    with host.fm.llm.override(di.Object(fake)):
+        assert host.fm.llm(role="code") is fake
+    with host.fm.llm.override(di.Factory(FakeProvider, "made later")):
+        assert host.fm.llm().generate_sync("ping").content == "made later"
+    assert host.fm.llm() is not fake
+
+
+def test_a_provider_has_a_name_that_is_text() -> None:
+    with pytest.raises(ConfigurationError, match="providers has 3 for a name, which is no text"):
+        create_container(providers={3: FakeProvider()})  # type: ignore[dict-item]
 
 
 def test_a_part_of_a_hosts_own_factory_is_taken() -> None:

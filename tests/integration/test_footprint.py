@@ -9,6 +9,7 @@ import pytest
 import faultmaven
 
 HEAVY = {
+    "aiohttp",
     "cachetools",
     "click",
     "dependency_injector",
@@ -66,4 +67,26 @@ except SystemExit as ended:
 def test_opening_a_container_is_what_loads_the_dependencies() -> None:
     """The counterpart: the check above would see them."""
     loaded = heavy_modules_after("from faultmaven import create_container")
-    assert {"dependency_injector", "httpx", "pydantic"} <= loaded
+    assert {"dependency_injector", "pydantic"} <= loaded
+    assert {"aiohttp", "httpx"}.isdisjoint(loaded)
+
+
+ASK = """
+import asyncio
+from faultmaven import LLMError, open_container
+async def ask():
+    env = {{"GROQ_API_KEY": "k", "GROQ_API_BASE": "http://127.0.0.1:9", "LLM_MAX_RETRIES": "0"}}
+    async with open_container(env | {{"LLM_HTTP_CARRIER": {!r}}}) as container:
+        llm = container.llm()
+        assert {{"aiohttp", "httpx"}}.isdisjoint(sys.modules)
+        try:
+            await llm.generate("ping")
+        except LLMError:
+            pass
+asyncio.run(ask())
+"""
+
+
+@pytest.mark.parametrize(("carrier", "loaded"), [("auto", "aiohttp"), ("aiohttp", "aiohttp"), ("httpx", "httpx")])
+def test_the_first_call_loads_what_carries_it_and_not_the_other(carrier: str, loaded: str) -> None:
+    assert {"aiohttp", "httpx"} & heavy_modules_after(ASK.format(carrier)) == {loaded}

@@ -345,12 +345,15 @@ def test_lab_of_no_row(llm_container, fault_lab): pass
 
 @pytest.mark.llm_network(7)
 def test_host(fake_llm): pass
+
+@pytest.mark.llm_script("ok")
+def test_no_fixture(): pass
 """
 
 
 def test_a_marker_that_is_used_wrongly_says_how_to_use_it(pytester: pytest.Pytester) -> None:
     result = run(pytester, WRONG, "-p", "no:randomly")
-    result.assert_outcomes(errors=9)
+    result.assert_outcomes(errors=10)
     result.stdout.fnmatch_lines(
         [
             "@pytest.mark.llm_script: step 1 of the script is a float; a step is a text, *",
@@ -362,6 +365,7 @@ def test_a_marker_that_is_used_wrongly_says_how_to_use_it(pytester: pytest.Pytes
             "@pytest.mark.llm_lab: name the rows that fault_lab answers for: *",
             "@pytest.mark.llm_lab: say which rows of llm_container fault_lab answers for: *",
             "@pytest.mark.llm_network: name hosts: *",
+            "@pytest.mark.llm_script: the test does not use the fixture fake_llm or llm_container, which reads it",
         ]
     )
 

@@ -5,6 +5,7 @@ import contextvars
 import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -188,6 +189,43 @@ def test_a_forked_process_has_a_loop_of_its_own() -> None:
     assert answers.get(timeout=20) == "from the child"
     child.join(20)
     assert child.exitcode == 0
+
+
+@pytest.mark.parametrize("runs_a_loop", [False, True])
+def test_ctrl_c_breaks_off_a_call_to_a_silent_vendor(process_env: Mapping[str, str], runs_a_loop: bool) -> None:
+    """Under `asyncio.run`, Ctrl-C cancels a task and raises nothing, and the task cannot go on while we wait."""
+    script = textwrap.dedent(f"""
+        import asyncio, threading
+        from faultmaven import create_container
+        from faultmaven.testing import FaultLab
+
+        lab, ready, state = FaultLab(), threading.Event(), {{}}
+        lab.always("groq", "silent")
+        respond = lab.respond
+        lab.respond = lambda *request: (print("asked", flush=True), respond(*request))[1]
+
+        async def serve():
+            async with lab.serve() as state["address"]:
+                ready.set()
+                await asyncio.sleep(3600)
+
+        threading.Thread(target=asyncio.run, args=(serve(),), daemon=True).start()
+        ready.wait(10)
+        llm = create_container(lab.env("groq", address=state["address"])).llm()
+
+        async def main():
+            llm.generate_sync("ping", deadline=3000)
+
+        asyncio.run(main()) if {runs_a_loop} else llm.generate_sync("ping", deadline=3000)
+    """)
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, env=dict(process_env), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"asked\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=40)
+    assert b"KeyboardInterrupt" in told
+    assert process.returncode in (-signal.SIGINT, 130)
 
 
 def test_a_script_ends_clean(process_env: Mapping[str, str]) -> None:

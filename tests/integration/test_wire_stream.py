@@ -1,12 +1,15 @@
 """A stream over real sockets: its connection is closed when it is left, and serves another call when it was read."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from faultmaven import Container, LLMError, ProviderTimeoutError, StreamInterruptedError, open_container
+from faultmaven import Container, LLMError, ProviderTimeoutError, StreamChunk, StreamInterruptedError, open_container
+from faultmaven.infrastructure.llm.providers.wire_stream import PARSED_AT_ONCE
+from faultmaven.infrastructure.llm.wire.streaming import EventParser
 from faultmaven.testing.lab.loopback import listen
 from faultmaven.testing.lab.streams import STREAMS
 
@@ -48,11 +51,23 @@ class Vendor:
             self.left.set()
 
 
+class Under:
+    """The carrier that a test tries: every test of this file runs over each."""
+
+    test = "auto"
+
+
+@pytest.fixture(autouse=True, params=["httpx", "aiohttp"])
+def carrier(request: pytest.FixtureRequest) -> str:
+    Under.test = request.param
+    return Under.test
+
+
 @asynccontextmanager
 async def asking(vendor: Vendor, timeout: str = "30") -> AsyncIterator[Container]:
     async with listen(vendor) as port:
         env = {"GROQ_API_KEY": "k" * 12, "GROQ_API_BASE": f"http://127.0.0.1:{port}/v1"}
-        env |= {"LLM_REQUEST_TIMEOUT": timeout, "LLM_MAX_RETRIES": "0"}
+        env |= {"LLM_REQUEST_TIMEOUT": timeout, "LLM_MAX_RETRIES": "0", "LLM_HTTP_CARRIER": Under.test}
         async with open_container(env) as container:
             yield container
 
@@ -143,3 +158,54 @@ async def test_the_errors_ledger_names_the_request() -> None:
     assert (line.provider, line.status, line.outcome) == ("groq", 200, "StreamInterruptedError")
     assert line.time_to_headers is not None
     assert line.time_to_first_token is not None
+
+
+async def test_chunks_come_one_by_one_as_they_are_sent() -> None:
+    """The next event is sent once the chunk before it was read: whoever gathers some waits for ever."""
+
+    class Patient(Vendor):
+        async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(HEAD)
+            for event in words:
+                writer.write(chunk(event))
+                await go_on.acquire()
+            writer.write(chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+
+    words = [spoken(f"word{number} ") for number in range(20)] + [spoken("", "stop")]
+    go_on = asyncio.Semaphore(0)
+    async with asking(Patient()) as container, asyncio.timeout(10):
+        async with container.llm().stream("ping") as stream:
+            count = 0
+            async for piece in stream:
+                if piece.text:
+                    assert piece.text == f"word{count} "
+                    count += 1
+                go_on.release()
+                if count == 20:
+                    go_on.release()
+        assert count == 20
+
+
+async def test_of_many_events_at_once_the_first_is_given_out_before_all_are_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed: list[int] = []
+    feed = EventParser.feed
+
+    def record(self: EventParser, block: bytes) -> list[StreamChunk]:
+        parsed.append(len(block))
+        return feed(self, block)
+
+    monkeypatch.setattr(EventParser, "feed", record)
+    events = b"".join(spoken(f"word{number} ") for number in range(2000)) + spoken("", "stop") + b"data: [DONE]\n\n"
+    async with asking(Vendor((events,))) as container:
+        assert await read(container) == "".join(f"word{number} " for number in range(2000))
+    assert sum(parsed) == len(events)
+    assert max(parsed) <= PARSED_AT_ONCE
+
+
+def spoken(text: str, reason: str | None = None) -> bytes:
+    return (
+        b"data: " + json.dumps({"choices": [{"delta": {"content": text}, "finish_reason": reason}]}).encode() + b"\n\n"
+    )

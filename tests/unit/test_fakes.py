@@ -217,3 +217,20 @@ async def test_what_a_function_gives_is_checked_when_it_is_played() -> None:
 def test_a_stream_refuses_what_is_no_piece(piece: Any, told: str) -> None:
     with pytest.raises(TypeError, match=f"piece 2 of the FakeStream is {told}; a piece is"):
         FakeStream("Hel", piece)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"delay": -1}, "delay is -1: give seconds"),
+        ({"delay": "1"}, "delay is '1'"),
+        ({"delay": math.inf}, "delay is inf"),
+        ({"name": ""}, "name is '': give a text"),
+        ({"name": 3}, "name is 3"),
+        ({"models": "gpt"}, "models is 'gpt': give a list of names"),
+        ({"models": [None]}, r"models is \[None\]"),
+    ],
+)
+def test_a_name_a_model_or_a_delay_that_is_none_is_refused(arguments: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        FakeProvider("ok", **arguments)

@@ -301,6 +301,7 @@ class TestTypedSettings:
             ("LLM_MAX_TOKENS", "1", "max_tokens", 1),
             ("LLM_CONFIDENCE_THRESHOLD", "0.8", "confidence_threshold", 0.8),
             ("LLM_HTTP_CARRIER", "HTTPX", "http_carrier", "httpx"),
+            ("LLM_HTTP_CARRIER", "aiohttp", "http_carrier", "aiohttp"),
             ("LLM_PROVIDERS_FILE", "rows.toml", "providers_file", "rows.toml"),
             ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
             ("LOG_FORMAT", "JSON", "log_format", "json"),

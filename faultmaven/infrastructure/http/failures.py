@@ -1,39 +1,24 @@
-"""What httpx and the layers below it raise, as our errors."""
+"""What goes wrong between us and a server, as our errors, whatever carries the bytes."""
 
 import socket
 import ssl
 from collections.abc import Iterator
 
-import httpx
-
 from faultmaven.domain.errors import (
     LLMError,
-    MalformedResponseError,
     ProviderConfigurationError,
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
+from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.types import WireRequest
 
 CONNECT_SECONDS = 10.0
 
-# All that httpx raises, and what the layers below it raise for an address or a header that is none.
-FAILURES = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
-    ValueError,
-    OverflowError,
-    RuntimeError,  # a passed-in client that is closed
-    ExceptionGroup,
-)
 
-
-def timeouts(timeout: float | None) -> httpx.Timeout:
-    """Connecting may use half of the attempt; everything after is under the one total, not per read."""
-    connect = CONNECT_SECONDS if timeout is None else min(CONNECT_SECONDS, timeout / 2)
-    return httpx.Timeout(None, connect=connect)
+def connect_seconds(timeout: float | None) -> float:
+    """Return how long connecting may take: half of the attempt; everything after is under the one total."""
+    return CONNECT_SECONDS if timeout is None else min(CONNECT_SECONDS, timeout / 2)
 
 
 def timeout_error(sent: WireRequest, phase: str, timeout: float | None) -> ProviderTimeoutError:
@@ -47,35 +32,19 @@ def timeout_error(sent: WireRequest, phase: str, timeout: float | None) -> Provi
     return ProviderTimeoutError(problem, provider=sent.origin.provider, model=sent.model, phase=phase, advice=advice)
 
 
-def transport_error(sent: WireRequest, error: Exception, phase: str, timeout: float | None) -> LLMError:
-    """Map every httpx exception to ours; a test walks them all."""
-    match error:
-        case httpx.ConnectTimeout() | httpx.PoolTimeout():
-            return timeout_error(sent, "connect", timeouts(timeout).connect)
-        case httpx.TimeoutException():
-            return timeout_error(sent, phase, timeout)
-        case (
-            httpx.InvalidURL()
-            | httpx.UnsupportedProtocol()
-            | httpx.LocalProtocolError()
-            | ValueError()
-            | OverflowError()
-        ):
-            problem = "the base URL or a header is not valid HTTP"
-            return _error(ProviderConfigurationError, sent, problem, "request", address_advice(sent))
-        case httpx.DecodingError():
-            return _error(MalformedResponseError, sent, "the reply's encoding is broken", phase)
-        case httpx.ProxyError():
-            return _error(
-                ProviderUnavailableError, sent, "the proxy refused", "proxy", "Check HTTPS_PROXY and NO_PROXY."
-            )
-        case httpx.ConnectError():
-            return _connect_error(sent, error)
-        case httpx.RemoteProtocolError() | httpx.ReadError() | httpx.WriteError() | httpx.CloseError():
-            where = "before the reply began" if phase == "first byte" else "in the middle of the reply"
-            return _error(ProviderUnavailableError, sent, f"the connection broke {where}", phase)
-        case _:
-            return _error(ProviderUnavailableError, sent, f"the exchange failed ({type(error).__name__})", phase)
+def address_error(sent: WireRequest) -> LLMError:
+    problem = "the base URL or a header is not valid HTTP"
+    return failure(ProviderConfigurationError, sent, problem, "request", address_advice(sent))
+
+
+def proxy_error(sent: WireRequest) -> LLMError:
+    advice = "Check HTTPS_PROXY and NO_PROXY."
+    return failure(ProviderUnavailableError, sent, "the proxy refused", "proxy", advice)
+
+
+def broken_error(sent: WireRequest, phase: str) -> LLMError:
+    where = "before the reply began" if phase == "first byte" else "in the middle of the reply"
+    return failure(ProviderUnavailableError, sent, f"the connection broke {where}", phase)
 
 
 TLS_ADVICE = (
@@ -84,30 +53,49 @@ TLS_ADVICE = (
 )
 
 
-def _connect_error(sent: WireRequest, error: Exception) -> LLMError:
+def connect_error(sent: WireRequest, error: Exception) -> LLMError:
+    """Return why no connection could be made: the operating system's own error lies at the bottom of the causes."""
     causes = list(_causes(error))
     advice = address_advice(sent)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return _error(ProviderUnavailableError, sent, "the host name could not be resolved", "dns", advice)
+        return failure(ProviderUnavailableError, sent, "the host name could not be resolved", "dns", advice)
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return _error(ProviderUnavailableError, sent, "the TLS handshake failed", "tls", TLS_ADVICE)
+        return failure(ProviderUnavailableError, sent, "the TLS handshake failed", "tls", TLS_ADVICE)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return _error(ProviderUnavailableError, sent, "the connection was refused", "connect", advice)
-    return _error(ProviderUnavailableError, sent, "no connection could be made", "connect", advice)
+        return failure(ProviderUnavailableError, sent, "the connection was refused", "connect", advice)
+    return failure(ProviderUnavailableError, sent, "no connection could be made", "connect", advice)
 
 
-def _error(kind: type[LLMError], sent: WireRequest, problem: str, phase: str, advice: str = "") -> LLMError:
+def other_error(sent: WireRequest, error: Exception, phase: str) -> LLMError:
+    return failure(ProviderUnavailableError, sent, f"the exchange failed ({type(error).__name__})", phase)
+
+
+def failure(kind: type[LLMError], sent: WireRequest, problem: str, phase: str, advice: str = "") -> LLMError:
     return kind(problem, provider=sent.origin.provider, model=sent.model, phase=phase, advice=advice)
 
 
+def blaming_the_proxy(error: LLMError, sent: WireRequest, network: NetworkSettings) -> LLMError:
+    """Return `error`, told as the proxy's where one stands between us and the server and it cannot be reached."""
+    proxy = network.proxies.variable_for(sent.url) if error.phase in ("connect", "dns") else ""
+    if proxy:
+        error.problem = f"the proxy cannot be reached: {error.problem}"
+        error.advice = f"Check {proxy} and NO_PROXY."
+    return error
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Walk causes, contexts and groups: the operating system's own error lies at the bottom."""
+    """Walk causes, contexts and groups."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):
             for inner in error.exceptions:
                 yield from _causes(inner)
         error = error.__cause__ or error.__context__
+
+
+def has_cause(error: Exception, kind: type[BaseException]) -> bool:
+    """Return whether `error` or anything that led to it is a `kind`."""
+    return any(isinstance(cause, kind) for cause in _causes(error))
 
 
 def without_frames(error: Exception) -> Exception:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from faultmaven.domain.addresses import names_a_server
 from faultmaven.domain.errors import ConfigurationError
@@ -37,12 +37,27 @@ class ProxySettings:
         """Return the variable whose proxy a request to `url` goes through, "" when it goes there directly."""
         parts = urlsplit(url)
         own, name = (self.https, "HTTPS_PROXY") if parts.scheme == "https" else (self.http, "HTTP_PROXY")
-        patterns = {pattern.removeprefix("all://") for host in (*LOOPBACK, *self.bypass) for pattern in _patterns(host)}
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        direct = "*" in self.bypass or any(host == p or (p.startswith("*.") and host.endswith(p[1:])) for p in patterns)
-        if direct or not (own or self.all):
+        if not (own or self.all) or self._is_direct(parts):
             return ""
         return name if own else "ALL_PROXY"
+
+    def address_for(self, url: str) -> str:
+        """Return the address of the proxy that a request to `url` goes through, "" when it goes there directly."""
+        addresses = {"HTTPS_PROXY": self.https, "HTTP_PROXY": self.http, "ALL_PROXY": self.all}
+        name = self.variable_for(url)
+        return _with_scheme(addresses[name]) if name else ""
+
+    def _is_direct(self, parts: SplitResult) -> bool:
+        patterns = (pattern for host in (*LOOPBACK, *self.bypass) for pattern in _patterns(host))
+        return "*" in self.bypass or any(_matches(pattern, parts) for pattern in patterns)
+
+
+def _matches(pattern: str, parts: SplitResult) -> bool:
+    """Return whether an httpx mount pattern, scheme, host and perhaps port, is one for an address."""
+    wanted = urlsplit(pattern)
+    host, wanted_host = parts.hostname or "", wanted.hostname or ""
+    same_host = host.endswith(wanted_host[1:]) if wanted_host.startswith("*.") else host == wanted_host
+    return same_host and wanted.scheme in ("all", parts.scheme) and wanted.port in (None, parts.port)
 
 
 def _with_scheme(proxy: str) -> str:

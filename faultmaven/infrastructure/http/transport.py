@@ -1,72 +1,70 @@
-"""HTTPTransport: the one place that awaits httpx. Bytes out, bytes back, or a typed error."""
+"""HTTPTransport: the one place that awaits HTTP. Bytes out, bytes back, or a typed error."""
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import httpx
-
-from faultmaven.domain.errors import LLMError, MalformedResponseError
+from faultmaven.domain.errors import MalformedResponseError
 from faultmaven.infrastructure.event_loops import PerLoop
-from faultmaven.infrastructure.http.certificates import ssl_context
-from faultmaven.infrastructure.http.connections import ClosingTransport, cancelled_in_waits_only
-from faultmaven.infrastructure.http.failures import (
-    FAILURES,
-    address_advice,
-    timeout_error,
-    timeouts,
-    transport_error,
-    without_frames,
-)
+from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
+from faultmaven.infrastructure.http.certificates import Certificates
+from faultmaven.infrastructure.http.failures import address_advice, timeout_error
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
-from faultmaven.infrastructure.settings import Settings
+from faultmaven.infrastructure.settings import CarrierName, Settings
 from faultmaven.ports.clock import Clock
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 
 
-def build_transport(clock: Clock, client: httpx.AsyncClient | None, settings: Settings) -> "HTTPTransport":
+def build_transport(clock: Clock, client: "httpx.AsyncClient | None", settings: Settings) -> "HTTPTransport":
     """Return the transport that all providers of one configuration share; a passed-in client stays the host's.
 
     Raises:
         ConfigurationError: a certificate path or a proxy that is none.
     """
     network = network_settings(settings)
-    # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
-    certificates = ssl_context(network.certificates) if network.certificates and client is None else None
-    return HTTPTransport(clock, client=client, network=network, certificates=certificates)
+    certificates, carrier = Certificates(network.certificates), settings.http_carrier
+    if network.certificates and client is None:
+        # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
+        _ = certificates.context
+    return HTTPTransport(clock, client=client, network=network, certificates=certificates, carrier=carrier)
 
 
 class HTTPTransport:
-    """Sends wire requests through one shared httpx client per event loop."""
+    """Sends wire requests through one shared carrier per event loop."""
 
     def __init__(
         self,
         clock: Clock,
         *,
-        client: httpx.AsyncClient | None = None,
+        client: "httpx.AsyncClient | None" = None,
         network: NetworkSettings | None = None,
-        certificates: ssl.SSLContext | None = None,
+        certificates: Certificates | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
         wall_clock: Callable[[], float] = time.time,
+        carrier: CarrierName = "auto",
     ) -> None:
         """Args:
         client: A client of the host's, used for everything and closed by the host.
         certificates: What is trusted, in every event loop; None reads what `network` names at the first use.
         max_reply_bytes: A reply whose decoded body is larger is refused, so that no server fills the memory.
         wall_clock: Gives Unix seconds: a moment that a vendor names without a `Date` beside it is measured by it.
+        carrier: What carries bytes where no client is passed in: "aiohttp" or "httpx"; "auto" is aiohttp.
         """
         self._clock = clock
-        self._given = _LoopClient(client) if client is not None else None
         self._network = network or NetworkSettings()
-        self._certificates = certificates
+        self._certificates = certificates or Certificates(self._network.certificates)
         self._max_reply_bytes = max_reply_bytes
         self._wall_clock = wall_clock
-        self._clients = PerLoop(lambda: _LoopClient(self._make_client()), _LoopClient.aclose)
+        self._carrier = carrier
+        self._given = _Held(_over(client, self._network)) if client is not None else None
+        self._carriers = PerLoop(lambda: _Held(self._make_carrier()), _Held.aclose)
         self._retired = False
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
@@ -78,14 +76,13 @@ class HTTPTransport:
             MalformedResponseError: not HTTP, undecodable, or larger than the limit.
             ProviderConfigurationError: the address is no URL.
         """
+        held = await self._held()
         progress = _Progress(self._clock.monotonic())
         try:
             async with self._clock.timeout(timeout):
-                return await cancelled_in_waits_only(self._exchange(sent, timeout, progress))
+                return await self._exchange(held, sent, timeout, progress)
         except TimeoutError:
             raise timeout_error(sent, progress.phase, timeout) from None
-        except FAILURES as error:
-            raise self._failure(sent, error, progress.phase, timeout) from without_frames(error)
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "HTTPReplyStream":
         """Return the reply to `sent` once its headers are there, within `timeout` seconds; its body is still to come.
@@ -93,30 +90,21 @@ class HTTPTransport:
         Raises:
             LLMError: as `send` does, here and while the body is read.
         """
+        held = await self._held()
         progress = _Progress(self._clock.monotonic())
         try:
             async with self._clock.timeout(timeout):
-                return await cancelled_in_waits_only(self._opened(sent, timeout, progress))
+                return await self._opened(held, sent, timeout, progress)
         except TimeoutError:
             await progress.close()
             raise timeout_error(sent, progress.phase, timeout) from None
-        except FAILURES as error:
-            raise self._failure(sent, error, progress.phase, timeout) from without_frames(error)
         except asyncio.CancelledError:
             await progress.close()
             raise
 
-    def _failure(self, sent: WireRequest, error: Exception, phase: str, timeout: float | None) -> LLMError:
-        mapped = transport_error(sent, error, phase, timeout)
-        proxy = self._network.proxies.variable_for(sent.url)
-        if proxy and mapped.phase in ("connect", "dns"):
-            mapped.problem = f"the proxy cannot be reached: {mapped.problem}"
-            mapped.advice = f"Check {proxy} and NO_PROXY."
-        return mapped
-
     async def aclose(self) -> None:
         """Close the running loop's connections; a client that the host passed in stays open."""
-        await self._clients.aclose()
+        await self._carriers.aclose()
 
     def retire(self) -> None:
         """Close each loop's connections as soon as nothing is under way there; any thread may call this.
@@ -124,53 +112,54 @@ class HTTPTransport:
         A call that began before may still send: it gets a connection, which is closed after it.
         """
         self._retired = True
-        for loop in self._clients.loops():
+        for loop in self._carriers.loops():
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, and its connections with it
                 loop.call_soon_threadsafe(self._close_if_idle)
 
     @property
     def is_open(self) -> bool:
-        """Whether any loop holds a client or is still closing one."""
+        """Whether any loop holds a carrier or is still closing one."""
         return bool(self.loops())
 
     def loops(self) -> list[asyncio.AbstractEventLoop]:
-        """Return the event loops that hold a client or are still closing one."""
-        return self._clients.loops()
+        """Return the event loops that hold a carrier or are still closing one."""
+        return self._carriers.loops()
 
     def _close_if_idle(self) -> None:
-        held = self._clients.here()
+        held = self._carriers.here()
         if held is not None and not held.exchanges:
-            self._clients.close_soon()
+            self._carriers.close_soon()
 
-    async def _exchange(self, sent: WireRequest, timeout: float | None, progress: "_Progress") -> WireReply:
-        stream = await self._opened(sent, timeout, progress)
+    async def _held(self) -> "_Held":
+        # Outside of any timeout: the first call loads what carries it, and has its whole time none the less.
+        return self._given or await self._carriers.get()
+
+    async def _exchange(
+        self, held: "_Held", sent: WireRequest, timeout: float | None, progress: "_Progress"
+    ) -> WireReply:
+        stream = await self._opened(held, sent, timeout, progress)
         progress.phase = "body"
         try:
-            return replace(stream.head, body=await stream.rest())
+            head, body = stream.head, await stream.rest()
+            return WireReply(sent, head.status, head.headers, body, head.time_to_headers, head.received_at)
         finally:
             await stream.aclose()
 
-    async def _opened(self, sent: WireRequest, timeout: float | None, progress: "_Progress") -> "HTTPReplyStream":
-        held = self._given or await self._clients.get()
+    async def _opened(
+        self, held: "_Held", sent: WireRequest, timeout: float | None, progress: "_Progress"
+    ) -> "HTTPReplyStream":
         held.exchanges += 1
         try:
-            request = held.client.build_request(
-                sent.method,
-                sent.url,
-                headers=sent.headers,
-                content=sent.body if sent.method == "POST" else None,
-                timeout=timeouts(timeout),
-            )
-            response = await held.client.send(request, stream=True, follow_redirects=False)
+            reply = await held.carrier.open(sent, timeout)
         except BaseException:
             self._release(held)
             raise
         waited = self._clock.monotonic() - progress.started
-        head = WireReply(sent, response.status_code, response.headers, b"", waited, self._wall_clock())
-        progress.opened = HTTPReplyStream(self, response, head, held)
+        head = WireReply(sent, reply.status, reply.headers, b"", waited, self._wall_clock())
+        progress.opened = HTTPReplyStream(self, reply, head, held)
         return progress.opened
 
-    def _release(self, held: "_LoopClient") -> None:
+    def _release(self, held: "_Held") -> None:
         held.exchanges -= 1
         if self._retired:
             self._close_if_idle()
@@ -180,51 +169,52 @@ class HTTPTransport:
         who = sent.origin.provider
         return MalformedResponseError(problem, provider=who, model=sent.model, status=status, advice=advice)
 
-    def _make_client(self) -> httpx.AsyncClient:
-        if self._certificates is None:
-            self._certificates = ssl_context(self._network.certificates)
-        context = self._certificates
-        # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
-        mounts = {
-            pattern: ClosingTransport(context, limits, proxy) if proxy else None
-            for pattern, proxy in self._network.proxies.mounts().items()
-        }
-        return httpx.AsyncClient(
-            transport=ClosingTransport(context, limits),
-            trust_env=False,
-            mounts=mounts,
-            timeout=timeouts(None),
-            follow_redirects=False,
-        )
+    def _make_carrier(self) -> Carrier:
+        return _carrier_maker(self._carrier)(self._network, self._certificates)
+
+
+def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
+    # Imported here: each takes its time, and one of the two is enough.
+    if name == "httpx":
+        from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
+
+        return HttpxCarrier.make
+    from faultmaven.infrastructure.http.aiohttp_carrier import AiohttpCarrier
+
+    return AiohttpCarrier
+
+
+def _over(client: "httpx.AsyncClient", network: NetworkSettings) -> Carrier:
+    from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
+
+    return HttpxCarrier(client, network)
 
 
 class HTTPReplyStream:
     """A reply of `HTTPTransport` whose body is read as it comes."""
 
-    def __init__(
-        self, transport: HTTPTransport, response: httpx.Response, head: WireReply, held: "_LoopClient"
-    ) -> None:
+    def __init__(self, transport: HTTPTransport, reply: CarriedReply, head: WireReply, held: "_Held") -> None:
         self.head = head
         self._transport = transport
-        self._response = response
-        self._blocks = response.aiter_bytes()
+        self._reply = reply
         self._held = held
         self._size = 0
         self._closed = False
 
     async def read(self) -> bytes:
         """Return the next bytes, b"" at the end; see `ReplyStream`."""
-        try:
-            return await cancelled_in_waits_only(self._next())
-        except FAILURES as error:
-            raise self._transport._failure(self.head.request, error, "body", None) from without_frames(error)
+        block = await self._reply.read()
+        self._size += len(block)
+        if self._size > self._transport._max_reply_bytes:
+            raise self._transport._too_large(self.head.request, self.head.status)
+        return block
 
     async def rest(self) -> bytes:
-        """Return the whole body; what httpx raises is not mapped here."""
-        blocks: list[bytes] = []
-        while block := await self._next():
+        """Return the whole body."""
+        block, blocks = await self.read(), []
+        while block:
             blocks.append(block)
+            block = await self.read()
         return b"".join(blocks)
 
     async def aclose(self) -> None:
@@ -233,32 +223,23 @@ class HTTPReplyStream:
             return
         self._closed = True
         try:
-            await cancelled_in_waits_only(self._response.aclose())
+            await self._reply.aclose()
         finally:
             self._transport._release(self._held)
 
-    async def _next(self) -> bytes:
-        async for block in self._blocks:
-            self._size += len(block)
-            if self._size > self._transport._max_reply_bytes:
-                raise self._transport._too_large(self.head.request, self.head.status)
-            if block:
-                return block
-        return b""
 
+class _Held:
+    """One event loop's carrier, and how many exchanges are under way on it."""
 
-class _LoopClient:
-    """One event loop's client, and how many exchanges are under way on it."""
+    __slots__ = ("carrier", "exchanges")
 
-    __slots__ = ("client", "exchanges")
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self.client = client
+    def __init__(self, carrier: Carrier) -> None:
+        self.carrier = carrier
         self.exchanges = 0
 
     async def aclose(self) -> None:
-        """Close the client with all its connections."""
-        await cancelled_in_waits_only(self.client.aclose())
+        """Close the carrier with all its connections."""
+        await self.carrier.aclose()
 
 
 class _Progress:

@@ -81,7 +81,7 @@ class ReplyStream(Protocol):
 
 
 class Transport(Protocol):
-    """What carries bytes: the one port to HTTP. `HTTPTransport` is the adapter over httpx."""
+    """What carries bytes: the one port to HTTP. `HTTPTransport` is the adapter, over aiohttp or httpx."""
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
         """Return the whole reply to `sent`, whatever its status, within `timeout` seconds, or raise an `LLMError`."""

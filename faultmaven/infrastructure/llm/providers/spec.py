@@ -145,8 +145,10 @@ def spec_from_row(name: str, row: Mapping[str, Any], source: str) -> ProviderSpe
     return ProviderSpec(name=name, source=source, **values)
 
 
-def port_faults(name: str, provider: Any) -> list[str]:
+def port_faults(name: Any, provider: Any) -> list[str]:
     """Return what keeps a passed-in object from being a provider, as one sentence; an empty list when nothing does."""
+    if not isinstance(name, str) or not name.strip():
+        return [f"providers has {name!r} for a name, which is no text"]
     absent = [member for member in PORT_MEMBERS if not hasattr(provider, member)]
     if isinstance(provider, type):
         return [f"providers[{name!r}] is the class {provider.__name__}; pass an object of it"]

@@ -18,6 +18,9 @@ from faultmaven.ports.clock import Clock
 LINGER_SECONDS = 0.1
 """After the end marker, so long is waited for the end of the body: only then does the connection serve another call."""
 
+PARSED_AT_ONCE = 1024
+"""Bytes of a block that are parsed before their chunks are given out: one that holds hundreds is not waited for."""
+
 
 class WireStream:
     """One stream; an `LLMStream`. Made by `WireProvider`, which begins and closes it."""
@@ -36,6 +39,8 @@ class WireStream:
         self._first_token: float | None = None
         self._reply: ReplyStream | None = None
         self._parser: StreamParser | None = None
+        self._block = b""
+        self._parsed = 0
         self._ready: deque[StreamChunk] = deque()
         self._response: LLMResponse | None = None
         self._error: LLMError | None = None
@@ -110,6 +115,9 @@ class WireStream:
         if reply is None or parser is None:
             raise InvalidRequestError("the stream is closed")
         self._take(parser.feed(b""))  # an error that stood behind the last chunks is raised now
+        await self._parse(reply, parser)
+        if self._ready or self._response is not None:
+            return
         limit = self._limit - (self._clock.monotonic() - self._started)
         waits_for_first = self._first_token is None
         try:
@@ -123,15 +131,26 @@ class WireStream:
 
     async def _read_block(self, reply: ReplyStream, parser: StreamParser) -> None:
         try:
-            block = await reply.read()
+            self._block, self._parsed = await reply.read(), 0
         except ProviderUnavailableError as error:
             if parser.may_end:
                 await self._finish(reply, parser)
                 return
             raise interrupted(error) from error.__cause__
-        self._take(parser.feed(block) if block else parser.rest())
-        if not block or parser.ended:
+        if self._block:
+            await self._parse(reply, parser)
+        else:
+            self._take(parser.rest())
             await self._finish(reply, parser)
+
+    async def _parse(self, reply: ReplyStream, parser: StreamParser) -> None:
+        """Parse of the last block what no chunk was given out of, until there is one."""
+        while self._parsed < len(self._block) and not self._ready and self._response is None:
+            piece = self._block[self._parsed : self._parsed + PARSED_AT_ONCE]
+            self._parsed += len(piece)
+            self._take(parser.feed(piece))
+            if parser.ended:
+                await self._finish(reply, parser)
 
     def _take(self, chunks: list[StreamChunk]) -> None:
         if chunks and self._first_token is None:

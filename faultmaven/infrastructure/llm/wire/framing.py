@@ -84,7 +84,8 @@ class ServerSentEvents:
     def feed(self, block: bytes) -> list[Event]:
         """Return the events that `block` completes."""
         events: list[Event] = []
-        for line in self._lines.feed(block):
+        lines = self._lines.feed(block)
+        for line in lines:
             self._read(line, events)
         return events
 

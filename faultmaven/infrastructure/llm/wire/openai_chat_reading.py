@@ -42,7 +42,7 @@ def content_text(reply: WireReply, content: Any) -> str:
 def thought(message: Json) -> str:
     """Return what the model thought, under any of the vendors' names (9.2); Mistral's is a part of the content."""
     text = string_or_empty(message.get("reasoning_content")) or string_or_empty(message.get("reasoning"))
-    if text:
+    if text or not isinstance(message.get("content"), list):
         return text
     content = message.get("content")
     if not isinstance(content, list):

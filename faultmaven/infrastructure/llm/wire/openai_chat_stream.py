@@ -37,8 +37,11 @@ class ChatStream(EventParser):
         """Take note of one chunk."""
         self.model = string_or_empty(data.get("model")) or self.model
         groq = object_or_empty(data.get("x_groq"))
-        raise_for_error_body(self.head, groq)
-        self.count(read_usage(data.get("usage")) or read_usage(groq.get("usage")))
+        if groq:
+            raise_for_error_body(self.head, groq)
+        usage = data.get("usage") or groq.get("usage")
+        if usage:
+            self.count(read_usage(usage))
         choices = objects(data.get("choices"))
         if not choices:
             return
@@ -59,15 +62,17 @@ class ChatStream(EventParser):
     def _delta_of(self, choice: Json) -> Json:
         """Return what is new. A `message` beside deltas repeats them; one that comes alone is the answer."""
         delta = choice.get("delta")
-        has_begun = bool(self.text or self.calls.any)
-        return object_or_empty(delta if isinstance(delta, dict) or has_begun else choice.get("message"))
+        if isinstance(delta, dict):
+            return delta
+        return {} if self.has_text or self.calls.any else object_or_empty(choice.get("message"))
 
     def _read_delta(self, delta: Json) -> None:
         self.think(thought(delta))
         self.say(content_text(self.head, delta.get("content")))
-        refusal = string_or_empty(delta.get("refusal"))
-        self.refused = self.refused or bool(refusal)
-        self.say(refusal)
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
+            self.refused = True
+            self.say(refusal)
         for call in objects(delta.get("tool_calls")):
             self._read_call(call)
         for field in self._returned:

@@ -133,7 +133,7 @@ class ResponseStream(EventParser):
         told = read_answer(self.head, self._final, items)  # raises where the response failed
         if not self._reasoning:
             self.think(told.reasoning)
-        if not self.text:
+        if not self.has_text:
             self.refused = self.refused or has_refusal(items)
             self.say(told.content)
         if not self.calls.any:

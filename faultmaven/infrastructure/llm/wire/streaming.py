@@ -126,8 +126,13 @@ class EventParser(ABC):
 
     @property
     def text(self) -> str:
-        """The answer so far."""
+        """The answer so far; it is put together anew each time."""
         return "".join(self._text)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything of the answer came."""
+        return bool(self._text)
 
     def _take(self, event: Event) -> None:
         if self.ended:

@@ -1,0 +1,94 @@
+"""The carrier over httpx, the seam that hosts and tests see: a passed-in client, respx and mocks work through it."""
+
+import httpx
+
+from faultmaven.infrastructure.http.certificates import Certificates
+from faultmaven.infrastructure.http.failures import blaming_the_proxy, connect_seconds, without_frames
+from faultmaven.infrastructure.http.httpx_connections import ClosingTransport, cancelled_in_waits_only
+from faultmaven.infrastructure.http.httpx_failures import HTTPX_FAILURES, httpx_error
+from faultmaven.infrastructure.http.network import NetworkSettings
+from faultmaven.infrastructure.http.types import WireRequest
+
+
+class HttpxCarrier:
+    """A `Carrier` over one httpx client."""
+
+    def __init__(self, client: httpx.AsyncClient, network: NetworkSettings) -> None:
+        self.client = client
+        self._network = network
+
+    @classmethod
+    def make(cls, network: NetworkSettings, certificates: Certificates) -> "HttpxCarrier":
+        """Return a carrier with a client of its own."""
+        return cls(_client(network, certificates), network)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self.client.is_closed
+
+    async def open(self, sent: WireRequest, timeout: float | None) -> "HttpxReply":
+        """Return the reply once its headers are there; see `Carrier`."""
+        try:
+            request = self.client.build_request(
+                sent.method,
+                sent.url,
+                headers=sent.headers,
+                content=sent.body if sent.method == "POST" else None,
+                timeout=httpx.Timeout(None, connect=connect_seconds(timeout)),
+            )
+            sending = self.client.send(request, stream=True, follow_redirects=False)
+            response = await cancelled_in_waits_only(sending)
+        except HTTPX_FAILURES as error:
+            mapped = httpx_error(sent, error, "first byte", timeout)
+            raise blaming_the_proxy(mapped, sent, self._network) from without_frames(error)
+        return HttpxReply(sent, response)
+
+    async def aclose(self) -> None:
+        """Close the client with all its connections."""
+        await cancelled_in_waits_only(self.client.aclose())
+
+
+class HttpxReply:
+    """A `CarriedReply` over httpx."""
+
+    def __init__(self, sent: WireRequest, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self._sent = sent
+        self._response = response
+        self._blocks = response.aiter_bytes()
+
+    async def read(self) -> bytes:
+        """Return the next bytes; see `CarriedReply`."""
+        try:
+            return await cancelled_in_waits_only(self._next())
+        except HTTPX_FAILURES as error:
+            raise httpx_error(self._sent, error, "body", None) from without_frames(error)
+
+    async def aclose(self) -> None:
+        """Close the connection, or give it back."""
+        await cancelled_in_waits_only(self._response.aclose())
+
+    async def _next(self) -> bytes:
+        async for block in self._blocks:
+            if block:
+                return block
+        return b""
+
+
+def _client(network: NetworkSettings, certificates: Certificates) -> httpx.AsyncClient:
+    context = certificates.context
+    # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
+    mounts = {
+        pattern: ClosingTransport(context, limits, proxy) if proxy else None
+        for pattern, proxy in network.proxies.mounts().items()
+    }
+    return httpx.AsyncClient(
+        transport=ClosingTransport(context, limits),
+        trust_env=False,
+        mounts=mounts,
+        timeout=httpx.Timeout(None),
+        follow_redirects=False,
+    )

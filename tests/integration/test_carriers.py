@@ -1,0 +1,667 @@
+"""Whatever carries bytes: proxies, certificates, pools, names, addresses, uploads and packing, the same over each."""
+
+import asyncio
+import base64
+import gzip
+import inspect
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import aiohttp
+import httpx
+import pytest
+import trustme
+from yarl import URL
+
+from faultmaven.domain.errors import (
+    ConfigurationError,
+    LLMError,
+    MalformedResponseError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+)
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.aiohttp_failures import AIOHTTP_FAILURES, aiohttp_error
+from faultmaven.infrastructure.http.certificates import Certificates
+from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
+from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
+from faultmaven.testing.lab.loopback import listen
+
+ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
+Make: TypeAlias = Callable[..., HTTPTransport]
+
+
+@pytest.fixture(params=["httpx", "aiohttp"])
+def carrier(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def make(carrier: Any) -> Make:
+    """Make a transport over the carrier that is tried."""
+    return lambda **options: HTTPTransport(SystemClock(), carrier=carrier, **options)
+
+
+def asking(url: str, body: bytes = b"{}", headers: Mapping[str, str] = MappingProxyType({})) -> WireRequest:
+    return WireRequest(ORIGIN, url, Headers({"authorization": "Bearer sk-key", **headers}), body, model="gpt-x")
+
+
+@asynccontextmanager
+async def closing(transport: HTTPTransport) -> AsyncIterator[HTTPTransport]:
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
+
+
+class Server:
+    """An HTTP server over keep-alive: it notes each request's head and body, and answers with `reply`."""
+
+    def __init__(self, reply: bytes = OK) -> None:
+        self.reply = reply
+        self.heads: list[str] = []
+        self.bodies: list[bytes] = []
+        self.connections = 0
+        self.open = 0
+        self.arrived = asyncio.Event()
+        self.left = asyncio.Event()
+
+    async def __call__(self, reader: Reader, writer: Writer) -> None:
+        self.connections += 1
+        self.open += 1
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                self.heads.append(head)
+                length = next((line for line in head.split("\r\n") if line.startswith("content-length")), "x: 0")
+                self.bodies.append(await reader.readexactly(int(length.split(":")[1])))
+                self.arrived.set()
+                await self.answer(reader, writer)
+        except asyncio.IncompleteReadError:
+            pass
+        finally:
+            self.open -= 1
+            self.left.set()
+            writer.close()
+
+    async def answer(self, reader: Reader, writer: Writer) -> None:
+        writer.write(self.reply)
+        await writer.drain()
+
+    def header(self, name: str, number: int = -1) -> str | None:
+        lines = self.heads[number].split("\r\n")[1:]
+        return next((line.partition(": ")[2] for line in lines if line.startswith(f"{name}:")), None)
+
+
+async def failure(transport: HTTPTransport, sent: WireRequest, timeout: float = 5.0) -> LLMError:
+    async with closing(transport):
+        with pytest.raises(LLMError) as caught:
+            await transport.send(sent, timeout)
+    return caught.value
+
+
+# --- TLS -------------------------------------------------------------------------------------------------------------
+
+AUTHORITY = trustme.CA()
+
+
+def tls_of(*names: str, authority: trustme.CA = AUTHORITY) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def trusted(tmp_path: Path) -> str:
+    path = tmp_path / "authority.pem"
+    AUTHORITY.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+async def test_https_with_a_file_of_certificates_keeps_its_connection(make: Make, trusted: str) -> None:
+    server = Server()
+    async with (
+        listen(server, tls_of("localhost")) as port,
+        closing(make(network=NetworkSettings(trusted))) as transport,
+    ):
+        for _ in range(3):
+            assert (await transport.send(asking(f"https://localhost:{port}/v1"), 5.0)).body == b"{}"
+    assert server.connections == 1
+
+
+async def test_a_folder_of_hashed_certificates_is_trusted(make: Make, tmp_path: Path, trusted: str) -> None:
+    # What `SSL_CERT_DIR` and a system's store are: files named by the hash of their subject.
+    command = ["openssl", "x509", "-hash", "-noout", "-in", trusted]
+    name = (await asyncio.to_thread(subprocess.check_output, command, text=True)).strip()
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    (folder / f"{name}.0").write_bytes(AUTHORITY.cert_pem.bytes())
+    async with listen(Server(), tls_of("localhost")) as port:
+        async with closing(make(network=NetworkSettings(str(folder)))) as transport:
+            assert (await transport.send(asking(f"https://localhost:{port}"), 5.0)).status == 200
+        assert (await failure(make(), asking(f"https://localhost:{port}"))).phase == "tls"
+
+
+async def test_a_certificate_for_another_host_is_refused(make: Make, trusted: str) -> None:
+    server = Server()
+    async with listen(server, tls_of("vendor.example")) as port:
+        error = await failure(make(network=NetworkSettings(trusted)), asking(f"https://localhost:{port}"))
+    assert (type(error), error.phase) == (ProviderUnavailableError, "tls")
+    assert server.heads == []
+
+
+async def test_a_handshake_that_does_not_end_is_a_timeout_of_connecting(make: Make) -> None:
+    async def hang(reader: Reader, writer: Writer) -> None:
+        await reader.read()
+
+    async with listen(hang) as port:
+        error = await failure(make(), asking(f"https://localhost:{port}"), 0.2)
+    assert isinstance(error, ProviderTimeoutError)
+    assert error.phase == "connect"
+    assert "within 0.1 s" in str(error)
+
+
+async def test_a_call_that_is_given_up_waits_for_no_farewell(make: Make, trusted: str) -> None:
+    """TLS ends with a message of both sides: behind a cut line, the other's never comes."""
+    server, silent, left = Server(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"), asyncio.Event(), asyncio.Event()
+
+    async def relay(reader: Reader, writer: Writer) -> None:
+        back, forth = await asyncio.open_connection("localhost", port)
+
+        async def return_bytes() -> None:
+            while not silent.is_set():
+                writer.write(await back.read(65536))
+
+        returning = asyncio.create_task(return_bytes())
+        while block := await reader.read(65536):
+            forth.write(block)
+        left.set()
+        returning.cancel()
+        forth.close()
+        writer.close()
+
+    async with listen(server, tls_of("localhost")) as port, listen(relay) as relay_port, asyncio.timeout(5):
+        transport = make(network=NetworkSettings(trusted))
+        call = asyncio.create_task(transport.send(asking(f"https://localhost:{relay_port}"), 30.0))
+        await server.arrived.wait()
+        silent.set()
+        await asyncio.sleep(0.05)
+        call.cancel()
+        await asyncio.wait({call})
+        await left.wait()
+        await transport.aclose()
+
+
+def test_a_context_is_built_once_and_none_for_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ssl.SSLContext] = []
+    create = ssl.create_default_context
+
+    def record(**options: Any) -> ssl.SSLContext:
+        made.append(create(**options))
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", record)
+    certificates = Certificates()
+
+    async def ask(scheme: str) -> None:
+        async with listen(Server()) as port, closing(HTTPTransport(SystemClock(), certificates=certificates)) as one:
+            await asyncio.gather(one.send(asking(f"{scheme}://localhost:{port}"), 5.0), return_exceptions=True)
+
+    asyncio.run(ask("http"))
+    assert made == []
+    for _ in range(3):
+        asyncio.run(ask("https"))
+    assert len(made) <= 1  # none, where another test of this process had it built
+
+
+# --- proxies ---------------------------------------------------------------------------------------------------------
+
+
+class Proxy(Server):
+    """A proxy that opens tunnels to `port` whatever name is asked for, unless it wants a password."""
+
+    def __init__(self, port: int, wants: str = "") -> None:
+        super().__init__()
+        self.port = port
+        self.wants = wants
+
+    async def answer(self, reader: Reader, writer: Writer) -> None:
+        if self.wants and self.header("proxy-authorization") != f"basic {self.wants}".lower():
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+            return
+        if not self.heads[-1].startswith("connect"):
+            writer.write(OK)
+            return
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        back, forth = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            await asyncio.gather(pump(reader, forth), pump(back, writer))
+        finally:
+            forth.close()
+
+
+async def pump(source: Reader, sink: Writer) -> None:
+    while block := await source.read(65536):
+        sink.write(block)
+        await sink.drain()
+    sink.close()
+
+
+VENDOR = "https://vendor.invalid/v1"
+PASSWORD = base64.b64encode(b"user:pass word").decode()
+
+
+@pytest.mark.parametrize("wants", ["", PASSWORD], ids=["open", "with a password"])
+async def test_https_goes_through_a_tunnel(make: Make, trusted: str, wants: str) -> None:
+    server = Server()
+    async with listen(server, tls_of("vendor.invalid")) as port:
+        proxy = Proxy(port, wants)
+        async with listen(proxy) as proxy_port:
+            user = "user:pass%20word@" if wants else ""
+            proxies = ProxySettings(https=f"http://{user}localhost:{proxy_port}")
+            async with closing(make(network=NetworkSettings(trusted, proxies))) as transport:
+                for _ in range(2):
+                    assert (await transport.send(asking("https://vendor.invalid/v1"), 5.0)).status == 200
+    assert len(proxy.heads) == 1  # the tunnel is kept
+    assert proxy.heads[0].startswith("connect vendor.invalid:443")
+    assert "sk-key" not in proxy.heads[0]
+    assert server.header("authorization") == "bearer sk-key"
+    assert server.header("proxy-authorization") is None
+
+
+@pytest.mark.parametrize("wants", ["", PASSWORD], ids=["open", "with a password"])
+async def test_plain_http_is_asked_of_the_proxy_in_full(make: Make, wants: str) -> None:
+    proxy = Proxy(0, wants)
+    async with listen(proxy) as port:
+        user = "user:pass%20word@" if wants else ""
+        network = NetworkSettings(proxies=ProxySettings(http=f"{user}localhost:{port}"))
+        async with closing(make(network=network)) as transport:
+            assert (await transport.send(asking("http://vendor.invalid/v1?a=b"), 5.0)).status == 200
+    assert proxy.heads[0].startswith("post http://vendor.invalid/v1?a=b http/1.1")
+    assert proxy.header("host") == "vendor.invalid"
+
+
+async def test_a_proxy_that_opens_no_tunnel_has_refused(make: Make) -> None:
+    proxy = Proxy(0, wants=PASSWORD)
+    async with listen(proxy) as port:
+        network = NetworkSettings(proxies=ProxySettings(https=f"localhost:{port}"))
+        error = await failure(make(network=network), asking("https://vendor.invalid"))
+    assert (type(error), error.phase) == (ProviderUnavailableError, "proxy")
+    assert "HTTPS_PROXY" in str(error)
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nno TLS"])
+async def test_no_error_shows_the_proxys_password(make: Make, answer: bytes) -> None:
+    proxy = Server(answer)
+    async with listen(proxy) as port:
+        proxies = ProxySettings(https=f"http://user:secret-word@localhost:{port}")
+        error: BaseException | None = await failure(make(network=NetworkSettings(proxies=proxies)), asking(VENDOR))
+    assert proxy.header("proxy-authorization")
+    while error is not None:
+        for told in (str(error), repr(error), repr(vars(error))):
+            assert "secret-word" not in told
+            assert base64.b64encode(b"user:secret-word").decode() not in told
+        error = error.__cause__ or error.__context__
+
+
+async def test_a_proxy_whose_name_nobody_knows_is_blamed(make: Make) -> None:
+    network = NetworkSettings(proxies=ProxySettings(https="proxy.invalid:3128"))
+    error = await failure(make(network=network), asking("https://vendor.invalid"))
+    assert error.phase == "dns"
+    assert "the proxy cannot be reached" in str(error)
+
+
+async def test_a_host_of_no_proxy_is_reached_directly(make: Make) -> None:
+    network = NetworkSettings(proxies=ProxySettings(http="127.0.0.1:9", bypass=("vendor.invalid",)))
+    error = await failure(make(network=network), asking("http://vendor.invalid"))
+    assert error.phase == "dns"
+    assert "proxy" not in str(error)
+
+
+BYPASSES = ["example.com", ".example.com", "10.0.0.1", "::1", "example.com:8080", "https://example.com", "*", "other"]
+ADDRESSES = [
+    f"{scheme}://{host}/v1"
+    for scheme in ("http", "https")
+    for host in ("example.com", "api.example.com", "notexample.com", "example.com:8080", "10.0.0.1", "[::1]:80")
+]
+
+
+@pytest.mark.parametrize("bypass", BYPASSES)
+def test_both_carriers_choose_the_same_proxy(bypass: str) -> None:
+    proxies = ProxySettings(http="one:1", all="http://other:2", bypass=(bypass,))
+    mounts = {pattern: proxy or None for pattern, proxy in proxies.mounts().items()}
+    taken = [(httpx._utils.URLPattern(pattern), proxy) for pattern, proxy in mounts.items()]
+    for address in ADDRESSES:
+        matching = sorted((pattern, proxy or "") for pattern, proxy in taken if pattern.matches(httpx.URL(address)))
+        assert proxies.address_for(address) == (matching[0][1] if matching else ""), address
+
+
+# --- names and addresses ---------------------------------------------------------------------------------------------
+
+
+async def test_a_name_that_does_not_resolve_is_told_so(make: Make) -> None:
+    error = await failure(make(), asking("https://vendor.invalid/v1"))
+    assert (type(error), error.phase) == (ProviderUnavailableError, "dns")
+
+
+async def test_ipv6(make: Make) -> None:
+    server = Server()
+    serving = await asyncio.start_server(server, "::1", 0)
+    async with serving, closing(make()) as transport:
+        port = serving.sockets[0].getsockname()[1]
+        assert (await transport.send(asking(f"http://[::1]:{port}/v1"), 5.0)).status == 200
+        assert server.header("host") == f"[::1]:{port}"
+
+
+async def test_the_target_and_the_headers_are_sent_as_they_stand(make: Make) -> None:
+    server = Server()
+    target = "/v1/models/gemini-2.5:generateContent?alt=sse&signature=a%2Fb%3D+c~%7E"
+    async with listen(server) as port, closing(make()) as transport:
+        sent = asking(f"http://localhost:{port}{target}", headers={"content-type": "application/json", "x-own": "a: b"})
+        await transport.send(sent, 5.0)
+        assert server.heads[0].startswith(f"post {target} http/1.1\r\n".lower())
+        own = [server.header(name) for name in ("host", "authorization", "content-type", "x-own", "content-length")]
+        assert own == [f"localhost:{port}", "bearer sk-key", "application/json", "a: b", "2"]
+        assert "gzip" in (server.header("accept-encoding") or "")
+        await transport.send(WireRequest(ORIGIN, f"http://localhost:{port}/models", Headers(), method="GET"), 5.0)
+        assert server.heads[1].startswith("get /models http/1.1")
+        assert server.header("content-length") in (None, "0")
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-other: b", "a\nb", "schlüssel", "a\0b"])
+async def test_no_header_hides_another_one(make: Make, value: str) -> None:
+    server = Server()
+    async with listen(server) as port:
+        error = await failure(make(), asking(f"http://localhost:{port}", headers={"x-own": value}))
+    assert isinstance(error, ConfigurationError)
+    assert server.heads == []
+
+
+async def test_a_name_and_a_password_in_the_address_go_before_the_key(make: Make) -> None:
+    server = Server()
+    async with listen(server) as port, closing(make()) as transport:
+        await transport.send(asking(f"http://me:secret@localhost:{port}/v1"), 5.0)
+    assert server.header("authorization") == f"basic {base64.b64encode(b'me:secret').decode()}".lower()
+
+
+# --- connections -----------------------------------------------------------------------------------------------------
+
+
+async def test_many_calls_at_once_do_not_queue_for_connections(make: Make) -> None:
+    class Waiting(Server):
+        async def answer(self, reader: Reader, writer: Writer) -> None:
+            if self.open == 300:
+                all_there.set()
+            await all_there.wait()
+            await super().answer(reader, writer)
+
+    server, all_there = Waiting(), asyncio.Event()
+    async with listen(server) as port, closing(make()) as transport, asyncio.timeout(30):
+        url = f"http://127.0.0.1:{port}/v1"
+        replies = await asyncio.gather(*(transport.send(asking(url), 30.0) for _ in range(300)))
+    assert {reply.status for reply in replies} == {200}
+
+
+async def test_a_slow_host_blocks_no_other(make: Make) -> None:
+    async def hang(reader: Reader, writer: Writer) -> None:
+        await reader.read()
+
+    async with listen(hang) as slow, listen(Server()) as well, closing(make()) as transport:
+        waiting = [asyncio.create_task(transport.send(asking(f"http://127.0.0.1:{slow}"), 30.0)) for _ in range(200)]
+        await asyncio.sleep(0)
+        assert (await transport.send(asking(f"http://127.0.0.1:{well}"), 10.0)).status == 200
+        for call in waiting:
+            call.cancel()
+        await asyncio.wait(waiting)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the event loop alone tells that a server hung up")
+async def test_a_kept_connection_that_the_server_closed_is_not_used_again(make: Make) -> None:
+    """Even where the loop has had no turn to hear of it: a request written to it would fail, and could be billed."""
+    hung_up: list[socket.socket] = []
+
+    class Hasty(Server):
+        async def answer(self, reader: Reader, writer: Writer) -> None:
+            await super().answer(reader, writer)
+            hung_up.append(writer.get_extra_info("socket"))
+
+    server = Hasty()
+    async with listen(server) as port, closing(make()) as transport:
+        for _ in range(3):
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).status == 200
+
+            with socket.fromfd(hung_up[-1].fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
+                same.shutdown(socket.SHUT_RDWR)  # from here to the next request, the loop takes no turn
+    assert server.connections == 3
+    assert len(server.heads) == 3
+
+
+async def test_every_request_is_sent_once(make: Make) -> None:
+    class Closing(Server):
+        async def answer(self, reader: Reader, writer: Writer) -> None:
+            writer.close()
+
+    server = Closing()
+    async with listen(server) as port:
+        for method in ("POST", "GET"):
+            sent = WireRequest(ORIGIN, f"http://127.0.0.1:{port}", Headers(), method=method)
+            error = await failure(make(), sent)
+            assert isinstance(error, ProviderUnavailableError)
+            assert "before the reply began" in str(error)
+    assert len(server.heads) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "kept"), [("", True), ("connection: close\r\n", False), ("set-cookie: a=b\r\n", True)], ids=repr
+)
+async def test_connections_are_kept_as_the_server_says(make: Make, more: str, kept: bool) -> None:
+    server = Server(f"HTTP/1.1 200 OK\r\n{more}content-length: 2\r\n\r\n{{}}".encode())
+    async with listen(server) as port, closing(make()) as transport:
+        for _ in range(2):
+            await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            await asyncio.sleep(0)
+    assert server.connections == (1 if kept else 2)
+
+
+# --- requests and replies --------------------------------------------------------------------------------------------
+
+LARGE = b" " * (5 * 1024 * 1024)
+
+
+async def test_a_large_prompt_arrives_whole(make: Make) -> None:
+    server = Server()
+    async with listen(server) as port, closing(make()) as transport:
+        for _ in range(2):
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}", LARGE), 20.0)).status == 200
+    assert server.bodies == [LARGE, LARGE]
+    assert server.connections == 1
+
+
+async def test_an_answer_before_the_whole_prompt_was_read_is_the_answer() -> None:
+    # Over aiohttp alone: httpx reads nothing before it has written all, so that such a server keeps it waiting.
+    connections = 0
+
+    async def refuse(reader: Reader, writer: Writer) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\n{}")
+        await writer.drain()
+        await left.wait()
+
+    left = asyncio.Event()
+    async with listen(refuse) as port, closing(HTTPTransport(SystemClock(), carrier="aiohttp")) as transport:
+        for _ in range(2):
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}", LARGE), 10.0)).status == 413
+        left.set()
+    assert connections == 2  # half a request hangs on the first
+
+
+async def test_a_packed_stream_comes_piece_by_piece(make: Make) -> None:
+    packer = zlib.compressobj(wbits=31)
+    pieces = [packer.compress(word) + packer.flush(zlib.Z_SYNC_FLUSH) for word in (b"one", b"two")]
+
+    class Streaming(Server):
+        async def answer(self, reader: Reader, writer: Writer) -> None:
+            head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"
+            for piece in (*pieces, packer.flush()):
+                writer.write(head + b"%x\r\n%s\r\n" % (len(piece), piece))
+                head = b""
+                await go_on.acquire()
+            writer.write(b"0\r\n\r\n")
+
+    go_on = asyncio.Semaphore(0)
+    async with listen(Streaming()) as port, closing(make()) as transport, asyncio.timeout(10):
+        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 5.0)
+        for word in (b"one", b"two", b""):
+            assert await stream.read() == word
+            go_on.release()
+            if word == b"two":
+                go_on.release()
+        await stream.aclose()
+
+
+async def test_interim_replies_are_passed_over(make: Make) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
+    server = Server(interim + OK)
+    async with listen(server) as port, closing(make()) as transport:
+        for _ in range(2):
+            reply = await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            assert (reply.status, reply.body) == (200, b"{}")
+    assert server.connections == 1
+
+
+async def test_long_and_repeated_headers_are_read(make: Make) -> None:
+    reply = b"HTTP/1.1 200 OK\r\nX-Long: %s\r\nX-Two: a\r\nx-two: b\r\ncontent-length: 2\r\n\r\n{}" % (b"x" * 50_000)
+    async with listen(Server(reply)) as port, closing(make()) as transport:
+        headers = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers
+    assert (len(headers["x-long"]), headers["x-two"]) == (50_000, "a, b")
+
+
+async def test_what_is_no_ascii_in_a_header_can_be_printed(make: Make) -> None:
+    reply = b"HTTP/1.1 200 OK\r\nx-own: gr\xfc\xdfe\r\ncontent-length: 2\r\n\r\n{}"
+    async with listen(Server(reply)) as port, closing(make()) as transport:
+        told = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers["x-own"]
+    assert told.encode("utf-8").decode() == "grüße"
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+async def test_a_reply_without_a_body_ends_at_once(make: Make, status: bytes) -> None:
+    server = Server(b"HTTP/1.1 " + status + b"\r\n\r\n")
+    async with listen(server) as port, closing(make()) as transport:
+        for _ in range(2):
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).body == b""
+    assert server.connections == 1
+
+
+BROKEN = {
+    "chunks that are none": b"transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    "chunks that end early": b"transfer-encoding: chunked\r\n\r\n5\r\n{}",
+    "a length that is none": b"content-length: many\r\n\r\n{}",
+    "a body that is too short": b"content-length: 5\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+async def test_a_broken_body_is_the_providers_fault(make: Make, fault: str) -> None:
+    async def answer(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + BROKEN[fault])
+
+    async with listen(answer) as port:
+        error = await failure(make(), asking(f"http://127.0.0.1:{port}"))
+    assert type(error) is ProviderUnavailableError
+    assert "the connection broke" in str(error)
+
+
+async def test_a_stream_that_was_closed_gives_no_more(make: Make) -> None:
+    server = Server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}")
+    async with listen(server) as port, closing(make()) as transport, asyncio.timeout(5):
+        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 5.0)
+        assert await stream.read() == b"{}"
+        await stream.aclose()
+        await stream.aclose()
+        with pytest.raises(ProviderUnavailableError):
+            await stream.read()
+
+
+# --- aiohttp's own ---------------------------------------------------------------------------------------------------
+
+
+def every_aiohttp_error() -> Iterator[Exception]:
+    for kind in vars(aiohttp).values():
+        if not inspect.isclass(kind) or not issubclass(kind, aiohttp.ClientError):
+            continue
+        key: Any = type("Key", (), {"host": "h", "port": 1, "ssl": True, "is_ssl": True})()
+        url: Any = URL("http://localhost")
+        info: Any = aiohttp.RequestInfo(url, "POST", None, url)  # type: ignore[arg-type]
+        for arguments in ((), ("x",), (key, OSError(1, "x")), (info, ()), (b"a", b"b", "h", 1)):
+            try:
+                yield kind(*arguments)
+            except TypeError:
+                continue
+            break
+        else:
+            pytest.fail(f"no {kind.__name__} could be made")
+
+
+@pytest.mark.parametrize("error", [*every_aiohttp_error()], ids=lambda error: type(error).__name__)
+def test_every_exception_of_aiohttp_becomes_one_of_ours(error: Exception) -> None:
+    mapped = aiohttp_error(asking("http://localhost"), error, "first byte", 8.0)
+    assert isinstance(error, AIOHTTP_FAILURES)
+    assert type(mapped) is not LLMError
+    # An answer that never came is not told as a connection that was never made: another attempt may be billed again.
+    no_connection = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    assert (mapped.phase in ("connect", "dns", "tls")) == no_connection
+
+
+async def test_our_connections_are_those_that_aiohttp_uses() -> None:
+    async with listen(Server()) as port, closing(HTTPTransport(SystemClock())) as transport:
+        await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+        held: Any = transport._carriers.here()
+        kept = [one for queue in held.carrier._connector._conns.values() for one, _ in queue]
+        assert list(held.carrier._connections) == kept != []
+
+
+async def test_without_a_choice_it_is_aiohttp_that_carries() -> None:
+    server = Server()
+    async with listen(server) as port, closing(HTTPTransport(SystemClock())) as transport:
+        await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+    assert server.header("user-agent") == "faultmaven"
+
+
+def test_a_loop_that_ends_without_a_farewell_leaves_no_warning(make: Make) -> None:
+    """`-W error` turns what is left to the garbage collector into a failure; see pyproject.toml."""
+    transport = make()
+
+    async def ask() -> None:
+        async with listen(Server()) as port:
+            await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+
+    for _ in range(3):
+        asyncio.run(ask())
+    assert not transport.is_open
+
+
+async def test_a_gzip_bomb_is_not_unpacked_to_its_end(make: Make) -> None:
+    packed = gzip.compress(b" " * 50_000_000)
+    reply = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed) + packed
+    async with listen(Server(reply)) as port:
+        started = time.process_time()
+        error = await failure(make(max_reply_bytes=100_000), asking(f"http://127.0.0.1:{port}"))
+    assert isinstance(error, MalformedResponseError)
+    assert time.process_time() - started < 5
