@@ -129,6 +129,6 @@ async def test_the_service_does_not_start_without_a_provider(
 ) -> None:
     async with started(*arguments, variables=variables) as process:
         log = await log_of(process)
-    assert process.returncode not in (0, None)
+    assert process.returncode == 3
     assert f"ConfigurationError: {told}" in log
     assert "running on" not in log
