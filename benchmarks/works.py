@@ -1,0 +1,94 @@
+"""What each client is made to do, and how much of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.clients import Client
+from benchmarks.processes import Upstream
+from benchmarks.upstream import ANSWER, PACED, PIECES
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much is done: more of it makes figures steadier.
+
+    Attributes:
+        rounds: Times that all clients do all works, one client after the other.
+        seconds: For one work of one client in one round, at least; a slow client takes what its least calls take.
+        calls: Least calls one at a time.
+        starts: Fresh processes for each import and each start.
+        growth: Points of the growth rows: at once, providers, turns.
+        warm_up: Calls before those that count.
+    """
+
+    rounds: int
+    seconds: float
+    calls: int
+    starts: int
+    growth: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    warm_up: int = 20
+    most_at_once: int = 500
+
+
+FULL = Amount(7, 1.0, 200, 9, ((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)))
+QUICK = Amount(2, 0.2, 50, 3, ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)))
+CHECK = Amount(1, 0.0, 5, 1, ((1, 20), (1, 5), (2, 10, 20)), warm_up=1, most_at_once=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One work.
+
+    Attributes:
+        mode: The upstream's mode that is asked.
+        fails_over: The mode fails, and a second address answers.
+        alone: In a process that does nothing else, for its peak memory.
+    """
+
+    name: str
+    title: str
+    mode: str
+    at_once: int = 1
+    kind: str = "calls"
+    pieces: tuple[str, ...] = ()
+    fails_over: bool = False
+    alone: bool = False
+
+    def done_by(self, client: Client) -> bool:
+        """Return whether `client` takes part."""
+        return (client.fails_over or not self.fails_over) and (client.streams or self.kind != "streams")
+
+    def order(self, upstream: Upstream, amount: Amount) -> dict[str, Any]:
+        """Return what a worker is told."""
+        at_once = min(self.at_once, amount.most_at_once)
+        order = {"kind": self.kind, "address": upstream.at(self.mode), "seconds": amount.seconds}
+        order |= {"at_once": at_once, "warm_up": amount.warm_up, "answer": ANSWER}
+        order["calls"] = max(amount.calls, at_once * (2 if self.alone else 1))
+        if self.alone:
+            order["seconds"] = 0.0
+        if self.fails_over:
+            order["fallback"] = upstream.at("ok")
+        if self.kind == "streams":
+            calls = max(3, amount.calls // 10)
+            order |= {"answer": "".join(self.pieces), "chunks": len(self.pieces), "calls": calls, "warm_up": 2}
+        return order
+
+
+ONE = Work("one", "One call at a time", "ok")
+HUNDRED = Work("hundred", "100 at once", "ok", 100)
+FIVE_HUNDRED = Work("five_hundred", "500 at once", "ok", 500)
+SLOW = Work("slow", "500 at once, the upstream takes 50 ms (ideal: 10,000 a second)", "slow", 500)
+BURST = Work("burst", "A stream of 500 chunks in a burst", "ok", kind="streams", pieces=PIECES)
+FIRST = Work("first", "A stream's first chunk, the others 1 ms apart", "paced", kind="streams", pieces=PACED)
+FAILING_500 = Work("failing_500", "Failing over: the primary answers 500, retries off", "500", fails_over=True)
+FAILING_429 = Work("failing_429", "Failing over: the primary answers 429, retries off", "429", fails_over=True)
+MEMORY = Work("memory", "Peak memory at 500 at once", "ok", 500, alone=True)
+
+WORKS = (ONE, HUNDRED, FIVE_HUNDRED, SLOW, BURST, FIRST, FAILING_500, FAILING_429, MEMORY)
+
+
+def turns_of(clients: list[Client], round_number: int) -> Iterator[Client]:
+    """Give the clients in an order that begins with another one each round."""
+    first = round_number % len(clients)
+    yield from (*clients[first:], *clients[:first])
