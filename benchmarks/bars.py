@@ -1,5 +1,6 @@
 """The bars as rows: what must hold, what was measured, pass or short, and what peers cost on the same work."""
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -64,7 +65,7 @@ def _one_call(figures: Figures) -> Row:
         "at most 1.5 x aiohttp and 0.5 x httpx",
         f"{number(mine)} us: {times(aiohttp)} aiohttp, {times(httpx)} httpx",
         _all(_at_most(aiohttp, 1.5), _at_most(httpx, 0.5)),
-        _ratios(figures, ONE, "cpu_us", "x aiohttp"),
+        _ratios(figures, ONE, "cpu_us"),
     )
 
 
@@ -76,7 +77,7 @@ def _at_once(figures: Figures, work: Work) -> Row:
         "at least 0.6 x aiohttp and 8 x httpx",
         f"{number(mine)}: {times(aiohttp)} aiohttp, {times(httpx)} httpx",
         _all(_at_least(aiohttp, 0.6), _at_least(httpx, 8)),
-        _ratios(figures, work, "per_second", "x aiohttp"),
+        _ratios(figures, work, "per_second"),
     )
 
 
@@ -99,13 +100,13 @@ def _burst(figures: Figures) -> Row:
         "at most 1.5 x aiohttp",
         f"{number(figures.value(BURST, OURS, key), 1)} us: {times(ratio)} aiohttp",
         _at_most(ratio, 1.5),
-        _ratios(figures, BURST, key, "x aiohttp"),
+        _ratios(figures, BURST, key),
     )
 
 
 def _first(figures: Figures) -> Row:
     def beyond(client: str) -> float | None:
-        return figures.compared(FIRST, client, AIOHTTP, "first_us", lambda mine, theirs: mine - theirs)
+        return figures.compared(FIRST, client, "first_us", operator.sub, other=AIOHTTP)
 
     return Row(
         "time to first chunk over aiohttp",
@@ -118,12 +119,11 @@ def _first(figures: Figures) -> Row:
 
 def _failing(figures: Figures, work: Work) -> Row:
     mine, asked = figures.value(work, OURS, "us"), figures.value(work, OURS, "primary_asked")
-    plain = figures.value(ONE, OURS, "us")
-    ratio = mine / plain if mine and plain else None
+    ratio = figures.ratio(work, OURS, OURS, "us", other_work=ONE)
     return Row(
         f"failing over ({work.mode}, retries off)",
         "at most 2.5 x a plain call of ours, under 1 ms",
-        f"{number(mine and mine / 1000, 2)} ms: {times(ratio)} plain; primary asked {number(asked, 2)} times a call",
+        f"{number(mine and mine / 1e3, 2)} ms: {times(ratio)} plain (primary asked {number(asked, 2)} x a call)",
         _all(_at_most(ratio, 2.5), _at_most(mine, 1000), asked is not None and 0.99 <= asked <= 1.01),
         ", ".join(
             f"{peer} {number(value / 1000, 2)} ms"
@@ -135,11 +135,12 @@ def _failing(figures: Figures, work: Work) -> Row:
 
 def _import(figures: Figures) -> Row:
     mine, bare, resident = figures.once("import", OURS), figures.once("import", BARE), figures.once("resident", OURS)
+    bare_resident = figures.once("resident", BARE)
     beyond = mine - bare if mine is not None and bare is not None else None
     return Row(
         "import faultmaven",
         "at most 60 ms over bare Python, 15 MB resident",
-        f"{number(beyond, 1)} ms, {number(resident, 1)} MB (bare Python {number(figures.once('resident', BARE), 1)} MB)",
+        f"{number(beyond, 1)} ms, {number(resident, 1)} MB (bare Python: {number(bare_resident, 1)})",
         _all(_at_most(beyond, 60), _at_most(resident, 15)),
         _single(figures, "import", "ms"),
     )
@@ -199,7 +200,7 @@ def _linear(figures: Figures) -> Row:
     whole = len(costs) > 2
     return Row(
         "growth: turns in the request",
-        f"linear in bytes: a turn among the last costs at most {LINEAR:g} x one among the first",
+        f"linear in bytes: one of the last turns costs at most {LINEAR:g} x one before them",
         f"{_points(costs)} us a call: {times(bend(costs) if whole else None)}",
         _at_most(bend(costs), LINEAR) if whole else None,
         f"aiohttp {_points(figures.growth.get(TURNS, {}).get(AIOHTTP, {}))}",
@@ -210,9 +211,10 @@ def _points(costs: dict[int, float]) -> str:
     return ", ".join(f"{point}: {number(cost)}" for point, cost in costs.items()) or MISSING
 
 
-def _ratios(figures: Figures, work: Work, key: str, unit: str) -> str:
+def _ratios(figures: Figures, work: Work, key: str) -> str:
+    """Return the peers' ratios to raw aiohttp."""
     found = [(peer, figures.ratio(work, peer, AIOHTTP, key)) for peer in PEERS]
-    return ", ".join(f"{peer} {number(ratio, 2)}" for peer, ratio in found if ratio is not None) + f" {unit}"
+    return ", ".join(f"{peer} {number(ratio, 2)} x" for peer, ratio in found if ratio is not None)
 
 
 def _values(figures: Figures, work: Work, key: str, unit: str = "") -> str:

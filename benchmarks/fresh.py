@@ -1,6 +1,7 @@
 """What fresh processes tell: import time and memory, process start to the first answer; and what is installed."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from benchmarks.works import Amount, turns_of
 
 BARE = "bare Python"
 WITHIN_SECONDS = 120
+_TOLD = {"faultmaven", "httpx", "httpx2", "aiohttp", "pydantic", "openai"}
 
 # Prints milliseconds and resident MB; nothing but `sys`, `time` and what is imported is loaded.
 _IMPORT = """
@@ -44,6 +46,7 @@ def measure_starts(
     able = [client for client in clients if isinstance(pythons[client.environment], Path)]
     bare = next(python for python in pythons.values() if isinstance(python, Path))
     for number in range(-1, amount.starts):
+        print(f"fresh processes: {number + 2} of {amount.starts + 1}", flush=True)
         _import(BARE, bare, "pass", figures, counts=number >= 0)
         for client in turns_of(able, max(0, number)):
             python = Path(pythons[client.environment])
@@ -92,7 +95,7 @@ def _output(what: str, name: str, command: list[str], figures: Figures) -> str:
 
 
 def measure_sizes(clients: list[Client], pythons: Mapping[str, Path | str], figures: Figures) -> dict[str, str]:
-    """Weigh each client's environment; returns the versions of the distributions that were asked for."""
+    """Weigh each client's environment; returns the versions of the main distributions of each."""
     versions = {}
     for client in clients:
         python = pythons[client.environment]
@@ -100,10 +103,9 @@ def measure_sizes(clients: list[Client], pythons: Mapping[str, Path | str], figu
             found = _installed(python)
             figures.facts["distributions", client.name] = len(found)
             figures.facts["megabytes", client.name] = sum(size for each in found for size in sizes(each)) / 1e6
-            wanted = {one.partition("[")[0].partition(">")[0] for one in client.requirements} | {"faultmaven"}
-            versions[client.environment] = ", ".join(
-                f"{each.name} {each.version}" for each in found if each.name.lower() in wanted
-            )
+            wanted = {re.split(r"[\[>]", one)[0] for one in client.requirements} | _TOLD
+            told = sorted(f"{each.name} {each.version}" for each in found if each.name.lower() in wanted)
+            versions[client.environment] = ", ".join(told)
     return versions
 
 

@@ -1,5 +1,6 @@
 """All clients through all works, in turn: what each told, kept per round so that ratios are taken within a round."""
 
+import operator
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -36,20 +37,28 @@ class Figures:
         return statistics.median(found) if found else None
 
     def compared(
-        self, work: Work, client: str, other: str, key: str, how: Callable[[float, float], float]
+        self,
+        work: Work,
+        client: str,
+        key: str,
+        how: Callable[[float, float], float],
+        *,
+        other: str,
+        other_work: Work | None = None,
     ) -> float | None:
-        """Return the median over the rounds of `how(client's, other's)`."""
-        theirs = {told["round"]: told[key] for told in self.told.get((work.name, other), ()) if told.get(key)}
+        """Return the median over the rounds of `how(client's figure, other's figure)`, both of the same round."""
+        theirs = self.told.get(((other_work or work).name, other), ())
+        of_round = {told["round"]: told[key] for told in theirs if told.get(key)}
         pairs = [
-            how(told[key], theirs[told["round"]])
+            how(told[key], of_round[told["round"]])
             for told in self.told.get((work.name, client), ())
-            if told.get(key) and told["round"] in theirs
+            if told.get(key) and told["round"] in of_round
         ]
         return statistics.median(pairs) if pairs else None
 
-    def ratio(self, work: Work, client: str, other: str, key: str) -> float | None:
+    def ratio(self, work: Work, client: str, other: str, key: str, other_work: Work | None = None) -> float | None:
         """Return the median of the rounds' ratios."""
-        return self.compared(work, client, other, key, lambda mine, theirs: mine / theirs)
+        return self.compared(work, client, key, operator.truediv, other=other, other_work=other_work)
 
     def once(self, name: str, client: str) -> float | None:
         """Return the median over fresh processes."""
@@ -57,7 +66,7 @@ class Figures:
         return statistics.median(found) if found else None
 
     def broken(self) -> list[str]:
-        """Return what went wrong with ourselves and with those that we are held against; peers' faults are their own."""
+        """Return what went wrong with us and with those that we are held against; peers' faults are their own."""
         own = (CEILING, AIOHTTP, HTTPX, OURS)
         return [f"{client}, {work}: {error}" for (work, client), error in self.errors.items() if client in own]
 
@@ -70,8 +79,8 @@ def measure(
     able = [client for client in clients if client.name in workers]
     try:
         for number in range(amount.rounds):
-            print(f"round {number + 1} of {amount.rounds}", flush=True)
-            for work in WORKS:
+            for work in (work for work in WORKS if work.done_in(number, amount)):
+                print(f"round {number + 1} of {amount.rounds}: {work.title}", flush=True)
                 for client in turns_of(able, number):
                     if work.done_by(client):
                         _sample(work, client, workers[client.name], upstream, amount, figures, number)

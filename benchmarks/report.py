@@ -21,7 +21,7 @@ _COLUMNS: Mapping[str, tuple[tuple[str, str, int], ...]] = {
         ("p50 ms", "p50_ms", 2),
         ("p99 ms", "p99_ms", 2),
     ),
-    "streams": (("CPU us a chunk", "cpu_us_per_chunk", 1), ("first chunk us", "first_us", 0)),
+    "streams": (("CPU us a chunk", "cpu_us_per_chunk", 1), ("us to the first chunk", "first_us", 0)),
 }
 _COMPARED = {HUNDRED: "per_second", FIVE_HUNDRED: "per_second", SLOW: "per_second", BURST: "cpu_us_per_chunk"}
 _COMPARED |= {FIRST: "first_us", ONE: "cpu_us"}
@@ -60,7 +60,7 @@ def whole(figures: Figures, clients: list[Client], versions: Mapping[str, str], 
     for work in (ONE, HUNDRED, FIVE_HUNDRED, SLOW, BURST, FIRST, FAILING_500, FAILING_429):
         yield from ("", f"## {work.title}", "", *_work(figures, work, clients))
     yield from ("", "## Starting, memory, size", "", *_weights(figures, clients))
-    yield from ("", "## Versions", "", *_table(("environment", "asked for"), versions.items()))
+    yield from ("", "## Versions", "", *_table(("environment", "main distributions"), versions.items()))
     if figures.errors:
         failed = ((client, work, error) for (work, client), error in figures.errors.items())
         yield from ("", "## What failed", "", *_table(("client", "work", "error"), failed))

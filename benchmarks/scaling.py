@@ -17,7 +17,7 @@ from benchmarks.works import ONE, Amount
 FLAT = 1.25
 """A cost is flat when no point of it is above so many times the first one."""
 LINEAR = 1.5
-"""A cost is linear in bytes when a turn costs at most so many times more among the last turns than among the first."""
+"""A cost is linear in bytes when one of the last turns costs at most so many times what one before them costs."""
 
 AT_ONCE, PROVIDERS, TURNS = "at once", "providers", "turns"
 _LEAST_CALLS = 200
@@ -53,7 +53,8 @@ def measure_growth(
         for axis, points in zip(AXES, amount.growth, strict=True):
             names = [name for name in workers if axis.compared or name == OURS]
             samples: dict[str, dict[int, list[float]]] = {name: {point: [] for point in points} for name in names}
-            for _ in range(amount.rounds):
+            for number in range(amount.rounds):
+                print(f"growth, round {number + 1} of {amount.rounds}: {axis.title}", flush=True)
                 for point in points:
                     for name in names:
                         _sample(axis, point, name, workers[name], upstream, amount, figures, samples[name][point])
@@ -94,7 +95,7 @@ def worst(costs: Mapping[int, float]) -> float:
 
 
 def bend(costs: Mapping[int, float]) -> float:
-    """Return how many times dearer a further unit is in the last half of the points than in the first half."""
+    """Return how many times dearer a further unit is between the last two points than before them."""
     points = list(costs)
     first, middle, last = points[0], points[-2], points[-1]
     early = (costs[middle] - costs[first]) / (middle - first)

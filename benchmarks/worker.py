@@ -134,7 +134,7 @@ async def work(adapter: Any) -> None:
                 await client.close()
             told["peak_mb"] = peak_megabytes()
         except Exception as error:  # noqa: BLE001 - a client may raise anything; the row shows it
-            told = {"error": f"{type(error).__name__}: {error}"[:300]}
+            told = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
         print(json.dumps(told), flush=True)
 
 

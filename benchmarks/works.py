@@ -19,6 +19,7 @@ class Amount:
         calls: Least calls one at a time.
         starts: Fresh processes for each import and each start.
         growth: Points of the growth rows: at once, providers, turns.
+        memory_rounds: Rounds in which peak memory is measured, in processes of its own.
         warm_up: Calls before those that count.
     """
 
@@ -27,13 +28,14 @@ class Amount:
     calls: int
     starts: int
     growth: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    memory_rounds: int = 3
     warm_up: int = 20
     most_at_once: int = 500
 
 
 FULL = Amount(7, 1.0, 200, 9, ((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)))
-QUICK = Amount(2, 0.2, 50, 3, ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)))
-CHECK = Amount(1, 0.0, 5, 1, ((1, 20), (1, 5), (2, 10, 20)), warm_up=1, most_at_once=20)
+QUICK = Amount(2, 0.2, 50, 2, ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)), memory_rounds=1)
+CHECK = Amount(1, 0.0, 5, 1, ((1, 20), (1, 5), (2, 10, 20)), memory_rounds=1, warm_up=1, most_at_once=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class Work:
     fails_over: bool = False
     alone: bool = False
 
+    def done_in(self, number: int, amount: Amount) -> bool:
+        """Return whether it is done in this round, counted from 0."""
+        return not self.alone or number < amount.memory_rounds
+
     def done_by(self, client: Client) -> bool:
         """Return whether `client` takes part."""
         return (client.fails_over or not self.fails_over) and (client.streams or self.kind != "streams")
@@ -64,9 +70,9 @@ class Work:
         at_once = min(self.at_once, amount.most_at_once)
         order = {"kind": self.kind, "address": upstream.at(self.mode), "seconds": amount.seconds}
         order |= {"at_once": at_once, "warm_up": amount.warm_up, "answer": ANSWER}
-        order["calls"] = max(amount.calls, at_once * (2 if self.alone else 1))
-        if self.alone:
-            order["seconds"] = 0.0
+        order["calls"] = max(amount.calls, at_once)
+        if self.alone:  # after the first ones at once, a few more: the peak is reached
+            order |= {"calls": at_once // 5, "seconds": 0.0}
         if self.fails_over:
             order["fallback"] = upstream.at("ok")
         if self.kind == "streams":

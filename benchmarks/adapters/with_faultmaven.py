@@ -12,7 +12,8 @@ from faultmaven import LLMRouter, Message, open_container
 FAILING_OVER = {"LLM_MAX_RETRIES": "0", "LLM_BREAKER_MIN_CALLS": "1000000000"}
 ROW = """
 [providers.bench_{number}]
-dialect = "openai-chat"
+provider_class = "OpenAIProvider"
+api_key_var = "BENCH_{number}_API_KEY"
 model_var = "BENCH_{number}_MODEL"
 default_base_url = "{address}"
 default_model = "gpt-4o-mini"
@@ -61,6 +62,7 @@ async def opened(address: str, fallback: str | None, providers: int = 1) -> With
     if fallback:
         env |= {"GROQ_API_KEY": "key", "GROQ_API_BASE": fallback, "GROQ_MODEL": "gpt-4o-mini", **FAILING_OVER}
     if providers > 1:
+        env |= {f"BENCH_{number}_API_KEY": "key" for number in range(1, providers)}
         rows = Path(stack.enter_context(TemporaryDirectory())) / "providers.toml"
         rows.write_text("".join(ROW.format(number=n, address=address) for n in range(1, providers)), "utf-8")
         env["LLM_PROVIDERS_FILE"] = str(rows)
