@@ -23,9 +23,9 @@ def _made(folder: Path, requirements: tuple[str, ...]) -> Path | str:
     stamp, wanted = folder / "made-of.txt", _contents(requirements)
     if stamp.exists() and stamp.read_text("utf-8") == wanted:
         return python
-    print(f"installing {' '.join(requirements)} into {folder.relative_to(ROOT)}", flush=True)
+    print(f"installing {' '.join(requirements)} into {folder}", flush=True)
     venv.create(folder, with_pip=True, clear=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", *requirements]
+    install = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *requirements]
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     if done.returncode:
         return (done.stderr.strip() or "pip failed").splitlines()[-1]
