@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks import report
 from benchmarks.bars import missing
@@ -68,8 +69,13 @@ def _measure_all(
 def _tell(figures: Figures, clients: list[Client], versions: dict[str, str], chosen: argparse.Namespace) -> None:
     today = datetime.now(UTC).date()
     page = "\n".join(report.whole(figures, clients, versions, f"Benchmarks, {today}"))
-    print(f"\n{page}")
-    if chosen.write or (chosen.scaling and not chosen.check):
+    if chosen.check:
+        with TemporaryDirectory() as folder:
+            plot(figures, Path(folder) / "scaling.png", report.machine())
+        print(f"{len(figures.told)} works done; the figures of so few calls are not shown")
+        return
+    print("\n".join(report.growth(figures)) if chosen.scaling else f"\n{page}")
+    if chosen.write or chosen.scaling:
         plot(figures, RESULTS / f"{today}-{report.slug()}-scaling.png", f"{today}, {report.machine()}")
     if chosen.write and not chosen.scaling:
         (RESULTS / f"{today}-{report.slug()}.md").write_text(f"{page}\n", "utf-8")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients import AIOHTTP, CEILING, HTTPX, OURS, Client
+from benchmarks.clients import AIOHTTP, CEILING, HTTPX, OURS, SHORT, Client
 from benchmarks.processes import Upstream, Worker
 from benchmarks.works import HUNDRED, WORKS, Amount, Work, turns_of
 
@@ -77,11 +77,13 @@ def measure(
     """Let all clients do all works, round after round."""
     workers = _workers(clients, pythons, figures)
     able = [client for client in clients if client.name in workers]
+    own = [client for client in able if client in SHORT]
     try:
         for number in range(amount.rounds):
+            taking_part = able if number < amount.peer_rounds else own
             for work in (work for work in WORKS if work.done_in(number, amount)):
                 print(f"round {number + 1} of {amount.rounds}: {work.title}", flush=True)
-                for client in turns_of(able, number):
+                for client in turns_of(taking_part, number):
                     if work.done_by(client):
                         _sample(work, client, workers[client.name], upstream, amount, figures, number)
     finally:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.bars import MISSING, number, rows, times
+from benchmarks.bars import MISSING, PEERS, number, rows, times
 from benchmarks.clients import AIOHTTP, HTTPX, OURS, Client
 from benchmarks.fresh import BARE
 from benchmarks.measuring import Figures, upstream_ceiling
@@ -60,6 +60,7 @@ def whole(figures: Figures, clients: list[Client], versions: Mapping[str, str], 
     for work in (ONE, HUNDRED, FIVE_HUNDRED, SLOW, BURST, FIRST, FAILING_500, FAILING_429):
         yield from ("", f"## {work.title}", "", *_work(figures, work, clients))
     yield from ("", "## Starting, memory, size", "", *_weights(figures, clients))
+    yield from ("", "## Growth, CPU us a call", "", *growth(figures))
     yield from ("", "## Versions", "", *_table(("environment", "main distributions"), versions.items()))
     if figures.errors:
         failed = ((client, work, error) for (work, client), error in figures.errors.items())
@@ -73,8 +74,12 @@ def _pinning() -> str:
 
 def _conditions(figures: Figures) -> Iterator[str]:
     rounds = max((len(told) for told in figures.told.values()), default=0)
+    peer_rounds = max((len(told) for (_, name), told in figures.told.items() if name in PEERS), default=0)
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
-    yield f"Medians of {rounds} interleaved rounds; ratios are medians of each round's ratio. Load at the end: {load}."
+    yield (
+        f"Medians of {rounds} interleaved rounds, peers in {peer_rounds} of them; "
+        f"ratios are medians of each round's ratio. Load at the end: {load}."
+    )
     ceiling = upstream_ceiling(figures)
     yield f"The upstream spends CPU time for at most {number(ceiling)} answers a second."
 
@@ -93,6 +98,14 @@ def _line(figures: Figures, work: Work, client: Client, others: Iterable[str]) -
     failed = (work.name, client.name) in figures.errors or ("install", client.name) in figures.errors
     name = f"**{client.name}**" if client.name == OURS else client.name
     return (f"{name} (failed)" if failed else name, *values, *ratios)
+
+
+def growth(figures: Figures) -> Iterator[str]:
+    """Give the costs at each point of what grows."""
+    for name, clients in figures.growth.items():
+        points = list(next(iter(clients.values()), {}))
+        lines = ((client, *(number(costs.get(point)) for point in points)) for client, costs in clients.items())
+        yield from (*_table((name, *(f"{point:,}" for point in points)), lines), "")
 
 
 def _weights(figures: Figures, clients: list[Client]) -> Iterator[str]:

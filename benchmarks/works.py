@@ -14,7 +14,8 @@ class Amount:
     """How much is done: more of it makes figures steadier.
 
     Attributes:
-        rounds: Times that all clients do all works, one client after the other.
+        rounds: Times that the clients do all works, one client after the other.
+        peer_rounds: Of these, in how many peers take part, which no verdict needs.
         seconds: For one work of one client in one round, at least; a slow client takes what its least calls take.
         calls: Least calls one at a time.
         starts: Fresh processes for each import and each start.
@@ -24,6 +25,7 @@ class Amount:
     """
 
     rounds: int
+    peer_rounds: int
     seconds: float
     calls: int
     starts: int
@@ -33,9 +35,9 @@ class Amount:
     most_at_once: int = 500
 
 
-FULL = Amount(7, 1.0, 200, 9, ((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)))
-QUICK = Amount(2, 0.2, 50, 2, ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)), memory_rounds=1)
-CHECK = Amount(1, 0.0, 5, 1, ((1, 20), (1, 5), (2, 10, 20)), memory_rounds=1, warm_up=1, most_at_once=20)
+FULL = Amount(7, 3, 1.0, 200, 9, ((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)))
+QUICK = Amount(3, 1, 0.2, 50, 2, ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)), memory_rounds=1)
+CHECK = Amount(1, 1, 0.0, 5, 1, ((1, 20), (1, 5), (2, 10, 20)), memory_rounds=1, warm_up=1, most_at_once=20)
 
 
 @dataclass(frozen=True, slots=True)
