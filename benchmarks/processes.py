@@ -89,9 +89,9 @@ class Worker:
         if line:
             told: dict[str, Any] = json.loads(line)
             return told
-        why = self._process.ended()
+        late, last_words = self._process.late, self._process.ended()
         self._process = None
-        return {"error": why or f"no answer within {ANSWERS_WITHIN_SECONDS:g} s"}
+        return {"error": f"no answer within {ANSWERS_WITHIN_SECONDS:g} s" if late else last_words or "it ended"}
 
     def end(self) -> None:
         """End the process."""
@@ -107,10 +107,11 @@ class Process:
         self, process: subprocess.Popen[str], stdin: IO[str], stdout: IO[str], folder: TemporaryDirectory[str]
     ):
         self._process, self._stdin, self.stdout, self._folder = process, stdin, stdout, folder
+        self.late = False
 
     def answer(self, line: str) -> str:
-        """Send a line and return the next one; "" when the process ended or took too long and was ended."""
-        timer = threading.Timer(ANSWERS_WITHIN_SECONDS, self._process.kill)
+        """Send a line and return the next one; "" when the process ended, or was ended because it was `late`."""
+        timer = threading.Timer(ANSWERS_WITHIN_SECONDS, self._give_up)
         timer.start()
         try:
             self._stdin.write(line + "\n")
@@ -120,6 +121,10 @@ class Process:
             return ""
         finally:
             timer.cancel()
+
+    def _give_up(self) -> None:
+        self.late = True
+        self._process.kill()
 
     def ended(self) -> str:
         """End it and return the last line it wrote as an error."""

@@ -54,6 +54,14 @@ def test_a_client_that_ends_is_an_error_with_its_last_words_and_starts_again() -
         assert worker.told({})["error"] == "ModuleNotFoundError: No module named 'with_nothing'"
 
 
+def test_a_client_that_hangs_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, upstream: processes.Upstream, raw_socket: processes.Worker
+) -> None:
+    monkeypatch.setattr(processes, "ANSWERS_WITHIN_SECONDS", 0.5)
+    told = raw_socket.told({**works.ONE.order(upstream, SMALL), "seconds": 60})
+    assert told == {"error": "no answer within 0.5 s"}
+
+
 def test_a_measured_process_sees_nobodys_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "somebody-elses-key")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
