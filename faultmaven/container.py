@@ -225,6 +225,19 @@ class Container(containers.DeclarativeContainer):
 
     In a host's own container: `fm = providers.Container(Container)`, then `host.fm.llm(role="code")` and
     `await host.fm.aclose()`.
+
+    Attributes:
+        llm: Gives what answers: `container.llm()`, `container.llm(role="code")`, `container.llm(provider="groq")`.
+            Roles are "chat", "multimodal", "synthesis", "classifier" and "code". Raises ConfigurationError for a
+            provider that is unknown or not configured, InvalidRequestError for an unknown role.
+        explain: Gives the plan for a prompt and sends nothing; arguments as for `generate`, `role` and `provider` as
+            for `llm`.
+        health: `await container.health()` gives how every provider stands; `probe=True` asks each for its models.
+        registry: Gives the `ProviderRegistry`, with `reload()` and `register_provider()`.
+        settings: Gives the settings in force.
+        configuration: Gives every effective value with its source.
+        watch: `await container.watch()` reloads whenever a file that was read changes, until it is cancelled.
+        aclose: `await container.aclose()` closes the connections; `open_container` does so by itself.
     """
 
     __self__ = providers.Self()

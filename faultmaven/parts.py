@@ -20,7 +20,22 @@ from faultmaven.ports.randomness import Randomness
 
 
 class Parts(TypedDict, total=False):
-    """What may be swapped by name when a container is opened."""
+    """What may be swapped by name when a container is opened.
+
+    Attributes:
+        settings: In place of those of the environment.
+        http_client: Used for every request; you close it.
+        clock: What tells the time, waits and limits every wait.
+        observer: Told of every event, in place of the log.
+        transport: What carries requests, in place of httpx; it serves every reload, and you close it.
+        registry: The providers; you close it.
+        error_policy: What errors lead to; classes that it does not name keep their usual reaction.
+        acceptance: Which answers will do.
+        cache: Where answers are kept for the next identical request.
+        rate_counter: What counts requests and tokens per minute, such as one that several processes share.
+        chance: Numbers from 0 to 1, for jitter.
+        configure_logging: Whether to apply `LOG_LEVEL` and `LOG_FORMAT`; without it, logging is left to the host.
+    """
 
     settings: Settings
     http_client: httpx.AsyncClient

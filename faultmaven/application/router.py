@@ -57,9 +57,12 @@ class LLMRouter(ProviderFace):
     """An `LLMProvider` that asks the configured providers in order until one answers well enough."""
 
     def __init__(self, parts: RouterParts, *, role: str | None = None, provider: str | None = None) -> None:
-        """Args:
-        role: Which primary to use, one of `generation.ROLES`.
-        provider: Ask this provider only.
+        """Keep what is shared; a container makes routers, by `container.llm()`.
+
+        Args:
+            parts: What all routers of a container share.
+            role: Which primary to use: "chat", "multimodal", "synthesis", "classifier" or "code".
+            provider: Ask this provider only.
         """
         if role is not None:
             check_role(role)

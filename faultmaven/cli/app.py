@@ -14,7 +14,7 @@ from faultmaven.cli import exits
 from faultmaven.cli.output import print_error, wants_json, wants_lines
 from faultmaven.domain.errors import LLMError
 
-COMMANDS = ("ask", "chat", "config", "demo", "doctor", "explain", "providers")
+COMMANDS = ("ask", "chat", "config", "demo", "doctor", "explain", "new-provider", "providers")
 
 
 class CommandGroup(click.Group):
@@ -28,7 +28,8 @@ class CommandGroup(click.Group):
         """Return a command, its module imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"faultmaven.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = importlib.import_module(f"faultmaven.cli.{module}").command
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -125,9 +125,8 @@ def is_healthy(findings: Iterable[Finding]) -> bool:
 
 def faults(error: ConfigurationError) -> list[Finding]:
     """Return a finding for each fault of an error that kept the container from opening."""
-    heading, *lines = error.problem.split("\n- ")
-    found = [Finding("problem", "configuration", line) for line in lines]
-    alone = [Finding("problem", "configuration", heading, error.advice)]
+    found = [Finding("problem", "configuration", fault) for fault in error.faults]
+    alone = [Finding("problem", "configuration", error.problem, error.advice)]
     return (found or alone) + [Finding("warning", "configuration", warning) for warning in error.warnings]
 
 

@@ -35,6 +35,9 @@ class Message:
     """One turn of a conversation. Build it with `system`, `user`, `assistant` or `tool`, or take `response.message`.
 
     Attributes:
+        role: "system", "user", "assistant" or "tool".
+        parts: Texts, images and files, in their order.
+        tool_calls: What the model asked for, in an assistant turn.
         tool_call_id: The call that a tool turn is the result of.
         error: Whether that call failed.
         replay: The turn in the form of the vendor whose answer it was; only `response.message` has it.
@@ -93,6 +96,7 @@ class Message:
 
 
 Prompt: TypeAlias = str | Sequence[Message]
+"""What is asked: a text, which is one user turn, or the turns of a conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,16 @@ class ChatRequest:
     """One question, as it travels from the door to a provider. None means unset: the vendor's default.
 
     Attributes:
+        messages: The turns, system turns included.
         model: The model to send; None lets the provider use its own.
         max_tokens: Upper limit of the answer, in tokens.
+        temperature: 0 or more; how high it may be is for the vendor to say.
+        stop: Texts at which the answer ends; they are not part of it.
+        seed: For answers that can be repeated, where the vendor has it.
+        tools: What the model may call.
+        cache_prompt: Whether to mark what stands before the last turn for the vendor's prompt cache.
+        min_output_tokens: An answer that is cut below it is not accepted.
+        metadata: The caller's own facts, for a provider's class to read; never sent.
         deadline: Seconds for the whole call, all providers and waits together.
         timeout: Seconds for one attempt at one provider, set by the router; the provider must keep it. In a stream, for
             its first chunk.
@@ -165,6 +177,9 @@ class LLMResponse:
         cached: True when the answer came from a response cache.
         attempts: Every provider that was asked for this answer, in order.
         parsed: The validated object, where structured output was asked for.
+        tool_calls: Calls that the model asks for; the caller carries them out.
+        stop_reason: Why the model stopped; `MAX_TOKENS` is an answer that was cut.
+        usage: The tokens by kind, None when the vendor did not count.
         raw: The vendor's decoded reply, a JSON object; None where there is none, as after a stream.
         reasoning: What the model thought before it answered, where the vendor tells; never part of `content`.
         replay: The answer in its vendor's own form, where the vendor wants it back; `message` carries it on.

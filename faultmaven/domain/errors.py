@@ -65,7 +65,8 @@ class LLMError(Exception):
         retryable: The same provider may answer later.
         elsewhere: Another provider may answer.
         problem: What went wrong, in one clause.
-        provider, model: Who was asked for what; "" when nobody was.
+        provider: Who was asked; "" when nobody was.
+        model: What was sent as the model; "" when none was.
         status: The HTTP status, None when no reply came.
         code: The vendor's own error code, "" when it gave none.
         request_id: The vendor's id of the exchange, for its support.
@@ -84,19 +85,19 @@ class LLMError(Exception):
     default_advice: ClassVar[str] = ""
 
     def __init__(self, problem: str, **facts: Unpack[ErrorFacts]) -> None:
-        self.problem = problem
-        self.provider = facts.get("provider", "")
-        self.model = facts.get("model", "")
-        self.status = facts.get("status")
-        self.code = facts.get("code", "")
-        self.request_id = facts.get("request_id", "")
-        self.phase = facts.get("phase", "")
-        self.retry_after = facts.get("retry_after")
-        self.advice = facts.get("advice", "") or self.default_advice
-        self.vendor_message = HiddenText(facts.get("vendor_message", ""))
-        self.response = facts.get("response")
-        self.attempts = tuple(facts.get("attempts", ()))
-        self.retry_limit = facts.get("retry_limit")
+        self.problem: str = problem
+        self.provider: str = facts.get("provider", "")
+        self.model: str = facts.get("model", "")
+        self.status: int | None = facts.get("status")
+        self.code: str = facts.get("code", "")
+        self.request_id: str = facts.get("request_id", "")
+        self.phase: str = facts.get("phase", "")
+        self.retry_after: float | None = facts.get("retry_after")
+        self.advice: str = facts.get("advice", "") or self.default_advice
+        self.vendor_message: HiddenText = HiddenText(facts.get("vendor_message", ""))
+        self.response: LLMResponse | None = facts.get("response")
+        self.attempts: tuple[Attempt, ...] = tuple(facts.get("attempts", ()))
+        self.retry_limit: int | None = facts.get("retry_limit")
         super().__init__(problem)
 
     def __str__(self) -> str:
@@ -144,9 +145,12 @@ def _rebuild(kind: type[LLMError], state: dict[str, Any]) -> LLMError:
 class ConfigurationError(LLMError):
     """The configuration is wrong: an unknown name, an unparsable value, a missing key, a faulty row.
 
-    `warnings` holds what else looks like a mistake, each as one sentence.
+    Attributes:
+        faults: What is wrong, where several things may be, each as one sentence.
+        warnings: What else looks like a mistake, likewise.
     """
 
+    faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -299,12 +303,16 @@ class DeadlineExceededError(LLMError):
 
 
 class AllProvidersFailedError(LLMError):
-    """Every planned provider failed; `causes` holds each one's error, in order."""
+    """Every planned provider failed.
+
+    Attributes:
+        causes: Each provider's own error, in the order in which they were asked.
+    """
 
     elsewhere = True  # for a router that is itself a candidate of another one
 
     def __init__(self, causes: Sequence[LLMError], *, attempts: Sequence[Attempt] = ()) -> None:
-        self.causes = tuple(causes)
+        self.causes: tuple[LLMError, ...] = tuple(causes)
         super().__init__(f"all {len(self.causes)} providers failed", attempts=attempts)
         partial = [cause.response for cause in self.causes if cause.response is not None]
         self.response = partial[-1] if partial else None

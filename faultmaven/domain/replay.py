@@ -12,9 +12,12 @@ class Replay:
     left out. A turn that was edited afterwards is no longer its own, and is rebuilt from its text and calls as well.
 
     Attributes:
-        provider, dialect, model: Where it came from.
+        provider: Who gave it.
+        dialect: In which wire format.
+        model: As which model.
         turn: The vendor's JSON: a list of blocks, parts or items, or an object.
-        text, call_ids: The turn that it is the form of.
+        text: The text of the turn that it is the form of.
+        call_ids: The ids of that turn's tool calls.
     """
 
     provider: str

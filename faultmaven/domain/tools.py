@@ -8,7 +8,13 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that the model may call; `parameters` is a JSON schema of an object."""
+    """A function that the model may call.
+
+    Attributes:
+        name: How the model calls it.
+        description: What it does, for the model to read.
+        parameters: A JSON schema of an object, whose properties are the arguments.
+    """
 
     name: str
     description: str = ""
@@ -75,6 +81,7 @@ class ToolCall:
 
     Attributes:
         id: What the result is sent back with, see `Message.tool`.
+        name: The tool's name.
         arguments: The parsed arguments; empty when `raw_arguments` is no JSON object.
         raw_arguments: The text exactly as the vendor sent it.
         problem: What is wrong with `raw_arguments`, "" when nothing is: a call with a problem must not be carried out.
@@ -93,7 +100,8 @@ class ToolCallDelta:
 
     Attributes:
         index: Which call it belongs to: its place in the response's `tool_calls`, whatever the vendor counted.
-        id, name: Said with the first piece of a call, "" afterwards.
+        id: Said with the first piece of a call, "" afterwards.
+        name: Likewise.
         arguments: The next piece of the arguments' JSON text.
     """
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from faultmaven.infrastructure.settings import DEFAULT, VARIABLES, Environment, Settings
 
+FAULTY = "faulty"
+"""Stands for a value that a fault is about: it may be a key that was pasted into the wrong line."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigEntry:

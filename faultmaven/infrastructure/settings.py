@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import dotenv
 import dotenv.parser
+import dotenv.variables
 import pydantic
 import pydantic_core
 
@@ -146,30 +146,58 @@ def working_directory() -> Path:
         return Path()
 
 
-def read_environment(env: Mapping[str, str] | None = None, directory: Path | None = None) -> Environment:
+def read_environment(
+    env: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    *,
+    name: str | None = None,
+    files_only: bool = False,
+) -> Environment:
     """Return the layers of variables.
 
     Args:
         env: These and nothing else: neither the process's environment nor any `.env` is read then.
         directory: Where `.env` and `.env.<FAULTMAVEN_ENV>` lie and relative paths begin; None is the working directory.
+        name: Read as `FAULTMAVEN_ENV=<name>` would, whatever the process says of it.
+        files_only: Leave out the process's variables, but for the `FAULTMAVEN_ENV` that picks a file.
 
     Raises:
-        ConfigurationError: `FAULTMAVEN_ENV` is no plain name, or a file cannot be read.
+        ConfigurationError: `FAULTMAVEN_ENV` is no plain name, a file cannot be read, there is no `.env.<name>`.
     """
     directory = directory or working_directory()
     if env is not None:
         return _given_environment(HiddenMapping(env), directory)
     process = HiddenMapping(dict(os.environ))
-    name = process.get("FAULTMAVEN_ENV", "").strip()
-    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}", name):
-        raise ConfigurationError("FAULTMAVEN_ENV is not a plain name", advice="Use a name such as staging.")
-    layers, notes = [Layer(PROCESS, process)], _missing_file(directory, name)
+    chosen = process.get("FAULTMAVEN_ENV", "").strip() if name is None else name
+    _check_name(chosen, name, directory)
+    layers, notes = _layers_above_files(process, name, files_only), _missing_file(directory, chosen)
+    # What ${NAME} in a file may mean beside the file's own; the strongest layer comes last.
+    visible = HiddenMapping({name: layer.values[name] for layer in reversed(layers) for name in layer.values})
     files: dict[Path, FileState | None] = {}
-    for file in [directory / f".env.{name}", directory / ".env"] if name else [directory / ".env"]:
+    for file in [directory / f".env.{chosen}", directory / ".env"] if chosen else [directory / ".env"]:
         files[file] = file_state(file)  # before it is read: a change while it is read is one to come
         if _is_file(file):
-            layers.append(Layer(file.name, _read_dotenv(file, notes)))
-    return Environment(tuple(layers), name, tuple(notes), files, directory)
+            layers.append(Layer(file.name, _read_dotenv(file, notes, visible)))
+    return Environment(tuple(layers), chosen, tuple(notes), files, directory)
+
+
+def _check_name(chosen: str, asked: str | None, directory: Path) -> None:
+    """Raise unless `chosen` is a plain name or none, and, where it was asked for, one with a file."""
+    if (chosen or asked is not None) and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}", chosen):
+        what = "FAULTMAVEN_ENV" if asked is None else "the environment's name"
+        raise ConfigurationError(f"{what} is not a plain name", advice="Use a name such as staging.")
+    if asked is not None and not _is_file(directory / f".env.{chosen}"):
+        told = did_you_mean(chosen, _names_of_files(directory))
+        raise ConfigurationError(f"there is no .env.{chosen} for the environment {chosen!r}{told}")
+
+
+def _layers_above_files(process: Mapping[str, str], name: str | None, files_only: bool) -> list[Layer]:
+    """Return the process's variables; a name that was asked for stands above them."""
+    above = [] if name is None else [Layer(ARGUMENT, {"FAULTMAVEN_ENV": name})]
+    if not files_only:
+        return [*above, Layer(PROCESS, process)]
+    kept = {variable: process[variable] for variable in ("FAULTMAVEN_ENV",) if variable in process}
+    return above or [Layer(PROCESS, HiddenMapping(kept))]
 
 
 def _is_file(path: Path) -> bool:
@@ -189,33 +217,49 @@ def _given_environment(env: Mapping[str, str], directory: Path) -> Environment:
     return Environment((Layer(ARGUMENT, dict(env)),), env.get("FAULTMAVEN_ENV", "").strip(), directory=directory)
 
 
-def _read_dotenv(path: Path, notes: list[str]) -> dict[str, str]:
+def _read_dotenv(path: Path, notes: list[str], visible: Mapping[str, str]) -> dict[str, str]:
     """Return a file's variables as python-dotenv reads them; `notes` takes a sentence for each line that it skips."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {type(error).__name__}") from None
-    notes += [f"{path.name}, line {line}: no NAME=value, left out" for line in _unread_lines(text)]
-    values = dotenv.dotenv_values(stream=io.StringIO(text))
+    bindings = list(dotenv.parser.parse_stream(io.StringIO(text)))
+    broken = [binding.original for binding in bindings if binding.error]
+    notes += [f"{path.name}, line {_line_of(part)}: no NAME=value, left out" for part in broken]
+    values: dict[str, str | None] = {}
+    for binding in bindings:
+        if binding.key is not None:
+            values[binding.key] = _expanded(binding.value, {**visible, **values})
     if values.pop("FAULTMAVEN_ENV", None):
         notes.append(f"FAULTMAVEN_ENV in {path.name} is not read; set it in the process environment")
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _unread_lines(text: str) -> list[int]:
-    """Return the numbers of the lines that python-dotenv passes over; it counts from the blank lines before them."""
-    broken = [binding.original for binding in dotenv.parser.parse_stream(io.StringIO(text)) if binding.error]
-    return [part.line + part.string[: -len(part.string.lstrip())].count("\n") for part in broken]
+def _expanded(value: str | None, visible: Mapping[str, str | None]) -> str | None:
+    """Return a value of a file with what each `${NAME}` in it stands for; a name without `=` has none."""
+    if value is None:
+        return None
+    return "".join(atom.resolve(visible) for atom in dotenv.variables.parse_variables(value))
+
+
+def _line_of(broken: dotenv.parser.Original) -> int:
+    """Return the number of a line that python-dotenv passes over; it counts from the blank lines before it."""
+    return broken.line + broken.string[: -len(broken.string.lstrip())].count("\n")
 
 
 def _missing_file(directory: Path, name: str) -> list[str]:
     if not name or _is_file(directory / f".env.{name}"):
         return []
+    others = _names_of_files(directory)
+    return [f"FAULTMAVEN_ENV={name}, but there is no .env.{name}{did_you_mean(name, others)}"] if others else []
+
+
+def _names_of_files(directory: Path) -> list[str]:
+    """Return the names of the environments that have a file."""
     others: list[str] = []
     with contextlib.suppress(OSError):  # a directory that may be entered and not listed
         others = sorted(path.name.removeprefix(".env.") for path in directory.glob(".env.*"))
-    others = [other for other in others if other not in ("example", "local", "sample")]
-    return [f"FAULTMAVEN_ENV={name}, but there is no .env.{name}{did_you_mean(name, others)}"] if others else []
+    return [other for other in others if other not in ("example", "local", "sample")]
 
 
 def _split_list(value: Any) -> Any:
@@ -373,6 +417,7 @@ def _expected(fault: Any, found: Mapping[str, Found]) -> str:
 
 def faults_error(where: str, faults: list[str]) -> ConfigurationError:
     """Return one error that lists every fault."""
-    if len(faults) == 1:
-        return ConfigurationError(faults[0])
-    return ConfigurationError(f"{len(faults)} faults in {where}:" + "".join(f"\n- {fault}" for fault in faults))
+    told = f"{len(faults)} faults in {where}:" + "".join(f"\n- {fault}" for fault in faults)
+    error = ConfigurationError(faults[0] if len(faults) == 1 else told)
+    error.faults = tuple(faults)
+    return error

@@ -11,31 +11,50 @@ from faultmaven.domain.tools import Tool
 class Options(TypedDict, total=False):
     """What a caller may set beyond model, limit and temperature. None or absent: the vendor's default.
 
-    Options marked (*) reach only providers and models that have the feature; a request that needs one is never sent to
-    one without it. Hints are left out instead, and the ledger says so.
+    A request with tools, a schema or images never goes to a provider or model without them. Hints are left out where
+    they cannot be carried, and the ledger says so.
+
+    Attributes:
+        tools: What the model may call.
+        tool_choice: "auto", "none", "required", or the name of the one tool that must be called.
+        response_format: A pydantic model, a JSON schema as a mapping, or "json" for any JSON object. The validated
+            object is at `response.parsed`.
+        repair: Whether an answer that does not validate is sent back once, with what is wrong with it.
+        stop: Texts at which the answer ends.
+        seed: A hint: for answers that can be repeated.
+        reasoning: A hint: "off", "low", "medium", "high", or a budget in tokens.
+        cache_prompt: A hint: mark what stands before the last turn for the vendor's prompt cache.
+        commit: How much of a stream is held back before the caller gets any of it. Until then the router may still
+            change to another provider unseen; afterwards a failure is raised. "none": as soon as a reply begins.
+            "first_token" (the default): at the first piece of anything. A number: at so many characters of the answer.
+            "sentence": at the end of its first sentence. "whole": at the end; then the whole answer is judged first, as
+            `generate` does.
+        deadline: Seconds for the whole call: all providers, all waits.
+        hedge_after: Seconds after which a second provider is asked beside a slow first one.
+        cache: False neither looks into the response cache nor keeps the answer; True demands that there is one.
+        deduplicate: Whether to share the answer of an identical call that is under way.
+        min_output_tokens: An answer that the limit cut below so many tokens is not accepted.
+        metadata: The caller's own facts, there for a provider's class to read at `request.metadata`; never sent.
+        extra: Vendor fields by provider name, such as `{"openai": {"service_tier": "flex"}}`; merged into the body of
+            requests to that provider.
     """
 
-    tools: Sequence[Tool] | None  # (*)
-    tool_choice: str | None  # (*) "auto", "none", "required", or the name of one of the tools
-    response_format: Any  # (*) a pydantic model, a JSON schema as a mapping, or "json"
-    repair: bool | None  # send an answer that does not validate back once, with what is wrong with it
+    tools: Sequence[Tool] | None
+    tool_choice: str | None
+    response_format: Any
+    repair: bool | None
     stop: str | Sequence[str] | None
     seed: int | None
-    reasoning: Literal["off", "low", "medium", "high"] | int | None  # a hint; a number is a budget in tokens
-    cache_prompt: bool | None  # a hint: mark what stands before the last turn for the vendor's prompt cache
-    commit: Literal["none", "first_token", "sentence", "whole"] | int | None  # see below
+    reasoning: Literal["off", "low", "medium", "high"] | int | None
+    cache_prompt: bool | None
+    commit: Literal["none", "first_token", "sentence", "whole"] | int | None
     deadline: float | None
-    hedge_after: float | None  # seconds, then a second provider is asked beside a slow first one
-    cache: bool | None  # False: neither look into the response cache nor keep the answer; True: there must be one
-    deduplicate: bool | None  # share the answer of an identical call that is under way
+    hedge_after: float | None
+    cache: bool | None
+    deduplicate: bool | None
     min_output_tokens: int | None
     metadata: Mapping[str, Any] | None
     extra: Mapping[str, Mapping[str, Any]] | None
-    # `commit` says how much of a stream is held back before the caller gets any of it. Until then the router may still
-    # change to another provider unseen; afterwards a failure is raised. "none": as soon as a reply begins.
-    # "first_token" (the default): at the first piece of anything. A number: at so many characters of the answer.
-    # "sentence": at the end of its first sentence. "whole": at the end; then the whole answer is judged first, as
-    # `generate` does.
 
 
 class LLMStream(Protocol):
@@ -75,7 +94,19 @@ class LLMProvider(Protocol):
         temperature: float | None = None,
         **options: Unpack[Options],
     ) -> LLMResponse:
-        """Return the answer to `prompt`, or raise an `LLMError`."""
+        """Return the answer to `prompt`.
+
+        Args:
+            prompt: A text, or the turns of a conversation.
+            model: The model to send; None is the provider's own.
+            max_tokens: Upper limit of the answer, in tokens; None is the vendor's.
+            temperature: 0 or more; None is the vendor's.
+            options: See `Options`.
+
+        Raises:
+            InvalidRequestError: the call is wrong; nothing was sent.
+            LLMError: of another type, when no answer came.
+        """
         ...
 
     def stream(
@@ -86,7 +117,12 @@ class LLMProvider(Protocol):
         temperature: float | None = None,
         **options: Unpack[Options],
     ) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the stream on entry and closes it on exit."""
+        """Return a context that opens the stream on entry and closes it on exit; arguments as for `generate`.
+
+        Raises:
+            InvalidRequestError: on entry; the call is wrong, and nothing was sent.
+            LLMError: of another type, on entry when no answer began, or while iterating when it broke off.
+        """
         ...
 
 

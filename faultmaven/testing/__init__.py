@@ -1,4 +1,6 @@
-"""The kit for tests of whoever embeds faultmaven, and for our own: a fault lab, fakes, and a contract for providers.
+"""The kit for tests of whoever embeds faultmaven, and for our own.
+
+Fakes, a fault lab, time that does not pass, assertions, sample requests, and a contract for providers.
 
 ```python
 async with open_container(providers={"openai": FakeProvider("It ran out of memory.")}) as container:
@@ -6,14 +8,34 @@ async with open_container(providers={"openai": FakeProvider("It ran out of memor
 ```
 """
 
-from faultmaven.testing.contract import LLMProviderContract
+from typing import TYPE_CHECKING
+
+from faultmaven.testing.assertions import assert_answered_by, assert_asked, assert_outcomes, ledger_of
 from faultmaven.testing.fake_clock import FakeClock
+from faultmaven.testing.fake_script import Delayed, Step
 from faultmaven.testing.fake_stream import FakeStream
 from faultmaven.testing.fakes import FakeProvider
 from faultmaven.testing.lab import Fault, FaultLab, LabRequest
+from faultmaven.testing.network_guard import NetworkDeniedError, NetworkGuard
+from faultmaven.testing.sample_requests import SAMPLE_REQUESTS, SampleRequest
 from faultmaven.testing.virtual_time import VirtualClock, VirtualDeadlockError, run_in_virtual_time
 
+if TYPE_CHECKING:
+    from faultmaven.testing.contract import LLMProviderContract
+else:
+
+    def __getattr__(name):
+        """Import the contract when it is asked for: it needs pytest, which the rest of the kit does without."""
+        if name != "LLMProviderContract":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from faultmaven.testing.contract import LLMProviderContract
+
+        return LLMProviderContract
+
+
 __all__ = [
+    "SAMPLE_REQUESTS",
+    "Delayed",
     "FakeClock",
     "FakeProvider",
     "FakeStream",
@@ -21,7 +43,15 @@ __all__ = [
     "FaultLab",
     "LLMProviderContract",
     "LabRequest",
+    "NetworkDeniedError",
+    "NetworkGuard",
+    "SampleRequest",
+    "Step",
     "VirtualClock",
     "VirtualDeadlockError",
+    "assert_answered_by",
+    "assert_asked",
+    "assert_outcomes",
+    "ledger_of",
     "run_in_virtual_time",
 ]

@@ -1,20 +1,25 @@
 """Streams of a script: what `FakeProvider` plays piece by piece."""
 
 import json
+import math
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason, StreamChunk
 from faultmaven.domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError
-from faultmaven.domain.tools import ToolCall
+from faultmaven.domain.tools import ToolCall, ToolCallDelta
+from faultmaven.infrastructure.llm.wire.reading import tool_call
 from faultmaven.ports.clock import Clock
 
 Respond: TypeAlias = Callable[[str], LLMResponse]
 Note: TypeAlias = Callable[[LLMError], LLMError]
-Piece: TypeAlias = str | StreamChunk | float | LLMError
+Piece: TypeAlias = str | StreamChunk | ToolCall | float | LLMError
+
+ARGUMENT_CHARACTERS = 12
+"""How much of a call's arguments is streamed at once."""
 
 
 class FakeStream:
@@ -24,13 +29,21 @@ class FakeStream:
     FakeProvider(FakeStream("Hel", "lo"))                                   # two chunks, and a real end
     FakeProvider(FakeStream("Hel", 5.0, "lo"))                              # five seconds on the clock between them
     FakeProvider(FakeStream("Hel", StreamInterruptedError("cut")))          # breaks off in the middle
+    FakeProvider(FakeStream("Let me look.", ToolCall("1", "look", {})))      # a text, then a call in pieces
     ```
     """
 
     def __init__(self, *pieces: Piece, stop_reason: StopReason = StopReason.STOP) -> None:
-        """Args:
-        pieces: Texts, whole `StreamChunk`s, seconds to wait, or an error to raise.
+        """Keep the pieces; nothing is played yet.
+
+        Args:
+            pieces: Texts, whole `StreamChunk`s, `ToolCall`s, seconds to wait, or an error to raise.
+
+        Raises:
+            TypeError: a piece is none of these.
         """
+        for number, piece in enumerate(pieces, start=1):
+            _check_piece(piece, number)
         self.pieces = pieces
         self.stop_reason = stop_reason
 
@@ -83,6 +96,9 @@ class PlayedStream:
                     raise self._note(late)
                 await self._clock.sleep(piece)
                 continue
+            if isinstance(piece, ToolCall):
+                self._left.extendleft(reversed([*_deltas(piece, max(self._calls, default=-1) + 1)]))
+                continue
             return self._taken(StreamChunk(text=piece) if isinstance(piece, str) else piece)
         self._is_over = True
         raise StopAsyncIteration
@@ -97,7 +113,7 @@ class PlayedStream:
 
     def _so_far(self, stop_reason: StopReason) -> LLMResponse:
         response = self._respond(self._text)
-        calls = tuple(ToolCall(i, n, _arguments(raw), raw) for i, n, raw in self._calls.values())
+        calls = tuple(tool_call(*self._calls[index]) for index in sorted(self._calls))
         reason = StopReason.TOOL_CALLS if calls and stop_reason is StopReason.STOP else stop_reason
         return replace(response, reasoning=self._reasoning, tool_calls=calls, stop_reason=reason)
 
@@ -107,9 +123,21 @@ def words(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s*$|\s*\S+", text)
 
 
-def _arguments(raw: str) -> dict[str, Any]:
-    try:
-        value = json.loads(raw or "{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _check_piece(piece: Any, number: int) -> None:
+    if isinstance(piece, str | StreamChunk | ToolCall | LLMError):
+        return
+    if isinstance(piece, float | int) and math.isfinite(piece) and piece >= 0:
+        return
+    told = repr(piece) if isinstance(piece, float | int) else f"a {type(piece).__name__}"
+    raise TypeError(
+        f"piece {number} of the FakeStream is {told}; a piece is a text, a StreamChunk, a ToolCall, "
+        "seconds to wait, or an LLMError to raise"
+    )
+
+
+def _deltas(call: ToolCall, index: int) -> Iterator[StreamChunk]:
+    """Give a call as vendors stream one: first who is called, then the arguments' text bit by bit."""
+    yield StreamChunk(tool_call=ToolCallDelta(index, call.id, call.name))
+    raw = call.raw_arguments or json.dumps(dict(call.arguments), ensure_ascii=False)
+    for start in range(0, len(raw), ARGUMENT_CHARACTERS):
+        yield StreamChunk(tool_call=ToolCallDelta(index, arguments=raw[start : start + ARGUMENT_CHARACTERS]))

@@ -1,8 +1,7 @@
 """Fakes with behaviour: they keep what they were asked and pass the same contract as real providers."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
 
 from faultmaven.application.face import ProviderFace
 from faultmaven.application.whole_stream import WholeAnswerStream
@@ -13,16 +12,23 @@ from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMStream
+from faultmaven.testing.fake_script import Played, Step, check_step, unfold
 from faultmaven.testing.fake_stream import FakeStream, PlayedStream, words
-
-Step: TypeAlias = str | LLMResponse | LLMError | FakeStream | Callable[[ChatRequest], str | LLMResponse]
 
 
 class FakeProvider(ProviderFace):
-    """An `LLMProvider` that plays a script: texts, responses, errors to raise, or functions of the request.
+    """An `LLMProvider` that plays a script, one step for each request, in order, and the last one for ever.
 
-    The steps are played in order and the last one for ever. `requests` keeps every `ChatRequest`; `open_streams` counts
-    the streams that nobody has closed yet.
+    ```python
+    FakeProvider("a text", LLMResponse(...))                # answers
+    FakeProvider(ToolCall("1", "look", {"pod": "web"}))     # a call that the model asks for; a list of them: several
+    FakeProvider(RateLimitError("slow down"), "then this")  # an error to raise
+    FakeProvider(FakeStream("piece ", "by piece"))          # a stream, piece by piece
+    FakeProvider(Delayed(5.0, "late"))                      # five seconds on the clock, then the step
+    FakeProvider(lambda request: request.turns[-1].text)    # a function of the request that returns a step; also async
+    ```
+
+    `requests` keeps every `ChatRequest`; `open_streams` counts the streams that nobody has closed yet.
     """
 
     features = frozenset(
@@ -38,10 +44,17 @@ class FakeProvider(ProviderFace):
         delay: float = 0.0,
         clock: Clock | None = None,
     ) -> None:
-        """Args:
-        delay: Seconds on `clock` before each answer.
-        clock: None is the machine's; give a `FakeClock` together with a delay.
+        """Keep the script; nothing is played yet.
+
+        Args:
+            delay: Seconds on `clock` before each answer.
+            clock: None is the machine's; give a `FakeClock` together with delays.
+
+        Raises:
+            TypeError: a step is nothing that can be played.
         """
+        for number, step in enumerate(script, start=1):
+            check_step(step, f"step {number} of the script")
         self.requests: list[ChatRequest] = []
         self.open_streams = 0
         self._script: tuple[Step, ...] = script or ("ok",)
@@ -69,16 +82,16 @@ class FakeProvider(ProviderFace):
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(request.timeout):
-                await self._wait()
-                if isinstance(step, FakeStream):
-                    stream = self._playing(step, request, started)
+                played = await self._unfolded(step, request)
+                if isinstance(played, FakeStream):
+                    stream = self._playing(played, request, started)
                     async for _ in stream:
                         pass
                     return stream.response
         except TimeoutError:
             error = ProviderTimeoutError("no answer in time", provider=self._name, phase="first byte")
             raise self._noted(error, request, started) from None
-        return self._played(step, request, started)
+        return self._whole(played, request, started)
 
     @asynccontextmanager
     async def open_stream(self, request: ChatRequest) -> AsyncIterator[LLMStream]:
@@ -87,17 +100,16 @@ class FakeProvider(ProviderFace):
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(request.timeout):
-                await self._wait()
+                played = await self._unfolded(step, request)
         except TimeoutError:
             error = ProviderTimeoutError("no first chunk in time", provider=self._name, phase="first chunk")
             raise self._noted(error, request, started) from None
-        if not isinstance(step, FakeStream):
-            played = self._played(step, request, started)
-            if not isinstance(step, str):
-                yield WholeAnswerStream(played)
-                return
-            step = FakeStream(*words(step))
-        stream = self._playing(step, request, started)
+        if isinstance(played, str):
+            played = FakeStream(*words(played))
+        if not isinstance(played, FakeStream):
+            yield WholeAnswerStream(self._whole(played, request, started))
+            return
+        stream = self._playing(played, request, started)
         self.open_streams += 1
         try:
             yield stream
@@ -118,17 +130,15 @@ class FakeProvider(ProviderFace):
         self.requests.append(request)
         return step
 
-    def _played(self, step: Step, request: ChatRequest, started: float) -> LLMResponse:
-        if isinstance(step, LLMError):
-            raise self._noted(step.copy(), request, started)
-        if isinstance(step, FakeStream):
-            raise TypeError("a FakeStream is played piece by piece")
-        played = step if isinstance(step, str | LLMResponse) else step(request)
-        return played if isinstance(played, LLMResponse) else self._response(played, request, started)
-
-    async def _wait(self) -> None:
+    async def _unfolded(self, step: Step, request: ChatRequest) -> Played:
         if self._delay:
             await self._clock.sleep(self._delay)
+        return await unfold(step, request, self._clock)
+
+    def _whole(self, played: str | LLMResponse | LLMError, request: ChatRequest, started: float) -> LLMResponse:
+        if isinstance(played, LLMError):
+            raise self._noted(played.copy(), request, started)
+        return played if isinstance(played, LLMResponse) else self._response(played, request, started)
 
     def _model(self, request: ChatRequest) -> str:
         return request.model or next(iter(self._models), "")

@@ -22,6 +22,7 @@ from faultmaven import (
 )
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider
 from faultmaven.testing import FakeProvider, FaultLab, LLMProviderContract
+from faultmaven.testing.contract.bench import Bench, open_bench
 from faultmaven.testing.lab import ANSWER
 
 ROWS = list(PROVIDER_SCHEMA)
@@ -71,8 +72,21 @@ async def provider(name: str, lab: FaultLab) -> AsyncIterator[LLMProvider]:
         yield container.registry().get_provider(name)
 
 
-class TestEveryRow(LLMProviderContract):
-    """The contract over each row's provider, and what only a row over a wire owes."""
+class TestTheContractOverEveryRow(LLMProviderContract):
+    """Each row's provider on the contract's own bench."""
+
+    @pytest.fixture
+    def bench(self, name: str) -> Iterator[Bench]:
+        with open_bench(name, PROVIDER_SCHEMA[name]) as bench:
+            yield bench
+
+    @pytest.fixture
+    def provider(self, bench: Bench) -> LLMProvider:
+        return bench.provider
+
+
+class TestEveryRow:
+    """What only a row over a wire owes, over the provider of a container."""
 
     async def test_the_answer_is_the_vendors(self, provider: LLMProvider, name: str) -> None:
         response = await provider.generate("ping")
@@ -140,9 +154,7 @@ class TestEveryRow(LLMProviderContract):
         else:
             assert b64encode(PNG) in lab.asked(name)[-1].body
 
-    async def test_it_asks_its_own_address_with_its_own_key(
-        self, provider: LLMProvider, lab: FaultLab, name: str
-    ) -> None:
+    async def test_the_lab_hears_its_own_key_only(self, provider: LLMProvider, lab: FaultLab, name: str) -> None:
         await provider.generate("ping")
         sent = lab.asked(name)[-1]
         assert sent.method == "POST"

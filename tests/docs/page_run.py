@@ -142,8 +142,10 @@ class PageRun:
 
     def _run_test_files(self) -> None:
         if self._test_files:
-            arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error"]
-            self._run_process([sys.executable, *arguments, *self._test_files])
+            plugins = ["-p", "faultmaven.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly"]
+            if not (self._folder / "pyproject.toml").exists():
+                plugins += ["-p", "no:asyncio"]  # the page's reader has installed pytest alone
+            self._run_process([sys.executable, "-m", "pytest", "-q", *plugins, "-W", "error", *self._test_files])
             self._test_files = []
 
     def _run_process(self, command: list[str]) -> str:
@@ -155,9 +157,10 @@ class PageRun:
         """The process's variables; commands and imports are those of this very run, the working directory first."""
         commands = self._folder.parent / f"{self._folder.name}-commands"
         commands.mkdir(exist_ok=True)
-        script = commands / "python"
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P "$@"\n', "utf-8")
-        script.chmod(0o755)
+        for name, module in (("python", ""), ("faultmaven", " -m faultmaven.cli")):
+            script = commands / name
+            script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P{module} "$@"\n', "utf-8")
+            script.chmod(0o755)
         paths = (str(self._folder), str(STAND_INS), *filter(None, sys.path))
         return {
             **os.environ,
@@ -168,12 +171,14 @@ class PageRun:
 
 
 def _is_run(block: Block) -> bool:
-    """Only commands that need nothing from outside and change nothing are run; the others are checked by their help."""
-    return block.text.startswith("python -c")
+    """Only commands that need nothing from outside are run; the others are checked by their help."""
+    first = re.match(r"python (-c|\w+\.py)\b|faultmaven new-provider\b", block.text)
+    return block.directive("run") is not None or first is not None
 
 
 def _steady(text: str) -> str:
-    return re.sub(r"\d+\.\d+ s\b", "N s", text.strip())
+    """Return `text` with what may differ taken out: seconds, and white space that nobody sees."""
+    return re.sub(r"\d+\.\d+ s\b", "N s", re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip())
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ A directive is an HTML comment right above a block, which no renderer shows:
 - `<!-- docs: file NAME -->` the block is the file NAME, written before the next block runs
 - `<!-- docs: schema -->` the block's entries are written into `PROVIDER_SCHEMA` of a copy of the package
 - `<!-- docs: lab PROVIDER FAULT... -->` what the lab answers next; may stand alone, above a block with a directive
+- `<!-- docs: run -->` the block's `faultmaven` commands are run; other commands are only checked by their help
 - `<!-- docs: output -->` the block is what the block before it printed; seconds may differ
 - `<!-- docs: fresh -->` forget names and files first
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 _FENCE = re.compile(r"^(?P<marks>```+)(?P<language>\S*)\s*$")
 _DIRECTIVE = re.compile(r"^<!-- docs: (?P<text>.+?) -->$")

@@ -9,7 +9,7 @@ import pytest
 from faultmaven.testing import FaultLab
 
 from .page_run import PageRun, lab_addresses, served_lab
-from .pages import PAGES, blocks
+from .pages import PAGES, ROOT, blocks
 
 RUNNABLE = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
 
@@ -28,7 +28,7 @@ def lab() -> Iterator[FaultLab]:
             os.environ.update(before)
 
 
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_runs_and_prints_what_the_page_says(page: Path, tmp_path: Path, lab: FaultLab) -> None:
     PageRun(page, tmp_path, lab).run()
 
@@ -40,12 +40,16 @@ def test_the_pages_with_code_are_these() -> None:
         "architecture.md",
         "configuration.md",
         "embedding-in-fastapi.md",
+        "embedding.md",
         "errors.md",
         "images.md",
+        "index.md",
+        "performance.md",
         "reasoning.md",
         "streaming.md",
         "structured-output.md",
         "testing.md",
         "tools.md",
+        "tutorial.md",
         "when-a-provider-fails.md",
     ]

@@ -1,6 +1,9 @@
 """The tables of the pages hold what the code holds, in both directions."""
 
 import inspect
+from pathlib import Path
+
+import pytest
 
 from faultmaven.application.generation import ROLES
 from faultmaven.cli import exits
@@ -10,11 +13,11 @@ from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES
 from faultmaven.infrastructure.llm import providers
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, LocalProvider
 from faultmaven.infrastructure.llm.providers.capability_table import capability_table
-from faultmaven.infrastructure.llm.providers.spec import OPTIONAL, REQUIRED
+from faultmaven.infrastructure.llm.providers.fields import FIELDS, OPTIONAL, REQUIRED
 from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, WIRES
 from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES
 from faultmaven.parts import Parts
-from faultmaven.testing import FaultLab
+from faultmaven.testing import FaultLab, LLMProviderContract
 
 from .pages import ROOT, anchors, names_in, prose, table
 
@@ -41,7 +44,8 @@ def error_classes() -> dict[str, type[errors.LLMError]]:
     return {name: kind for name, kind in found if issubclass(kind, errors.LLMError)}
 
 
-def test_the_provider_table_is_the_schema() -> None:
+@pytest.mark.parametrize(("page", "heading"), [(README, "Providers"), (DOCS / "providers.md", "Shipped rows")])
+def test_the_provider_table_is_the_schema(page: Path, heading: str) -> None:
     expected = []
     for name, row in PROVIDER_SCHEMA.items():
         optional = ", optional" if row.get("key") == "optional" else ""
@@ -52,13 +56,14 @@ def test_the_provider_table_is_the_schema() -> None:
         expected.append(
             [name, row["api_key_var"] + optional, row["default_model"] or "the first listed", address, wire]
         )
-    assert table(README, "Providers") == expected
+    assert table(page, heading) == expected
 
 
 def test_the_readme_and_changelog_count_rightly() -> None:
     local = [name for name, row in PROVIDER_SCHEMA.items() if row.get("key") == "optional"]
     assert list(PROVIDER_SCHEMA)[-6:] == local
-    assert "last six rows" in prose(README).replace("\n", " ")
+    for page in (README, DOCS / "providers.md"):
+        assert "last six rows" in prose(page).replace("\n", " ")
     changelog = prose(ROOT / "CHANGELOG.md")
     assert f"{len(PROVIDER_SCHEMA)} provider rows" in changelog
     assert len(WIRES) == 8
@@ -116,6 +121,8 @@ def test_the_errors_page_draws_the_tree_as_it_is() -> None:
 def test_the_fields_of_a_row_are_all_there() -> None:
     rows = table(ADDING, "The fields of a row")
     assert {row[0]: row[1] for row in rows} == dict.fromkeys(REQUIRED, "yes") | dict.fromkeys(OPTIONAL, "no")
+    meanings = {row[0]: row[2].partition("; see [")[0] for row in rows}
+    assert meanings == {name: field.meaning for name, field in FIELDS.items()}
 
 
 def test_the_dialects_are_all_there() -> None:
@@ -141,6 +148,14 @@ def test_the_faults_of_a_stream_are_all_there() -> None:
         for fault in FaultLab.STREAM_FAULTS.values()
     ]
     assert table(DOCS / "testing.md", "Faults of a stream") == expected
+
+
+def test_the_rules_of_the_contract_are_all_there() -> None:
+    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "over"))
+    expected = [
+        [name.removeprefix("test_"), (inspect.getdoc(rule) or "").replace("`", ""), rule.over] for name, rule in rules
+    ]
+    assert table(DOCS / "testing.md", "Every rule") == expected
 
 
 def test_the_capabilities_are_those_of_the_data() -> None:

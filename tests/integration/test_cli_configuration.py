@@ -118,13 +118,35 @@ def test_check_fails_on_a_warning_and_the_warning_is_shown(run_cli: "RunCli", mo
     assert run_cli("config", *more, env=env).exit_code == 0
 
 
-def test_check_fails_on_a_fault(run_cli: "RunCli") -> None:
-    result = run_cli("config", "--check", env={"LLM_DEADLINE": "soon"})
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "LLM_DEADLINE (process environment)" in result.stderr
-    as_json = run_cli("config", "--check", "--json", env={"LLM_DEADLINE": "soon"})
-    assert as_json.exit_code == 1
-    assert json.loads(as_json.stdout)["error"]["type"] == "ConfigurationError"
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_check_fails_on_a_fault_and_lists_them_all(run_cli: "RunCli", more: Any) -> None:
+    env = {"LLM_DEADLINE": "soon", "CHAT_PROVIDER": "grok", "LLM_DEDLINE": "3"}
+    result = run_cli("config", "--check", *more, env=env)
+    assert (result.exit_code, result.stderr) == (1, "")
+    found = json.loads(result.stdout) if more else {}
+    faults = found.get("faults") or [line.removeprefix("fault: ") for line in result.stdout.splitlines()[:2]]
+    assert faults[0] == "LLM_DEADLINE (process environment): must be a number"
+    assert faults[1].startswith("CHAT_PROVIDER (process environment) names an unknown provider 'grok'; did you mean")
+    warnings = found.get("warnings") or result.stdout.splitlines()[2:]
+    assert len(faults) == 2
+    assert len(warnings) == 1
+    assert "LLM_DEDLINE (process environment) is unknown" in warnings[0]
+    assert found.get("ok", False) is False
+
+
+def test_the_entries_of_a_faulty_configuration_show_no_faulty_value(run_cli: "RunCli") -> None:
+    env = {"CHAT_PROVIDER": KEY, "OPENAI_API_BASE": KEY, "OPENAI_API_KEY": f"{KEY} {KEY}", "LLM_DEADLINE": "30"}
+    result = run_cli("config", "--check", "--json", env=env)
+    entries = {entry["variable"]: entry["value"] for entry in json.loads(result.stdout)["entries"]}
+    assert {entries[name] for name in ("CHAT_PROVIDER", "OPENAI_API_BASE", "OPENAI_API_KEY")} == {"faulty"}
+    assert entries["LLM_DEADLINE"] == "30"
+    assert KEY[:8] not in "".join(entries.values())
+
+
+def test_check_as_json_says_that_all_is_well(run_cli: "RunCli") -> None:
+    found = json.loads(run_cli("config", "--check", "--json", env={"OPENAI_API_KEY": KEY}).stdout)
+    assert (found["ok"], found["faults"], found["warnings"]) == (True, [], [])
+    assert len(found["entries"]) > len(PROVIDER_SCHEMA)
 
 
 def test_text_for_a_pipe_is_not_folded(run_cli: "RunCli") -> None:

@@ -16,6 +16,7 @@ from faultmaven import ConfigurationError, LLMError, LLMResponse, ProviderTimeou
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.testing import FakeClock, FaultLab, VirtualClock, run_in_virtual_time
 from faultmaven.testing.lab import ANSWER, REPLIES
+from faultmaven.testing.lab.fault_lab import IN_PROCESS
 from faultmaven.testing.lab.replies import OF_THE_CONNECTION, SPOILT, reply_to
 
 FAULTS = FaultLab.FAULTS
@@ -242,3 +243,48 @@ def test_every_reply_that_is_called_json_is_json(dialect: str) -> None:
     for reply in replies.values():
         if reply.headers.get("content-type") == "application/json":
             json.loads(reply.body)
+
+
+@pytest.mark.parametrize("like", VENDORS[:-1], ids=lambda vendor: vendor.dialect)
+async def test_a_provider_of_ones_own_speaks_the_dialect_that_it_is_given(like: Vendor) -> None:
+    lab = FaultLab()
+    lab.add("acme", like.dialect)
+    known = {
+        "api_key_var": "ACME_API_KEY",
+        "model_var": "ACME_MODEL",
+        "base_url_var": "ACME_API_BASE",
+        "default_base_url": "",
+        "default_model": "acme-model",
+        "provider_class": PROVIDER_SCHEMA[like.row]["provider_class"],
+        "dialect": like.dialect,
+        "max_retries": 0,
+        "timeout": 5,
+        "confidence_score": 0.5,
+    }
+    async with lab.client() as client, open_container(lab.env("acme"), http_client=client) as container:
+        container.registry().register_provider("acme", known)
+        response = await container.llm(provider="acme").generate("ping")
+    assert lab.dialect("acme") == like.dialect
+    assert response.content == ANSWER
+    assert [request.provider for request in lab.requests] == ["acme"]
+
+
+def test_an_unknown_dialect_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'anthropic-messages'"):
+        FaultLab().add("acme", "anthropic-mesages")
+
+
+@pytest.mark.parametrize("over_a_socket", [False, True])
+async def test_the_lab_counts_the_replies_that_nobody_has_closed(over_a_socket: bool) -> None:
+    lab = FaultLab()
+    lab.script("groq", "stream_stall")
+
+    async def ask(client: httpx.AsyncClient, address: str) -> None:
+        async with client.stream("POST", lab.base_url("groq", address) + "/chat/completions", json={"stream": True}):
+            assert lab.open_replies == 1
+
+    async with asyncio.timeout(20), lab.serve() as address, httpx.AsyncClient() as outside, lab.client() as inside:
+        await ask(outside if over_a_socket else inside, address if over_a_socket else IN_PROCESS)
+        while lab.open_replies:  # noqa: ASYNC110 - the server sees the end in its own time
+            await asyncio.sleep(0.001)
+    assert len(lab.asked("groq")) == 1

@@ -1,13 +1,29 @@
 """The fakes behave: time moves only when told, and a script is played in order."""
 
 import asyncio
+import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from faultmaven import LLMResponse, ProviderTimeoutError, ProviderUnavailableError
+from faultmaven import (
+    ChatRequest,
+    LLMResponse,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    RateLimitError,
+    StopReason,
+    StreamChunk,
+    StreamInterruptedError,
+    ToolCall,
+    open_container,
+)
 from faultmaven.application.door import chat_request
-from faultmaven.testing import FakeClock, FakeProvider
+from faultmaven.testing import Delayed, FakeClock, FakeProvider, FakeStream, Step
+
+CALLS = [ToolCall("1", "look", {"pod": "web-1", "since": "03:00"}), ToolCall("2", "restart")]
 
 
 async def test_a_sleep_moves_the_clock_and_does_not_wait() -> None:
@@ -82,3 +98,122 @@ async def test_a_delay_beyond_the_attempts_time_is_a_timeout() -> None:
     with pytest.raises(ProviderTimeoutError):
         await fake.answer(replace(chat_request("ping"), timeout=3.0))
     assert clock.monotonic() == 3
+
+
+async def read(fake: FakeProvider, request: ChatRequest | None = None) -> tuple[list[StreamChunk], LLMResponse]:
+    async with fake.open_stream(request or chat_request("ping")) as stream:
+        chunks = [chunk async for chunk in stream]
+        return chunks, stream.response
+
+
+@pytest.mark.parametrize("script", [tuple(CALLS[:1]), (CALLS,), (tuple(CALLS),), (lambda request: CALLS,)])
+async def test_calls_are_answered_and_streamed_alike(script: tuple[Step, ...]) -> None:
+    whole = await FakeProvider(*script).generate("ping")
+    chunks, streamed = await read(FakeProvider(*script))
+    for response in (whole, streamed):
+        assert [(call.id, call.name, call.arguments) for call in response.tool_calls] == [
+            (call.id, call.name, call.arguments) for call in CALLS[: len(response.tool_calls)]
+        ]
+        assert response.stop_reason is StopReason.TOOL_CALLS
+        assert response.content == ""
+    deltas = [chunk.tool_call for chunk in chunks if chunk.tool_call]
+    assert (deltas[0].id, deltas[0].name, deltas[0].arguments) == ("1", "look", "")
+    assert "".join(delta.arguments for delta in deltas if delta.index == 0) == whole.tool_calls[0].raw_arguments
+    assert len([delta for delta in deltas if delta.index == 0]) > 2
+    assert len(whole.tool_calls) == len(streamed.tool_calls) == 1 + max(delta.index for delta in deltas)
+
+
+async def test_a_stream_may_speak_before_it_calls() -> None:
+    broken = ToolCall("9", "look", raw_arguments='{"pod": ')
+    _, response = await read(FakeProvider(FakeStream("Let me look.", *CALLS, broken)))
+    assert response.content == "Let me look."
+    assert [call.name for call in response.tool_calls] == ["look", "restart", "look"]
+    assert response.tool_calls[2].problem == "the arguments are no JSON"
+
+
+async def test_a_call_that_breaks_off_is_seen_so_far() -> None:
+    fake = FakeProvider(FakeStream(CALLS[0], StreamInterruptedError("cut")))
+    with pytest.raises(StreamInterruptedError) as caught:
+        await read(fake)
+    assert caught.value.response is not None
+    assert caught.value.response.tool_calls[0].arguments == CALLS[0].arguments
+
+
+async def test_tool_calls_travel_through_a_router() -> None:
+    fake = FakeProvider(CALLS, lambda request: f"done with {len(request.turns)} turns")
+    async with open_container(providers={"fake": fake}) as container:
+        response = await container.llm().generate("ping")
+        assert [call.name for call in response.tool_calls] == ["look", "restart"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_each_step_may_have_a_delay_of_its_own(streams: bool) -> None:
+    clock = FakeClock()
+    fake = FakeProvider("at once", Delayed(5, "late"), Delayed(1, lambda request: Delayed(2, "later")), clock=clock)
+    seen = []
+    for _ in range(3):
+        response = (await read(fake))[1] if streams else await fake.generate("ping")
+        seen.append((response.content, clock.monotonic()))
+    assert seen == [("at once", 0), ("late", 5), ("later", 8)]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_delayed_step_beyond_the_attempts_time_is_a_timeout(streams: bool) -> None:
+    clock = FakeClock()
+    fake = FakeProvider(Delayed(10, RateLimitError("too late to matter")), clock=clock)
+    request = replace(chat_request("ping"), timeout=3.0)
+    with pytest.raises(ProviderTimeoutError):
+        await (read(fake, request) if streams else fake.answer(request))
+    assert clock.monotonic() == 3
+
+
+async def test_a_function_may_be_async_and_give_any_step() -> None:
+    async def decide(request: ChatRequest) -> Step:
+        await asyncio.sleep(0)
+        return RateLimitError("slow down") if request.turns[0].text == "busy" else FakeStream("Hel", "lo")
+
+    fake = FakeProvider(decide)
+    with pytest.raises(RateLimitError) as caught:
+        await fake.generate("busy")
+    assert caught.value.attempts[0].outcome == "RateLimitError"
+    assert (await fake.generate("ping")).content == "Hello"
+    chunks, response = await read(fake)
+    assert [chunk.text for chunk in chunks] == ["Hel", "lo"]
+    assert response.content == "Hello"
+
+
+async def never_awaited(request: ChatRequest) -> str:
+    return "ok"
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: 5.0, "step 2 of the script is a float; a step is a text"),
+        (lambda: None, "is a NoneType"),
+        (lambda: {"content": "ok"}, "is a dict"),
+        (list, "is a list"),
+        (lambda: ["a", "b"], "is a list"),
+        (lambda: RateLimitError, "is the class RateLimitError: give an object of it"),
+        (lambda: ValueError("boom"), "is a ValueError"),
+        (lambda: never_awaited(chat_request("ping")), "a coroutine: give the async function itself"),
+        (lambda: Delayed(-1, "ok"), "is delayed by -1: give seconds"),
+        (lambda: Delayed(math.inf, "ok"), "is delayed by inf"),
+        (lambda: Delayed(1, None), "step 2 of the script is a NoneType"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_played_is_refused_when_it_is_written(make: Callable[[], Any], told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        FakeProvider("ok", make())
+
+
+async def test_what_a_function_gives_is_checked_when_it_is_played() -> None:
+    fake = FakeProvider(lambda request: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(TypeError, match="what a function of the script returned is a NoneType; a step is"):
+        await fake.generate("ping")
+
+
+@pytest.mark.parametrize(("piece", "told"), [(None, "a NoneType"), (-1, "-1"), (Delayed(1, "x"), "a Delayed")])
+def test_a_stream_refuses_what_is_no_piece(piece: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=f"piece 2 of the FakeStream is {told}; a piece is"):
+        FakeStream("Hel", piece)

@@ -131,7 +131,11 @@ class HTTPTransport:
     @property
     def is_open(self) -> bool:
         """Whether any loop holds a client or is still closing one."""
-        return bool(self._clients.loops())
+        return bool(self.loops())
+
+    def loops(self) -> list[asyncio.AbstractEventLoop]:
+        """Return the event loops that hold a client or are still closing one."""
+        return self._clients.loops()
 
     def _close_if_idle(self) -> None:
         held = self._clients.here()

@@ -1,5 +1,6 @@
 """Requests and replies as values. Their `repr` shows neither keys nor prompts nor answers."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -107,6 +108,10 @@ class OwnTransport(Transport, Protocol):
     @property
     def is_open(self) -> bool:
         """Whether any event loop still holds connections of it."""
+        ...
+
+    def loops(self) -> list[AbstractEventLoop]:
+        """Return the event loops that hold connections of it."""
         ...
 
 

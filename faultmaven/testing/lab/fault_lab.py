@@ -1,7 +1,7 @@
 """FaultLab: who is asked over which route, and what each one's next reply is."""
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -62,6 +62,9 @@ DIALECTS: dict[str, tuple[str, ...]] = {
     "llamacpp": ("llamacpp-completion", "openai-chat"),
     "tgi": ("tgi-generate", "openai-chat"),
 }
+# The dialects that a provider added to a lab may speak, with what else is spoken beside each.
+SPOKEN: dict[str, tuple[str, ...]] = {dialects[0]: dialects for dialects in (OPENAI, *DIALECTS.values())}
+SPOKEN["openai-responses"] = ("openai-responses", "openai-chat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +101,42 @@ class FaultLab:
     STREAM_FAULTS: ClassVar[Mapping[str, Fault]] = STREAM_FAULTS
 
     def __init__(self, clock: Clock | None = None) -> None:
-        """Args:
-        clock: What the lab's own waits go through: a silent vendor's, and those between the bytes of a trickle. None is
-            the machine's.
+        """Begin with every vendor well.
+
+        Args:
+            clock: What the lab's own waits go through: a silent vendor's, and those between the bytes of a trickle.
+                None is the machine's.
         """
         self.requests: list[LabRequest] = []
         self.refusals: list[str] = []
         self._clock = clock or SystemClock()
         self._scripts: dict[str, deque[str]] = defaultdict(deque)
         self._always: dict[str, str] = {}
+        self._dialects = dict(DIALECTS)
+        self._version_paths = dict(VERSION_PATHS)
+        self._under_way: set[Callable[[], bool]] = set()
+
+    @property
+    def open_replies(self) -> int:
+        """How many replies are still on their way to a client that has not closed them."""
+        return sum(is_open() for is_open in list(self._under_way))
+
+    def add(self, provider: str, dialect: str) -> None:
+        """Let `provider` speak `dialect`, such as "anthropic-messages"; names that were not added speak OpenAI's.
+
+        Raises:
+            ConfigurationError: an unknown dialect, with the nearest name.
+        """
+        spoken = dialect.partition("/")[0]
+        if spoken not in SPOKEN:
+            raise ConfigurationError(f"unknown dialect {dialect!r}{did_you_mean(dialect, SPOKEN)}")
+        self._dialects[provider] = SPOKEN[spoken]
+        usual = next((name for name, dialects in DIALECTS.items() if dialects[0] == spoken), provider)
+        self._version_paths[provider] = VERSION_PATHS.get(usual, "/v1")
+
+    def base_url(self, provider: str, address: str = IN_PROCESS) -> str:
+        """Return the base URL at which `provider` answers, with the version path that its dialect documents."""
+        return f"{address}/{provider}{self._version_paths.get(provider, '/v1')}"
 
     def env(self, *names: str, address: str = IN_PROCESS) -> dict[str, str]:
         """Return the variables that configure the rows `names` and point them at the lab."""
@@ -115,7 +145,7 @@ class FaultLab:
             prefix = "LOCAL_LLM" if name == "local" else name.upper()
             base = f"{prefix}_BASE_URL" if name == "local" else f"{prefix}_API_BASE"
             variables[f"{prefix}_API_KEY"] = f"lab-key-{name}"
-            variables[base] = f"{address}/{name}{VERSION_PATHS.get(name, '/v1')}"
+            variables[base] = self.base_url(name, address)
         return variables
 
     def script(self, provider: str, *faults: str) -> None:
@@ -151,11 +181,11 @@ class FaultLab:
 
     def dialect(self, provider: str) -> str:
         """Return the dialect that `provider` speaks before any other."""
-        return DIALECTS.get(provider, OPENAI)[0]
+        return self._spoken(provider)[0]
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return an httpx transport that is the lab; nothing leaves the process."""
-        return LabTransport(self.respond, self._clock)
+        return LabTransport(self.respond, self._clock, self._under_way)
 
     def client(self) -> httpx.AsyncClient:
         """Return an httpx client over `transport()`; close it after use."""
@@ -163,7 +193,7 @@ class FaultLab:
 
     def serve(self) -> AbstractAsyncContextManager[str]:
         """Serve the lab on a free port of the loopback interface; gives its address."""
-        return serve(self.respond, self._clock)
+        return serve(self.respond, self._clock, self._under_way)
 
     def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
         """Return the reply to a request, or the name of a fault of the connection.
@@ -173,7 +203,7 @@ class FaultLab:
         path = target.partition("?")[0]
         provider, _, rest = path.lstrip("/").partition("/")
         self.requests.append(LabRequest(provider, method, f"/{rest}", headers, body))
-        dialect = _dialect(provider, method, f"/{rest}")
+        dialect = _dialect(self._spoken(provider), method, f"/{rest}")
         if dialect is None:
             return NO_ROUTE
         if method == "GET":
@@ -190,6 +220,9 @@ class FaultLab:
             return tool_calls(dialect, stream=_wants_stream(path, body))
         return stream_reply(dialect, fault) if _wants_stream(path, body) else reply_to(dialect, fault)
 
+    def _spoken(self, provider: str) -> tuple[str, ...]:
+        return self._dialects.get(provider, OPENAI)
+
     def _check(self, *faults: str) -> None:
         known = (*self.FAULTS, *self.STREAM_FAULTS, TOOL_CALLS_ASKED)
         for fault in faults:
@@ -205,9 +238,8 @@ def _wants_stream(path: str, body: bytes) -> bool:
     return isinstance(asked, dict) and asked.get("stream") is True
 
 
-def _dialect(provider: str, method: str, path: str) -> str | None:
-    """Return what the provider speaks at this route, None where it has no such route."""
-    spoken = DIALECTS.get(provider, OPENAI)
+def _dialect(spoken: tuple[str, ...], method: str, path: str) -> str | None:
+    """Return which of the dialects `spoken` has this route, None where none has."""
     if method == "GET" and path.endswith("/models"):
         return next((name for name in spoken if name not in NO_MODELS_ROUTE), None)
     return next((name for verb, end, name in ROUTES if verb == method and path.endswith(end) and name in spoken), None)

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from faultmaven.ports.clock import Clock
@@ -15,11 +15,15 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 @asynccontextmanager
-async def serve(respond: Respond, clock: Clock) -> AsyncIterator[str]:
-    """Serve `respond` on a free loopback port for the body; gives the address. Open connections end with it."""
+async def serve(respond: Respond, clock: Clock, under_way: set[Callable[[], bool]]) -> AsyncIterator[str]:
+    """Serve `respond` on a free loopback port for the body; gives the address. Open connections end with it.
+
+    Args:
+        under_way: Holds, for each reply that is being sent, a function that tells whether the client is still there.
+    """
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await _answer_one(respond, clock, reader, writer):
+        while await _answer_one(respond, clock, under_way, reader, writer):
             pass
 
     async with listen(handle) as port:
@@ -27,20 +31,32 @@ async def serve(respond: Respond, clock: Clock) -> AsyncIterator[str]:
 
 
 async def _answer_one(
-    respond: Respond, clock: Clock, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    respond: Respond,
+    clock: Clock,
+    under_way: set[Callable[[], bool]],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
 ) -> bool:
     """Answer one request; return whether the connection may serve another one."""
     head = await reader.readuntil(b"\r\n\r\n")
     method, target, headers = _parse_head(head.decode("latin-1"))
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     reply = respond(method, target, headers, body)
-    if isinstance(reply, str):
-        await _break(reply, clock, writer)
-        return False
-    writer.write(_head(reply))
-    async for block in reply.blocks(clock):
-        writer.write(block)
-        await writer.drain()
+
+    def is_open() -> bool:
+        return not reader.at_eof() and reader.exception() is None
+
+    under_way.add(is_open)
+    try:
+        if isinstance(reply, str):
+            await _break(reply, clock, writer)
+            return False
+        writer.write(_head(reply))
+        async for block in reply.blocks(clock):
+            writer.write(block)
+            await writer.drain()
+    finally:
+        under_way.discard(is_open)
     return reply.announced is None  # what lies beyond a wrong length must not be taken for another provider's reply
 
 

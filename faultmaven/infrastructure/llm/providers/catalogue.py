@@ -1,6 +1,7 @@
 """ProviderRegistry: which providers there are, which are configured, and the generation that is in force."""
 
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -64,19 +65,21 @@ class ProviderRegistry:
         lent_transport: bool = False,
         warn: Callable[[str], object] = lambda warning: None,
     ) -> None:
-        """Args:
-        schema: The rows that ship, as plain dicts.
-        load: Reads environment and settings; called now and by every reload.
-        transport_for: Makes what carries requests under these settings; called now and by every reload. One that it
-            gives again is left alone, any other is retired when a later one is in force.
-        observer: Told of every reload, in the thread that reloads.
-        given: Provider objects that replace or add the row of their name.
-        only_given: Use nothing but `given`.
-        policies: The host's own error table and acceptance; the rest of it comes from the settings.
-        classes: The classes that a TOML row may name without a module.
-        counts_elsewhere: The host brings what counts per minute, so the extra `ratelimit` is not needed.
-        lent_transport: What `transport_for` gives is the host's, who closes it.
-        warn: Takes each thing that looks like a mistake, once.
+        """Read every source once, and build the first generation.
+
+        Args:
+            schema: The rows that ship, as plain dicts.
+            load: Reads environment and settings; called now and by every reload.
+            transport_for: Makes what carries requests under these settings; called now and by every reload. One that
+                it gives again is left alone, any other is retired when a later one is in force.
+            observer: Told of every reload, in the thread that reloads.
+            given: Provider objects that replace or add the row of their name.
+            only_given: Use nothing but `given`.
+            policies: The host's own error table and acceptance; the rest of it comes from the settings.
+            classes: The classes that a TOML row may name without a module.
+            counts_elsewhere: The host brings what counts per minute, so the extra `ratelimit` is not needed.
+            lent_transport: What `transport_for` gives is the host's, who closes it.
+            warn: Takes each thing that looks like a mistake, once.
 
         Raises:
             ConfigurationError: lists every fault of every source.
@@ -165,6 +168,13 @@ class ProviderRegistry:
         for transport in (*self._retired, self._state.transport):
             await transport.aclose()
 
+    def loops(self) -> list[AbstractEventLoop]:
+        """Return the event loops that hold connections of ours: `aclose` has to run in each of them to close all."""
+        own = [
+            transport for transport in (*self._retired, self._state.transport) if isinstance(transport, OwnTransport)
+        ]
+        return list(dict.fromkeys(loop for transport in own for loop in transport.loops()))
+
     def files(self) -> dict[Path, FileState | None]:
         """Return the files of the last reading, be it in force or refused, each as it was just before it was read.
 
@@ -195,10 +205,7 @@ class ProviderRegistry:
         """Return every effective value with its source, settings first, then row by row."""
         environment, settings = self._state.sources.environment, self._state.sources.settings
         entries = settings_entries(environment, settings)
-        for row in self._state.rows.values():
-            if row.spec.model_var:
-                entries += row_entries(row, environment)
-        return entries
+        return entries + [line for row in self._state.rows.values() for line in row_entries(row.spec, environment)]
 
     def _build(self, run_time_rows: Mapping[str, Any], transport: Transport | None = None) -> Assembled:
         """Return the configuration that the sources make now; without a `transport`, with one of its own."""

@@ -1,13 +1,14 @@
 """A row and the environment: where its provider lives, whether it is configured, and where each value came from."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.http.types import Headers
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.providers.spec import ProviderSpec, is_address
-from faultmaven.infrastructure.provenance import ConfigEntry, without_credentials
+from faultmaven.infrastructure.llm.providers.fields import is_address
+from faultmaven.infrastructure.llm.providers.spec import ProviderSpec
+from faultmaven.infrastructure.provenance import FAULTY, ConfigEntry, without_credentials
 from faultmaven.infrastructure.settings import Environment, Settings
 
 DEFAULT = "default of the row"
@@ -80,23 +81,30 @@ def _missing(spec: ProviderSpec, config: ProviderConfig, environment: Environmen
     return ""
 
 
-def row_entries(row: ConfiguredRow, environment: Environment) -> list[ConfigEntry]:
-    """Return an entry for each of the row's variables; a key shows as set or unset only."""
-    spec, config = row.spec, row.config
-    entries = []
-    if spec.api_key_var:
-        found = environment.find_secret(spec.api_key_var)
-        value = "set" if found else "unset"
-        entries.append(_entry(spec, spec.api_key_var, value, environment, source=found.source if found else ""))
-    entries.append(_entry(spec, spec.model_var, environment.get(spec.model_var) or spec.default_model, environment))
+def row_entries(spec: ProviderSpec, environment: Environment) -> list[ConfigEntry]:
+    """Return an entry for each of the row's variables; a key shows as set or unset, what is none as faulty."""
+    entries = [_key_entry(spec, environment)] if spec.api_key_var else []
+    if spec.model_var:
+        entries.append(_entry(spec, spec.model_var, spec.default_model, environment))
     if spec.base_url_var:
-        entries.append(_entry(spec, spec.base_url_var, without_credentials(config.base_url), environment))
+        entry = _entry(spec, spec.base_url_var, spec.default_base_url, environment)
+        sound = not entry.value or is_address(entry.value)
+        entries.append(replace(entry, value=without_credentials(entry.value.rstrip("/")) if sound else FAULTY))
     return entries
 
 
-def _entry(
-    spec: ProviderSpec, variable: str, value: str, environment: Environment, source: str | None = None
-) -> ConfigEntry:
+def _key_entry(spec: ProviderSpec, environment: Environment) -> ConfigEntry:
+    try:
+        found = environment.find_secret(spec.api_key_var)
+    except ConfigurationError:
+        return ConfigEntry(spec.api_key_var, FAULTY, "", (), spec.name)
+    if found is None:
+        return ConfigEntry(spec.api_key_var, "unset", "", (), spec.name)
+    return ConfigEntry(spec.api_key_var, "set", found.source, found.overrode, spec.name)
+
+
+def _entry(spec: ProviderSpec, variable: str, default: str, environment: Environment) -> ConfigEntry:
     found = environment.find(variable)
-    shown_source = source if source is not None else (found.source if found else DEFAULT)
-    return ConfigEntry(variable, value, shown_source, found.overrode if found else (), spec.name)
+    if found is None:
+        return ConfigEntry(variable, default, DEFAULT, (), spec.name)
+    return ConfigEntry(variable, found.value, found.source, found.overrode, spec.name)

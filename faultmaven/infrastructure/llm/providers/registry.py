@@ -14,10 +14,12 @@ from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import build_transport
 from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.assembly import Sources
+from faultmaven.infrastructure.llm.providers.assembly import Assembly, Sources
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus
+from faultmaven.infrastructure.llm.providers.configured import row_entries
 from faultmaven.infrastructure.llm.providers.spec import SchemaRow
 from faultmaven.infrastructure.logging import LoggingObserver, get_logger
+from faultmaven.infrastructure.provenance import ConfigEntry, settings_entries
 from faultmaven.infrastructure.settings import Settings, check_settings, read_environment, working_directory
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.observer import Observer
@@ -34,8 +36,10 @@ __all__ = [
     "ProviderStatus",
     "SchemaRow",
     "build_registry",
+    "exported_classes",
     "get_registry",
     "read_sources",
+    "readable_entries",
     "reset_registry",
 ]
 
@@ -363,12 +367,12 @@ def build_registry(
         policies=policies,
         counts_elsewhere=counts_elsewhere,
         lent_transport=lent_transport,
-        classes=_exported_classes,
+        classes=exported_classes,
         warn=lambda warning: logger.warning("configuration_warning", warning=warning),
     )
 
 
-def _exported_classes() -> dict[str, type[Any]]:
+def exported_classes() -> dict[str, type[Any]]:
     """The provider classes that the package face exports; imported late, since the face imports this module."""
     from faultmaven.infrastructure.llm import providers
 
@@ -376,10 +380,27 @@ def _exported_classes() -> dict[str, type[Any]]:
     return {name: value for name, value in exported.items() if name.endswith("Provider") and isinstance(value, type)}
 
 
-def read_sources(env: Mapping[str, str] | None = None, directory: Path | None = None) -> Sources:
+def read_sources(
+    env: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    *,
+    name: str | None = None,
+    files_only: bool = False,
+) -> Sources:
     """Read environment and settings; see `read_environment` for what is read."""
-    environment = read_environment(env, directory)
+    environment = read_environment(env, directory, name=name, files_only=files_only)
     return Sources(environment, *check_settings(environment))
+
+
+def readable_entries(sources: Sources) -> list[ConfigEntry]:
+    """Return what can be read of a faulty configuration: its settings, and the variables of every sound row."""
+    clock = SystemClock()
+    transport_for = functools.partial(build_transport, clock, None)
+    assembly = Assembly(PROVIDER_SCHEMA, transport_for, clock, classes=exported_classes)
+    entries = settings_entries(sources.environment, sources.settings)
+    for spec in assembly.specs(sources, {}).sound.values():
+        entries += row_entries(spec, sources.environment)
+    return entries
 
 
 @functools.cache

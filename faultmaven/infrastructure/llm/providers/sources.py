@@ -10,7 +10,7 @@ from typing import Any
 
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.llm.providers.spec import Unresolved
+from faultmaven.infrastructure.llm.providers.fields import Unresolved
 
 ENTRY_POINT_GROUP = "faultmaven.providers"
 
@@ -48,10 +48,11 @@ def rows_of_file(path: str, directory: Path, classes: Mapping[str, type[Any]]) -
     if not isinstance(rows, dict):
         raise ConfigurationError(f"{source}: 'providers' is no table", advice="Write [providers.<name>].")
     for name, row in rows.items():
-        yield SourcedRow(name, _with_class(row, classes), source)
+        yield SourcedRow(name, with_class(row, classes), source)
 
 
-def _with_class(row: Any, classes: Mapping[str, type[Any]]) -> Any:
+def with_class(row: Any, classes: Mapping[str, type[Any]]) -> Any:
+    """Return a row whose `provider_class` is a name with the class of that name, or with an `Unresolved`."""
     if not isinstance(row, dict) or not isinstance(row.get("provider_class"), str):
         return row
     return {**row, "provider_class": _class_named(row["provider_class"], classes)}

@@ -6,6 +6,7 @@ The page was run with the real one too; see the page for which version.
 import contextlib
 import inspect
 import json
+import urllib.parse
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -25,10 +26,11 @@ class Request:
 
 
 class JSONResponse:
-    """A status and a body."""
+    """A status, a body, and headers beside the body's own."""
 
-    def __init__(self, content: Any, status_code: int = 200) -> None:
+    def __init__(self, content: Any, status_code: int = 200, headers: dict[str, str] | None = None) -> None:
         self.body, self.status_code = json.dumps(content).encode(), status_code
+        self.headers = headers or {}
 
 
 class _State:
@@ -36,11 +38,11 @@ class _State:
 
 
 class FastAPI:
-    """An ASGI application with POST routes, exception handlers, a lifespan and dependency overrides."""
+    """An ASGI application with GET and POST routes, exception handlers, a lifespan and dependency overrides."""
 
     def __init__(self, lifespan: Any = None) -> None:
         self._lifespan = lifespan
-        self._routes: dict[str, Callable[..., Any]] = {}
+        self._routes: dict[tuple[str, str], Callable[..., Any]] = {}
         self._handlers: dict[type[Exception], Callable[..., Any]] = {}
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.state = _State()
@@ -52,11 +54,17 @@ class FastAPI:
         async with self._lifespan(app):
             yield
 
+    def get(self, path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a function for GET requests to `path`."""
+        return self._route("GET", path)
+
     def post(self, path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Register a function for POST requests to `path`."""
+        return self._route("POST", path)
 
+    def _route(self, method: str, path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            self._routes[path] = function
+            self._routes[method, path] = function
             return function
 
         return register
@@ -73,27 +81,34 @@ class FastAPI:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one HTTP request."""
         body = (await receive()).get("body", b"")
-        function, request = self._routes[scope["path"]], Request(self)
+        given = json.loads(body) if body else dict(urllib.parse.parse_qsl(scope["query_string"].decode()))
+        function, request = self._routes[scope["method"], scope["path"]], Request(self)
         try:
-            answer = await function(**await self._arguments(function, request, json.loads(body)))
-            response = JSONResponse(answer)
+            answer = await function(**await self._arguments(function, request, given))
+            response = answer if isinstance(answer, JSONResponse) else JSONResponse(answer)
         except tuple(self._handlers) as error:
             handler = next(made for kind, made in self._handlers.items() if isinstance(error, kind))
             response = await handler(request, error)
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        headers = {"content-type": "application/json", **response.headers}
+        encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": encoded})
         await send({"type": "http.response.body", "body": response.body})
 
-    async def _arguments(self, function: Callable[..., Any], request: Request, body: Any) -> dict[str, Any]:
+    async def _arguments(self, function: Callable[..., Any], request: Request, given: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for name, hint in get_type_hints(function, include_extras=True).items():
+        parameters = inspect.signature(function).parameters
+        hints = get_type_hints(function, include_extras=True)
+        for name in parameters:
+            hint = hints[name]
             marker = get_args(hint)[1] if get_origin(hint) is Annotated else None
             if isinstance(marker, Depends):
                 provide = self.dependency_overrides.get(marker.dependency, marker.dependency)
-                found = provide(**({"request": request} if inspect.signature(provide).parameters else {}))
+                found = provide(**await self._arguments(provide, request, given))
                 values[name] = await found if inspect.isawaitable(found) else found
             elif hint is Request:
                 values[name] = request
-            elif name != "return":
-                values[name] = hint(**body)
+            elif hint is bool:
+                values[name] = given.get(name) == "true"
+            else:
+                values[name] = hint(**given)
         return values

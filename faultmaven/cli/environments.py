@@ -1,0 +1,65 @@
+"""What an environment leads to, seen through a container that is opened on it and asks nobody."""
+
+from collections.abc import Callable
+from functools import partial
+
+import faultmaven
+from faultmaven.cli.session import logging_set_aside
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.infrastructure.comparison import EnvironmentReport, hidden_values, without_faulty
+from faultmaven.infrastructure.extras import require_watchfiles
+from faultmaven.infrastructure.llm.providers.assembly import Sources
+from faultmaven.infrastructure.llm.providers.registry import read_sources, readable_entries
+
+
+def read_environment_report(name: str, *, files_only: bool) -> EnvironmentReport:
+    """Return what the environment `name` leads to, its faults included; "" is the one of this process.
+
+    Raises:
+        ConfigurationError: no file has that name, or one cannot be read, so that nothing is known of it.
+    """
+    load = partial(read_sources, name=name or None, files_only=files_only)
+    sources = load()
+    with logging_set_aside():
+        try:
+            return _report(name, sources, _opened(load))
+        except ConfigurationError as error:
+            faults = error.faults or (str(error),)
+            entries = without_faulty(readable_entries(sources), faults)
+            hidden = hidden_values(sources.environment, entries)
+            return EnvironmentReport(name, entries, hidden, warnings=error.warnings, faults=faults)
+
+
+def examine(name: str, *, files_only: bool) -> EnvironmentReport:
+    """Return what the environment `name` leads to; that it cannot be read at all is a fault of it too."""
+    try:
+        return read_environment_report(name, files_only=files_only)
+    except ConfigurationError as error:
+        return EnvironmentReport(name, faults=(str(error),))
+
+
+def _opened(load: Callable[[], Sources]) -> "faultmaven.Container":
+    """Return a container over what `load` reads, with all that an opening builds; it holds no connection."""
+    container = faultmaven.Container()
+    container.sources.override(load)
+    container.router_parts()
+    if container.settings().watch_files:
+        require_watchfiles()
+    return container
+
+
+def _report(name: str, sources: Sources, container: "faultmaven.Container") -> EnvironmentReport:
+    registry = container.registry()
+    generation = registry.generation()
+    entries = tuple(container.configuration())
+    chains = {
+        role: tuple(asked for asked in chain if asked in generation.routes) for role, chain in generation.chains.items()
+    }
+    return EnvironmentReport(
+        name,
+        entries,
+        hidden_values(sources.environment, entries),
+        chains,
+        tuple(generation.routes),
+        registry.warnings,
+    )

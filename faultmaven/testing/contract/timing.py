@@ -1,0 +1,86 @@
+"""Rules about time: limits that are kept, times that are told, a loop that is never held up."""
+
+import asyncio
+
+from faultmaven.domain.errors import DeadlineExceededError, ProviderTimeoutError
+from faultmaven.testing.contract.bench import Bench, open_bench
+from faultmaven.testing.contract.contract_lab import HELD
+from faultmaven.testing.contract.rules import expect, rule
+from faultmaven.testing.contract.subject import Subject, becomes, kind_of
+
+LATE_SECONDS = 0.1
+"""How long a held reply is late at least; `response_time_ms` must tell it."""
+BLOCKED_SECONDS = 1.0
+
+
+class TimingRules:
+    """Over a socket time is real, in process it is virtual: none of these rules waits longer than it must."""
+
+    @rule("Pass `request.timeout` (in the guide's form `self.config.timeout`) to the HTTP client.", over="lab")
+    async def test_a_silent_vendor_ends_in_time(self, it: Subject) -> None:
+        """Silence ends in ProviderTimeoutError: within the row's timeout, and within a shorter deadline."""
+        short = it.bench.short
+        hurried = it.bench.with_timeout(short)
+        for fault in ("silent", "silent_body"):
+            it.bench.lab.always(it.bench.name, fault)
+            await _ends_in_time(hurried, fault, short, {})
+        await _ends_in_time(it.bench, fault, short / 2, {"deadline": short / 2})
+
+    @rule(
+        "Note the start in a local name, or with `self._start_timing()`, and tell milliseconds: a start on `self` is"
+        " overwritten by the next call.",
+        over="lab",
+    )
+    async def test_the_time_it_tells_is_the_calls_own(self, it: Subject) -> None:
+        """`response_time_ms` is the time of this call in milliseconds, also while others begin."""
+        loop, lab = asyncio.get_running_loop(), it.bench.lab
+        lab.script(it.bench.name, HELD)
+        began = loop.time()
+        first = asyncio.ensure_future(it.ask())
+        arrived = await becomes(lambda: it.sent or first.done())
+        expect(arrived and it.sent, "a request within 5 s", "none reached the vendor")
+        await asyncio.sleep(LATE_SECONDS)
+        await it.ask()
+        lab.gate.is_open = True
+        told = (await first).response_time_ms / 1000
+        most = loop.time() - began + 0.001
+        expect(
+            LATE_SECONDS <= told <= most,
+            f"a `response_time_ms` from {LATE_SECONDS * 1000:g} to {most * 1000:.0f}",
+            f"{told * 1000:g}",
+        )
+
+    @rule("Await an asynchronous HTTP client, or call a blocking one with `asyncio.to_thread`.", over="lab")
+    def test_it_does_not_hold_up_the_event_loop(self, it: Subject) -> None:
+        """While a vendor takes its time, everything else in the event loop goes on."""
+        with open_bench(it.bench.name, it.bench.row, it.bench.dialect, over_a_socket=True) as bench:
+            bench.lab.gate.patience = BLOCKED_SECONDS
+            bench.lab.always(bench.name, HELD)
+            bench.run(_answered_when_the_loop_says_so(bench))
+            happened = f"the loop stood still for the {BLOCKED_SECONDS:g} s that the vendor took"
+            expect(not bench.lab.gate.gave_up, "other tasks run during a call", happened)
+
+
+async def _ends_in_time(bench: Bench, fault: str, limit: float, options: dict[str, float]) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    outcome: object
+    try:
+        async with asyncio.timeout(limit * 10):
+            outcome = await bench.provider.generate("ping", **options)  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001 - it is judged below
+        outcome = error
+    taken = loop.time() - began
+    what = f"({fault}, {next(iter(options), 'timeout')} {limit:g} s)"
+    in_time = isinstance(outcome, ProviderTimeoutError | DeadlineExceededError)
+    expect(in_time, f"ProviderTimeoutError {what}", kind_of(outcome))
+    most = limit * bench.grace
+    expect(taken <= most, f"an end within {most:g} s {what}", f"it took {taken:.2f} s")
+
+
+async def _answered_when_the_loop_says_so(bench: Bench) -> None:
+    """Ask, and let the vendor answer as soon as another task of this loop sees the request arrive."""
+    asked = asyncio.ensure_future(bench.provider.generate("ping"))
+    await becomes(lambda: bench.lab.requests or asked.done())
+    bench.lab.gate.is_open = True
+    await asked

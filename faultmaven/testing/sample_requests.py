@@ -1,0 +1,111 @@
+"""Requests that between them hold everything a provider can be given."""
+
+import base64
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import pydantic
+
+from faultmaven.application.door import chat_request
+from faultmaven.application.needs import needs
+from faultmaven.domain.attachments import File, Image
+from faultmaven.domain.chat import ChatRequest, LLMResponse, Message, Prompt
+from faultmaven.domain.tools import Tool, ToolCall
+from faultmaven.ports.llm import LLMProvider, LLMStream, Options
+
+# One transparent pixel.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+# One empty page.
+PDF = b"""%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>endobj
+trailer<</Root 1 0 R>>
+%%EOF
+"""
+
+RESTARTS = Tool(
+    "count_restarts",
+    "Count how often a pod restarted.",
+    {"type": "object", "properties": {"pod": {"type": "string"}}, "required": ["pod"]},
+)
+CALL = ToolCall("call_1", "count_restarts", {"pod": "web-1"}, '{"pod":"web-1"}')
+
+
+class Diagnosis(pydantic.BaseModel):
+    """What the sample `structured_output` asks for."""
+
+    cause: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """One request with its options, ready to be asked of any provider."""
+
+    name: str
+    prompt: Prompt = field(repr=False)
+    options: Options = field(default_factory=Options)
+    max_tokens: int | None = None
+    temperature: float | None = None
+
+    @property
+    def request(self) -> ChatRequest:
+        """The request as a provider's `answer` gets it."""
+        return chat_request(self.prompt, None, self.max_tokens, self.temperature, self.options)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The features without which it cannot be answered: "tools", "schema", "images", "files" and so on."""
+        return needs(self.request)
+
+    async def ask(self, llm: LLMProvider) -> LLMResponse:
+        """Return what `llm` answers; errors as for `generate`."""
+        return await llm.generate(self.prompt, None, self.max_tokens, self.temperature, **self.options)
+
+    def stream(self, llm: LLMProvider) -> AbstractAsyncContextManager[LLMStream]:
+        """Return a context that opens the stream of `llm`'s answer."""
+        return llm.stream(self.prompt, None, self.max_tokens, self.temperature, **self.options)
+
+
+_SAMPLES = (
+    SampleRequest("text", "Why does my pod restart?"),
+    SampleRequest(
+        "conversation",
+        [
+            Message.system("Be terse."),
+            Message.user("What is exit code 137?"),
+            Message.assistant("SIGKILL, mostly for want of memory."),
+            Message.user("And 143?"),
+        ],
+    ),
+    SampleRequest("tool_offer", "How often did web-1 restart?", {"tools": [RESTARTS], "tool_choice": "auto"}),
+    SampleRequest(
+        "tool_result",
+        [
+            Message.user("How often did web-1 restart?"),
+            Message.assistant(tool_calls=[CALL]),
+            Message.tool(CALL.id, "7 times"),
+        ],
+        {"tools": [RESTARTS]},
+    ),
+    SampleRequest("image", [Message.user("What does it show?", Image.from_bytes(PNG, "image/png"))]),
+    SampleRequest("image_address", [Message.user("And this?", Image.from_url("https://example.com/dashboard.png"))]),
+    SampleRequest("file", [Message.user("Sum it up.", File.from_bytes(PDF, "application/pdf", name="postmortem.pdf"))]),
+    SampleRequest("structured_output", "Why does my pod restart?", {"response_format": Diagnosis}),
+    SampleRequest("json", "Say why, as JSON.", {"response_format": "json"}),
+    SampleRequest(
+        "settings", "Say pong.", {"stop": ["END"], "seed": 7, "reasoning": "low"}, max_tokens=16, temperature=0
+    ),
+    SampleRequest("long_prompt", "OOMKilled at 03:00, restarted at 03:01. " * 2000),
+    SampleRequest("unicode", '¿Por qué? 为什么? \u05dc\u05de\u05d4 🔥👩‍🚒 e\u0301 \u202e\u202c "quoted" \\ \t\n</s>'),
+)
+
+SAMPLE_REQUESTS: Mapping[str, SampleRequest] = MappingProxyType({sample.name: sample for sample in _SAMPLES})
+"""The samples by name: text, conversation, tool_offer, tool_result, image, image_address, file, structured_output,
+json, settings, long_prompt, unicode."""

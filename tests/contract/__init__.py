@@ -1,0 +1,1 @@
+"""The contract for providers, over every row and over broken samples."""

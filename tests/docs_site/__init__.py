@@ -1,0 +1,1 @@
+"""The docs site as it is built. `tox -e site` runs this; without zensical nothing here is collected."""

@@ -1,0 +1,161 @@
+"""The JSON Schema of the providers file takes exactly the rows that `row_faults` takes."""
+
+import itertools
+import json
+import string
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from faultmaven.infrastructure.llm.capabilities import ENTRIES, ROW_CAPABILITIES
+from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
+from faultmaven.infrastructure.llm.providers.fields import FIELDS, HEADERS_OF_THE_CLIENT
+from faultmaven.infrastructure.llm.providers.registry import exported_classes
+from faultmaven.infrastructure.llm.providers.row_schema import file_schema
+from faultmaven.infrastructure.llm.providers.sources import with_class
+from faultmaven.infrastructure.llm.providers.spec import row_faults
+from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS
+
+CLASSES = exported_classes()
+SCHEMA = file_schema(CLASSES)
+IS_VALID = jsonschema_rs.validator_for(SCHEMA).is_valid
+ROW = {
+    "api_key_var": "ACME_API_KEY",
+    "model_var": "ACME_MODEL",
+    "base_url_var": "ACME_API_BASE",
+    "default_base_url": "https://api.acme.example/v1",
+    "default_model": "acme-1",
+    "provider_class": "OpenAIProvider",
+    "max_retries": 3,
+    "timeout": 30,
+    "confidence_score": 0.85,
+}
+
+
+def agree(row: Any, name: str = "acme") -> bool:
+    """Return what both say of a row; fail when they differ."""
+    faults = row_faults(name, with_class(row, CLASSES))
+    assert IS_VALID({"providers": {name: row}}) is not bool(faults), (name, row, faults)
+    return not faults
+
+
+# JSON takes 3.0 for a whole number, Python does not: such numbers are left out.
+NUMBERS = st.integers(-3, 10**6) | st.floats(-2, 200, allow_nan=False).filter(lambda value: not value.is_integer())
+WORDS = st.text(string.ascii_letters + string.digits + "_-./ :\n\té", max_size=12)
+ANY_VALUE = st.recursive(
+    st.none() | st.booleans() | NUMBERS | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=5,
+)
+ADDRESSES = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["http://", "https://", "HTTP://", "ftp://", "http:/", "", "http:///"]),
+        st.sampled_from(["", "me@", "me:pa@ss@", " @"]),
+        st.sampled_from(["host", "api.acme.example", "[::1]", "10.0.0.1", "", "my host", "é.example"]),
+        st.sampled_from(["", ":", ":0", ":8000", ":65535", ":65536", ":0080", ":port", ":1:2"]),
+        st.sampled_from(["", "/", "/v1", "/v 1", "/v1?a=b", "/v1#x", "/v1/é"]),
+    ),
+)
+CAPABILITY_ENTRIES = st.dictionaries(
+    st.sampled_from([*ENTRIES, "tolls", "models"]), st.booleans() | st.integers(-1, 9) | st.just("yes"), max_size=3
+)
+NEAR: dict[str, st.SearchStrategy[Any]] = {
+    "timeout": st.sampled_from([-1, 0, 0.0, 0.5, 1]),
+    "confidence_score": st.sampled_from([-0.1, 0, 0.0, 1, 1.0, 1.1]),
+    "default_base_url": ADDRESSES,
+    "provider_class": st.sampled_from([*CLASSES, "OpenAiProvider", "", "json", "OpenAIProvider "]),
+    "key": st.sampled_from(["required", "optional", "Optional"]),
+    "dialect": st.sampled_from([*DIALECTS, "openai-chta", "openai-chat/", ""]),
+    "models": st.lists(WORDS, max_size=3),
+    "capabilities": st.lists(st.sampled_from([*ROW_CAPABILITIES, "tool"]), max_size=3)
+    | CAPABILITY_ENTRIES
+    | st.fixed_dictionaries({"models": st.dictionaries(WORDS, CAPABILITY_ENTRIES | st.just(5), max_size=2)}),
+}
+
+
+def test_it_is_a_schema_of_the_draft_that_it_names() -> None:
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema_rs.meta.validate(SCHEMA)
+    assert json.loads(json.dumps(SCHEMA)) == SCHEMA
+
+
+@pytest.mark.parametrize("name", list(PROVIDER_SCHEMA))
+def test_a_shipped_row_is_valid_with_its_class_as_a_name(name: str) -> None:
+    row: Any = {**PROVIDER_SCHEMA[name], "provider_class": PROVIDER_SCHEMA[name]["provider_class"].__name__}
+    assert agree(row, name)
+
+
+@pytest.mark.parametrize("field", list(FIELDS))
+@given(data=st.data())
+def test_they_agree_on_every_value_of_a_field(field: str, data: st.DataObject) -> None:
+    value = data.draw(NEAR[field] | ANY_VALUE if field in NEAR else ANY_VALUE)
+    # Whether package.module:Class can be imported, no schema can tell.
+    assume(field != "provider_class" or not (isinstance(value, str) and ":" in value))
+    agree({**ROW, field: value})
+
+
+@given(ADDRESSES)
+@example("http://host:99999")
+def test_they_agree_on_addresses(address: str) -> None:
+    agree({**ROW, "default_base_url": address})
+
+
+@pytest.mark.parametrize("key", ["", "required", "optional", None])
+def test_they_agree_on_what_does_not_go_together(key: str | None) -> None:
+    for absent, blank in itertools.product(FIELDS, [*FIELDS, None]):
+        row = {**ROW, **({} if key is None else {"key": key}), **({} if blank is None else {blank: ""})}
+        row.pop(absent, None)
+        agree(row)
+
+
+@pytest.mark.parametrize("name", [*HEADERS_OF_THE_CLIENT, "Host", "Content-Length", "hosts", "x-team", "x y", "", "é"])
+@pytest.mark.parametrize("text", ["sre", "", "é", "a\nb", " ~", 1])
+def test_they_agree_on_headers(name: str, text: Any) -> None:
+    agree({**ROW, "headers": {name: text}})
+
+
+@given(st.sampled_from([*CLASSES]), st.sampled_from(DIALECTS))
+def test_they_agree_on_which_class_speaks_which_dialect(kind: str, dialect: str) -> None:
+    agree({**ROW, "provider_class": kind, "dialect": dialect})
+
+
+@given(st.text(string.ascii_lowercase + " ,\n-é", max_size=5))
+def test_they_agree_on_names(name: str) -> None:
+    agree(ROW, name)
+
+
+@pytest.mark.parametrize("row", [None, "row", ["row"], 5, {**ROW, "timout": 3}, {}])
+def test_they_agree_on_what_is_no_row(row: Any) -> None:
+    assert not agree(row)
+
+
+@pytest.mark.parametrize("field", list(FIELDS))
+def test_each_field_has_a_good_value_a_bad_one_and_a_meaning(field: str) -> None:
+    """So that the agreement above is not one over faults alone."""
+    good = {
+        "key": "optional",
+        "dialect": "openai-chat",
+        "models": ["a"],
+        "capabilities": ["text"],
+        "headers": {"x": "1"},
+    }
+    assert agree({**ROW, field: good.get(field, ROW.get(field, 5))})
+    assert not agree({**ROW, field: None})
+    shown = SCHEMA["properties"]["providers"]["additionalProperties"]["properties"][field]
+    assert shown["description"].startswith(FIELDS[field].meaning)
+
+
+def test_a_class_of_ones_own_is_named_by_its_module() -> None:
+    assert agree({**ROW, "provider_class": "faultmaven.infrastructure.llm.providers:OpenAIProvider"})
+    assert not agree({**ROW, "provider_class": "BaseLLMProvider"})
+
+
+@pytest.mark.parametrize("data", [{"provider": {}}, {"providers": []}, {"providers": {}, "x": 1}])
+def test_a_file_holds_one_table_of_providers_and_no_other(data: Any) -> None:
+    assert IS_VALID({})
+    assert IS_VALID({"providers": {}})
+    assert not IS_VALID(data)
