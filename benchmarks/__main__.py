@@ -18,9 +18,9 @@ from benchmarks.clients import CLIENTS, SHORT, Client
 from benchmarks.environments import interpreters
 from benchmarks.fresh import measure_sizes, measure_starts
 from benchmarks.measuring import Figures, measure
-from benchmarks.processes import HERE, Upstream, running_upstream
+from benchmarks.processes import HERE, running_upstream
 from benchmarks.scaling import measure_growth, plot
-from benchmarks.works import CHECK, FULL, QUICK, Amount
+from benchmarks.works import CHECK, FULL, QUICK
 
 RESULTS = HERE / "results"
 
@@ -31,14 +31,15 @@ def main() -> int:
     _allow_many_sockets()
     started = time.monotonic()
     amount = CHECK if chosen.check else QUICK if chosen.quick else FULL
-    clients = list(SHORT if chosen.check or chosen.no_peers else CLIENTS)
+    clients = list(SHORT if chosen.check or chosen.no_peers or chosen.scaling else CLIENTS)
     pythons: dict[str, Path | str] = (
         {client.environment: Path(sys.executable) for client in clients} if chosen.check else interpreters(clients)
     )
     figures = Figures()
     with running_upstream() as upstream:
         if not chosen.scaling:
-            _measure_all(clients, pythons, upstream, amount, figures)
+            measure(clients, pythons, upstream, amount, figures)
+            measure_starts(clients, pythons, upstream, amount, figures)
         measure_growth(clients, pythons, upstream, amount, figures)
     versions = measure_sizes(clients, pythons, figures)
     _tell(figures, clients, versions, chosen)
@@ -57,13 +58,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scaling", action="store_true", help="only how the cost of a call grows, with a plot")
     parser.add_argument("--write", action="store_true", help=f"write the page and the plot to {RESULTS.name}/")
     return parser.parse_args()
-
-
-def _measure_all(
-    clients: list[Client], pythons: dict[str, Path | str], upstream: Upstream, amount: Amount, figures: Figures
-) -> None:
-    measure(clients, pythons, upstream, amount, figures)
-    measure_starts(clients, pythons, upstream, amount, figures)
 
 
 def _tell(figures: Figures, clients: list[Client], versions: dict[str, str], chosen: argparse.Namespace) -> None:
