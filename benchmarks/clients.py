@@ -45,7 +45,7 @@ CLIENTS = (
     Client(
         "pydantic-ai direct", "with_pydantic_ai_direct", "pydantic-ai", _PYDANTIC_AI, "import pydantic_ai", True, False
     ),
-    Client("pydantic-ai agent", "with_pydantic_ai_agent", "pydantic-ai", _PYDANTIC_AI, "import pydantic_ai"),
+    Client("pydantic-ai agent", "with_pydantic_ai_agent", "pydantic-ai", _PYDANTIC_AI),
     Client("langchain-openai", "with_langchain", "langchain", ("langchain-openai>=1.7,<2",), "import langchain_openai"),
     Client("any-llm", "with_any_llm", "any-llm", ("any-llm-sdk[openai]>=1.40,<2",), "import any_llm"),
 )

@@ -21,7 +21,7 @@ class Amount:
         starts: Fresh processes for each import and each start.
         growth: Points of the growth rows: at once, providers, turns.
         memory_rounds: Rounds in which peak memory is measured, in processes of its own.
-        warm_up: Calls before those that count.
+        warm_up: Calls before those that count, at least; each caller makes one, and up to ten within `warm_seconds`.
     """
 
     rounds: int
@@ -32,12 +32,15 @@ class Amount:
     growth: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
     memory_rounds: int = 3
     warm_up: int = 20
+    warm_seconds: float = 15.0
     most_at_once: int = 500
 
 
 FULL = Amount(7, 3, 1.0, 200, 9, ((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)))
-QUICK = Amount(3, 1, 0.2, 50, 2, ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)), memory_rounds=1)
-CHECK = Amount(1, 1, 0.0, 5, 1, ((1, 20), (1, 5), (2, 10, 20)), memory_rounds=1, warm_up=1, most_at_once=20)
+QUICK = Amount(3, 1, 0.2, 50, 2, ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)), memory_rounds=1, warm_seconds=1.0)
+CHECK = Amount(
+    1, 1, 0.0, 5, 1, ((1, 20), (1, 5), (2, 10, 20)), memory_rounds=1, warm_up=1, warm_seconds=0.0, most_at_once=20
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,10 @@ class Work:
         """Return what a worker is told."""
         at_once = min(self.at_once, amount.most_at_once)
         order = {"kind": self.kind, "address": upstream.at(self.mode), "seconds": amount.seconds}
-        order |= {"at_once": at_once, "warm_up": amount.warm_up, "answer": ANSWER}
+        order |= {"at_once": at_once, "warm_up": amount.warm_up, "warm_seconds": amount.warm_seconds, "answer": ANSWER}
         order["calls"] = max(amount.calls, at_once)
         if self.alone:  # after the first ones at once, a few more: the peak is reached
-            order |= {"calls": at_once // 5, "seconds": 0.0}
+            order |= {"calls": at_once // 5, "seconds": 0.0, "warm_seconds": 0.0}
         if self.fails_over:
             order["fallback"] = upstream.at("ok")
         if self.kind == "streams":
