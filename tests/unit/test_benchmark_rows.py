@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))  # last, so that `faultmaven` stays the installed one
-from benchmarks import bars, clients, fresh, imports, measuring, report, scaling, soak, works
+from benchmarks import bars, clients, fresh, imports, measuring, report, scaling, soak, worker, works
 
 OURS, AIOHTTP, HTTPX = clients.OURS, clients.AIOHTTP, clients.HTTPX
 
@@ -109,6 +109,19 @@ def test_ratios_are_taken_within_a_round_so_that_a_machine_that_slows_down_chang
     made.told["one", OURS] = [{"cpu_us": cost, "round": number} for number, cost in enumerate((150, 300, 1500))]
     made.told["one", AIOHTTP] = [{"cpu_us": cost, "round": number} for number, cost in enumerate((100, 200, 1000))]
     assert made.ratio(works.ONE, OURS, AIOHTTP, "cpu_us") == 1.5
+
+
+@pytest.mark.parametrize(("at_once", "warm_seconds", "warm"), [(1, 0.0, 2), (4, 0.0, 4), (4, 60.0, 40)])
+def test_calls_count_from_the_end_of_the_warm_up_until_there_are_enough(
+    at_once: int, warm_seconds: float, warm: int
+) -> None:
+    order = {"at_once": at_once, "warm_up": 2, "warm_seconds": warm_seconds, "calls": 3, "seconds": 0.0}
+    meter, ended = worker.Meter(order), 0
+    while not meter.done:
+        meter.ended(started=0.0)
+        ended += 1
+    meter.ended(started=0.0)  # was under way when the last one that counts ended
+    assert (ended, len(meter.times)) == (warm + 3, 3)
 
 
 def test_a_peer_that_fails_is_a_line_of_the_page_and_breaks_nothing() -> None:
