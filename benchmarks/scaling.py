@@ -53,8 +53,8 @@ def measure_growth(
         for axis, points in zip(AXES, amount.growth, strict=True):
             names = [name for name in workers if axis.compared or name == OURS]
             samples: dict[str, dict[int, list[float]]] = {name: {point: [] for point in points} for name in names}
-            for number in range(amount.rounds):
-                print(f"growth, round {number + 1} of {amount.rounds}: {axis.title}", flush=True)
+            for number in range(amount.growth_rounds):
+                print(f"growth, round {number + 1} of {amount.growth_rounds}: {axis.title}", flush=True)
                 for point in points:
                     for name in names:
                         _sample(axis, point, name, workers[name], upstream, amount, figures, samples[name][point])

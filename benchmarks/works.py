@@ -20,6 +20,7 @@ class Amount:
         calls: Least calls one at a time.
         starts: Fresh processes for each import and each start.
         growth: Points of the growth rows: at once, providers, turns.
+        growth_rounds: Rounds of the growth rows.
         memory_rounds: Rounds in which peak memory is measured, in processes of its own.
         warm_up: Calls before those that count, at least; each caller makes one, and up to ten within `warm_seconds`.
     """
@@ -31,15 +32,36 @@ class Amount:
     starts: int
     growth: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
     memory_rounds: int = 3
+    growth_rounds: int = 5
     warm_up: int = 20
     warm_seconds: float = 15.0
     most_at_once: int = 500
 
 
 FULL = Amount(7, 3, 1.0, 200, 9, ((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)))
-QUICK = Amount(3, 1, 0.2, 50, 2, ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)), memory_rounds=1, warm_seconds=1.0)
+QUICK = Amount(
+    2,
+    1,
+    0.2,
+    50,
+    2,
+    ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)),
+    memory_rounds=1,
+    growth_rounds=1,
+    warm_seconds=1.0,
+)
 CHECK = Amount(
-    1, 1, 0.0, 5, 1, ((1, 20), (1, 5), (2, 10, 20)), memory_rounds=1, warm_up=1, warm_seconds=0.0, most_at_once=20
+    1,
+    1,
+    0.0,
+    5,
+    1,
+    ((1, 20), (1, 5), (2, 10, 20)),
+    memory_rounds=1,
+    growth_rounds=1,
+    warm_up=1,
+    warm_seconds=0.0,
+    most_at_once=20,
 )
 
 

@@ -14,7 +14,17 @@ from benchmarks import clients, environments, measuring, processes, works
 
 ROOT = clients.ROOT
 SMALL = works.Amount(
-    1, 1, 0.0, 3, 1, ((1, 2), (1, 2), (2, 4, 6)), memory_rounds=1, warm_up=1, warm_seconds=0.0, most_at_once=5
+    1,
+    1,
+    0.0,
+    3,
+    1,
+    ((1, 2), (1, 2), (2, 4, 6)),
+    memory_rounds=1,
+    growth_rounds=1,
+    warm_up=1,
+    warm_seconds=0.0,
+    most_at_once=5,
 )
 
 
