@@ -76,7 +76,7 @@ def _sample(
 ) -> None:
     changed = axis.change(point)
     order = {**ONE.order(upstream, amount), **changed}
-    order["calls"] = max(min(_LEAST_CALLS, amount.calls * 4), order["at_once"])
+    order["calls"] = max(min(_LEAST_CALLS, amount.calls * 4), round(order["at_once"] * amount.share))
     told = worker.told(order)
     if "error" in told:
         figures.errors.setdefault((f"{point} {axis.title}", name), told["error"])

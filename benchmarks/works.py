@@ -16,51 +16,69 @@ class Amount:
     Attributes:
         rounds: Times that the clients do all works, one client after the other.
         peer_rounds: Of these, in how many peers take part, which no verdict needs.
-        seconds: For one work of one client in one round, at least; a slow client takes what its least calls take.
-        calls: Least calls one at a time.
-        starts: Fresh processes for each import and each start.
-        growth: Points of the growth rows: at once, providers, turns.
         growth_rounds: Rounds of the growth rows.
         memory_rounds: Rounds in which peak memory is measured, in processes of its own.
+        starts: Fresh processes for each import and each start.
+        seconds: For one work of one client in one round, at least; a slow client takes what its least calls take.
+        calls: Least calls one at a time.
+        share: Least calls at once, for each caller.
         warm_up: Calls before those that count, at least; each caller makes one, and up to ten within `warm_seconds`.
+        growth: Points of the growth rows: at once, providers, turns.
+        most_at_once: What "at once" is cut down to.
     """
 
     rounds: int
     peer_rounds: int
+    growth_rounds: int
+    memory_rounds: int
+    starts: int
     seconds: float
     calls: int
-    starts: int
+    share: float
+    warm_up: int
+    warm_seconds: float
     growth: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-    memory_rounds: int = 3
-    growth_rounds: int = 5
-    warm_up: int = 20
-    warm_seconds: float = 15.0
     most_at_once: int = 500
 
 
-FULL = Amount(7, 3, 1.0, 200, 9, ((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)))
+FULL = Amount(
+    rounds=7,
+    peer_rounds=3,
+    growth_rounds=5,
+    memory_rounds=3,
+    starts=9,
+    seconds=1.0,
+    calls=200,
+    share=1.0,
+    warm_up=20,
+    warm_seconds=15.0,
+    growth=((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)),
+)
 QUICK = Amount(
-    2,
-    1,
-    0.2,
-    50,
-    2,
-    ((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)),
-    memory_rounds=1,
+    rounds=2,
+    peer_rounds=1,
     growth_rounds=1,
+    memory_rounds=1,
+    starts=2,
+    seconds=0.2,
+    calls=50,
+    share=0.4,
+    warm_up=20,
     warm_seconds=1.0,
+    growth=((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)),
 )
 CHECK = Amount(
-    1,
-    1,
-    0.0,
-    5,
-    1,
-    ((1, 20), (1, 5), (2, 10, 20)),
-    memory_rounds=1,
+    rounds=1,
+    peer_rounds=1,
     growth_rounds=1,
+    memory_rounds=1,
+    starts=1,
+    seconds=0.0,
+    calls=5,
+    share=1.0,
     warm_up=1,
     warm_seconds=0.0,
+    growth=((1, 20), (1, 5), (2, 10, 20)),
     most_at_once=20,
 )
 
@@ -97,7 +115,7 @@ class Work:
         at_once = min(self.at_once, amount.most_at_once)
         order = {"kind": self.kind, "address": upstream.at(self.mode), "seconds": amount.seconds}
         order |= {"at_once": at_once, "warm_up": amount.warm_up, "warm_seconds": amount.warm_seconds, "answer": ANSWER}
-        order["calls"] = max(amount.calls, at_once)
+        order["calls"] = max(amount.calls, round(at_once * amount.share))
         if self.alone:  # after the first ones at once, a few more: the peak is reached
             order |= {"calls": at_once // 5, "seconds": 0.0, "warm_seconds": 0.0}
         if self.fails_over:
