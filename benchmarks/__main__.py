@@ -7,7 +7,6 @@ A bar that is missed is printed as short, and a peer that fails as a row that sa
 import argparse
 import resource
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +18,7 @@ from benchmarks.environments import interpreters
 from benchmarks.fresh import measure_sizes, measure_starts
 from benchmarks.measuring import Figures, measure
 from benchmarks.processes import HERE, running_upstream
+from benchmarks.progress import tell
 from benchmarks.scaling import measure_growth, plot
 from benchmarks.works import CHECK, FULL, QUICK
 
@@ -29,7 +29,6 @@ def main() -> int:
     """Run what the command line says; return the exit code."""
     chosen = _arguments()
     _allow_many_sockets()
-    started = time.monotonic()
     amount = CHECK if chosen.check else QUICK if chosen.quick else FULL
     clients = list(SHORT if chosen.check or chosen.no_peers or chosen.scaling else CLIENTS)
     pythons: dict[str, Path | str] = (
@@ -43,7 +42,7 @@ def main() -> int:
         measure_growth(clients, pythons, upstream, amount, figures)
     versions = measure_sizes(clients, pythons, figures)
     _tell(figures, clients, versions, chosen)
-    print(f"\n{time.monotonic() - started:.0f} s")
+    tell("done")
     return _verdict(figures, scaling_only=chosen.scaling)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.clients import ROOT, Client
+from benchmarks.progress import tell
 
 KEPT = ROOT / ".tox" / "bench-envs"
 
@@ -23,7 +24,7 @@ def _made(folder: Path, requirements: tuple[str, ...]) -> Path | str:
     stamp, wanted = folder / "made-of.txt", _contents(requirements)
     if stamp.exists() and stamp.read_text("utf-8") == wanted:
         return python
-    print(f"installing {' '.join(requirements)} into {folder}", flush=True)
+    tell(f"installing {' '.join(requirements)} into {folder}")
     venv.create(folder, with_pip=True, clear=True)
     install = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *requirements]
     done = subprocess.run(install, capture_output=True, text=True, check=False)

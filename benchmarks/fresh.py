@@ -12,6 +12,7 @@ from benchmarks.clients import Client
 from benchmarks.footprint import INSTALLERS, sizes
 from benchmarks.measuring import Figures
 from benchmarks.processes import HERE, Upstream, cores, environment, pinned
+from benchmarks.progress import tell
 from benchmarks.works import Amount, turns_of
 
 BARE = "bare Python"
@@ -46,7 +47,7 @@ def measure_starts(
     able = [client for client in clients if isinstance(pythons[client.environment], Path)]
     bare = next(python for python in pythons.values() if isinstance(python, Path))
     for number in range(-1, amount.starts):
-        print(f"fresh processes: {number + 2} of {amount.starts + 1}", flush=True)
+        tell(f"fresh processes: {number + 2} of {amount.starts + 1}")
         _import(BARE, bare, "pass", figures, counts=number >= 0)
         for client in turns_of(able, max(0, number)):
             python = Path(pythons[client.environment])

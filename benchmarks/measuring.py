@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.clients import AIOHTTP, CEILING, HTTPX, OURS, SHORT, Client
 from benchmarks.processes import Upstream, Worker
+from benchmarks.progress import tell
 from benchmarks.works import HUNDRED, WORKS, Amount, Work, turns_of
 
 
@@ -82,7 +83,7 @@ def measure(
         for number in range(amount.rounds):
             taking_part = able if number < amount.peer_rounds else own
             for work in (work for work in WORKS if work.done_in(number, amount)):
-                print(f"round {number + 1} of {amount.rounds}: {work.title}", flush=True)
+                tell(f"round {number + 1} of {amount.rounds}: {work.title}")
                 for client in turns_of(taking_part, number):
                     if work.done_by(client):
                         _sample(work, client, workers[client.name], upstream, amount, figures, number)

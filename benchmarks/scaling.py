@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.clients import AIOHTTP, OURS, Client
 from benchmarks.measuring import Figures
 from benchmarks.processes import Upstream, Worker
+from benchmarks.progress import tell
 from benchmarks.works import ONE, Amount
 
 FLAT = 1.25
@@ -54,7 +55,7 @@ def measure_growth(
             names = [name for name in workers if axis.compared or name == OURS]
             samples: dict[str, dict[int, list[float]]] = {name: {point: [] for point in points} for name in names}
             for number in range(amount.growth_rounds):
-                print(f"growth, round {number + 1} of {amount.growth_rounds}: {axis.title}", flush=True)
+                tell(f"growth, round {number + 1} of {amount.growth_rounds}: {axis.title}")
                 for point in points:
                     for name in names:
                         _sample(axis, point, name, workers[name], upstream, amount, figures, samples[name][point])
