@@ -212,7 +212,7 @@ async def close(registry: providers.Provider[ProviderRegistry]) -> None:
     except ConfigurationError:
         return  # it was never opened, and cannot be: there is nothing to close
     await opened.aclose()
-    await also_in_background(opened.aclose)
+    await also_in_background(opened.aclose, opened.loops())
 
 
 async def watch(registry: ProviderRegistry, logger: Any) -> None:

@@ -60,9 +60,9 @@ class AcceptancePolicy:
                 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
-    """What an answer came to.
+    """What an answer came to. Unfrozen, since one is made for every answer.
 
     Attributes:
         response: The answer, with `parsed` filled in where a schema was asked for.
@@ -84,14 +84,14 @@ class Verdict:
         return isinstance(self.error, TruncatedAnswerError | LowConfidenceError)
 
 
-_FIELD_TYPES: dict[str, type | tuple[type, ...]] = {
-    "content": str,
+_FIELD_TYPES: dict[str, tuple[type, ...]] = {
+    "content": (str,),
     "confidence": (int, float),
-    "model": str,
-    "tool_calls": tuple,
-    "stop_reason": StopReason,
+    "model": (str,),
+    "tool_calls": (tuple,),
+    "stop_reason": (StopReason,),
     "usage": (Usage, type(None)),
-    "attempts": tuple,
+    "attempts": (tuple,),
 }
 
 
@@ -105,10 +105,11 @@ def checked(response: Any) -> LLMResponse:
         raise MalformedResponseError(f"the provider returned a {type(response).__name__}, not an LLMResponse")
     for name, expected in _FIELD_TYPES.items():
         value = getattr(response, name)
-        if not isinstance(value, expected):
+        if type(value) not in expected and not isinstance(value, expected):
             raise MalformedResponseError(f"the provider's answer has a {type(value).__name__} as its {name}")
-    if not all(isinstance(line, Attempt) for line in response.attempts):
-        raise MalformedResponseError("the provider's answer has attempts that are none")
+    for line in response.attempts:
+        if not isinstance(line, Attempt):
+            raise MalformedResponseError("the provider's answer has attempts that are none")
     return response
 
 
@@ -131,24 +132,24 @@ def judge(
         threshold: What a computed confidence must reach.
         schemas: Checks an answer against a JSON schema.
     """
-    facts = _facts(response)
     if response.stop_reason is StopReason.CONTENT_FILTER:
-        return Verdict(response, ContentBlockedError("the answer was refused or filtered", **facts), policy.refused, 1)
+        blocked = ContentBlockedError("the answer was refused or filtered", **_facts(response))
+        return Verdict(response, blocked, policy.refused, 1)
     if not response.content.strip() and not response.tool_calls:
         why = " because max_tokens was used up" if response.stop_reason is StopReason.MAX_TOKENS else ""
-        return Verdict(response, EmptyAnswerError(f"the answer is empty{why}", **facts), policy.empty, 0)
+        return Verdict(response, EmptyAnswerError(f"the answer is empty{why}", **_facts(response)), policy.empty, 0)
     if _cut_below_floor(response, request.min_output_tokens):
         told = f"the answer was cut below min_output_tokens={request.min_output_tokens}"
-        return Verdict(response, TruncatedAnswerError(told, **facts), policy.truncated, 3)
+        return Verdict(response, TruncatedAnswerError(told, **_facts(response)), policy.truncated, 3)
     if request.response_format is not None and not response.tool_calls:
         found, problems = parsed(response, request.response_format, schemas)
         if problems:
             told = f"the answer is not of the schema that was asked for ({'; '.join(problems)})"
-            return Verdict(response, InvalidAnswerError(told, **facts), policy.invalid, 2, problems)
+            return Verdict(response, InvalidAnswerError(told, **_facts(response)), policy.invalid, 2, problems)
         response = replace(response, parsed=found)
     if response.confidence < threshold and response.confidence != weight:
         told = f"the answer's confidence of {response.confidence:g} is below LLM_CONFIDENCE_THRESHOLD ({threshold:g})"
-        return Verdict(response, LowConfidenceError(told, **facts), policy.unsure, 4)
+        return Verdict(response, LowConfidenceError(told, **_facts(response)), policy.unsure, 4)
     return Verdict(response)
 
 

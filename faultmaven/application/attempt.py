@@ -13,7 +13,7 @@ from faultmaven.application.foreign import as_ours, is_cancelled
 from faultmaven.application.generation import Route
 from faultmaven.application.ledger import Entry
 from faultmaven.application.live import LiveStream
-from faultmaven.application.needs import expected_input, looks_truncated, reported_input
+from faultmaven.application.needs import reported_input, unread_input
 from faultmaven.application.outcome import Conduct, OpenAttempt, Outcome
 from faultmaven.application.planned import Candidate
 from faultmaven.application.whole_stream import whole_stream
@@ -25,6 +25,7 @@ from faultmaven.domain.errors import (
     RateLimitError,
 )
 from faultmaven.domain.events import InputTruncated
+from faultmaven.domain.usage import Usage
 from faultmaven.ports.llm import LLMStream
 
 # A provider keeps its time itself and can say in which phase it ran out; this is for those that do not keep it. A share
@@ -43,7 +44,7 @@ async def attempt(entry: Entry, ends: float, patience: float, conduct: Conduct, 
         CircuitOpenError, LimitReachedError: they do not within `patience` seconds.
     """
     candidate, traffic = entry.candidate, conduct.traffic
-    admission = await traffic.admit(candidate, conduct.request, patience, last=last)
+    admission = await traffic.admit(candidate, conduct.expected_tokens, patience, last=last)
     if first:
         traffic.count_call(candidate.route.name)
     lesson, is_under_way = NO_LESSON, False
@@ -99,8 +100,12 @@ async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
     candidate, clock = entry.candidate, conduct.clock
     conduct.ledger.begin(entry, timeout)
     try:
-        async with clock.timeout(with_grace(timeout)):
-            response = await candidate.route.backend.answer(_for(candidate, timeout, conduct.request))
+        asked = _for(candidate, timeout, conduct.request)
+        if candidate.route.keeps_time and not asked.shape.attachments:  # reading files takes a time of its own
+            response = await candidate.route.backend.answer(asked)
+        else:
+            async with clock.timeout(with_grace(timeout)):
+                response = await candidate.route.backend.answer(asked)
         return answered(entry, response, conduct)
     except asyncio.CancelledError as error:
         if is_cancelled():
@@ -163,18 +168,20 @@ def answered(entry: Entry, response: object, conduct: Conduct, live: LiveStream 
     candidate = entry.candidate
     whole = _seen_whole(_named(checked(response), candidate), candidate, conduct)
     verdict = _judged(whole, candidate, conduct)
-    unreported = Attempt(candidate.route.name, candidate.effective_model or verdict.response.model)
-    unreported = replace(unreported, usage=verdict.response.usage)
-    conduct.ledger.end(entry, _line(entry, (unreported, *verdict.response.attempts), conduct, verdict.error, live))
+    judged = verdict.response
+    reported = judged.attempts or (Attempt(candidate.route.name),)
+    model = candidate.effective_model or judged.model
+    conduct.ledger.end(entry, _line(entry, reported, conduct, verdict.error, live, model, judged.usage))
     return Outcome(candidate, entry, verdict, None if verdict.action == "accept" else verdict.error)
 
 
 def _seen_whole(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> LLMResponse:
     """Return the answer, flagged where the vendor counted far fewer tokens than were sent."""
     request, reported = conduct.request, reported_input(response.usage)
-    if reported is None or not looks_truncated(request, response.usage):
+    expected = None if reported is None else unread_input(request, reported)
+    if reported is None or expected is None:
         return response
-    event = InputTruncated(conduct.ledger.call, *candidate.target, expected_input(request), reported)
+    event = InputTruncated(conduct.ledger.call, *candidate.target, expected, reported)
     conduct.ledger.tell(event)
     return replace(response, input_truncated=True)
 
@@ -189,8 +196,8 @@ def failed(
     ours.model = ours.model or candidate.effective_model
     if ours.response is not None:
         ours.response = _named(ours.response, candidate)
-    unreported = Attempt(*candidate.target, status=ours.status, request_id=ours.request_id)
-    conduct.ledger.end(entry, _line(entry, (unreported, *ours.attempts), conduct, ours, live))
+    reported = ours.attempts or (Attempt(*candidate.target, status=ours.status, request_id=ours.request_id),)
+    conduct.ledger.end(entry, _line(entry, tuple(reported), conduct, ours, live, candidate.effective_model))
     return Outcome(candidate, entry, error=ours)
 
 
@@ -200,18 +207,7 @@ def _duration(entry: Entry, conduct: Conduct) -> float:
 
 
 def _for(candidate: Candidate, timeout: float, request: ChatRequest) -> ChatRequest:
-    """Return the request as this candidate gets it: what was decided for the whole call stays here."""
-    return replace(
-        request,
-        model=candidate.model,
-        timeout=timeout,
-        chunk_timeout=candidate.timeout,
-        deadline=None,
-        commit=None,
-        hedge_after=None,
-        cache=None,
-        deduplicate=None,
-    )
+    return request.for_attempt(candidate.model, timeout, candidate.timeout)
 
 
 def _named(response: LLMResponse, candidate: Candidate) -> LLMResponse:
@@ -232,27 +228,35 @@ def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Ve
 
 
 def _line(
-    entry: Entry, reported: tuple[Attempt, ...], conduct: Conduct, error: LLMError | None, live: LiveStream | None
+    entry: Entry,
+    reported: tuple[Attempt, ...],
+    conduct: Conduct,
+    error: LLMError | None,
+    live: LiveStream | None,
+    model: str,
+    usage: Usage | None = None,
 ) -> Attempt:
-    """Complete what the provider reported of itself.
+    """Complete what the provider reported of itself, the last line of `reported`.
 
     Args:
-        reported: The line of a provider that reports nothing, then those that it reported; the last one counts.
+        model, usage: What stands for what it did not report.
     """
-    unreported, own = reported[0], reported[-1]
-    seen_usage, seen_first = (live.usage, live.first_token) if live is not None else (None, None)
-    return replace(
-        own,
+    own, notes = reported[-1], entry.candidate.notes
+    seen_usage, first_token = (None, None) if live is None else (live.usage, live.first_token)
+    return Attempt(
         provider=entry.candidate.route.name,
-        model=own.model or unreported.model,
-        usage=own.usage or unreported.usage or seen_usage,
+        model=own.model or model,
         outcome=type(error).__name__ if error else "answered",
-        duration=_duration(entry, conduct),
-        time_to_first_token=own.time_to_first_token if own.time_to_first_token is not None else seen_first,
+        status=own.status,
+        request_id=own.request_id,
         waited=entry.waited,
-        notes=entry.candidate.notes + own.notes + _lines_before(reported[1:]),
+        time_to_headers=own.time_to_headers,
+        time_to_first_token=own.time_to_first_token if own.time_to_first_token is not None else first_token,
+        duration=_duration(entry, conduct),
+        usage=own.usage or usage or seen_usage,
+        notes=notes + own.notes + _lines_before(reported) if len(reported) > 1 else notes + own.notes,
         error=error.problem if error else "",
-        kept=False,
+        limited_for=own.limited_for,
     )
 
 

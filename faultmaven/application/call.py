@@ -1,7 +1,5 @@
 """One call on its way through a plan: whose turn it is, who failed how, and what it comes to in the end."""
 
-from dataclasses import replace
-
 from faultmaven.application.acceptance import Verdict, better
 from faultmaven.application.error_policy import reaction
 from faultmaven.application.ledger import Entry
@@ -81,7 +79,7 @@ class Call:
         """Return the answer that is taken, with the whole ledger, in which its line is marked; the observer hears."""
         if entry is not None:
             self.ledger.keep(entry)
-        response = replace(verdict.response, attempts=self.ledger.attempts)
+        response = verdict.response.with_attempts(self.ledger.attempts)
         self.ledger.answered(response)
         return response
 

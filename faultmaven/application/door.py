@@ -16,7 +16,7 @@ from faultmaven.application.request_checks import (
     check_tools,
 )
 from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Role
+from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Role, Shape
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
 from faultmaven.ports.llm import Options
@@ -42,16 +42,22 @@ def chat_request(
     for name in options:
         if name not in OPTION_NAMES:
             raise InvalidRequestError(f"unknown option {name!r}{did_you_mean(name, ARGUMENT_NAMES)}")
-    given = {name: value for name, value in options.items() if value is not None}
     _check_model(model)
     _check_count("max_tokens", max_tokens)
+    _check_number("temperature", temperature, least=0.0)
+    given = _checked_options({name: value for name, value in options.items() if value is not None}) if options else {}
+    return ChatRequest(
+        messages=_messages(prompt), model=model or None, max_tokens=max_tokens, temperature=temperature, **given
+    )
+
+
+def _checked_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were set, in the form that requests have."""
     _check_count("min_output_tokens", given.get("min_output_tokens"))
     _check_seed(given.get("seed"))
-    _check_number("temperature", temperature, least=0.0)
     _check_number("deadline", given.get("deadline"), above=0.0)
     _check_number("hedge_after", given.get("hedge_after"), above=0.0)
-    _check_flag("cache", given.get("cache"))
-    for flag in ("deduplicate", "repair", "cache_prompt"):
+    for flag in ("cache", "deduplicate", "repair", "cache_prompt"):
         _check_flag(flag, given.get(flag))
     check_reasoning(given.get("reasoning"))
     check_commit(given.get("commit"))
@@ -65,14 +71,15 @@ def chat_request(
         _check_mapping(name, given.get(name))
     for provider, fields in given.get("extra", NOTHING).items():
         _check_mapping(f"extra[{provider!r}]", fields)
-    return ChatRequest(
-        messages=_messages(prompt), model=model or None, max_tokens=max_tokens, temperature=temperature, **given
-    )
+    return given
 
 
 def _messages(prompt: Any) -> tuple[Message, ...]:
     if isinstance(prompt, str):
-        prompt = (Message.user(prompt),)
+        check_text("prompt[0]", prompt)
+        if not prompt.strip():
+            raise _blank()
+        return (Message.user(prompt),)
     if not isinstance(prompt, Sequence) or isinstance(prompt, bytes | bytearray):
         raise InvalidRequestError(f"the prompt is a {type(prompt).__name__}, not a string or a list of Message")
     for position, message in enumerate(prompt):
@@ -81,20 +88,42 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
                 f"prompt[{position}] is a {type(message).__name__}, not a Message",
                 advice="Build turns with Message.system, Message.user and Message.assistant.",
             )
-        check_text(f"prompt[{position}]", message.text)
+        text = message.text
+        if not text.isascii():
+            check_text(f"prompt[{position}]", text)
         _check_turn(position, message)
-    check_results(prompt)
-    asked = [message for message in prompt if message.role in ("user", "tool")]
-    if not asked:
-        raise InvalidRequestError("the prompt has no user or tool turn")
-    if not any(message.text.strip() or message.role == "tool" or message.images or message.files for message in asked):
-        raise InvalidRequestError("the prompt is blank", advice="Send some text.")
+    shape = Shape.of(prompt)
+    if shape.has_calls:
+        check_results(prompt)
+    _check_question(prompt)
+    if not shape.attachments:
+        return tuple(prompt)
     return tuple(_with_checked_parts(position, message) for position, message in enumerate(prompt))
+
+
+def _check_question(prompt: Sequence[Message]) -> None:
+    is_asked = False
+    for message in reversed(prompt):
+        if message.role == "tool" or (message.role == "user" and _holds_anything(message)):
+            return
+        is_asked = is_asked or message.role == "user"
+    raise _blank() if is_asked else InvalidRequestError("the prompt has no user or tool turn")
+
+
+def _holds_anything(message: Message) -> bool:
+    return bool(message.text.strip() or message.images or message.files)
+
+
+def _blank() -> InvalidRequestError:
+    return InvalidRequestError("the prompt is blank", advice="Send some text.")
 
 
 def _with_checked_parts(position: int, message: Message) -> Message:
     """Return the turn with its images and files checked, and their media types told."""
-    if all(isinstance(part, str) for part in message.parts):
+    for part in message.parts:
+        if not isinstance(part, str):
+            break
+    else:
         return message
     where = f"prompt[{position}]"
     if message.role in ("system", "assistant"):
@@ -110,7 +139,7 @@ def _check_turn(position: int, message: Message) -> None:
             f"prompt[{position}] has the role {message.role!r}{did_you_mean(str(message.role), ROLES)}"
         )
     for part in message.parts:
-        if not isinstance(part, str | Attachment):
+        if not isinstance(part, str) and not isinstance(part, Attachment):
             raise InvalidRequestError(
                 f"prompt[{position}] holds a {type(part).__name__}, which is neither text nor an Image nor a File",
                 advice="Make an image with Image.from_path, Image.from_bytes or Image.from_url.",

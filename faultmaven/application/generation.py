@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from faultmaven.application.policies import DEFAULT_POLICIES, Policies
 from faultmaven.domain.capabilities import Capabilities
@@ -30,6 +30,8 @@ class Route:
         capabilities_for: What a model can, where models differ or their limits are known.
         refusal_for: Why a model cannot carry a request although it has the features, "" when it can.
         streams: Whether it is asked for streams; else for whole answers.
+        keeps_time: It is one of ours over a transport of ours, which ends by itself when its time is over: nobody need
+            stand beside it with a clock. Never true of anybody else's.
         origin: Where it is asked and in which dialect; two routes of one name and origin give the same answers.
         max_concurrency, requests_per_minute, tokens_per_minute: Limits of our own, None for none.
     """
@@ -45,10 +47,17 @@ class Route:
     capabilities_for: Callable[[str], Capabilities] | None = field(default=None, repr=False)
     refusal_for: Callable[[ChatRequest, str], str] | None = field(default=None, repr=False)
     streams: bool = True
+    keeps_time: bool = False
     origin: str = field(default="", repr=False)  # an address may hold credentials
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether we limit what is asked of it."""
+        limits = (self.max_concurrency, self.requests_per_minute, self.tokens_per_minute)
+        return limits != (None, None, None)
 
     @property
     def own_model(self) -> str:
@@ -84,6 +93,7 @@ class Generation:
         policies: How calls are carried out.
         strict: Only a role's primary is asked.
         not_configured: What to set when nothing is configured.
+        compiled: What the planner has worked out once; it goes with the configuration.
     """
 
     routes: Mapping[str, Route]
@@ -93,6 +103,7 @@ class Generation:
     policies: Policies = DEFAULT_POLICIES
     strict: bool = False
     not_configured: str = ""
+    compiled: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def names(self) -> frozenset[str]:

@@ -1,9 +1,10 @@
 """How a provider stands at the moment, as the planner sees it: a value, taken once for each plan."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from faultmaven.application.generation import Route
+from faultmaven.application.generation import Route, Target
 from faultmaven.domain.events import BreakerPhase
 
 PATIENCE_SECONDS = 2.0
@@ -56,6 +57,12 @@ WELL = Standing()
 class Health(Protocol):
     """Knows how providers stand."""
 
+    @property
+    def suspects(self) -> Collection[Target]:
+        """Whose breaker is not closed, and who announced a pause: of all others, only limits of our own can stand in
+        the way."""
+        ...
+
     def standing(self, route: Route, model: str, tokens: int) -> Standing:
         """Return how `model` at `route` stands now, for an exchange of about `tokens`."""
         ...
@@ -63,6 +70,8 @@ class Health(Protocol):
 
 class AllWell:
     """`Health` that knows of no trouble, for plans that are made without any calls before them."""
+
+    suspects: Collection[Target] = ()
 
     def standing(self, route: Route, model: str, tokens: int) -> Standing:
         """Return that all is well."""

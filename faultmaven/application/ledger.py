@@ -54,7 +54,7 @@ class Ledger:
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The lines, those whom the plan left alone first; places that are still open have none yet."""
-        return (*self._skipped, *(entry.line for entry in self._entries if entry.line is not None))
+        return tuple(self._skipped + [entry.line for entry in self._entries if entry.line is not None])
 
     @property
     def elapsed(self) -> float:
@@ -108,7 +108,7 @@ class Ledger:
     def answered(self, response: LLMResponse) -> None:
         """Tell the observer that the caller has `response`."""
         who, usage = (response.provider, response.model), response.usage
-        self.tell(CallAnswered(self.call, *who, self.attempts, self.elapsed, response.stop_reason.value, usage))
+        self.tell(CallAnswered(self.call, *who, response.attempts, self.elapsed, response.stop_reason.value, usage))
 
     def failed(self, reason: str) -> None:
         """Tell the observer that the caller gets no answer because of `reason`."""
@@ -117,7 +117,7 @@ class Ledger:
     def keep(self, entry: Entry) -> None:
         """Mark the line whose answer the caller gets."""
         if entry.line is not None:
-            entry.line = replace(entry.line, kept=True)
+            entry.line = entry.line.as_kept()
 
     def _close_unasked(self, entry: Entry, outcome: str, error: str) -> None:
         waited = self.clock.monotonic() - entry.opened

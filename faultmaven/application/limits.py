@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -38,6 +38,11 @@ class Reservation:
     counted: list[MinuteLimit] = field(default_factory=list)
     gate: ConcurrencyGate | None = None
 
+    @property
+    def holds_anything(self) -> bool:
+        """Whether there is something to give back."""
+        return self.gate is not None or bool(self.counted)
+
 
 class Limiter:
     """Lets calls through as the limits allow. One for all routers of a process; waiting calls of one provider never
@@ -53,6 +58,10 @@ class Limiter:
         self._announced: dict[Target, float] = {}
         self._settling: set[asyncio.Future[None]] = set()
         self._lock = threading.Lock()
+
+    def limits(self, route: Route, model: str) -> bool:
+        """Return whether anything may stand in the way of a call now: a limit of the row, or its vendor's pause."""
+        return route.has_limits or (route.name, model) in self._announced
 
     def gate(self, route: Route) -> ConcurrencyGate | None:
         """Return the gate of a provider with a `max_concurrency`; a reload may have changed its size."""
@@ -70,9 +79,21 @@ class Limiter:
         """Take note that the vendor takes nothing more of `target` for `seconds`."""
         now = self._clock.monotonic()
         with self._lock:
-            if target not in self._announced:
-                self._announced = {known: until for known, until in self._announced.items() if until > now}
-            self._announced[target] = now + min(seconds, LONGEST_ANNOUNCEMENT_SECONDS)
+            lasting = {known: until for known, until in self._announced.items() if until > now}
+            # A new one each time: other threads may be looking at the old one.
+            self._announced = {**lasting, target: now + min(seconds, LONGEST_ANNOUNCEMENT_SECONDS)}
+
+    @property
+    def announcing(self) -> Collection[Target]:
+        """Whose vendor said that it takes nothing more for now."""
+        announced = self._announced
+        if not announced:
+            return ()
+        now = self._clock.monotonic()
+        if min(announced.values()) <= now:
+            with self._lock:
+                self._announced = {target: until for target, until in self._announced.items() if until > now}
+        return self._announced.keys()
 
     def announced(self, target: Target) -> float:
         """Return for how many seconds more the vendor takes nothing of `target`."""

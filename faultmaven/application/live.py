@@ -59,7 +59,9 @@ class LiveStream:
 
     async def next(self) -> StreamChunk | None:
         """Return the next chunk, None at the end."""
-        return self._held.popleft() if self._held else await self._read()
+        if self._held:
+            return self._held.popleft()
+        return await self._read()
 
     @property
     def response(self) -> LLMResponse:
@@ -83,7 +85,10 @@ class LiveStream:
     async def _read(self) -> StreamChunk | None:
         if self.is_over or self._chunks is None:
             return None
-        chunk: Any = await anext(self._chunks, None)
+        try:
+            chunk: Any = await self._chunks.__anext__()
+        except StopAsyncIteration:
+            chunk = None
         if chunk is None:
             self.is_over = True
             return None
@@ -91,5 +96,6 @@ class LiveStream:
             raise MalformedResponseError(f"the provider's stream gave a {type(chunk).__name__}, not a StreamChunk")
         if self.first_token is None and (chunk.text or chunk.reasoning or chunk.tool_call):
             self.first_token = self._clock.monotonic() - self._started
-        self._usage = chunk.usage or self._usage
+        if chunk.usage is not None:
+            self._usage = chunk.usage
         return chunk

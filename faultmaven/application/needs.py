@@ -1,10 +1,15 @@
 """What a request needs of whoever answers it, read off the request, and how large it is."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from faultmaven.application.token_estimate import least_tokens, most_tokens
+from faultmaven.application.token_estimate import (
+    least_tokens,
+    least_tokens_at_most,
+    most_tokens,
+    most_tokens_at_most,
+)
 from faultmaven.domain.attachments import Attachment, File, Image
 from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.usage import Usage
@@ -29,19 +34,29 @@ def needs(request: ChatRequest) -> tuple[str, ...]:
 
     Beside those it names what a class that takes one prompt string would lose on the way: "assistant turns", "stop".
     """
-    messages = request.messages
-    attached = tuple(_attachments(request))
-    tools = bool(request.tools) or any(message.role == "tool" or message.tool_calls for message in messages)
-    needed = {
-        "tools": tools or request.tool_choice is not None,
-        "schema": request.response_format is not None,
-        "images": any(isinstance(part, Image) for part in attached),
-        "files": any(isinstance(part, File) for part in attached),
-        "image addresses": any(part.url and part.data is None and not part.fetch for part in attached),
-        "assistant turns": any(message.role == "assistant" for message in messages),
-        "stop": bool(request.stop),
-    }
-    return tuple(feature for feature, is_needed in needed.items() if is_needed)
+    shape = request.shape
+    attached = shape.attachments
+    needed = []
+    if request.tools or shape.has_calls or request.tool_choice is not None:
+        needed.append("tools")
+    if request.response_format is not None:
+        needed.append("schema")
+    if attached:
+        needed += _needs_of(attached)
+    if shape.has_answers:
+        needed.append("assistant turns")
+    if request.stop:
+        needed.append("stop")
+    return tuple(needed)
+
+
+def _needs_of(attached: Sequence[Attachment]) -> Iterator[str]:
+    if any(isinstance(part, Image) for part in attached):
+        yield "images"
+    if any(isinstance(part, File) for part in attached):
+        yield "files"
+    if any(part.url and part.data is None and not part.fetch for part in attached):
+        yield "image addresses"
 
 
 def lacking(wanted: Iterable[str], features: frozenset[str]) -> list[str]:
@@ -55,19 +70,23 @@ def may_be_refused(request: ChatRequest) -> bool:
     messages = request.messages
     ends_with_answer = bool(messages) and messages[-1].role == "assistant"
     structured = bool(request.tools) or request.tool_choice is not None or request.response_format is not None
-    return structured or ends_with_answer or next(_attachments(request), None) is not None
+    return structured or ends_with_answer or bool(request.shape.attachments)
 
 
 def prompt_tokens(request: ChatRequest) -> int:
     """Return how many tokens the prompt hardly exceeds: its turns, attachments, tools and schema."""
     texts = "\n".join([*map(_text_of, request.messages), *_schemas(request)])
-    attached = sum(map(_attachment_tokens, _attachments(request)))
+    attached = sum(map(_attachment_tokens, request.shape.attachments))
     return most_tokens(texts) + attached + MESSAGE_TOKENS * len(request.messages)
 
 
-def estimated_tokens(request: ChatRequest) -> int:
-    """Return about how many tokens the whole exchange will have; the vendor's own count corrects it afterwards."""
-    return prompt_tokens(request) + answer_tokens(request)
+def surely_fits(request: ChatRequest, limit: int) -> bool:
+    """Return whether `prompt_tokens` is at most `limit`, told from lengths; False where that takes counting."""
+    shape, turns = request.shape, len(request.messages)
+    if request.tools or request.response_format is not None or shape.attachments or shape.has_calls:
+        return False
+    texts = most_tokens_at_most(shape.characters + turns, is_ascii=shape.is_ascii)  # with the ends of their lines
+    return texts + MESSAGE_TOKENS * turns <= limit
 
 
 def answer_tokens(request: ChatRequest) -> int:
@@ -78,18 +97,18 @@ def answer_tokens(request: ChatRequest) -> int:
 def looks_truncated(request: ChatRequest, usage: Usage | None) -> bool:
     """Return whether the vendor counted far fewer tokens of input than `request` has: it read only a part of it."""
     reported = reported_input(usage)
-    if reported is None:
-        return False
-    expected = expected_input(request)
-    return expected >= SHORTEST_ALARM_TOKENS and reported < TRUNCATED_SHARE * expected
+    return reported is not None and unread_input(request, reported) is not None
 
 
-def expected_input(request: ChatRequest) -> int:
-    """Return how many tokens a vendor counts at least for the prompt's texts.
-
-    Attachments, tools and schemas are left out: vendors rewrite them, and count them in ways of their own.
-    """
-    return least_tokens("\n".join(message.text for message in request.messages))
+def unread_input(request: ChatRequest, reported: int) -> int | None:
+    """Return the least tokens that `request` has, where the vendor counted far fewer; else None."""
+    shape = request.shape
+    longest = least_tokens_at_most(shape.characters + len(request.messages), is_ascii=shape.is_ascii)
+    if longest < SHORTEST_ALARM_TOKENS or reported >= TRUNCATED_SHARE * longest:
+        return None  # without counting
+    # Attachments, tools and schemas are left out: vendors rewrite them, and count them in ways of their own.
+    expected = least_tokens("\n".join([message.text for message in request.messages]))
+    return expected if expected >= SHORTEST_ALARM_TOKENS and reported < TRUNCATED_SHARE * expected else None
 
 
 def reported_input(usage: Usage | None) -> int | None:
@@ -97,10 +116,6 @@ def reported_input(usage: Usage | None) -> int | None:
     if usage is None or usage.input is None:
         return None
     return usage.input + (usage.cache_read or 0) + (usage.cache_write or 0)
-
-
-def _attachments(request: ChatRequest) -> Iterator[Attachment]:
-    return (part for message in request.messages for part in message.parts if not isinstance(part, str))
 
 
 def _text_of(message: Message) -> str:

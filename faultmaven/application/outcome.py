@@ -1,11 +1,13 @@
 """What came of asking a candidate, and what it may have when nobody else is left."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from faultmaven.application.acceptance import Verdict
 from faultmaven.application.error_policy import ErrorPolicy, reaction
 from faultmaven.application.ledger import Entry, Ledger
 from faultmaven.application.live import LiveStream
+from faultmaven.application.needs import answer_tokens
 from faultmaven.application.planned import Candidate
 from faultmaven.application.policies import Policies
 from faultmaven.application.traffic import Admission, Traffic
@@ -14,8 +16,11 @@ from faultmaven.domain.errors import LLMError
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.randomness import Randomness
 
+# The values here change no more once they are made. They are not frozen, since every call makes some of each, and a
+# frozen one takes five times as long.
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Turn:
     """A candidate whose turn it is.
 
@@ -46,7 +51,7 @@ class OpenAttempt:
     admission: Admission | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What came of a turn: an answer with its verdict, or the error that it amounts to, or both; or an open stream.
 
@@ -78,16 +83,18 @@ class Outcome:
         return self.error is not None and not reaction(errors, self.error).move_on
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Conduct:
     """What all attempts of one call have in common.
 
     Attributes:
+        size: How many tokens the prompt has; see `plan.size_of`.
         streams: Answers are wanted as streams.
         opened: Every attempt whose stream is under way: whoever ends the call closes all but the one that is taken.
     """
 
     request: ChatRequest
+    size: Callable[[], int] = field(repr=False)
     policies: Policies
     traffic: Traffic
     ledger: Ledger
@@ -95,3 +102,7 @@ class Conduct:
     chance: Randomness
     streams: bool = False
     opened: list[OpenAttempt] = field(default_factory=list)
+
+    def expected_tokens(self) -> int:
+        """Return about how many tokens an exchange will have; the vendor's own count corrects it afterwards."""
+        return self.size() + answer_tokens(self.request)

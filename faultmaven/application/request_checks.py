@@ -103,6 +103,8 @@ def check_text(name: str, text: str) -> None:
 
 
 def _lone_surrogate(text: str) -> int | None:
+    if text.isascii():
+        return None
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -115,11 +117,12 @@ def check_results(messages: Iterable[Message]) -> None:
     asked: set[str] = set()
     for position, message in enumerate(messages):
         calls: tuple[Any, ...] = message.tool_calls
-        if any(not isinstance(call, ToolCall) for call in calls):
-            raise InvalidRequestError(f"prompt[{position}] holds a tool call that is no ToolCall")
-        if calls and message.role != "assistant":
-            raise InvalidRequestError(f"prompt[{position}] is a turn of the {message.role} and asks for tool calls")
-        asked |= {call.id for call in calls}
+        if calls:
+            if any(not isinstance(call, ToolCall) for call in calls):
+                raise InvalidRequestError(f"prompt[{position}] holds a tool call that is no ToolCall")
+            if message.role != "assistant":
+                raise InvalidRequestError(f"prompt[{position}] is a turn of the {message.role} and asks for tool calls")
+            asked |= {call.id for call in calls}
         if message.role == "tool" and message.tool_call_id not in asked:
             raise InvalidRequestError(
                 f"prompt[{position}] is the result of a tool call that no turn before it asks for",

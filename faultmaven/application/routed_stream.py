@@ -23,6 +23,7 @@ class RoutedStream:
 
     def __init__(self, call: Call, outcome: Outcome) -> None:
         self.under_way = outcome.under_way
+        self._fence = None if outcome.candidate.route.keeps_time else with_grace(outcome.candidate.timeout)
         self._call = call
         self._outcome = outcome
         self._response: LLMResponse | None = None
@@ -46,18 +47,17 @@ class RoutedStream:
         Raises:
             LLMError: what went wrong after the commit point, or with the whole answer; `response` holds what came.
         """
-        live = self._outcome.live
         if self._error is not None:
             raise self._error
         if self._response is not None:
             raise StopAsyncIteration
         if self._is_closed:
             raise InvalidRequestError("the stream is closed")
-        chunk: StreamChunk | None = None
-        if live is not None and live.has_held_back:
-            chunk = await live.next()
-        elif self.under_way is not None:
+        if self.under_way is not None:
             chunk = await self._next_of(self.under_way)
+        else:
+            live = self._outcome.live
+            chunk = await live.next() if live is not None and live.has_held_back else None
         if chunk is None:
             await self._finish()
             raise StopAsyncIteration
@@ -76,16 +76,17 @@ class RoutedStream:
         self._call.ledger.failed("cancelled")
 
     async def _next_of(self, under_way: OpenAttempt) -> StreamChunk | None:
-        conduct, usual = self._call.conduct, under_way.entry.candidate.timeout
         try:
-            async with conduct.clock.timeout(with_grace(usual)):
+            if self._fence is None:
+                return await under_way.live.next()
+            async with self._call.conduct.clock.timeout(self._fence):
                 return await under_way.live.next()
         except asyncio.CancelledError as error:
             if is_cancelled():
                 raise
-            await self._fail(under_way, error, usual)
+            await self._fail(under_way, error, under_way.entry.candidate.timeout)
         except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
-            await self._fail(under_way, error, usual)
+            await self._fail(under_way, error, under_way.entry.candidate.timeout)
         return None
 
     async def _finish(self) -> None:

@@ -15,7 +15,7 @@ from faultmaven.application.generation import Generation, Route, check_role
 from faultmaven.application.hedging import hedged
 from faultmaven.application.ledger import Ledger
 from faultmaven.application.outcome import Conduct, Outcome
-from faultmaven.application.plan import nobody, plan
+from faultmaven.application.plan import nobody, plan, size_of
 from faultmaven.application.planned import Plan
 from faultmaven.application.request_checks import check_schema
 from faultmaven.application.reuse import AnswerReuse
@@ -115,12 +115,15 @@ class LLMRouter(ProviderFace):
         """
         parts, generation = self._parts, self._parts.generation()
         check_schema(request, generation.policies.schemas)
-        planned = plan(request, generation, self._role, self._pinned, parts.traffic)
+        size = size_of(request)
+        planned = plan(request, generation, self._role, self._pinned, parts.traffic, size)
         spares = parts.reuse.is_wanted(request, generation.policies)
         ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
         if not planned.candidates:
             raise self._failed(ledger, nobody(planned, generation, self._pinned))
-        call = Call(planned, Conduct(request, generation.policies, parts.traffic, ledger, parts.clock, parts.chance))
+        call = Call(
+            planned, Conduct(request, size, generation.policies, parts.traffic, ledger, parts.clock, parts.chance)
+        )
         if not spares:
             return await self._answer(call)
         try:
@@ -143,11 +146,14 @@ class LLMRouter(ProviderFace):
         if request.cache:
             raise InvalidRequestError("cache=True, but a stream is neither kept nor taken from the response cache")
         check_schema(request, generation.policies.schemas)
-        planned = plan(request, generation, self._role, self._pinned, parts.traffic)
+        size = size_of(request)
+        planned = plan(request, generation, self._role, self._pinned, parts.traffic, size)
         ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
         if not planned.candidates:
             raise self._failed(ledger, nobody(planned, generation, self._pinned))
-        conduct = Conduct(request, generation.policies, parts.traffic, ledger, parts.clock, parts.chance, streams=True)
+        conduct = Conduct(
+            request, size, generation.policies, parts.traffic, ledger, parts.clock, parts.chance, streams=True
+        )
         call = Call(planned, conduct)
         stream: RoutedStream | None = None
         try:

@@ -1,6 +1,6 @@
 """How one deadline is shared out among the candidates of a plan, so that one that hangs leaves the others time."""
 
-from collections.abc import Sequence
+import functools
 
 RESERVE_SECONDS = 10.0
 RESERVED_SUCCESSORS = 2
@@ -26,18 +26,23 @@ class Shares:
         Asked once for each candidate, in their order.
         """
         own = self._reserved[position] or 0.0
-        behind = range(position + 1, min(position + 1 + RESERVED_SUCCESSORS, len(self._reserved)))
-        fresh = [place for place in behind if self._reserved[place] is None]
-        unpromised = max(0.0, remaining - own - self._promised(behind))
-        for place in fresh:
-            self._reserved[place] = min(RESERVE_SECONDS, unpromised / (len(fresh) + 1))
-        return max(0.0, remaining - self._promised(behind))
+        end = position + 1 + RESERVED_SUCCESSORS
+        behind = self._reserved[position + 1 : end]
+        fresh = behind.count(None)
+        if fresh:
+            unpromised = max(0.0, remaining - own - _sum_of(behind))
+            reserve = min(RESERVE_SECONDS, unpromised / (fresh + 1))
+            behind = [reserve if promised is None else promised for promised in behind]
+            self._reserved[position + 1 : end] = behind
+        return max(0.0, remaining - _sum_of(behind))
 
-    def _promised(self, places: range) -> float:
-        return sum(self._reserved[place] or 0.0 for place in places)
+
+def _sum_of(reserves: list[float | None]) -> float:
+    return sum(promised for promised in reserves if promised)
 
 
-def planned_shares(deadline: float, timeouts: Sequence[float]) -> list[float]:
+@functools.lru_cache(maxsize=256)
+def planned_shares(deadline: float, timeouts: tuple[float, ...]) -> tuple[float, ...]:
     """Return the seconds that each candidate has at the worst, when every one before it hangs for its whole share.
 
     Args:
@@ -48,4 +53,4 @@ def planned_shares(deadline: float, timeouts: Sequence[float]) -> list[float]:
         share = shares.of(position, remaining)
         found.append(share)
         remaining -= min(timeout, share)
-    return found
+    return tuple(found)

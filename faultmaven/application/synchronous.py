@@ -3,7 +3,7 @@
 import asyncio
 import atexit
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -21,9 +21,11 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     return _background.run(coroutine)
 
 
-async def also_in_background(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Await `work` in the background loop too, where one was begun: it has things of its own to close."""
-    await _background.also(work)
+async def also_in_background(
+    work: Callable[[], Coroutine[Any, Any, None]], loops: Iterable[asyncio.AbstractEventLoop]
+) -> None:
+    """Await `work` in the background loop too, if that is one of `loops`, which have something to close."""
+    await _background.also(work, loops)
 
 
 class _BackgroundLoop:
@@ -48,9 +50,12 @@ class _BackgroundLoop:
         finally:
             _give_up(future)
 
-    async def also(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do `work` there while the caller's own loop goes on; nothing where the loop does not run."""
-        if self._loop is not None and self._is_alive and self._loop is not asyncio.get_running_loop():
+    async def also(
+        self, work: Callable[[], Coroutine[Any, Any, None]], loops: Iterable[asyncio.AbstractEventLoop]
+    ) -> None:
+        """Do `work` there, if it is one of `loops`, while the caller's own loop goes on."""
+        is_elsewhere = self._is_alive and self._loop is not asyncio.get_running_loop()
+        if is_elsewhere and self._loop is not None and self._loop in loops:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop))
 
     def end(self) -> None:

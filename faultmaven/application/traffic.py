@@ -2,18 +2,16 @@
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from faultmaven.application.breaker import Breaker, Result
 from faultmaven.application.generation import Generation, Route, Target
 from faultmaven.application.health import Standing
 from faultmaven.application.limits import Limiter, Reservation
-from faultmaven.application.needs import estimated_tokens
 from faultmaven.application.observing import tell
 from faultmaven.application.planned import Candidate
 from faultmaven.application.retry import RetryBudget
-from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import CircuitOpenError
 from faultmaven.domain.events import BreakerChanged, BreakerPhase
 from faultmaven.ports.clock import Clock
@@ -51,9 +49,16 @@ class Traffic:
         self._clock = clock
         self._observer = observer
         self._breakers: dict[Target, Breaker] = {}
+        self._unwell: set[Target] = set()
         self._budgets: dict[str, RetryBudget] = {}
         self._lock = threading.Lock()
         self.limiter = Limiter(clock, counter)
+
+    @property
+    def suspects(self) -> Collection[Target]:
+        """Whose breaker is not closed, and who announced a pause; see `Health`."""
+        announced = self.limiter.announcing
+        return self._unwell.union(announced) if announced else self._unwell
 
     def standing(self, route: Route, model: str, tokens: int) -> Standing:
         """Return how `model` at `route` stands now, for an exchange of about `tokens`; changes nothing."""
@@ -77,10 +82,11 @@ class Traffic:
             if name == route.name and breaker.policy == policy
         }
 
-    async def admit(self, candidate: Candidate, request: ChatRequest, patience: float, *, last: bool) -> Admission:
+    async def admit(self, candidate: Candidate, size: Callable[[], int], patience: float, *, last: bool) -> Admission:
         """Return leave to ask `candidate` once, after at most `patience` seconds; give it back with `settle`.
 
         Args:
+            size: Tells about how many tokens the whole exchange will have; asked only where a row limits them.
             last: Nobody else is left to ask: then a probe that is under way is waited for.
 
         Raises:
@@ -88,9 +94,12 @@ class Traffic:
             LimitReachedError: a limit lets nothing through.
         """
         route, model = self._in_force(candidate.route), candidate.effective_model
-        ends = self._clock.monotonic() + patience
-        tokens = estimated_tokens(request) if route.tokens_per_minute else 0
+        now = self._clock.monotonic()
         breaker = self._breaker(candidate.target)
+        if breaker.is_closed and not self.limiter.limits(route, model):
+            return Admission(breaker, False, Reservation(now))
+        ends = now + patience
+        tokens = size() if route.tokens_per_minute else 0
         while True:
             now = self._clock.monotonic()
             if breaker.is_probing:
@@ -113,7 +122,8 @@ class Traffic:
             retry_after: Seconds that the vendor asked us to wait.
         """
         admission.breaker.report(result, self._clock.monotonic(), probe=admission.probe, retry_after=retry_after)
-        await self.limiter.release(admission.reservation, used)
+        if admission.reservation.holds_anything:
+            await self.limiter.release(admission.reservation, used)
 
     def count_call(self, provider: str) -> None:
         """Take note of a first attempt, for the provider's retry budget."""
@@ -158,16 +168,23 @@ class Traffic:
         """Return the breaker of `target`; a reload with another policy begins a new one."""
         policy = self._generation().policies.breaker
         breaker = self._breakers.get(target)
-        if breaker is not None and breaker.policy == policy:
+        if breaker is not None and (breaker.policy is policy or breaker.policy == policy):
             return breaker
         with self._lock:
             breaker = self._breakers.get(target)
             if breaker is None or breaker.policy != policy:
                 breaker = Breaker(policy, functools.partial(self._changed, *target))
                 self._breakers = {**self._with_room(), target: breaker}
+                self._unwell = {target for target, breaker in self._breakers.items() if not breaker.is_closed}
         return breaker
 
     def _changed(self, provider: str, model: str, phase: BreakerPhase, seconds: float) -> None:
+        with self._lock:  # as it is now: threads may bring their news in another order
+            breaker = self._breakers.get((provider, model))
+            if breaker is None or breaker.is_closed:
+                self._unwell = self._unwell - {(provider, model)}
+            else:
+                self._unwell = self._unwell | {(provider, model)}
         tell(self._observer, BreakerChanged(provider, model, phase, seconds))
 
     def _with_room(self) -> dict[Target, Breaker]:

@@ -6,6 +6,7 @@ from faultmaven.application.acceptance import Verdict
 from faultmaven.application.attempt import attempt
 from faultmaven.application.health import PATIENCE_SECONDS
 from faultmaven.application.outcome import Conduct, Outcome, Turn
+from faultmaven.application.plan import size_of
 from faultmaven.application.repair import repaired_request
 from faultmaven.application.retry import LONGEST_PATIENCE_SECONDS, RetryPolicy, next_delay
 from faultmaven.domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
@@ -57,7 +58,8 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
 
 def _repairing(verdict: Verdict, conduct: Conduct) -> Conduct:
     """Return the conduct of one more round, which sends the answer back with what is wrong with it."""
-    return replace(conduct, request=repaired_request(conduct.request, verdict.response, verdict.problems))
+    request = repaired_request(conduct.request, verdict.response, verdict.problems)
+    return replace(conduct, request=request, size=size_of(request))
 
 
 def _refused(turn: Turn, outcome: Outcome, refusal: LLMError, number: int, *, last: bool) -> Outcome:

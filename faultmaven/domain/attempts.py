@@ -42,3 +42,22 @@ class Attempt:
     notes: tuple[str, ...] = ()
     error: str = ""
     limited_for: float | None = None
+
+    def as_kept(self) -> "Attempt":
+        """Return it as the one whose answer the caller got. Written out, since every call has one."""
+        return Attempt(
+            self.provider,
+            self.model,
+            self.outcome,
+            self.status,
+            self.request_id,
+            self.waited,
+            self.time_to_headers,
+            self.time_to_first_token,
+            self.duration,
+            self.usage,
+            True,
+            self.notes,
+            self.error,
+            self.limited_for,
+        )

@@ -77,6 +77,8 @@ class Message:
     @property
     def text(self) -> str:
         """The turn's texts, joined."""
+        if len(self.parts) == 1 and type(self.parts[0]) is str:
+            return self.parts[0]
         return "".join(part for part in self.parts if isinstance(part, str))
 
     @property
@@ -99,8 +101,57 @@ Prompt: TypeAlias = str | Sequence[Message]
 """What is asked: a text, which is one user turn, or the turns of a conversation."""
 
 
+@dataclass(slots=True)
+class Shape:
+    """What a conversation holds beside plain text, told by one look at every turn. Unfrozen, since one is made for
+    every request.
+
+    Attributes:
+        attachments: Its images and files, in their order.
+        has_calls: A turn asks for tool calls, or is the result of one.
+        has_answers: A turn is the assistant's.
+        has_replays: A turn holds what its vendor wants back.
+        characters: Of all texts.
+        is_ascii: All of them are.
+        read: Attachments whose bytes were read or fetched for one attempt, by turn and part; the next attempt has them.
+    """
+
+    attachments: tuple[Attachment, ...]
+    has_calls: bool
+    has_answers: bool
+    has_replays: bool
+    characters: int
+    is_ascii: bool
+    read: dict[tuple[int, int], Attachment] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, messages: Sequence[Message]) -> Self:
+        """Look at `messages`."""
+        attachments: list[Attachment] = []
+        has_calls = has_answers = has_replays = False
+        characters, is_ascii = 0, True
+        for message in messages:
+            has_answers = has_answers or message.role == "assistant"
+            has_calls = has_calls or message.role == "tool" or bool(message.tool_calls)
+            has_replays = has_replays or message.replay is not None
+            for part in message.parts:
+                if isinstance(part, str):
+                    characters += len(part)
+                    is_ascii = is_ascii and part.isascii()
+                else:
+                    attachments.append(part)
+        return cls(tuple(attachments), has_calls, has_answers, has_replays, characters, is_ascii)
+
+
+class _Shaped:
+    """Keeps the shape once it was looked at. It is no field: the messages say it."""
+
+    __slots__ = ("_shape",)
+    _shape: Shape
+
+
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(_Shaped):
     """One question, as it travels from the door to a provider. None means unset: the vendor's default.
 
     Attributes:
@@ -153,6 +204,43 @@ class ChatRequest:
     deduplicate: bool | None = None
 
     @property
+    def shape(self) -> Shape:
+        """What the messages hold beside plain text."""
+        try:
+            return self._shape
+        except AttributeError:
+            shape = Shape.of(self.messages)
+            object.__setattr__(self, "_shape", shape)
+            return shape
+
+    def for_attempt(self, model: str | None, timeout: float, chunk_timeout: float) -> "ChatRequest":
+        """Return it as one provider gets it: what was decided for the whole call is not in it.
+
+        Written out, since it is made for every attempt: `dataclasses.replace` takes twice as long.
+        """
+        request = ChatRequest(
+            self.messages,
+            model,
+            self.max_tokens,
+            self.temperature,
+            self.stop,
+            self.seed,
+            self.tools,
+            self.tool_choice,
+            self.response_format,
+            self.reasoning,
+            self.cache_prompt,
+            self.min_output_tokens,
+            self.metadata,
+            self.extra,
+            timeout=timeout,
+            chunk_timeout=chunk_timeout,
+            repair=self.repair,
+        )
+        object.__setattr__(request, "_shape", self.shape)
+        return request
+
+    @property
     def system(self) -> str:
         """The system turns' texts, joined by blank lines; "" when there are none."""
         return "\n\n".join(message.text for message in self.messages if message.role == "system")
@@ -202,6 +290,27 @@ class LLMResponse:
     reasoning: str = ""
     replay: Replay | None = None
     input_truncated: bool = False
+
+    def with_attempts(self, attempts: tuple[Attempt, ...]) -> "LLMResponse":
+        """Return it with another ledger. Written out, since every answer gets one."""
+        return LLMResponse(
+            self.content,
+            self.confidence,
+            self.provider,
+            self.model,
+            self.tokens_used,
+            self.response_time_ms,
+            self.tool_calls,
+            self.stop_reason,
+            self.usage,
+            self.cached,
+            attempts,
+            self.parsed,
+            self.raw,
+            self.reasoning,
+            self.replay,
+            self.input_truncated,
+        )
 
     @property
     def message(self) -> Message:

@@ -48,7 +48,7 @@ class Usage:
         """All tokens, or None when one side of the exchange was not counted: half a total would look like a whole."""
         if self.input is None or self.output is None:
             return None
-        return self.input + self.output + sum(filter(None, (self.cache_read, self.cache_write, self.reasoning)))
+        return self.input + self.output + (self.cache_read or 0) + (self.cache_write or 0) + (self.reasoning or 0)
 
 
 def _take(total: int | None, part: int | None) -> tuple[int | None, int | None]:

@@ -7,9 +7,8 @@ import time
 class SystemClock:
     """`Clock` over the machine's monotonic time and the running event loop."""
 
-    def monotonic(self) -> float:
-        """Return seconds since some fixed point."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    """Seconds since some fixed point."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait for `seconds`."""

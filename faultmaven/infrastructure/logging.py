@@ -59,6 +59,9 @@ def _attempt_fields(attempt: Attempt) -> dict[str, Any]:
 
 def level_of(event: Event) -> int:
     """Return how important an event is; DEBUG for what goes well on the way, WARNING for what fails on it."""
+    level = _LEVELS.get(type(event))
+    if level is not None:
+        return level
     match event:
         case AttemptEnded():
             return logging.DEBUG if event.attempt.outcome in ("answered", "cancelled") else logging.WARNING
@@ -67,7 +70,7 @@ def level_of(event: Event) -> int:
         case BreakerChanged():
             return logging.WARNING if event.phase == "open" else logging.INFO
         case _:
-            return _LEVELS[type(event)]
+            raise TypeError(f"{type(event).__name__} is no event")
 
 
 _LEVELS = {

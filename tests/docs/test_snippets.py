@@ -36,7 +36,10 @@ def of(language: str) -> list[Block]:
 
 def rows_of(page: Path) -> set[str]:
     """Return the variables of the rows that a page adds itself."""
-    return set(re.findall(r'"?(?:api_key|model|base_url)_var"?\s*[:=]\s*"(\w+)"', page.read_text("utf-8")))
+    text = page.read_text("utf-8")
+    written = re.findall(r"^faultmaven new-provider (\w+)", text, flags=re.MULTILINE)
+    variables = re.findall(r'"?(?:api_key|model|base_url)_var"?\s*[:=]\s*"(\w+)"', text)
+    return {*variables, *(f"{name.upper()}_API_KEY" for name in written)}
 
 
 @pytest.mark.parametrize("block", of("env"), ids=lambda block: block.where)

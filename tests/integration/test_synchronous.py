@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from faultmaven import InvalidRequestError, RateLimitError, create_container
+from faultmaven import InvalidRequestError, RateLimitError, create_container, open_container
 from faultmaven.application.synchronous import _BackgroundLoop
 from faultmaven.domain.chat import ChatRequest
-from faultmaven.testing import FakeProvider
+from faultmaven.testing import FakeProvider, run_in_virtual_time
 from faultmaven.testing.lab.loopback import listen
 
 
@@ -100,6 +100,17 @@ async def test_connections_are_kept_for_the_next_call() -> None:
             assert response.content == "pong"
         await container.aclose()
     assert (requests, connections) == (3, 1)
+
+
+def test_a_container_without_such_calls_closes_without_that_loop() -> None:
+    """Virtual time knows nothing of other threads: waiting for one would be a deadlock."""
+    FakeProvider("pong").generate_sync("ping")
+
+    async def ask() -> str:
+        async with open_container(providers={"fake": FakeProvider("pong")}) as container:
+            return (await container.llm().generate("ping")).content
+
+    assert run_in_virtual_time(ask()) == "pong"
 
 
 @pytest.fixture
@@ -198,6 +209,6 @@ def test_a_script_ends_clean(process_env: Mapping[str, str]) -> None:
         container = create_container(lab.env("groq", address=state["address"]))
         print(container.llm().generate_sync("ping").provider)
     """)
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
+    command = [sys.executable, "-W", "error", "-c", script]
     done = subprocess.run(command, env=dict(process_env), capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "groq\n", "")

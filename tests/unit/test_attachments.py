@@ -269,3 +269,17 @@ def test_bytes_are_of_one_type_or_refused(data: bytes) -> None:
         else:
             assert isinstance(part, Attachment)
             assert part.media_type == kind in known
+
+
+async def test_a_file_is_read_once_for_all_attempts_of_a_call(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    net, request = Net(), asking(Image.from_path(str(path)), Image.from_url(ADDRESS, fetch=True))
+    provider = OpenAIProvider.create(CONFIG, net, net.clock)
+    await provider.answer(request.for_attempt(None, 30.0, 30.0))
+    path.unlink()
+    await provider.answer(request.for_attempt(None, 30.0, 30.0))
+    assert [sent.method for sent in net.sent] == ["GET", "POST", "POST"]
+    assert net.sent[1].body == net.sent[2].body
+    with pytest.raises(InvalidRequestError):  # another call reads anew
+        await provider.answer(asking(Image.from_path(str(path))))

@@ -20,18 +20,23 @@ Place: TypeAlias = tuple[int, int]
 async def loaded(request: ChatRequest, fetch: Fetch) -> ChatRequest:
     """Return `request` with every file read and every address fetched that is ours to fetch; the same where none is.
 
+    What was read once for a call is not read again for its next attempt.
+
     Raises:
         InvalidRequestError: a file cannot be read, or what it holds cannot be sent.
     """
     missing = dict(_missing(request))
     if not missing:
         return request
+    read = request.shape.read
+    missing = {place: part for place, part in missing.items() if place not in read}
     paths = {place: part for place, part in missing.items() if part.path}
     found = await asyncio.to_thread(_read_all, paths) if paths else {}
     for place, part in missing.items():
         if place not in found:
             found[place] = await fetch(part.url)
-    return _with_bytes(request, {place: _filled(part, found[place], place) for place, part in missing.items()})
+    read.update({place: _filled(part, found[place], place) for place, part in missing.items()})
+    return _with_bytes(request, read)
 
 
 def _missing(request: ChatRequest) -> Iterator[tuple[Place, Attachment]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from faultmaven.domain.hidden import HiddenText
 from faultmaven.infrastructure.http.types import Headers, Origin
@@ -24,6 +24,7 @@ class ProviderConfig:
         headers: Further headers for every request.
         default_max_tokens: Sent where a vendor demands a limit and the caller set none; None: the smaller of 8192 and
             the model's own.
+        prepared: What dialects have made of it once for all requests.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ProviderConfig:
     model_var: str = ""
     base_url_var: str = ""
     is_local: bool = False
+    prepared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", HiddenText(self.api_key))

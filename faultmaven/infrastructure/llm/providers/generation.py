@@ -53,6 +53,7 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
         timeout_for=timeout_for,
         capabilities_for=capabilities_of,
         refusal_for=provider.refusal if isinstance(provider, WireProvider) and has_answer(provider) else None,
+        keeps_time=isinstance(provider, WireProvider) and provider.keeps_time,
         origin=f"{config.dialect} {config.base_url}".strip(),
         max_concurrency=spec.max_concurrency,
         requests_per_minute=spec.requests_per_minute,

@@ -20,5 +20,7 @@ class OpenAIProvider(WireProvider):
         if request is None or chosen is not wire_for(openai_chat.DIALECT):
             return chosen
         facts = model_facts(openai_chat.vendor(self.config).facts, self.get_effective_model(request.model))
+        if not facts.responses_for:
+            return chosen
         demands = facts.responses_for.intersection(("text", *needs(request)))
         return wire_for(openai_responses.DIALECT) if demands else chosen

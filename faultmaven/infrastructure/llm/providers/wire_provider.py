@@ -6,7 +6,7 @@ from typing import Self, TypeVar
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import InvalidRequestError, LLMError, UnsupportedRequestError
-from faultmaven.infrastructure.http.types import Headers, Transport, WireReply, WireRequest
+from faultmaven.infrastructure.http.types import Headers, OwnTransport, Transport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.attachments import loaded
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
@@ -19,6 +19,9 @@ from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMStream
 
 Parsed = TypeVar("Parsed")
+
+_WAITING = ("answer", "exchange", "open_stream", "begin_stream", "stream_over")
+"""The methods that wait; a subclass with one of its own may wait for anything."""
 
 
 class WireProvider(BaseLLMProvider):
@@ -39,6 +42,13 @@ class WireProvider(BaseLLMProvider):
     def features(self) -> frozenset[str]:
         """What of a request this provider carries beyond one prompt."""
         return features_of(self.config.dialect or self.dialects[0])
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether nothing is awaited but a transport of ours, with the time that there is; see `Route`."""
+        kind = type(self)
+        is_plain = all(getattr(kind, name) is getattr(WireProvider, name) for name in _WAITING)
+        return is_plain and isinstance(self._transport, OwnTransport)
 
     def wire(self, request: ChatRequest | None = None) -> Wire:
         """Return the wire that carries `request`."""
@@ -86,16 +96,19 @@ class WireProvider(BaseLLMProvider):
             UnsupportedRequestError: this vendor or model cannot carry it.
             InvalidRequestError: a file cannot be read, or an address that we were to fetch gives nothing.
         """
-        started = self._clock.monotonic()
+        whole = request
+        if request.shape.attachments:
+            started = self._clock.monotonic()
 
-        async def fetch(address: str) -> bytes:
-            return await self._fetched(address, limit - (self._clock.monotonic() - started))
+            async def fetch(address: str) -> bytes:
+                return await self._fetched(address, limit - (self._clock.monotonic() - started))
 
-        whole = await loaded(request, fetch)
+            whole = await loaded(request, fetch)
+            limit = limit if whole is request else limit - (self._clock.monotonic() - started)
         refused = wire.refusal(whole, config, model)
         if refused:
             raise UnsupportedRequestError(refused, provider=config.name, model=model)
-        return whole, limit if whole is request else limit - (self._clock.monotonic() - started)
+        return whole, limit
 
     async def exchange(
         self,

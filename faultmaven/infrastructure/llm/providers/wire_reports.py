@@ -51,7 +51,8 @@ def response_of(
 ) -> LLMResponse:
     """Return the response of one exchange, with its line; with `error`, the part that came before it."""
     model = sent.model or answer.model
-    answer = replace(answer, tool_calls=with_ids(answer.tool_calls))
+    if answer.tool_calls:
+        answer = replace(answer, tool_calls=with_ids(answer.tool_calls))
     return LLMResponse(
         content=answer.content,
         confidence=config.confidence_score,
@@ -79,4 +80,6 @@ def _replay_of(config: ProviderConfig, sent: WireRequest, model: str, answer: An
 def _notes_on(answer: Answer | None) -> tuple[str, ...]:
     """Tell of tool calls that cannot be carried out."""
     calls = answer.tool_calls if answer else ()
+    if not calls:
+        return ()
     return tuple(f"tool call {call.name!r}: {call.problem}" for call in calls if call.problem)

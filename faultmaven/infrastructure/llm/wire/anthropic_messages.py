@@ -77,7 +77,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         body["stream"] = True
     if request.cache_prompt:
         _mark(body)
-    return post(config, DIALECT, f"{config.base_url}/messages", _auth(config), body, request, model, notes)
+    return post(config, DIALECT, f"{config.base_url}/messages", _auth, body, request, model, notes)
 
 
 def _laid_over(body: Json, fields: Json) -> Json:
@@ -145,7 +145,7 @@ def stream_parser(head: WireReply) -> StreamParser:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{base}/models`."""
-    return get(config, DIALECT, f"{config.base_url}/models?limit=100", _auth(config))
+    return get(config, DIALECT, f"{config.base_url}/models?limit=100", _auth)
 
 
 def parse_models(reply: WireReply) -> list[str]:

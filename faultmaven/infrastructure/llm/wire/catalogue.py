@@ -1,5 +1,7 @@
 """Every dialect by its name."""
 
+import functools
+
 from faultmaven.infrastructure.llm.wire import (
     anthropic_messages,
     cohere_v2_chat,
@@ -27,6 +29,7 @@ WIRES: dict[str, Wire] = {
 DIALECTS: tuple[str, ...] = (*WIRES, *(f"{openai_chat.DIALECT}/{name}" for name in VENDORS if name))
 
 
+@functools.lru_cache(maxsize=512)
 def wire_for(dialect: str) -> Wire:
     """Return the wire of a dialect, such as "openai-chat/groq"."""
     return WIRES[dialect.partition("/")[0]]

@@ -59,7 +59,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     body |= tools | dict(thinking) | _format(request)
     notes += thinking_notes + tool_notes + notes_on_results(request.messages)
     notes += foreign_turn_notes(request.messages, home)
-    return post(config, DIALECT, f"{config.base_url}/chat", bearer(config), body, request, model, notes)
+    return post(config, DIALECT, f"{config.base_url}/chat", bearer, body, request, model, notes)
 
 
 def _messages(request: ChatRequest, home: Home) -> list[Json]:
@@ -145,7 +145,7 @@ def stream_parser(head: WireReply) -> StreamParser:
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of the list route, which is v1 while chat is v2."""
     url = f"{root_of(config.base_url, '/v2', '/v1')}/v1/models?page_size=1000&endpoint=chat"
-    return get(config, DIALECT, url, bearer(config))
+    return get(config, DIALECT, url, bearer)
 
 
 def parse_models(reply: WireReply) -> list[str]:

@@ -1,5 +1,6 @@
 """A vendor's reply that is an error, as one of our types."""
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -167,11 +168,7 @@ def vendor_error(reply: WireReply, found: VendorError, status: int | None = None
 
 def _rule(status: int, found: VendorError, dialect: str, retry_after: float | None) -> ErrorRule | None:
     prose = found.message.lower()
-    for rule in ERROR_RULES:
-        if rule.statuses and status not in rule.statuses:
-            continue
-        if rule.dialect and not (dialect == rule.dialect or dialect.startswith(rule.dialect + "/")):
-            continue
+    for rule in _rules(status, dialect):
         if rule.codes and not any(_matches(code, wanted) for code in found.codes for wanted in rule.codes):
             continue
         if rule.phrase and not (found.is_json and rule.phrase in prose):
@@ -182,13 +179,22 @@ def _rule(status: int, found: VendorError, dialect: str, retry_after: float | No
     return None
 
 
+@functools.lru_cache(maxsize=512)
+def _rules(status: int, dialect: str) -> tuple[ErrorRule, ...]:
+    """Return the rules for this status in this dialect, in their order."""
+    return tuple(
+        rule
+        for rule in ERROR_RULES
+        if (not rule.statuses or status in rule.statuses)
+        and (not rule.dialect or dialect == rule.dialect or dialect.startswith(rule.dialect + "/"))
+    )
+
+
 def _matches(code: str, wanted: str) -> bool:
+    if not wanted.endswith("*"):
+        return code == wanted
     core = wanted.strip("*")
-    if wanted.startswith("*") and wanted.endswith("*"):
-        return core in code
-    if wanted.endswith("*"):
-        return code.startswith(core)
-    return code == wanted
+    return core in code if wanted.startswith("*") else code.startswith(core)
 
 
 _PROBLEMS: dict[type[LLMError], str] = {
@@ -255,8 +261,10 @@ def _retry_after(reply: WireReply, found: VendorError, status: int) -> float | N
     milliseconds = positive(told("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    sent = sent_at(told("date"), reply.received_at)
-    asked = positive(told("retry-after")) or seconds_between(sent, http_date(told("retry-after")))
+    after = told("retry-after")
+    asked = positive(after)
+    if asked is None and after:
+        asked = seconds_between(sent_at(told("date"), reply.received_at), http_date(after))
     if asked is None:
         asked = found.retry_delay
     if asked is None and status in (429, 503):

@@ -115,7 +115,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         body["generationConfig"] = chosen
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     url = f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:{method}"
-    return post(config, DIALECT, url, _auth(config), body, request, model, tuple(dict.fromkeys(notes)))
+    return post(config, DIALECT, url, _auth, body, request, model, tuple(dict.fromkeys(notes)))
 
 
 def _generation_config(request: ChatRequest, model: str, notes: Notes) -> Json:
@@ -175,7 +175,7 @@ def stream_parser(head: WireReply) -> StreamParser:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{base}/models`."""
-    return get(config, DIALECT, f"{config.base_url}/models?pageSize=1000", _auth(config))
+    return get(config, DIALECT, f"{config.base_url}/models?pageSize=1000", _auth)
 
 
 def parse_models(reply: WireReply) -> list[str]:

@@ -61,7 +61,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     if request.response_format is not None:
         body["json_schema"] = schema_of(request.response_format) or {}  # the empty schema is any JSON
     notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning",))
-    return post(config, DIALECT, f"{_root(config)}/completion", bearer(config), body, request, model, notes)
+    return post(config, DIALECT, f"{_root(config)}/completion", bearer, body, request, model, notes)
 
 
 def _root(config: ProviderConfig) -> str:
@@ -138,7 +138,7 @@ def _usage(data: Json) -> Usage | None:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{root}/v1/models`."""
-    return get(config, DIALECT, f"{_root(config)}/v1/models", bearer(config))
+    return get(config, DIALECT, f"{_root(config)}/v1/models", bearer)
 
 
 def parse_models(reply: WireReply) -> list[str]:

@@ -68,7 +68,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         **_options(request),
     }
     notes = (*foreign_turn_notes(request.messages, home), *_message_notes(conversation), *tool_notes, *think_notes)
-    return post(config, DIALECT, f"{_root(config)}/api/chat", bearer(config), body, request, model, notes)
+    return post(config, DIALECT, f"{_root(config)}/api/chat", bearer, body, request, model, notes)
 
 
 def _root(config: ProviderConfig) -> str:
@@ -236,7 +236,7 @@ def _usage(data: dict[str, Any]) -> Usage | None:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{root}/api/tags`."""
-    return get(config, DIALECT, f"{_root(config)}/api/tags", bearer(config))
+    return get(config, DIALECT, f"{_root(config)}/api/tags", bearer)
 
 
 def parse_models(reply: WireReply) -> list[str]:

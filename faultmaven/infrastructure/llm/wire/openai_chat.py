@@ -33,7 +33,8 @@ from faultmaven.infrastructure.llm.wire.openai_chat_reading import (
     thought,
 )
 from faultmaven.infrastructure.llm.wire.openai_chat_stream import ChatStream
-from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS, ChatVendor, vendor_form
+from faultmaven.infrastructure.llm.wire.openai_chat_vendors import DIALECT as DIALECT
+from faultmaven.infrastructure.llm.wire.openai_chat_vendors import ChatVendor, form_named, vendor_form
 from faultmaven.infrastructure.llm.wire.outcomes import failed_answer, function_calls, stop_reason, with_ids
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 from faultmaven.infrastructure.llm.wire.reading import (
@@ -45,7 +46,6 @@ from faultmaven.infrastructure.llm.wire.reading import (
 )
 from faultmaven.infrastructure.llm.wire.requests import allowed_stop, allowed_temperature, bearer, get, post
 
-DIALECT = "openai-chat"
 FEATURES = frozenset(
     {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning", "cache_prompt"}
 )
@@ -55,12 +55,7 @@ MODEL_IN_REQUEST = True
 
 def vendor(config: ProviderConfig) -> ChatVendor:
     """Return the vendor's form that the row's dialect names, such as "openai-chat/groq"."""
-    return _form_at(config, "")
-
-
-def _form_at(config: ProviderConfig, model: str) -> ChatVendor:
-    name = config.dialect.partition("/")[2] if config.dialect.startswith(DIALECT) else ""
-    return vendor_form(name, config.base_url, model)
+    return vendor_form(config.dialect, config.base_url, "")
 
 
 def auth_headers(config: ProviderConfig) -> Headers:
@@ -72,7 +67,7 @@ def auth_headers(config: ProviderConfig) -> Headers:
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """Return why this vendor cannot carry `request`; see `Wire.refusal`."""
-    form = _form_at(config, model)
+    form = vendor_form(config.dialect, config.base_url, model)
     forced = request.tool_choice not in (None, "auto", "none")
     if forced and "required" not in form.choices:
         return "it ignores tool_choice, so that no tool can be forced"
@@ -83,28 +78,33 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/chat/completions`. The model comes first: the Hugging Face router reads a prefix."""
-    form, dialect = _form_at(config, model), config.dialect or DIALECT
+    form, dialect = vendor_form(config.dialect, config.base_url, model), config.dialect or DIALECT
     home = (config.name, dialect, model)
     facts = model_facts(form.facts, model)
     temperature, notes = allowed_temperature(request, facts, model)
     stop, stop_notes = allowed_stop(request, facts, model)
     described, sentence, format_notes = format_object(request, form)
     tools, tool_notes = tool_fields(request, form)
-    thinking, thinking_notes = _thinking(request, home, form, reasoning_family(config))
+    thinking, thinking_notes = _thinking(request, home, form, config)
     body: dict[str, Any] = {"model": model, "messages": instructed(messages(request, home, form), sentence)}
-    body |= _limits(request, facts.limit_parameter or form.limit_parameter, form)
-    body |= {"temperature": temperature} if temperature is not None else {}
-    body |= {"stop": list(stop)} if stop else {}
+    _add_limits(body, request, facts.limit_parameter or form.limit_parameter, form)
+    if temperature is not None:
+        body["temperature"] = temperature
+    if stop:
+        body["stop"] = list(stop)
     body |= tools
-    body |= {"response_format": described} if described else {}
+    if described:
+        body["response_format"] = described
     body |= thinking
     if stream:
         body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if form.stream_usage else {})
     notes += stop_notes + format_notes + tool_notes + thinking_notes
-    notes += notes_on_results(request.messages) + notes_on_parts(request.messages)
-    notes += foreign_turn_notes(request.messages, home)
+    if request.shape.attachments:
+        notes += notes_on_results(request.messages) + notes_on_parts(request.messages)
+    if request.shape.has_replays:
+        notes += foreign_turn_notes(request.messages, home)
     url = f"{config.base_url}/chat/completions"
-    return post(config, dialect, url, auth_headers(config), body, request, model, notes)
+    return post(config, dialect, url, auth_headers, body, request, model, notes)
 
 
 def reasoning_family(config: ProviderConfig) -> str:
@@ -113,16 +113,19 @@ def reasoning_family(config: ProviderConfig) -> str:
     return "openai" if form.facts == "openai" else f"chat/{config.dialect.partition('/')[2]}"
 
 
-def _limits(request: ChatRequest, limit_parameter: str, form: ChatVendor) -> Json:
-    limits: Json = {} if request.max_tokens is None else {limit_parameter: request.max_tokens}
+def _add_limits(body: Json, request: ChatRequest, limit_parameter: str, form: ChatVendor) -> None:
+    if request.max_tokens is not None:
+        body[limit_parameter] = request.max_tokens
     if request.seed is not None and form.seed_parameter:
-        limits[form.seed_parameter] = request.seed
-    return limits
+        body[form.seed_parameter] = request.seed
 
 
 def _thinking(
-    request: ChatRequest, home: Home, form: ChatVendor, family: str
+    request: ChatRequest, home: Home, form: ChatVendor, config: ProviderConfig
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    if request.reasoning is None and not form.returned:
+        return {}, ()
+    family = reasoning_family(config)
     if not lacks_reasoning(request, home, form):
         return reasoning_fields(family, home[2], request.reasoning)
     off, _ = reasoning_fields(family, home[2], "off")
@@ -140,8 +143,7 @@ def parse_response(reply: WireReply) -> Answer:
         raise failed_answer(reply, reason)
     message = object_at(reply, choice, "message")
     refusal = string_or_empty(message.get("refusal"))
-    calls = function_calls(message.get("tool_calls"))
-    calls = with_ids(tuple(replace(call, id=call_id(call.id)) for call in calls))
+    calls = _calls(message)
     return Answer(
         content=content_text(reply, message.get("content")) or refusal,
         stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls), refused=bool(refusal)),
@@ -154,9 +156,17 @@ def parse_response(reply: WireReply) -> Answer:
     )
 
 
+def _calls(message: Json) -> tuple[ToolCall, ...]:
+    written = message.get("tool_calls")
+    if not written:
+        return ()
+    return with_ids(tuple(replace(call, id=call_id(call.id)) for call in function_calls(written)))
+
+
 def _turn(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | None:
     """Return the message as it came, where it has something that its vendor wants back; each call with its id."""
-    if not any(message.get(field) for field in _form_of(reply).returned):
+    returned = _form_of(reply).returned
+    if not returned or not any(message.get(field) for field in returned):
         return None
     written = objects(message.get("tool_calls"))
     if [call.get("id") for call in written] == [call.id for call in calls]:
@@ -165,7 +175,7 @@ def _turn(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | 
 
 
 def _form_of(reply: WireReply) -> ChatVendor:
-    return VENDORS.get(reply.request.origin.dialect.partition("/")[2], VENDORS[""])
+    return form_named(reply.request.origin.dialect)
 
 
 def stream_parser(head: WireReply) -> StreamParser:
@@ -175,7 +185,7 @@ def stream_parser(head: WireReply) -> StreamParser:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{base}/models`."""
-    return get(config, config.dialect or DIALECT, f"{config.base_url}/models", auth_headers(config))
+    return get(config, config.dialect or DIALECT, f"{config.base_url}/models", auth_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:

@@ -25,6 +25,9 @@ ANY_OBJECT: Json = {"type": "object"}
 
 def messages(request: ChatRequest, home: Home, form: ChatVendor) -> list[Json]:
     """Return the turns. What tool results hold beside text follows in a user turn: it has no other place here."""
+    shape = request.shape
+    if not (shape.has_calls or shape.has_replays or shape.attachments):
+        return [{"role": message.role, "content": message.text} for message in request.messages]
     told: list[Json] = []
     of_results: list[Json] = []
     for message in linked(request.messages, home, form.call_id, form.call_id_length).messages:
@@ -112,9 +115,9 @@ SCHEMA_KEYS = {"llamacpp": "schema", "tgi": "value"}
 def format_object(request: ChatRequest, form: ChatVendor) -> tuple[Json, str, Notes]:
     """Return the `response_format`, an instruction that must stand in the prompt ("" for none), and notes."""
     wanted = request.response_format
-    schema = schema_of(wanted)
     if wanted is None:
         return {}, "", ()
+    schema = schema_of(wanted)
     if schema is None and form.has_json_mode:
         sentence = json_instruction(request, request.messages)
         note = "the system text asks for JSON too: JSON mode demands that the messages say the word"
@@ -170,7 +173,7 @@ def instructed(turns: list[Json], sentence: str) -> list[Json]:
 
 def lacking(request: ChatRequest, lacks: frozenset[str]) -> Iterator[str]:
     """Give what of the request's attachments a vendor without `lacks` does not take, as clauses."""
-    attachments = [part for message in request.messages for part in message.parts if isinstance(part, Attachment)]
+    attachments = request.shape.attachments
     if "files" in lacks and any(isinstance(part, File) for part in attachments):
         yield "it takes no files"
     addressed = [part for part in attachments if part.data is None and part.url and not part.fetch]
@@ -200,7 +203,7 @@ def lacks_reasoning(request: ChatRequest, home: Home, form: ChatVendor) -> bool:
 
     Its thinking is turned off then: the demand is one of the thinking mode (9.2, resending history).
     """
-    uses_tools = bool(request.tools) or any(turn.tool_calls or turn.role == "tool" for turn in request.messages)
+    if "reasoning_content" not in form.returned or not (request.tools or request.shape.has_calls):
+        return False
     answers = [turn for turn in request.messages if turn.role == "assistant"]
-    lacking_some = any(own_turn(turn, home) is None for turn in answers)
-    return "reasoning_content" in form.returned and uses_tools and lacking_some
+    return any(own_turn(turn, home) is None for turn in answers)

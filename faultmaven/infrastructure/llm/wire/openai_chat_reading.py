@@ -44,7 +44,10 @@ def thought(message: Json) -> str:
     text = string_or_empty(message.get("reasoning_content")) or string_or_empty(message.get("reasoning"))
     if text:
         return text
-    parts = (part for part in objects(message.get("content")) if part.get("type") == "thinking")
+    content = message.get("content")
+    if not isinstance(content, list):
+        return ""
+    parts = (part for part in objects(content) if part.get("type") == "thinking")
     return "".join(_thinking(part.get("thinking")) for part in parts)
 
 

@@ -1,5 +1,6 @@
 """How vendors differ from OpenAI's own form of OpenAI Chat, as data (openai-chat.md section 9, read on 2026-11-23)."""
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,8 @@ ALL_CHOICES = frozenset({"none", "required", "named"})
 NOT_NAMED = frozenset({"none", "required"})
 TGI_BEHIND = "hf-inference"
 """The route of Hugging Face, and the provider as a model's suffix, behind which TGI stands (huggingface.md 1, 2)."""
+
+DIALECT = "openai-chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,15 @@ VENDORS: dict[str, ChatVendor] = {
 }
 
 
-def vendor_form(name: str, base_url: str = "", model: str = "") -> ChatVendor:
-    """Return the form of the vendor `name`, as it is at this address for this model."""
+@functools.lru_cache(maxsize=512)
+def vendor_form(dialect: str, base_url: str, model: str) -> ChatVendor:
+    """Return the form of the vendor that a dialect names, such as "openai-chat/groq", at this address and model."""
+    name = dialect.partition("/")[2] if dialect.startswith(DIALECT) else ""
     behind = TGI_BEHIND in base_url or model.endswith(f":{TGI_BEHIND}")
     return VENDORS["tgi" if name == "huggingface" and behind else name]
+
+
+@functools.lru_cache(maxsize=512)
+def form_named(dialect: str) -> ChatVendor:
+    """Return the form that an exchange's dialect names; the usual one where that is not known."""
+    return VENDORS.get(dialect.partition("/")[2], VENDORS[""])

@@ -60,7 +60,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     if request.stop:
         notes += ("stop left out: the Responses route has none",)
     url = f"{config.base_url}/responses"
-    return post(config, DIALECT, url, openai_chat.auth_headers(config), body, request, model, notes)
+    return post(config, DIALECT, url, openai_chat.auth_headers, body, request, model, notes)
 
 
 def _tools(request: ChatRequest) -> Json:

@@ -10,9 +10,10 @@ from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
-    """What a dialect reads from a reply; the provider adds who answered and how long it took.
+    """What a dialect reads from a reply; the provider adds who answered and how long it took. Unfrozen, since one is
+    made for every reply.
 
     Attributes:
         turn: The whole turn as the vendor wants it back, None where nothing in it is opaque: then text and tool calls

@@ -51,25 +51,19 @@ def seconds_until_allowed(
         refused: The reply says that there was too much. A reset without any count of what remains, as Cohere sends it,
             then counts as well.
     """
-    told = {name: text for name, text in headers.items() if "ratelimit" in name}
-    if not told:
+    resets = []
+    for remaining, reset in RESET_OF_REMAINING.items():
+        left = headers.get(remaining)
+        if (refused if left is None else decimal(left) == 0) and (text := headers.get(reset)):
+            resets.append(text)
+    if not resets:
         return None
     sent = sent_at(headers.get("date"), received_at)
-    waits = [
-        seconds
-        for remaining, reset in RESET_OF_REMAINING.items()
-        if _nothing_left(told.get(remaining), refused) and (seconds := _until_reset(told.get(reset), sent)) is not None
-    ]
-    return max(waits, default=None)
+    waits = (_until_reset(text, sent) for text in resets)
+    return max((seconds for seconds in waits if seconds is not None), default=None)
 
 
-def _nothing_left(remaining: str | None, refused: bool) -> bool:
-    return refused if remaining is None else decimal(remaining) == 0
-
-
-def _until_reset(text: str | None, sent: datetime | None) -> float | None:
-    if not text:
-        return None
+def _until_reset(text: str, sent: datetime | None) -> float | None:
     number = positive(text)
     if number is None:
         return _duration(text) or seconds_between(sent, internet_time(text))

@@ -175,8 +175,11 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:@/-]{1,128}")
 
 def request_id(reply: WireReply) -> str:
     """Return the vendor's id of the exchange, "" when it gave none, no identifier, or one that shows the key."""
-    values = (identifier(reply.headers.get(name)) for name in REQUEST_ID_HEADERS)
-    return next((value for value in values if value and not shows_secret(value, reply.request.secret)), "")
+    for name in REQUEST_ID_HEADERS:
+        value = identifier(reply.headers.get(name))
+        if value and not shows_secret(value, reply.request.secret):
+            return value
+    return ""
 
 
 def shows_secret(text: str, secret: str) -> bool:
@@ -186,5 +189,7 @@ def shows_secret(text: str, secret: str) -> bool:
 
 def identifier(value: Any) -> str:
     """Return `value` when it is a short plain identifier, else "": prose from outside enters no message."""
+    if value is None:
+        return ""
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return text if _IDENTIFIER.fullmatch(text) else ""

@@ -1,14 +1,17 @@
 """What every dialect's requests share: addresses, keys, the caller's own fields, and notes on what was left out."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.infrastructure.http.types import Headers, WireRequest
+from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.models import ModelFacts
 from faultmaven.infrastructure.llm.wire.reading import write_json
+
+Auth: TypeAlias = Callable[[ProviderConfig], Headers]
+"""Gives the header for a provider's key."""
 
 
 def bearer(config: ProviderConfig) -> Headers:
@@ -20,22 +23,28 @@ def post(
     config: ProviderConfig,
     dialect: str,
     url: str,
-    auth: Headers,
+    auth: Auth,
     body: dict[str, Any],
     request: ChatRequest,
     model: str,
     notes: tuple[str, ...] = (),
 ) -> WireRequest:
     """Return the POST of `body`, with the fields of the caller's `extra` for this provider laid over it."""
-    return WireRequest(
-        origin=config.origin(dialect),
-        url=url,
-        headers=Headers({"content-type": "application/json", **auth, **config.headers}),
-        body=_written(merged(body, request.extra.get(config.name, {})), config.name, model),
-        model=model,
-        secret=config.api_key,
-        notes=notes,
-    )
+    origin, headers = _prepared(config, dialect, auth)
+    extra = request.extra.get(config.name)
+    written = _written(merged(body, extra) if extra else body, config.name, model)
+    headers = Headers({**headers, **config.headers})
+    return WireRequest(origin, url, headers, written, "POST", model, config.api_key, notes)
+
+
+def _prepared(config: ProviderConfig, dialect: str, auth: Auth) -> tuple[Origin, Headers]:
+    """Return what all requests to a provider in one dialect share; made once."""
+    key = (dialect, auth)
+    found: tuple[Origin, Headers] | None = config.prepared.get(key)
+    if found is None:
+        headers = Headers({"content-type": "application/json", **auth(config)})
+        found = config.prepared[key] = (config.origin(dialect), headers)
+    return found
 
 
 def _written(body: dict[str, Any], provider: str, model: str) -> bytes:
@@ -52,12 +61,12 @@ def _written(body: dict[str, Any], provider: str, model: str) -> bytes:
     )
 
 
-def get(config: ProviderConfig, dialect: str, url: str, auth: Headers) -> WireRequest:
+def get(config: ProviderConfig, dialect: str, url: str, auth: Auth) -> WireRequest:
     """Return the GET of `url`."""
     return WireRequest(
         origin=config.origin(dialect),
         url=url,
-        headers=Headers({**auth, **config.headers}),
+        headers=Headers({**auth(config), **config.headers}),
         method="GET",
         secret=config.api_key,
     )

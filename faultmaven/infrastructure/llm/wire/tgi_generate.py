@@ -66,7 +66,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     body = {"inputs": transcript(request), "parameters": parameters}
     url = f"{_root(config)}/{'generate_stream' if stream else 'generate'}"
     notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning", "cache_prompt"))
-    return post(config, DIALECT, url, bearer(config), body, request, model, notes)
+    return post(config, DIALECT, url, bearer, body, request, model, notes)
 
 
 def _root(config: ProviderConfig) -> str:
@@ -133,7 +133,7 @@ def _unwrapped(reply: WireReply) -> dict[str, Any]:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{root}/info`, which names the one model."""
-    return get(config, DIALECT, f"{_root(config)}/info", bearer(config))
+    return get(config, DIALECT, f"{_root(config)}/info", bearer)
 
 
 def parse_models(reply: WireReply) -> list[str]:

@@ -1,0 +1,124 @@
+"""Vendors in memory: OpenAI Chat answers without a network, so that what is measured is this package alone."""
+
+import json
+from asyncio import AbstractEventLoop
+from collections.abc import Mapping
+
+from faultmaven.domain.chat import Message
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.types import Headers, OwnTransport, WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.providers.openai_provider import OpenAIProvider
+from faultmaven.testing.lab import ANSWER
+
+PROMPT = "Why does my pod restart? " * 8
+CHUNKS = 500
+DIALECT = "openai-chat/groq"
+MODEL = "openai/gpt-oss-120b"
+
+# As vendors send them: what reads them is part of the cost.
+_HEADERS = {
+    "content-type": "application/json",
+    "date": "Wed, 25 Nov 2026 12:00:00 GMT",
+    "x-request-id": "req_01k9xexample",
+    "x-ratelimit-limit-requests": "1000",
+    "x-ratelimit-remaining-requests": "999",
+    "x-ratelimit-reset-requests": "86.4s",
+    "server": "cloudflare",
+    "cache-control": "private, max-age=0, no-store",
+}
+_USAGE = {"prompt_tokens": 58, "completion_tokens": 30, "total_tokens": 88}
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _chunk(delta: Mapping[str, str], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    body = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": MODEL, "choices": [choice]}
+    return b"data: " + _json(body) + b"\n\n"
+
+
+_ANSWER = _json(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": MODEL,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}],
+        "usage": _USAGE,
+    }
+)
+_REFUSAL = _json({"error": {"message": "Too many requests", "type": "rate_limit_error", "code": "rate_limited"}})
+_STREAM = b"".join(
+    (
+        *(_chunk({"content": f"word {number} "}) for number in range(CHUNKS)),
+        _chunk({}, "stop"),
+        b"data: " + _json({"choices": [], "usage": _USAGE}) + b"\n\n",
+        b"data: [DONE]\n\n",
+    )
+)
+
+
+class MemoryStream:
+    """A reply whose body comes in one block."""
+
+    def __init__(self, head: WireReply, body: bytes) -> None:
+        self.head = head
+        self._blocks = [b"", body]
+
+    async def read(self) -> bytes:
+        """Return the body, then nothing."""
+        return self._blocks.pop() if self._blocks else b""
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is open."""
+
+
+class MemoryTransport:
+    """A `Transport` that answers at once; those who are `down` answer 429."""
+
+    def __init__(self, *down: str) -> None:
+        self._down = down
+
+    async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
+        """Return an answer, or the refusal of a provider that is down."""
+        if sent.origin.provider in self._down:
+            return WireReply(sent, 429, Headers(_HEADERS), _REFUSAL)
+        return WireReply(sent, 200, Headers(_HEADERS), _ANSWER)
+
+    async def open(self, sent: WireRequest, timeout: float | None) -> MemoryStream:
+        """Return a stream of `CHUNKS` pieces."""
+        return MemoryStream(WireReply(sent, 200, Headers({"content-type": "text/event-stream"}), b""), _STREAM)
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is open."""
+
+    # As the one that ships: these make it an `OwnTransport`, which is trusted to keep the time.
+    is_open = False
+
+    def retire(self) -> None:
+        """Do nothing: nothing is open."""
+
+    def loops(self) -> list[AbstractEventLoop]:
+        """Return no loop: nothing is open."""
+        return []
+
+
+_OWN: OwnTransport = MemoryTransport()  # so that mypy tells when it is one no longer
+
+
+def vendors(count: int, transport: MemoryTransport) -> dict[str, OpenAIProvider]:
+    """Return so many providers that speak OpenAI Chat over `transport`: v0, v1 and so on."""
+    configs = (
+        ProviderConfig(f"v{number}", "k" * 40, "https://vendor.example/v1", [MODEL], dialect=DIALECT)
+        for number in range(count)
+    )
+    return {config.name: OpenAIProvider.create(config, transport, SystemClock()) for config in configs}
+
+
+def conversation(turns: int) -> list[Message]:
+    """Return a conversation of so many turns that ends with a question."""
+    asked, answered = Message.user(PROMPT), Message.assistant(ANSWER)
+    return [asked if (turns - place) % 2 else answered for place in range(turns)]
