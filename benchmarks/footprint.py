@@ -1,7 +1,7 @@
 """What the core weighs: distributions, megabytes, import time, memory. Run it where nothing else is installed.
 
 `tox -e footprint` does that. Figures are printed beside their aim and decide nothing, since machines differ; the exit
-code is 1 only when `import faultmaven` pulls in a heavy module or does not run at all.
+code is 1 only when a module is loaded that may not be (imports.py says which may), or something does not run at all.
 """
 
 import statistics
@@ -12,29 +12,14 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
+from benchmarks import imports
+from benchmarks.imports import BYSTANDERS, IMPORTED, OPENED
+
 RUNS = 9
 INSTALLERS = frozenset({"pip", "setuptools", "wheel"})
 DEPENDENCIES = ("aiohttp", "httpx", "pydantic", "structlog", "dependency_injector")
-# What our dependencies import wherever it is installed, without our asking, and which of them does.
-BYSTANDERS = {
-    "click": "httpx",
-    "rich": "httpx",
-    "fastapi": "dependency_injector",
-    "starlette": "dependency_injector",
-    "werkzeug": "dependency_injector",
-    "yaml": "dependency_injector",
-}
-HEAVY = (*DEPENDENCIES, *BYSTANDERS)
 
 NOTHING = ""
-IMPORT = "import faultmaven"
-OPEN = """
-import asyncio, faultmaven
-async def main():
-    async with faultmaven.open_container(env={}) as container:
-        container.llm()
-asyncio.run(main())
-"""
 # Printed by each process about itself: seconds used by the script, then every module it ended up with.
 PROBE = """
 import sys, time
@@ -65,7 +50,7 @@ class Measured:
 def main() -> int:
     """Print the table and return the exit code."""
     installed = [found for found in distributions() if found.metadata["Name"].lower() not in INSTALLERS]
-    bare, imported, opened = measured(NOTHING), measured(IMPORT), measured(OPEN)
+    bare, imported, opened = measured(NOTHING), measured(IMPORTED.script), measured(OPENED.script)
     version = sys.version.split()[0]
     print(f"Python {version}, medians of {RUNS} fresh processes; times leave out the interpreter's own start")
     for row in rows(installed, bare, imported, opened):
@@ -73,9 +58,8 @@ def main() -> int:
     print("\nimported by opening a container:", *found_in(opened, DEPENDENCIES))
     for name in found_in(opened, BYSTANDERS):
         print(f"  and {name}, because it is installed here and {BYSTANDERS[name]} imports it")
-    heavy = found_in(imported, HEAVY)
-    print("heavy modules of `import faultmaven`:", *(heavy or ["none"]))
-    return 1 if heavy else 0
+    print()
+    return imports.main()
 
 
 def rows(

@@ -1,10 +1,14 @@
 """A soak: many calls at once over real sockets to three failing vendors, of which one is healthy at any time.
 
     python benchmarks/soak.py --calls 100000 --at-once 500
+    python benchmarks/soak.py --steady --calls 100000 --at-once 500
 
 A second process serves the fault lab on the loopback interface. Each question holds a number, and a vendor answers with
 it, so that a lost, a mixed-up and a doubled answer show. The exit code is 1 when anything that this script checks does
 not hold; times are printed and decide nothing.
+
+With `--steady`, the upstream of the benchmarks answers everything at once and well: then memory and open sockets are
+read every 10,000 calls, and neither may grow. It ends after `--seconds` if the calls are not done by then.
 """
 
 import argparse
@@ -56,6 +60,10 @@ little before the last one fails, so that there is one for as long as a call tak
 LEAST_SUCCESS = 0.9999
 MOST_GROWTH = 0.05
 """Of the memory after half of the calls: pools and breakers are full by then."""
+
+MOST_BYTES_A_CALL, NOISE_BYTES = 32, 2 * 1024 * 1024
+"""Of growth in the steady soak after its first tenth; the allocator's own comings and goings are the noise."""
+READ_EVERY_CALLS = 10_000
 
 NUMBER = re.compile(rb"question (\d+)\.")
 
@@ -251,17 +259,101 @@ def report(calls: int, seconds: float, tally: Tally, requests: dict[str, int], c
         print(f"{'ok  ' if holds else 'FAIL'}         {check}")
 
 
+# --- the steady soak -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What this process held after so many calls."""
+
+    calls: int
+    resident: int
+    sockets: int
+
+
+@asynccontextmanager
+async def steady_upstream() -> AsyncIterator[str]:
+    """Run the benchmarks' upstream for the body; gives its address."""
+    command = [sys.executable, str(Path(__file__).with_name("upstream.py"))]
+    process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield (await process.stdout.readline()).decode().strip()
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def steady_callers(container: Container, calls: int, at_once: int, seconds: float) -> tuple[list[Reading], int]:
+    """Make `calls` calls, or as many as fit into `seconds`; returns what was read on the way, and the failures."""
+    numbers, ends = itertools.count(), time.monotonic() + seconds
+    every = max(1, min(READ_EVERY_CALLS, calls // 10))
+    readings: list[Reading] = []
+    ended = failed = 0
+
+    async def caller() -> None:
+        nonlocal ended, failed
+        while next(numbers) < calls and time.monotonic() < ends:
+            try:
+                failed += not (await container.llm().generate("ping")).content.startswith("The container")
+            except LLMError:
+                failed += 1
+            ended += 1
+            if ended % every == 0:
+                readings.append(Reading(ended, resident_bytes(), open_sockets()))
+                print(f"{ended:>10,} calls {readings[-1].resident / 1e6:8.1f} MB {readings[-1].sockets:6} sockets")
+
+    await asyncio.gather(*(caller() for _ in range(at_once)))
+    return readings, failed
+
+
+async def steady_soak(calls: int, at_once: int, seconds: float) -> bool:
+    """Run the steady soak, print its figures and return whether everything holds."""
+    started = time.monotonic()
+    async with steady_upstream() as address:
+        at_rest = open_sockets()
+        env = {"OPENAI_API_KEY": "key", "OPENAI_API_BASE": f"{address}/ok/v1", "LLM_DEADLINE": "60"}
+        async with open_container(env) as container:
+            readings, failed = await steady_callers(container, calls, at_once, seconds)
+        left = open_sockets() - at_rest
+    checks = steady_checks(readings, at_once + at_rest, failed, left)
+    made, took = readings[-1].calls if readings else 0, time.monotonic() - started
+    print(f"{made:,} of {calls:,} calls read in {took:.0f} s, {made / took:.0f} a second")
+    for check, holds in checks.items():
+        print(f"{'ok  ' if holds else 'FAIL'} {check}")
+    return all(checks.values())
+
+
+def steady_checks(readings: list[Reading], most_sockets: int, failed: int, left: int) -> dict[str, bool]:
+    """Return what must hold, and whether it does."""
+    first, last = (readings[0], readings[-1]) if readings else (Reading(0, 0, 0), Reading(0, 0, 0))
+    grown, allowed = last.resident - first.resident, MOST_BYTES_A_CALL * (last.calls - first.calls) + NOISE_BYTES
+    return {
+        "it read memory at least twice": last.calls > first.calls,
+        "every answer is right": failed == 0,
+        f"memory grows by at most {MOST_BYTES_A_CALL} bytes a call and {NOISE_BYTES >> 20} MB of noise "
+        f"({grown / max(1, last.calls - first.calls):+.1f} bytes a call)": grown <= allowed,
+        f"never more than {most_sockets} sockets": all(reading.sockets <= most_sockets for reading in readings),
+        "every connection is closed": left == 0,
+    }
+
+
 def main() -> int:
     """Run what the command line says; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--at-once", type=int, default=500)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--steady", action="store_true", help="an upstream without faults: does anything grow?")
+    parser.add_argument("--seconds", type=float, default=900.0, help="the most that a steady soak takes")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.serve:
         asyncio.run(serve(chosen.seed))
         return 0
+    if chosen.steady:
+        return 0 if asyncio.run(steady_soak(chosen.calls, chosen.at_once, chosen.seconds)) else 1
     return 0 if asyncio.run(soak(chosen.calls, chosen.at_once, chosen.seed)) else 1
 
 

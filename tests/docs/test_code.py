@@ -46,6 +46,7 @@ def test_the_pages_with_code_are_these() -> None:
         "errors.md",
         "images.md",
         "index.md",
+        "performance.md",
         "reasoning.md",
         "streaming.md",
         "structured-output.md",

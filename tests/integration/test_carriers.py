@@ -26,6 +26,7 @@ from faultmaven.domain.errors import (
     ConfigurationError,
     LLMError,
     MalformedResponseError,
+    ProviderConfigurationError,
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
@@ -665,3 +666,38 @@ async def test_a_gzip_bomb_is_not_unpacked_to_its_end(make: Make) -> None:
         error = await failure(make(max_reply_bytes=100_000), asking(f"http://127.0.0.1:{port}"))
     assert isinstance(error, MalformedResponseError)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(("version", "named", "kind"), [
+    ("3.14.5", "auto", "AiohttpCarrier"),
+    ("3.15.0", "auto", "HttpxCarrier"),
+    ("3.15.0", "aiohttp", "AiohttpCarrier"),
+    ("3.14.5", "httpx", "HttpxCarrier"),
+])  # fmt: skip
+async def test_an_aiohttp_that_nobody_tried_is_used_only_where_it_is_named(
+    version: str, named: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp, "__version__", version)
+    async with listen(Server()) as port, closing(HTTPTransport(SystemClock(), carrier=named)) as transport:
+        assert (await transport.send(asking(f"http://127.0.0.1:{port}/v1"), 5)).body == b"{}"
+        held: Any = transport._carriers.here()
+        assert type(held.carrier).__name__ == kind
+
+
+def test_a_client_of_another_event_loop_is_told_so() -> None:
+    """Its connections wait for the loop that opened them; what comes of that says nothing of the vendor."""
+    opened_in: list[asyncio.AbstractEventLoop] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        opened_in.append(asyncio.get_running_loop())
+        if opened_in[0] is not opened_in[-1]:
+            raise RuntimeError("<asyncio.locks.Event> is bound to a different event loop")
+        return httpx.Response(200, content=b"{}")
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    transport = HTTPTransport(SystemClock(), client=client)
+    assert asyncio.run(transport.send(asking("http://localhost"), 5)).body == b"{}"
+    with pytest.raises(ProviderConfigurationError, match="belongs to another event loop") as caught:
+        asyncio.run(transport.send(asking("http://localhost"), 5))
+    assert "generate_sync" in str(caught.value)
+    asyncio.run(client.aclose())

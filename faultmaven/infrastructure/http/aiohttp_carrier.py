@@ -31,12 +31,20 @@ from faultmaven.infrastructure.http.types import Headers, WireRequest
 if TYPE_CHECKING:
     from faultmaven.domain.errors import LLMError
 
+TRIED = ("3.14",)
+"""Its pool and parser are used without a session, in a way that a later minor version may change."""
+
 KEEP_ALIVE_SECONDS = 30.0
 MOST_ROUTES = 500
 MOST_HEADER_BYTES = 100 * 1024
 MOST_HEADERS = 500
 JOINED_BYTES = 64 * 1024
 """A body up to this size is written together with its head, as one packet where it fits; a larger one is not copied."""
+
+
+def is_tried() -> bool:
+    """Return whether the installed aiohttp is one that all of this was tried with."""
+    return ".".join(aiohttp.__version__.split(".")[:2]) in TRIED
 
 
 class AiohttpCarrier:

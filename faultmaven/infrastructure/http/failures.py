@@ -37,6 +37,13 @@ def address_error(sent: WireRequest) -> LLMError:
     return failure(ProviderConfigurationError, sent, problem, "request", address_advice(sent))
 
 
+def loop_error(sent: WireRequest) -> LLMError:
+    """Return what a passed-in client comes to in a loop that is not its own: its connections wait for another one."""
+    advice = "Open a container without it for another event loop, and for generate_sync, which has one of its own."
+    problem = "the http_client that was passed in belongs to another event loop"
+    return failure(ProviderConfigurationError, sent, problem, "request", advice)
+
+
 def proxy_error(sent: WireRequest) -> LLMError:
     advice = "Check HTTPS_PROXY and NO_PROXY."
     return failure(ProviderUnavailableError, sent, "the proxy refused", "proxy", advice)

@@ -1,9 +1,11 @@
 """The carrier over httpx, the seam that hosts and tests see: a passed-in client, respx and mocks work through it."""
 
+import asyncio
+
 import httpx
 
 from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.failures import blaming_the_proxy, connect_seconds, without_frames
+from faultmaven.infrastructure.http.failures import blaming_the_proxy, connect_seconds, loop_error, without_frames
 from faultmaven.infrastructure.http.httpx_connections import ClosingTransport, cancelled_in_waits_only
 from faultmaven.infrastructure.http.httpx_failures import HTTPX_FAILURES, httpx_error
 from faultmaven.infrastructure.http.network import NetworkSettings
@@ -16,6 +18,7 @@ class HttpxCarrier:
     def __init__(self, client: httpx.AsyncClient, network: NetworkSettings) -> None:
         self.client = client
         self._network = network
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
     def make(cls, network: NetworkSettings, certificates: Certificates) -> "HttpxCarrier":
@@ -29,6 +32,8 @@ class HttpxCarrier:
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "HttpxReply":
         """Return the reply once its headers are there; see `Carrier`."""
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
         try:
             request = self.client.build_request(
                 sent.method,
@@ -40,7 +45,8 @@ class HttpxCarrier:
             sending = self.client.send(request, stream=True, follow_redirects=False)
             response = await cancelled_in_waits_only(sending)
         except HTTPX_FAILURES as error:
-            mapped = httpx_error(sent, error, "first byte", timeout)
+            is_elsewhere = isinstance(error, RuntimeError) and loop is not self._loop
+            mapped = loop_error(sent) if is_elsewhere else httpx_error(sent, error, "first byte", timeout)
             raise blaming_the_proxy(mapped, sent, self._network) from without_frames(error)
         return HttpxReply(sent, response)
 

@@ -55,7 +55,8 @@ class HTTPTransport:
         certificates: What is trusted, in every event loop; None reads what `network` names at the first use.
         max_reply_bytes: A reply whose decoded body is larger is refused, so that no server fills the memory.
         wall_clock: Gives Unix seconds: a moment that a vendor names without a `Date` beside it is measured by it.
-        carrier: What carries bytes where no client is passed in: "aiohttp" or "httpx"; "auto" is aiohttp.
+        carrier: What carries bytes where no client is passed in: "aiohttp" or "httpx"; "auto" is aiohttp in a version
+            that this was tried with, else httpx.
         """
         self._clock = clock
         self._network = network or NetworkSettings()
@@ -175,13 +176,14 @@ class HTTPTransport:
 
 def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
     # Imported here: each takes its time, and one of the two is enough.
-    if name == "httpx":
-        from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
+    if name != "httpx":
+        from faultmaven.infrastructure.http.aiohttp_carrier import AiohttpCarrier, is_tried
 
-        return HttpxCarrier.make
-    from faultmaven.infrastructure.http.aiohttp_carrier import AiohttpCarrier
+        if name == "aiohttp" or is_tried():
+            return AiohttpCarrier
+    from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
 
-    return AiohttpCarrier
+    return HttpxCarrier.make
 
 
 def _over(client: "httpx.AsyncClient", network: NetworkSettings) -> Carrier:

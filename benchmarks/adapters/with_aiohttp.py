@@ -1,0 +1,48 @@
+"""aiohttp as one would write it by hand: one session, no limit of connections, JSON by the standard library."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+
+HEADERS = {"authorization": "Bearer key"}
+
+
+class WithAiohttp:
+    """One session; asks the second address when the first one fails."""
+
+    def __init__(self, address: str, fallback: str | None) -> None:
+        self._addresses = [f"{base}/chat/completions" for base in (address, fallback) if base]
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=HEADERS)
+
+    async def ask(self, prompt: Any) -> str:
+        """Return the whole answer."""
+        body = _body(prompt, stream=False)
+        for address in self._addresses:
+            async with self._session.post(address, json=body) as reply:
+                if reply.status == 200:
+                    text: str = json.loads(await reply.read())["choices"][0]["message"]["content"]
+                    return text
+        raise AssertionError("nobody answered")
+
+    async def stream(self, prompt: str) -> AsyncIterator[str]:
+        """Give the pieces."""
+        async with self._session.post(self._addresses[0], json=_body(prompt, stream=True)) as reply:
+            async for line in reply.content:
+                if line.startswith(b"data: {"):
+                    yield json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+def _body(prompt: Any, *, stream: bool) -> dict[str, Any]:
+    messages = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
+    return {"model": "gpt-4o-mini", "messages": messages, "stream": stream}
+
+
+async def opened(address: str, fallback: str | None) -> WithAiohttp:
+    """Return a client of one address, or of two."""
+    return WithAiohttp(address, fallback)
