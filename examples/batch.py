@@ -2,7 +2,7 @@
 
 A line of the input is a prompt, whose id is the line's number, or a JSON object with `id` and `prompt`. Each line of
 the output is a JSON object with the `id`, and either `answer` or `error`. Ctrl-C keeps what is done, and `--resume`
-goes on from there.
+goes on from there. batch_files.py and batch_told.py beside this file belong to it.
 
 Exit codes: 0 all were answered, 1 the configuration is wrong, 2 the command line or the input is, 3 some prompts
 failed, 130 interrupted.
@@ -10,134 +10,14 @@ failed, 130 interrupted.
 
 import argparse
 import asyncio
-import json
-import os
 import sys
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from importlib.util import find_spec
-from itertools import count
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
 
+from batch_files import FileError, Line, Output, Prompt, ids_in, open_answers, read_prompts
+from batch_told import Tally, Tell, progress
 from faultmaven import ConfigurationError, InvalidRequestError, LLMError, LLMProvider, open_container
-
-Id: TypeAlias = int | str
-Line: TypeAlias = dict[str, Any]
-Tell: TypeAlias = Callable[[Line], None]
-LINE_START = b'{"id": '
-
-
-class FileError(Exception):
-    """A file is not what it should be."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One line of the input."""
-
-    id: Id
-    text: str
-
-
-def read_prompts(path: Path) -> list[Prompt]:
-    """Return the prompts of a file; blank lines are passed over."""
-    try:
-        lines = path.read_text("utf-8").split("\n")  # a prompt may hold other ends of lines, such as U+2028
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path} cannot be read: {type(error).__name__}") from error
-    prompts = [_prompt(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    twice = [id for id, times in Counter(prompt.id for prompt in prompts).items() if times > 1]
-    if twice:
-        raise FileError(f"{path} has the id {twice[0]!r} more than once")
-    return prompts
-
-
-def _prompt(path: Path, number: int, line: str) -> Prompt:
-    if not line.startswith("{"):
-        return Prompt(number, line)
-    try:
-        given = json.loads(line)
-        id, text = given["id"], given["prompt"]
-    except (ValueError, KeyError) as error:
-        raise FileError(f'{path}:{number} is no {{"id": ..., "prompt": ...}}') from error
-    if isinstance(id, bool) or not isinstance(id, int | str) or not isinstance(text, str):
-        raise FileError(f"{path}:{number}: the id must be a text or a whole number, the prompt a text")
-    return Prompt(id, text)
-
-
-def ids_in(path: Path) -> set[Id]:
-    """Return the ids of an output file. A last line that was cut in the middle is taken off."""
-    written = path.read_bytes() if path.is_file() else b""
-    *whole, cut = written.split(b"\n")
-    try:
-        ids = {json.loads(line)["id"] for line in whole}
-    except (ValueError, KeyError, TypeError) as error:
-        raise FileError(f"{path} is no output of this program") from error
-    if not cut.startswith(LINE_START[: len(cut)]):
-        raise FileError(f"{path} is no output of this program")
-    if cut:
-        os.truncate(path, len(written) - len(cut))
-    return ids
-
-
-def open_answers(path: Path) -> TextIO:
-    """Open the output, to add to it."""
-    try:
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {type(error).__name__}") from error
-
-
-@dataclass
-class Output:
-    """Lines on their way into a file: at once, or when those before them in `order` are written."""
-
-    file: TextIO
-    order: deque[Id]
-    held: dict[Id, Line] = field(default_factory=dict)
-
-    def add(self, line: Line) -> None:
-        """Write `line`, or hold it back; each written line is safe from Ctrl-C."""
-        self.held[line["id"]] = line
-        if not self.order:
-            self.write_held()
-        while self.order and self.order[0] in self.held:
-            self._write(self.held.pop(self.order.popleft()))
-
-    def write_held(self) -> None:
-        """Write what waits for others."""
-        for line in self.held.values():
-            self._write(line)
-        self.held.clear()
-
-    def _write(self, line: Line) -> None:
-        self.file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self.file.flush()
-
-
-@dataclass
-class Tally:
-    """What came of this run's prompts."""
-
-    answers: Counter[str] = field(default_factory=Counter)
-    tokens: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-
-    def add(self, line: Line) -> None:
-        """Count one line."""
-        if "error" in line:
-            self.errors[line["error"]] += 1
-        else:
-            self.answers[line["provider"]] += 1
-            self.tokens[line["provider"]] += line["tokens"] or 0
-
-    def __str__(self) -> str:
-        lines = [f"{name}: {times} answered, {self.tokens[name]} tokens" for name, times in self.answers.most_common()]
-        lines += [f"failed: {times} {name}" for name, times in self.errors.most_common()]
-        return "\n".join(lines or ["nothing was left to ask"])
 
 
 async def ask(llm: LLMProvider, prompt: Prompt, deadline: float) -> Line:
@@ -179,38 +59,6 @@ async def ask_providers(options: argparse.Namespace, prompts: Sequence[Prompt], 
         await ask_all(llm, prompts, options.at_once, options.deadline, take)
 
 
-@contextmanager
-def progress(total: int) -> Iterator[Tell]:
-    """Show how far it is: a bar on a terminal, if rich is installed (the extra `cli`), else a line for each prompt."""
-    with _bar(total) if sys.stderr.isatty() and find_spec("rich") else nullcontext(_lines(total)) as tell:
-        yield tell
-
-
-def _lines(total: int) -> Tell:
-    numbers = count(1)
-
-    def tell(line: Line) -> None:
-        came = line["error"] if "error" in line else f"answered by {line['provider']}"
-        print(f"{next(numbers)}/{total} {line['id']}: {came}", file=sys.stderr)
-
-    return tell
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Tell]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failed]} failed"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total, failed=0)
-
-        def tell(line: Line) -> None:
-            bar.update(task, advance=1, failed=bar.tasks[0].fields["failed"] + ("error" in line))
-
-        yield tell
-
-
 def run(options: argparse.Namespace) -> int:
     """Do the batch; return the exit code."""
     prompts = read_prompts(options.prompts)
@@ -235,8 +83,8 @@ def run(options: argparse.Namespace) -> int:
     return 3 if tally.errors else 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line; return the exit code."""
+def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; what is wrong there ends the program with 2."""
     parser = argparse.ArgumentParser(description="Ask about every prompt of a file.")
     parser.add_argument("prompts", type=Path, help='a prompt a line, or JSON lines {"id": ..., "prompt": ...}')
     parser.add_argument("answers", type=Path, help="JSON lines, written as the answers come")
@@ -248,6 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.at_once < 1:
         parser.error("--at-once must be at least 1")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit code."""
+    options = read_options(arguments)
     try:
         return run(options)
     except (FileError, InvalidRequestError) as error:

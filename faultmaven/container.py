@@ -28,7 +28,7 @@ from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.providers.assembly import Sources
 from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
 from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
-from faultmaven.infrastructure.logging import LoggingObserver, get_logger
+from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
 from faultmaven.infrastructure.provenance import ConfigEntry
 from faultmaven.infrastructure.settings import Environment, Settings, working_directory
 from faultmaven.infrastructure.watching import watch_files
@@ -175,6 +175,11 @@ def read_opening_settings(load: Callable[[], Sources]) -> Settings:
     return load().settings
 
 
+def apply_logging(settings: Settings) -> None:
+    """Give the logger `faultmaven` a handler, as `LOG_LEVEL` and `LOG_FORMAT` say."""
+    configure_logging(settings.log_level, settings.log_format)
+
+
 def read_settings(registry: ProviderRegistry) -> Settings:
     """Return the settings in force, those of the last reload."""
     return registry.settings
@@ -240,6 +245,8 @@ class Container(containers.DeclarativeContainer):
         registry: Gives the `ProviderRegistry`, with `reload()` and `register_provider()`.
         settings: Gives the settings in force.
         configuration: Gives every effective value with its source.
+        apply_logging: `container.apply_logging()` does what `configure_logging=True` does for `open_container`; call it
+            before anything is built, so that the warnings of the opening are logged too.
         watch: `await container.watch()` reloads whenever a file that was read changes, until it is cancelled.
         aclose: `await container.aclose()` closes the connections; `open_container` does so by itself.
     """
@@ -255,6 +262,7 @@ class Container(containers.DeclarativeContainer):
     sources = providers.ThreadSafeSingleton(build_sources, env, only_given, given_settings, parts)
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(SystemClock)
     opening_settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(read_opening_settings, sources)
+    apply_logging: providers.Provider[None] = providers.Callable(apply_logging, opening_settings)
     logger: providers.Provider[Any] = providers.ThreadSafeSingleton(get_logger)
     observer: providers.Provider[Any] = providers.ThreadSafeSingleton(LoggingObserver, logger)
     transport = providers.Callable(read_transport)

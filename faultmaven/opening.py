@@ -11,7 +11,6 @@ from faultmaven.application.observing import report
 from faultmaven.container import Container
 from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.infrastructure.extras import require_watchfiles
-from faultmaven.infrastructure.logging import configure_logging
 from faultmaven.parts import Parts, check_mapping, check_parts
 from faultmaven.ports.llm import LLMProvider
 
@@ -47,8 +46,7 @@ def create_container(
         if name not in ("settings", "configure_logging"):
             _override(container, name, part)
     if parts.get("configure_logging"):
-        settings = container.opening_settings()
-        configure_logging(settings.log_level, settings.log_format)
+        container.apply_logging()
     container.router_parts()  # builds what may be wrongly configured, so that it is said here
     return container
 

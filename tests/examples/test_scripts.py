@@ -11,10 +11,10 @@ import pty
 import runpy
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -24,6 +24,9 @@ from faultmaven.testing.lab import LabReply
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ANSWER = "The container was killed: out of memory."
+
+
+Ended: TypeAlias = Callable[..., tuple[int, str]]
 
 
 @dataclass
@@ -114,8 +117,9 @@ def prompts(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def batch() -> dict[str, Any]:
+def batch(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names of batch.py, for what needs no process."""
+    monkeypatch.syspath_prepend(EXAMPLES)  # where Python finds the modules beside a script that it runs
     return runpy.run_path(str(EXAMPLES / "batch.py"))
 
 
@@ -123,6 +127,16 @@ def batch() -> dict[str, Any]:
 def answers(tmp_path: Path) -> Path:
     """Where the answers go; nothing is there yet."""
     return tmp_path / "answers.jsonl"
+
+
+@pytest.fixture
+def ended(batch: dict[str, Any], prompts: Path, answers: Path, capsys: pytest.CaptureFixture[str]) -> Ended:
+    """Runs batch.py in this process, with further arguments; gives its exit code and what it told."""
+
+    def run(*more: str, answers: Path = answers) -> tuple[int, str]:
+        return batch["main"]([str(prompts), str(answers), *more]), capsys.readouterr().err
+
+    return run
 
 
 async def test_ask_prints_the_answer_and_who_gave_it() -> None:
@@ -272,16 +286,12 @@ async def test_a_terminal_gets_a_bar(prompts: Path, answers: Path) -> None:
     ],
 )
 def test_a_bad_input_ends_the_batch_before_it_begins(
-    batch: dict[str, Any],
-    prompts: Path,
-    answers: Path,
-    capsys: pytest.CaptureFixture[str],
-    text: str | None,
-    told: str,
+    ended: Ended, prompts: Path, answers: Path, text: str | None, told: str
 ) -> None:
     prompts.unlink() if text is None else write(prompts, text)
-    assert batch["main"]([str(prompts), str(answers)]) == 2
-    assert told in capsys.readouterr().err
+    code, errors = ended()
+    assert code == 2
+    assert told in errors
     assert not answers.exists()
 
 
@@ -299,25 +309,15 @@ def test_a_resumed_batch_reads_what_it_wrote(batch: dict[str, Any], answers: Pat
 
 @pytest.mark.parametrize("text", ["Notes of mine", "Notes of mine\n", "[]\n", '{"name": "mine"}\n'])
 @pytest.mark.parametrize("more", [[], ["--resume"]])
-def test_a_file_of_somebody_else_is_left_alone(
-    batch: dict[str, Any],
-    prompts: Path,
-    answers: Path,
-    capsys: pytest.CaptureFixture[str],
-    more: list[str],
-    text: str,
-) -> None:
+def test_a_file_of_somebody_else_is_left_alone(ended: Ended, answers: Path, more: list[str], text: str) -> None:
     write(answers, text)
-    assert batch["main"]([str(prompts), str(answers), *more]) == 2
-    assert capsys.readouterr().err == f"{answers} is no output of this program\n"
+    assert ended(*more) == (2, f"{answers} is no output of this program\n")
     assert answers.read_text("utf-8") == text
 
 
-def test_an_output_that_cannot_be_written_is_told(
-    batch: dict[str, Any], prompts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert batch["main"]([str(prompts), str(tmp_path / "nowhere" / "answers.jsonl")]) == 2
-    assert "cannot be written: FileNotFoundError" in capsys.readouterr().err
+def test_an_output_that_cannot_be_written_is_told(ended: Ended, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere" / "answers.jsonl"
+    assert ended(answers=nowhere) == (2, f"{nowhere} cannot be written: FileNotFoundError\n")
 
 
 @pytest.mark.parametrize(
@@ -327,14 +327,5 @@ def test_an_output_that_cannot_be_written_is_told(
         (["--role", "chta"], 2, "unknown role 'chta'; did you mean 'chat'?"),
     ],
 )
-def test_a_batch_that_nobody_can_answer_ends_at_once(
-    batch: dict[str, Any],
-    prompts: Path,
-    answers: Path,
-    capsys: pytest.CaptureFixture[str],
-    more: list[str],
-    code: int,
-    told: str,
-) -> None:
-    assert batch["main"]([str(prompts), str(answers), *more]) == code
-    assert capsys.readouterr().err == f"{told}\n"
+def test_a_batch_that_nobody_can_answer_ends_at_once(ended: Ended, more: list[str], code: int, told: str) -> None:
+    assert ended(*more) == (code, f"{told}\n")

@@ -1,13 +1,16 @@
 """The example service, started as its README says, against the lab on the loopback interface."""
 
 import asyncio
+import json
 import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,11 +18,26 @@ import pytest
 from faultmaven.testing import FaultLab
 
 SERVICE = Path(__file__).parents[2] / "examples" / "service"
+FORMS = [("incidents.app:app",), ("--factory", "incidents.host:create_hosted_app")]
+INCIDENT = {"text": "Why does my pod restart?"}
+PRODUCTION = {"FAULTMAVEN_ENV": "production", "LLM_MAX_RETRIES": "0"}
+
+
+@dataclass
+class Served:
+    """A running service. `log` is what it writes to standard error after its start, there once it has ended."""
+
+    client: httpx.AsyncClient
+    log: str = ""
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the lines of the log that are JSON."""
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
 
 @asynccontextmanager
-async def served(*arguments: str, **variables: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of the service, and end its process by Ctrl-C after."""
+async def started(*arguments: str, variables: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start uvicorn in the service's folder; it is gone after."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", "0", *arguments),
         cwd=SERVICE,
@@ -27,16 +45,30 @@ async def served(*arguments: str, **variables: str) -> AsyncIterator[httpx.Async
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with httpx.AsyncClient(base_url=await address_of(process), trust_env=False) as client:
-            yield client
-        process.send_signal(signal.SIGINT)
-        _, log = await asyncio.wait_for(process.communicate(), 30)
-        assert b"Application shutdown complete" in log
-        assert b"Traceback" not in log
+        yield process
     finally:
         if process.returncode is None:
             process.kill()
             await process.communicate()
+
+
+async def log_of(process: asyncio.subprocess.Process) -> str:
+    """Return what a process still writes to standard error, when it has ended."""
+    _, log = await asyncio.wait_for(process.communicate(), 30)
+    return log.decode()
+
+
+@asynccontextmanager
+async def served(*arguments: str, variables: Mapping[str, str]) -> AsyncIterator[Served]:
+    """Give a service that listens, and end its process by Ctrl-C after."""
+    async with started(*arguments, variables=variables) as process:
+        async with httpx.AsyncClient(base_url=await address_of(process), trust_env=False) as client:
+            service = Served(client)
+            yield service
+        process.send_signal(signal.SIGINT)
+        service.log = await log_of(process)
+        assert "Application shutdown complete" in service.log
+        assert "Traceback" not in service.log
 
 
 async def address_of(process: asyncio.subprocess.Process) -> str:
@@ -50,21 +82,53 @@ async def address_of(process: asyncio.subprocess.Process) -> str:
     pytest.fail(f"the service ended at its start:\n{log}")
 
 
-@pytest.mark.parametrize("arguments", [("incidents.app:app",), ("--factory", "incidents.host:create_hosted_app")])
+@pytest.mark.parametrize("arguments", FORMS)
 async def test_the_service_answers_in_production(arguments: tuple[str, ...]) -> None:
     lab = FaultLab()
     lab.always("anthropic", "quota")
     async with lab.serve() as address:
-        env = lab.env("anthropic", "openai", "groq", address=address) | {"FAULTMAVEN_ENV": "production"}
-        async with served(*arguments, **env) as client:
-            health = await client.get("/healthz")
-            reply = await client.post("/diagnose", json={"text": "Why does my pod restart?"})
+        env = lab.env("anthropic", "openai", "groq", address=address) | PRODUCTION
+        async with served(*arguments, variables=env) as service:
+            health = await service.client.get("/healthz")
+            reply = await service.client.post("/diagnose", json=INCIDENT)
     assert (health.status_code, health.json()) == (200, {"status": "ok"})
     assert reply.json()["text"] == "The container was killed: out of memory."
     assert [request.provider for request in lab.requests] == ["anthropic", "openai"]
 
 
-async def test_the_service_does_not_start_without_a_key() -> None:
-    with pytest.raises(pytest.fail.Exception, match="GROQ_API_KEY"):
-        async with served("incidents.app:app", FAULTMAVEN_ENV="staging"):
-            pass
+@pytest.mark.parametrize("arguments", FORMS)
+async def test_a_call_that_fails_is_in_the_log_without_key_and_prompt(arguments: tuple[str, ...]) -> None:
+    lab = FaultLab()
+    names = ("anthropic", "openai", "groq")
+    for name in names:
+        lab.always(name, "overloaded")
+    async with lab.serve() as address:
+        env = lab.env(*names, address=address) | PRODUCTION
+        async with served(*arguments, variables=env) as service:
+            reply = await service.client.post("/diagnose", json=INCIDENT)
+    assert (reply.status_code, reply.json()) == (503, {"error": "AllProvidersFailedError"})
+    (failed,) = [record for record in service.records() if record["event"] == "call_failed"]
+    assert (failed["level"], failed["reason"]) == ("error", "AllProvidersFailedError")
+    asked = [record for record in service.records() if record["event"] == "attempt_ended"]
+    assert [(record["call"], record["provider"]) for record in asked] == [(failed["call"], name) for name in names]
+    assert {record["outcome"] for record in asked} == {"ProviderUnavailableError"}
+    assert INCIDENT["text"] not in service.log
+    assert not [name for name in names if env[f"{name.upper()}_API_KEY"] in service.log]
+
+
+@pytest.mark.parametrize("arguments", FORMS)
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"FAULTMAVEN_ENV": "staging"}, "CHAT_PROVIDER (.env.staging) names 'groq', which is not configured"),
+        ({}, "no provider is configured. Set FAULTMAVEN_ENV to development, staging or production"),
+    ],
+)
+async def test_the_service_does_not_start_without_a_provider(
+    arguments: tuple[str, ...], variables: dict[str, str], told: str
+) -> None:
+    async with started(*arguments, variables=variables) as process:
+        log = await log_of(process)
+    assert process.returncode == 3
+    assert f"ConfigurationError: {told}" in log
+    assert "running on" not in log

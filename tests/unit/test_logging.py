@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dependency_injector import containers, providers
 
 import faultmaven
-from faultmaven import open_container
+from faultmaven import Container, open_container
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.events import (
     AttemptEnded,
@@ -113,6 +114,17 @@ async def test_asked_to_it_applies_the_level_and_the_format(
         await container.llm().generate("ping")
     (line,) = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
     assert (line["event"], line["level"], line["provider"]) == ("call_answered", "info", "fake")
+
+
+async def test_a_part_of_a_hosts_container_logs_when_told_to(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = containers.DynamicContainer()
+    host.fm = providers.Container(Container, env={"LOG_FORMAT": "json", "LLM_DEDLINE": "3"})
+    host.fm.apply_logging()
+    host.fm.router_parts()
+    (line,) = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["level"]) == ("configuration_warning", "warning")
 
 
 def test_configuring_twice_keeps_one_handler(logger: logging.Logger) -> None:

@@ -1,30 +1,46 @@
 """The application: `uvicorn incidents.app:app` for one that reads the environment, `create_app` for any other."""
 
+import functools
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from faultmaven import Container, LLMError, open_container
+from faultmaven import ConfigurationError, Container, LLMError, open_container
 
 from .errors import answer_error
 from .routes import router
 
+open_from_environment = functools.partial(open_container, configure_logging=True)
+"""Opens the container from the environment, which also says how to log."""
+
+
+def check_configured(container: Container) -> None:
+    """Refuse a container without anybody to ask: in it, every call would fail."""
+    if not container.llm().is_available():
+        raise ConfigurationError(
+            "no provider is configured",
+            advice="Set FAULTMAVEN_ENV to development, staging or production, and the keys that its .env file names.",
+        )
+
 
 def create_app(
-    opening: Callable[[], AbstractAsyncContextManager[Container]] = open_container, *, names_providers: bool = False
+    opening: Callable[[], AbstractAsyncContextManager[Container]] = open_from_environment,
+    *,
+    names_providers: bool = False,
 ) -> FastAPI:
     """Return the service.
 
     Args:
-        opening: Gives the container; it is entered at start-up, and left at shutdown.
+        opening: Gives the container; it is entered at start-up, and left at shutdown. It says how to log, too.
         names_providers: Whether replies may name providers, models and variables.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opening() as container:  # a faulty configuration ends it here, before the first request
+            check_configured(container)
             app.state.container = container
             yield
 

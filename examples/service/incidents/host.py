@@ -25,9 +25,10 @@ class Host(containers.DeclarativeContainer):
 
 @asynccontextmanager
 async def opened(host: Host) -> AsyncIterator[Container]:
-    """Give the host's container of ours, as `open_container` gives one of its own."""
+    """Give the host's container of ours, as `open_from_environment` gives one of its own."""
     container = host.faultmaven()
     try:
+        container.apply_logging()  # first, so that warnings of the configuration are logged
         container.router_parts()  # builds all of it, so that a faulty configuration is told at start-up
         yield container
     finally:

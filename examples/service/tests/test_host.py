@@ -12,11 +12,12 @@ from .running import started
 
 @pytest.fixture
 def host() -> Host:
-    """A host whose providers are fakes, one of them for summaries."""
+    """A host whose providers are fakes, one of them for summaries; it leaves the logging to pytest."""
     host = Host()
     fakes = {"wise": FakeProvider("It ran out of memory."), "long": FakeProvider("A pod ran out of memory.")}
     host.faultmaven.given.override(providers.Object(fakes))
     host.faultmaven.env.override(providers.Object({"CHAT_PROVIDER": "wise", "SYNTHESIS_PROVIDER": "long"}))
+    host.faultmaven.apply_logging.override(providers.Object(None))
     return host
 
 
@@ -33,8 +34,7 @@ async def test_the_host_builds_its_domain_from_the_same_parts(host: Host) -> Non
     await host.faultmaven.aclose()
 
 
-async def test_a_faulty_configuration_ends_the_start() -> None:
-    host = Host()
+async def test_a_faulty_configuration_ends_the_start(host: Host) -> None:
     host.faultmaven.env.override(providers.Object({"CHAT_PROVIDER": "opneai"}))
     with pytest.raises(ConfigurationError, match="openai"):
         async with started(create_hosted_app(host)):

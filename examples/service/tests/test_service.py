@@ -91,7 +91,11 @@ async def test_health_is_200_while_somebody_can_be_asked_and_names_nobody() -> N
 
 
 async def test_health_is_503_when_nobody_can_be_asked() -> None:
-    async with started(create_app(lambda: open_container({}))) as client:
+    lab = FaultLab()
+    lab.always("openai", "overloaded")
+    env = lab.env("openai") | NO_WAITING | {"LLM_BREAKER_MIN_CALLS": "1"}
+    async with lab.client() as http, started(create_app(lambda: open_container(env, http_client=http))) as client:
+        await client.post("/diagnose", json=INCIDENT)
         reply = await client.get("/healthz")
     assert (reply.status_code, reply.json()) == (503, {"status": "down"})
 
@@ -120,7 +124,7 @@ async def test_each_environment_has_settings_of_its_own(
     monkeypatch.setenv("FAULTMAVEN_ENV", environment)
     for key in keys:
         monkeypatch.setenv(key, "k")
-    app = create_app()
+    app = create_app(open_container)
     async with app.router.lifespan_context(app):
         assert app.state.container.registry().get_fallback_chain() == chain
 
@@ -128,7 +132,14 @@ async def test_each_environment_has_settings_of_its_own(
 async def test_a_service_without_its_key_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(SERVICE)
     monkeypatch.setenv("FAULTMAVEN_ENV", "staging")
-    app = create_app()
+    app = create_app(open_container)
     with pytest.raises(ConfigurationError, match="GROQ_API_KEY"):
+        async with app.router.lifespan_context(app):
+            pass
+
+
+async def test_a_service_with_nobody_to_ask_does_not_start() -> None:
+    app = create_app(lambda: open_container({}))
+    with pytest.raises(ConfigurationError, match=r"^no provider is configured\. Set FAULTMAVEN_ENV"):
         async with app.router.lifespan_context(app):
             pass
