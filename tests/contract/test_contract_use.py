@@ -1,7 +1,9 @@
 """What a subclass of the contract gives, what it is told when it gives too little, and that any plugin will do."""
 
+import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from faultmaven import LLMProvider, open_container
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider
 from faultmaven.testing import FakeProvider, LLMProviderContract
 from faultmaven.testing.contract.bench import Bench, open_bench
+from faultmaven.testing.contract.standstill import SLOW_SECONDS, standstill
 
 from .guide_providers import BROKEN_GUIDES, GUIDE_ROW, GuideProvider
 
@@ -155,6 +158,37 @@ def test_a_class_that_asks_nobody_is_told_so_once(pytester: pytest.Pytester) -> 
     )
     result.stdout.no_fnmatch_line("*Raised at:*")
     assert (pytester.path / "asked").read_text() == "once "
+
+
+def test_a_fixture_that_blocks_is_told_so(pytester: pytest.Pytester) -> None:
+    above = "import time\ndef doze(request):\n    time.sleep(0.15)\n    return 'ok'\n"
+    given = "@pytest.fixture\n    def provider(self):\n        return FakeProvider(doze)"
+    source = FACE.format(above=above, given=given)
+    result = run(pytester, source, "addopts = -k hold_up")
+    assert result.parseoutcomes() == {"failed": 1, "deselected": RULES - 1}
+    result.stdout.fnmatch_lines(["Happened: the event loop stood still for at least 0.1* s in every call"])
+
+
+def test_computing_is_no_standstill() -> None:
+    async def compute() -> None:
+        ends = time.thread_time() + 2 * SLOW_SECONDS
+        while time.thread_time() < ends:
+            pass
+
+    assert standstill(compute) == ""
+
+
+def test_waiting_in_a_thread_is_no_standstill() -> None:
+    assert standstill(lambda: asyncio.to_thread(time.sleep, 2 * SLOW_SECONDS)) == ""
+
+
+def test_a_call_that_does_not_wait_excuses_those_that_do() -> None:
+    naps = iter((2 * SLOW_SECONDS, 0, 2 * SLOW_SECONDS))
+
+    async def ask() -> None:
+        time.sleep(next(naps))  # noqa: ASYNC251 - a machine under load stops a thread like this
+
+    assert standstill(ask) == ""
 
 
 def test_what_a_class_raises_is_shown_where_it_was_raised(pytester: pytest.Pytester) -> None:

@@ -31,7 +31,7 @@ class ConcurrencyRules:
         over="lab",
     )
     async def test_calls_overlap(self, it: Subject) -> None:
-        """A vendor that answers nobody before it was asked by all is asked by all."""
+        """Calls at once are under way at once: none waits for another's answer."""
         lab, loop = it.bench.lab, asyncio.get_running_loop()
         began = loop.time()
         await it.ask()
