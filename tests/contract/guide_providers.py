@@ -1,6 +1,7 @@
 """A class of the guide's form with an HTTP client of its own, and the usual ways to get one wrong."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,6 +82,38 @@ class WaitsForItsClient(GuideProvider):
         return reply.json()
 
 
+class SleepsInTheLoop(GuideProvider):
+    async def _asked(self, body: Mapping[str, Any]) -> Any:
+        time.sleep(0.15)  # noqa: ASYNC251 - that is what is wrong with it
+        return await super()._asked(body)
+
+
+class AsksOneAfterAnother(GuideProvider):
+    _lock: asyncio.Lock | None = None
+
+    async def _asked(self, body: Mapping[str, Any]) -> Any:
+        self._lock = self._lock or asyncio.Lock()
+        async with self._lock:
+            return await super()._asked(body)
+
+
+class AsksNobody(GuideProvider):
+    async def _asked(self, body: Mapping[str, Any]) -> Any:
+        return {"choices": [{"message": {"content": "It ran out of memory."}}], "usage": {"total_tokens": 1}}
+
+
+class RaisesAKeyError(GuideProvider):
+    def _read(self, data: Any, model: str) -> LLMResponse:
+        return super()._read({}, model)
+
+
+class PrintsItsKey(GuideProvider):
+    def _key(self) -> str:
+        print(self.config.api_key)  # noqa: T201 - it shows as ***
+        print(key := super()._key())  # noqa: T201 - that is what is wrong with it
+        return key
+
+
 class ShieldsItsCall(GuideProvider):
     async def _asked(self, body: Mapping[str, Any]) -> Any:
         asked = asyncio.ensure_future(super()._asked(body))
@@ -104,6 +137,11 @@ BROKEN_GUIDES = (
     ("test_it_asks_its_own_address_with_its_own_key", HasAKeyInItsCode),
     ("test_the_time_it_tells_is_the_calls_own", KeepsItsStart),
     ("test_it_does_not_hold_up_the_event_loop", WaitsForItsClient),
+    ("test_it_does_not_hold_up_the_event_loop", SleepsInTheLoop),
+    ("test_calls_overlap", AsksOneAfterAnother),
+    ("test_a_plain_prompt_is_answered", AsksNobody),
+    ("test_a_plain_prompt_is_answered", RaisesAKeyError),
+    ("test_logs_show_neither_key_nor_text", PrintsItsKey),
     ("test_a_cancelled_call_ends_as_cancelled", ShieldsItsCall),
     ("test_the_prompt_shows_in_no_error", QuotesThePrompt),
 )

@@ -6,7 +6,6 @@ import pytest
 
 from faultmaven.testing import LLMProviderContract
 from faultmaven.testing.contract.bench import open_bench
-from faultmaven.testing.contract.rules import BrokenRuleError
 
 from .broken_providers import BROKEN, SoundProvider
 
@@ -30,8 +29,11 @@ def broken_rules(kind: type[SoundProvider]) -> dict[str, str]:
         with open_bench("sample", row) as bench:
             try:
                 getattr(contract, name)(bench, bench.provider)
-            except BrokenRuleError as error:
+            except pytest.fail.Exception as error:
                 told[name] = str(error)
+            except pytest.skip.Exception as error:
+                if "mend that first" not in str(error):
+                    raise
     return told
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from faultmaven.domain.chat import LLMResponse, Message, StopReason
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.testing.contract.bench import KEY
+from faultmaven.testing.contract.precondition import finding
 from faultmaven.testing.contract.rules import broken, expect, rule
 from faultmaven.testing.contract.subject import Subject
 from faultmaven.testing.lab import ANSWER
@@ -15,6 +16,18 @@ QUESTION = 'Why does my pod restart? Ünïcode, "quotes" and\na second line.'
 
 class AnswerRules:
     """What is taken, what is sent, what comes back."""
+
+    @rule(
+        "In generate(), send the prompt to `self.config.base_url`, and return the reply's text in an LLMResponse. The"
+        " rules that rest on this one are not tried before.",
+        over="lab",
+        rests_on=(),
+    )
+    def test_a_plain_prompt_is_answered(self, it: Subject) -> None:
+        """A prompt is sent to the configured address, and what the vendor says comes back as an LLMResponse."""
+        found = finding(type(self), it.bench, "answered")
+        if found.problem:
+            broken("an answer of the vendor at `self.config.base_url`", found.problem, found.cause)
 
     @rule("Fill every field of `LLMResponse`; `tokens_used` is None where the vendor does not count.")
     async def test_a_prompt_gets_a_whole_response(self, it: Subject) -> None:
@@ -76,13 +89,13 @@ class AnswerRules:
         expect(shown or not needs_key, "the configured key in a header", "no header has it")
         expect(KEY not in request.path, "no key in the address", "the key is part of it")
 
-    @rule("Refuse it before anything is sent, with InvalidRequestError; `BaseLLMProvider` does so.")
+    @rule("Refuse it before anything is sent, with InvalidRequestError; `BaseLLMProvider` does so.", rests_on=())
     async def test_a_blank_prompt_is_refused_at_the_door(self, it: Subject) -> None:
         """Nothing is sent for a prompt that asks nothing, by `generate` or by `stream`."""
         await _refused(it, "a blank prompt", "   ")
         await _refused(it, "an empty conversation", [])
 
-    @rule("Refuse it before anything is sent, with InvalidRequestError; `BaseLLMProvider` does so.")
+    @rule("Refuse it before anything is sent, with InvalidRequestError; `BaseLLMProvider` does so.", rests_on=())
     async def test_bad_limits_are_refused_at_the_door(self, it: Subject) -> None:
         """Nothing is sent with a limit or a temperature that cannot be meant."""
         await _refused(it, "max_tokens=0", "ping", max_tokens=0)

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from faultmaven.application.reuse import AnswerReuse
@@ -27,6 +27,8 @@ from faultmaven.testing.contract.asked_through_router import AskedThroughRouter
 from faultmaven.testing.contract.contract_lab import ContractLab, served_in_a_thread
 from faultmaven.testing.lab.fault_lab import IN_PROCESS
 from faultmaven.testing.virtual_time import VirtualClock, run_in_virtual_time
+
+T = TypeVar("T")
 
 KEY = "contract-key-0123456789abcdef"
 TIMEOUT_SECONDS = 30.0
@@ -88,14 +90,19 @@ class Bench:
         """Run `body` in a new event loop."""
         if self.is_in_process:
             return run_in_virtual_time(body)
-        return asyncio.run(_limited(body))
+        return asyncio.run(limited(body))
 
     def with_timeout(self, seconds: float) -> "Bench":
         """Return the same over the same lab, with so many seconds for an attempt."""
         return _on_the_bench(self.name, self.row, self.lab, self.dialect, self.address, seconds)
 
 
-async def _limited(body: Coroutine[Any, Any, Any]) -> Any:
+async def limited(body: Coroutine[Any, Any, T]) -> T:
+    """Return what comes of `body`.
+
+    Raises:
+        TimeoutError: nothing did within `LIMIT_SECONDS`.
+    """
     limit = asyncio.timeout(LIMIT_SECONDS)
     try:
         async with limit:

@@ -10,7 +10,10 @@ from faultmaven.testing.contract.subject import Subject
 class PortRules:
     """The members of the port, which ask nobody over the network."""
 
-    @rule("Give the members the types of `faultmaven.LLMProvider`; `is_available()` returns True or False.")
+    @rule(
+        "Give the members the types of `faultmaven.LLMProvider`; `is_available()` returns True or False.",
+        rests_on=(),
+    )
     async def test_it_has_a_name_and_is_available(self, it: Subject) -> None:
         """A configured provider says who it is and that it is there, without asking anyone."""
         asked: Any = it.provider  # of anybody's making: the types of the port are what is found out
@@ -26,7 +29,7 @@ class PortRules:
         expect(asynchronous, "`generate` is an `async def`", "it is none")
         expect(not it.sent, "nobody was asked", f"{len(it.sent)} requests were sent")
 
-    @rule("Return a copy, such as `self.config.models.copy()`.")
+    @rule("Return a copy, such as `self.config.models.copy()`.", rests_on=())
     async def test_its_list_of_models_is_its_callers_to_change(self, it: Subject) -> None:
         """Whoever changes the returned list changes nothing inside."""
         added = "a model of the caller's own"

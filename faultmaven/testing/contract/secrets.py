@@ -1,9 +1,10 @@
 """Rules about keys and prompts: neither shows where it was not meant to."""
 
+import contextlib
+import io
 import logging
 import traceback
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 
 from faultmaven.testing.contract.bench import KEY
 from faultmaven.testing.contract.rules import expect, rule
@@ -44,10 +45,10 @@ class SecretRules:
         for fault, text in [pair async for pair in _told_by_errors(it)]:
             expect(PROMPT not in text, f"no prompt in the error for {fault!r}", "it is there")
 
-    @rule("Log names, sizes and times.", over="lab")
+    @rule("Log names, sizes and times, and print nothing.", over="lab")
     async def test_logs_show_neither_key_nor_text(self, it: Subject) -> None:
-        """No record of any logger, at any level, holds the key, the prompt or the answer."""
-        with _everything_logged() as records:
+        """No record of any logger, at any level, and nothing printed holds the key, the prompt or the answer."""
+        with _everything_logged() as records, _everything_printed() as printed:
             await it.ask(PROMPT)
             await it.read(PROMPT)
             async for _ in _told_by_errors(it):
@@ -55,6 +56,8 @@ class SecretRules:
         for secret, name in ((KEY, "key"), (PROMPT, "prompt"), (ANSWER, "answer")):
             loggers = sorted({logger for logger, text in records if secret in text})
             expect(not loggers, f"no {name} in a log record", f"{', '.join(loggers)} has it")
+            streams = [stream for stream, text in printed.items() if secret in text]
+            expect(not streams, f"no {name} is printed", f"it is, to {' and '.join(streams)}")
 
 
 async def _told_by_errors(it: Subject) -> AsyncIterator[tuple[str, str]]:
@@ -80,7 +83,7 @@ class _Keeper(logging.Handler):
         self.records.append((record.name, f"{self.format(record)} {record.__dict__}"))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _everything_logged() -> Iterator[list[tuple[str, str]]]:
     """Give a list that every record goes into, whatever its level."""
     root, keeper = logging.getLogger(), _Keeper()
@@ -92,3 +95,14 @@ def _everything_logged() -> Iterator[list[tuple[str, str]]]:
     finally:
         root.setLevel(level)
         root.removeHandler(keeper)
+
+
+@contextlib.contextmanager
+def _everything_printed() -> Iterator[dict[str, str]]:
+    """Give what is written to `sys.stdout` and `sys.stderr`, known at the end; it goes nowhere else."""
+    texts: dict[str, str] = {}
+    written = io.BytesIO(), io.BytesIO()
+    out, err = (io.TextIOWrapper(kept, "utf-8", "backslashreplace", write_through=True) for kept in written)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        yield texts
+    texts["stdout"], texts["stderr"] = (kept.getvalue().decode("utf-8", "replace") for kept in written)

@@ -44,12 +44,14 @@ class LLMProviderContract(
         row: A row as `PROVIDER_SCHEMA` or a TOML file has it; `provider_class` in it may be a name.
         dialect: What the vendor speaks, such as "anthropic-messages"; "" is the row's, the class's, or "openai-chat".
         name: What the provider is called in the lab.
+        require_all: A rule that would be skipped fails instead, and says what to give.
     """
 
     provider_class: ClassVar[type[Any] | None] = None
     row: ClassVar[Mapping[str, Any] | None] = None
     dialect: ClassVar[str] = ""
     name: ClassVar[str] = "sample"
+    require_all: ClassVar[bool] = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Take what the subclass gives.
