@@ -79,6 +79,8 @@ class MemoryStream:
 class MemoryTransport:
     """A `Transport` that answers at once; those who are `down` answer 429."""
 
+    keeps_time = True
+
     def __init__(self, *down: str) -> None:
         self._down = down
 

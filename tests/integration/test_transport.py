@@ -214,7 +214,7 @@ async def test_a_connection_closed_without_an_answer_is_told_from_one_cut_in_the
 
 async def test_garbage_in_place_of_http_is_a_typed_error() -> None:
     async with server(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") as url:
-        assert isinstance(await failure(url), ProviderUnavailableError)
+        assert isinstance(await failure(url), ProviderUnavailableError | MalformedResponseError)
 
 
 async def test_a_broken_encoding_is_malformed() -> None:

@@ -32,6 +32,19 @@ class Deaf:
     async def aclose(self) -> None: ...
 
 
+class Wrapped(HTTPTransport):
+    """A host's own transport over ours."""
+
+    async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
+        return await super().send(sent, timeout)
+
+
+def patched() -> OpenAIProvider:
+    provider = OpenAIProvider(CONFIG, HTTPTransport(SystemClock()), SystemClock())
+    provider.answer = provider.answer  # type: ignore[method-assign]
+    return provider
+
+
 class Thoughtful(OpenAIProvider):
     async def answer(self, request: ChatRequest) -> LLMResponse:
         return await super().answer(request)
@@ -52,6 +65,8 @@ def keeps_time(provider: Any) -> bool:
     [
         (OpenAIProvider(CONFIG, HTTPTransport(SystemClock()), SystemClock()), True),
         (OpenAIProvider(CONFIG, Deaf(), SystemClock()), False),
+        (OpenAIProvider(CONFIG, Wrapped(SystemClock()), SystemClock()), False),
+        (patched(), False),
         (Thoughtful(CONFIG, HTTPTransport(SystemClock()), SystemClock()), False),
         (ThoughtfulStream(CONFIG, HTTPTransport(SystemClock()), SystemClock()), False),
         (FakeProvider(), False),

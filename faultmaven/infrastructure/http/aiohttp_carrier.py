@@ -10,6 +10,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.resolver import ThreadedResolver
 from aiohttp.streams import StreamReader
@@ -69,10 +70,9 @@ class AiohttpCarrier:
         """Return the reply once its headers are there; see `Carrier`."""
         try:
             route = self._routes.get(sent.url) or self._route(sent.url)
-            head = written_head(sent, route)
             connection = await self._connected(sent, route, timeout)
             try:
-                message, content = await _exchanged(connection, head, sent.body)
+                message, content = await _replied(_written(connection, sent, route))
             except BaseException:
                 connection.close()
                 raise
@@ -146,10 +146,10 @@ class AiohttpReply:
             connection.release()
 
 
-async def _exchanged(
-    connection: aiohttp.connector.Connection, head: bytes, body: bytes
-) -> tuple[RawResponseMessage, StreamReader]:
-    """Write a request and return the head and the body of its final reply."""
+def _written(connection: aiohttp.connector.Connection, sent: WireRequest, route: Route) -> ResponseHandler:
+    """Write a request, and return who hears the reply. Nothing is awaited here: whoever waits would hold the bytes of
+    the key and of the prompt among its locals, which tracebacks show."""
+    head, body = written_head(sent, route), sent.body
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None:
         raise aiohttp.ServerDisconnectedError
@@ -164,6 +164,11 @@ async def _exchanged(
     else:
         transport.write(head)
         transport.write(body)
+    return protocol
+
+
+async def _replied(protocol: ResponseHandler) -> tuple[RawResponseMessage, StreamReader]:
+    """Return the head and the body of the final reply."""
     message, content = await protocol.read()
     while 100 <= message.code < 200 and message.code != 101:  # interim replies; 101 is final
         message, content = await protocol.read()

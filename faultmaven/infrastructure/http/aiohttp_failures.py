@@ -43,13 +43,14 @@ def aiohttp_error(sent: WireRequest, error: Exception, phase: str, timeout: floa
             return connect_error(sent, error)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError() | OverflowError():
             return address_error(sent)
-        case aiohttp.ClientPayloadError() if has_cause(error, ContentEncodingError):
+        case _ if has_cause(error, ContentEncodingError):
             return failure(MalformedResponseError, sent, "the reply's encoding is broken", phase)
+        case HttpProcessingError():  # something came, so the vendor has seen the request
+            return failure(MalformedResponseError, sent, "the reply is no HTTP", phase)
         case aiohttp.ClientHttpProxyError():
             return proxy_error(sent)
         case (
             aiohttp.ClientPayloadError()  # shorter than announced, or chunks that are none
-            | HttpProcessingError()  # no HTTP
             | aiohttp.ClientResponseError()
             | aiohttp.ClientConnectionError()
             | OSError()

@@ -83,7 +83,7 @@ def _judge(it: Subject, fault: Fault, outcome: LLMResponse | Exception) -> None:
         expect(isinstance(outcome, LLMResponse), f"an answer {what}", kind_of(outcome))
     elif not it.bench.lab.documents(it.bench.name, fault.name):
         expect(isinstance(outcome, LLMError), f"an LLMError {what}", kind_of(outcome))
-    elif not isinstance(outcome, LLMError) or not isinstance(outcome, (expected, *fault.or_else)):
+    elif not isinstance(outcome, expected):
         broken(f"{expected.__name__} {what}", kind_of(outcome))
     else:
         _judge_facts(fault, outcome, expected, what)

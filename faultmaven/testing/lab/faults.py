@@ -31,19 +31,17 @@ class Fault:
         description: What the vendor does, as a clause.
         error: What a call ends in when this provider is the only one and is not retried; None when it is answered.
         elsewise: The dialects in which it ends in something else, since the vendor's words are others.
-        or_else: What it may end in as well, as the HTTP client takes it.
     """
 
     name: str
     description: str
     error: type[LLMError] | None
     elsewise: Mapping[str, type[LLMError] | None] = field(default_factory=dict, hash=False)
-    or_else: tuple[type[LLMError], ...] = ()
 
     @property
     def errors(self) -> tuple[type[LLMError], ...]:
         """Every type that it may end in, the usual one first; none when it is answered."""
-        kinds = dict.fromkeys((self.error, *self.elsewise.values(), *self.or_else))
+        kinds = dict.fromkeys((self.error, *self.elsewise.values()))
         return tuple(kind for kind in kinds if kind is not None)
 
     def error_in(self, dialect: str) -> type[LLMError] | None:
@@ -74,12 +72,7 @@ _FAULTS = (
     Fault("cut_headers", "breaks off in the headers", ProviderUnavailableError),
     Fault("cut_body", "breaks off in the body", ProviderUnavailableError),
     Fault("wrong_length", "announces more bytes than it sends, and ends", ProviderUnavailableError),
-    Fault(
-        "short_length",
-        "announces fewer bytes than it sends",
-        MalformedResponseError,
-        or_else=(ProviderUnavailableError,),  # aiohttp takes what follows for no HTTP, and the connection for broken
-    ),
+    Fault("short_length", "announces fewer bytes than it sends", MalformedResponseError),
     # A reply that is no answer.
     Fault("wrong_content_type", "answers, and calls its JSON text/plain", None),
     Fault("html", "answers with a login page", MalformedResponseError),

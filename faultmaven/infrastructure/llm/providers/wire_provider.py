@@ -6,7 +6,7 @@ from typing import Self, TypeVar
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import InvalidRequestError, LLMError, UnsupportedRequestError
-from faultmaven.infrastructure.http.types import Headers, OwnTransport, Transport, WireReply, WireRequest
+from faultmaven.infrastructure.http.types import Headers, Transport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.attachments import loaded
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
@@ -20,8 +20,10 @@ from faultmaven.ports.llm import LLMStream
 
 Parsed = TypeVar("Parsed")
 
-_WAITING = ("answer", "exchange", "open_stream", "begin_stream", "stream_over")
-"""The methods that wait; a subclass with one of its own may wait for anything."""
+_WAITING = frozenset(
+    {"answer", "exchange", "open_stream", "begin_stream", "stream_over", "_converse", "_prepared_within", "_fetched"}
+)
+"""The methods that wait; a subclass or an object with one of its own may wait for anything."""
 
 
 class WireProvider(BaseLLMProvider):
@@ -48,7 +50,8 @@ class WireProvider(BaseLLMProvider):
         """Whether nothing is awaited but a transport of ours, with the time that there is; see `Route`."""
         kind = type(self)
         is_plain = all(getattr(kind, name) is getattr(WireProvider, name) for name in _WAITING)
-        return is_plain and isinstance(self._transport, OwnTransport)
+        # Its own word, and no heir's: a subclass of a transport may wait for anything as well.
+        return is_plain and _WAITING.isdisjoint(vars(self)) and vars(type(self._transport)).get("keeps_time") is True
 
     def wire(self, request: ChatRequest | None = None) -> Wire:
         """Return the wire that carries `request`."""
