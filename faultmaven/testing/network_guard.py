@@ -32,9 +32,11 @@ class NetworkGuard:
     """
 
     def __init__(self, *allowed: str, error: Callable[[str], BaseException] = NetworkDeniedError) -> None:
-        """Args:
-        allowed: Names and addresses that may be reached all the same.
-        error: Makes what is raised of its message.
+        """Keep who may be reached; nothing is denied yet.
+
+        Args:
+            allowed: Names and addresses that may be reached all the same.
+            error: Makes what is raised of its message.
         """
         self.denied: list[BaseException] = []
         self._error = error
