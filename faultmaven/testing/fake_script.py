@@ -16,8 +16,8 @@ Step: TypeAlias = (
     "str | LLMResponse | ToolCall | Sequence[ToolCall] | FakeStream | LLMError | Delayed"
     " | Callable[[ChatRequest], Step | Awaitable[Step]]"
 )
-"""What a script may hold: a text, a whole answer, calls, a stream, an error to raise, any of them delayed, or a function
-of the request, `async` or not, that returns one of these."""
+"""What a script may hold: a text, a whole answer, calls, a stream, an error to raise, any of them delayed, or a
+function of the request, `async` or not, that returns one of these."""
 
 Played: TypeAlias = str | LLMResponse | FakeStream | LLMError
 
