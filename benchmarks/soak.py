@@ -126,9 +126,9 @@ async def serve(seed: int) -> None:
 
 
 @asynccontextmanager
-async def vendors(seed: int) -> AsyncIterator[str]:
-    """Run the vendors for the body; gives their address."""
-    command = [sys.executable, __file__, "--serve", "--seed", str(seed)]
+async def serving(script: str, *arguments: str) -> AsyncIterator[str]:
+    """Run a server's script for the body, until its standard input ends; gives the address that it prints first."""
+    command = [sys.executable, script, *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -209,7 +209,7 @@ async def soak(calls: int, at_once: int, seed: int) -> bool:
         row = PROVIDER_SCHEMA[vendor]
         row["max_concurrency"], row["requests_per_minute"], row["tokens_per_minute"] = at_once // 2, 10**7, 10**9
     tally = Tally(bytearray(calls))
-    async with vendors(seed) as address:
+    async with serving(__file__, "--serve", "--seed", str(seed)) as address:
         at_rest = open_sockets()
         env = {
             **FaultLab().env(*VENDORS, address=address),
@@ -271,20 +271,6 @@ class Reading:
     sockets: int
 
 
-@asynccontextmanager
-async def steady_upstream() -> AsyncIterator[str]:
-    """Run the benchmarks' upstream for the body; gives its address."""
-    command = [sys.executable, str(Path(__file__).with_name("upstream.py"))]
-    process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield (await process.stdout.readline()).decode().strip()
-    finally:
-        process.stdin.close()
-        await process.wait()
-
-
 async def steady_callers(container: Container, calls: int, at_once: int, seconds: float) -> tuple[list[Reading], int]:
     """Make `calls` calls, or as many as fit into `seconds`; returns what was read on the way, and the failures."""
     numbers, ends = itertools.count(), time.monotonic() + seconds
@@ -311,7 +297,7 @@ async def steady_callers(container: Container, calls: int, at_once: int, seconds
 async def steady_soak(calls: int, at_once: int, seconds: float) -> bool:
     """Run the steady soak, print its figures and return whether everything holds."""
     started = time.monotonic()
-    async with steady_upstream() as address:
+    async with serving(str(Path(__file__).with_name("upstream.py"))) as address:
         at_rest = open_sockets()
         env = {"OPENAI_API_KEY": "key", "OPENAI_API_BASE": f"{address}/ok/v1", "LLM_DEADLINE": "60"}
         async with open_container(env) as container:

@@ -10,9 +10,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import threading
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from types import CoroutineType
 from typing import Any
@@ -179,28 +177,6 @@ def _is_run(block: Block) -> bool:
 def _steady(text: str) -> str:
     """Return `text` with what may differ taken out: seconds, and white space that nobody sees."""
     return re.sub(r"\d+\.\d+ s\b", "N s", re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip())
-
-
-@contextlib.contextmanager
-def served_lab(lab: FaultLab) -> Iterator[str]:
-    """Serve `lab` on loopback from a thread of its own, so that pages may run loops and processes of theirs."""
-    ready: threading.Event = threading.Event()
-    state: dict[str, Any] = {}
-
-    async def serve() -> None:
-        async with lab.serve() as address:
-            state.update(address=address, loop=asyncio.get_running_loop(), stop=asyncio.Event())
-            ready.set()
-            await state["stop"].wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield state["address"]
-    finally:
-        state["loop"].call_soon_threadsafe(state["stop"].set)
-        thread.join(10)
 
 
 def lab_addresses(lab: FaultLab, address: str) -> dict[str, str]:

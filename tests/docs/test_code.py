@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from faultmaven.testing import FaultLab
+from faultmaven.testing.contract.contract_lab import served_in_a_thread
 
-from .page_run import PageRun, lab_addresses, served_lab
+from .page_run import PageRun, lab_addresses
 from .pages import PAGES, ROOT, blocks
 
 # The tutorial is gone through as a whole, commands and all, by `tox -e newcomer`.
@@ -21,7 +22,7 @@ def lab() -> Iterator[FaultLab]:
     """A lab in place of every vendor; what a page does to the process's variables is undone."""
     before = dict(os.environ)
     lab = FaultLab()
-    with served_lab(lab) as address:
+    with served_in_a_thread(lab) as address:
         os.environ.update(lab_addresses(lab, address))
         try:
             yield lab

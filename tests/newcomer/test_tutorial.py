@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from faultmaven.testing import FaultLab
-from tests.docs.page_run import lab_addresses, served_lab
+from faultmaven.testing.contract.contract_lab import served_in_a_thread
+from tests.docs.page_run import lab_addresses
 from tests.docs.pages import ROOT, Block, blocks
 
 from .session import ShellSession, steady
@@ -53,7 +54,7 @@ def lab() -> FaultLab:
 def environment(lab: FaultLab) -> Iterator[dict[str, str]]:
     """The variables of a newcomer's shell: nobody's keys, and base URLs that lead to the lab."""
     kept = {name: value for name, value in os.environ.items() if name in KEPT_VARIABLES}
-    with served_lab(lab) as address:
+    with served_in_a_thread(lab) as address:
         yield kept | PIP | lab_addresses(lab, address) | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
