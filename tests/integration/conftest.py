@@ -1,6 +1,5 @@
 """The command line against the lab: the lab on a real socket in a thread of its own, the command in this one."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 import faultmaven
 from faultmaven.cli.app import cli
 from faultmaven.testing import FaultLab
+from faultmaven.testing.contract.contract_lab import served_in_a_thread
 from faultmaven.testing.lab import NO_ROUTE, REPLIES, LabReply
 
 RunCli = Callable[..., click.testing.Result]
@@ -47,23 +47,9 @@ class GuardedLab(FaultLab):
 @pytest.fixture
 def lab() -> Iterator[GuardedLab]:
     """Serve a guarded lab on a loopback port, from a thread, for the length of a test."""
-    served, ready = GuardedLab(), threading.Event()
-    loop = asyncio.new_event_loop()
-    done = asyncio.Event()
-
-    async def serve() -> None:
-        async with served.serve() as address:
-            served.address = address
-            ready.set()
-            await done.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert ready.wait(10)
-    yield served
-    loop.call_soon_threadsafe(done.set)
-    thread.join(10)
-    loop.close()
+    lab = GuardedLab()
+    with served_in_a_thread(lab) as lab.address:
+        yield lab
 
 
 @pytest.fixture
