@@ -51,7 +51,8 @@ async def attempt(entry: Entry, ends: float, patience: float, conduct: Conduct, 
     try:
         left = max(0.0, ends - conduct.clock.monotonic())
         timeout = min(candidate.timeout, left)
-        once = _opened(entry, timeout, left, conduct) if conduct.streams else _once(entry, timeout, conduct)
+        opened = conduct.opened
+        once = _once(entry, timeout, conduct) if opened is None else _opened(entry, timeout, left, conduct, opened)
         outcome = await once
         if outcome.under_way is not None:
             outcome.under_way.admission = admission
@@ -115,12 +116,13 @@ async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
         return failed(entry, error, timeout, conduct)
 
 
-async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct) -> Outcome:
+async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct, opened: list[OpenAttempt]) -> Outcome:
     """Open the candidate's stream and read it up to the commit point; one that ends before is judged as any answer.
 
     Args:
         timeout: Seconds for the first chunk.
         left: Seconds until the commit point.
+        opened: Gets the attempt whose stream goes on.
     """
     candidate, clock = entry.candidate, conduct.clock
     conduct.ledger.begin(entry, timeout)
@@ -131,7 +133,7 @@ async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct) -
             await live.open_until(CommitPoint(conduct.request.commit))
         if not live.is_over:
             under_way = OpenAttempt(entry, live, timeout)
-            conduct.opened.append(under_way)
+            opened.append(under_way)
             return Outcome(candidate, entry, live=live, under_way=under_way)
         await live.aclose()
         return replace(answered(entry, live.response, conduct, live), live=live)

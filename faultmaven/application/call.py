@@ -11,6 +11,7 @@ from faultmaven.domain.errors import (
     AllProvidersFailedError,
     DeadlineExceededError,
     LLMError,
+    ProviderError,
     RejectedRequestError,
 )
 from faultmaven.domain.events import FellBack
@@ -44,6 +45,22 @@ class Call:
                 self.ledger.skip(error)
                 self._causes[error.provider] = error
 
+    @property
+    def hedges(self) -> bool:
+        """Whether the second candidate may be asked beside the first now."""
+        return self.plan.hedge_after is not None and self.position == 0 and len(self.plan.candidates) > 1
+
+    def share(self, now: float, place: int = 0) -> float:
+        """Return the seconds for whose turn it is, or who is at `place` behind it.
+
+        Raises:
+            TimeoutError: the deadline is here.
+        """
+        share = self.shares.of(self.position + place, self.ends - now)
+        if share <= 0:
+            raise TimeoutError
+        return share
+
     def ask_later(self, turn: Turn) -> None:
         """Put a turn behind all first ones; those who come again stand in the order in which they may be asked."""
         earlier = [known.before is None or known.not_before <= turn.not_before for known in self.turns]
@@ -58,6 +75,9 @@ class Call:
         """
         self.turns[: len(outcomes)] = []
         self.position += len(outcomes)
+        for outcome in outcomes:
+            if outcome.next_turn is not None:
+                self.ask_later(outcome.next_turn)
         for outcome in outcomes:
             if outcome.is_good:
                 return outcome
@@ -74,6 +94,12 @@ class Call:
         if self._best is None or not self._best[0].is_presentable:
             return None
         return self._best[1]
+
+    def taken(self, outcome: Outcome) -> LLMResponse:
+        """Return the answer of the outcome that ends the call; see `kept`."""
+        if outcome.verdict is None:
+            raise ProviderError("the call ended without an answer")
+        return self.kept(outcome.verdict, outcome.entry)
 
     def kept(self, verdict: Verdict, entry: Entry | None) -> LLMResponse:
         """Return the answer that is taken, with the whole ledger, in which its line is marked; the observer hears."""

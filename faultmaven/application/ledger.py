@@ -48,13 +48,13 @@ class Ledger:
     clock: Clock
     observer: Observer
     started: float
-    _skipped: list[Attempt] = field(default_factory=list)
+    _skipped: tuple[Attempt, ...] = ()
     _entries: list[Entry] = field(default_factory=list)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The lines, those whom the plan left alone first; places that are still open have none yet."""
-        return tuple(self._skipped + [entry.line for entry in self._entries if entry.line is not None])
+        return self._skipped + tuple([entry.line for entry in self._entries if entry.line is not None])
 
     @property
     def elapsed(self) -> float:
@@ -67,7 +67,7 @@ class Ledger:
 
     def skip(self, error: LLMError) -> None:
         """Write the line of a provider that the plan leaves alone because of `error`, which names it and its model."""
-        self._skipped.append(Attempt(error.provider, error.model, type(error).__name__, error=error.problem))
+        self._skipped += (Attempt(error.provider, error.model, type(error).__name__, error=error.problem),)
         self.tell(ProviderSkipped(self.call, error.provider, error.model, error.problem))
 
     def open(self, candidate: Candidate) -> Entry:

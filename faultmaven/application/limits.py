@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from faultmaven.application.concurrency import ConcurrencyGate
@@ -35,13 +35,8 @@ class Reservation:
     """What a call holds while it is under way: a place, and what it counted of this minute, at `taken_at`."""
 
     taken_at: float
-    counted: list[MinuteLimit] = field(default_factory=list)
+    counted: tuple[MinuteLimit, ...] = ()
     gate: ConcurrencyGate | None = None
-
-    @property
-    def holds_anything(self) -> bool:
-        """Whether there is something to give back."""
-        return self.gate is not None or bool(self.counted)
 
 
 class Limiter:
@@ -133,7 +128,7 @@ class Limiter:
         try:
             for limit in _minute_limits(route, tokens):
                 await self._take(route, model, limit, ends)
-                reservation.counted.append(limit)
+                reservation.counted += (limit,)
                 reservation.taken_at = self._clock.monotonic()
             gate = self.gate(route)
             if gate is not None:

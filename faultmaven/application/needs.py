@@ -74,10 +74,13 @@ def may_be_refused(request: ChatRequest) -> bool:
 
 
 def prompt_tokens(request: ChatRequest) -> int:
-    """Return how many tokens the prompt hardly exceeds: its turns, attachments, tools and schema."""
-    texts = "\n".join([*map(_text_of, request.messages), *_schemas(request)])
-    attached = sum(map(_attachment_tokens, request.shape.attachments))
-    return most_tokens(texts) + attached + MESSAGE_TOKENS * len(request.messages)
+    """Return how many tokens the prompt hardly exceeds: its turns, attachments, tools and schema; counted once."""
+    shape = request.shape
+    if shape.tokens is None:
+        texts = "\n".join([*map(_text_of, request.messages), *_schemas(request)])
+        attached = sum(map(_attachment_tokens, shape.attachments))
+        shape.tokens = most_tokens(texts) + attached + MESSAGE_TOKENS * len(request.messages)
+    return shape.tokens
 
 
 def surely_fits(request: ChatRequest, limit: int) -> bool:

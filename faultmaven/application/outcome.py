@@ -1,13 +1,12 @@
 """What came of asking a candidate, and what it may have when nobody else is left."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from faultmaven.application.acceptance import Verdict
 from faultmaven.application.error_policy import ErrorPolicy, reaction
 from faultmaven.application.ledger import Entry, Ledger
 from faultmaven.application.live import LiveStream
-from faultmaven.application.needs import answer_tokens
+from faultmaven.application.needs import answer_tokens, prompt_tokens
 from faultmaven.application.planned import Candidate
 from faultmaven.application.policies import Policies
 from faultmaven.application.traffic import Admission, Traffic
@@ -88,21 +87,18 @@ class Conduct:
     """What all attempts of one call have in common.
 
     Attributes:
-        size: How many tokens the prompt has; see `plan.size_of`.
-        streams: Answers are wanted as streams.
-        opened: Every attempt whose stream is under way: whoever ends the call closes all but the one that is taken.
+        opened: Where answers are wanted as streams, every attempt whose stream is under way: whoever ends the call
+            closes all but the one that is taken. None where they are wanted whole.
     """
 
     request: ChatRequest
-    size: Callable[[], int] = field(repr=False)
     policies: Policies
     traffic: Traffic
     ledger: Ledger
     clock: Clock
     chance: Randomness
-    streams: bool = False
-    opened: list[OpenAttempt] = field(default_factory=list)
+    opened: list[OpenAttempt] | None = None
 
     def expected_tokens(self) -> int:
         """Return about how many tokens an exchange will have; the vendor's own count corrects it afterwards."""
-        return self.size() + answer_tokens(self.request)
+        return prompt_tokens(self.request) + answer_tokens(self.request)

@@ -4,7 +4,6 @@ Everything here is a pure function of request, configuration and health, so a pl
 anything; `faultmaven explain` prints it.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from faultmaven.application.generation import Generation, check_role
@@ -24,7 +23,6 @@ def plan(
     role: str | None = None,
     pinned: str | None = None,
     health: Health | None = None,
-    size: Callable[[], int] | None = None,
 ) -> Plan:
     """Return who is asked for `request`, in which order; there may be nobody, see `nobody`.
 
@@ -32,7 +30,6 @@ def plan(
         role: One of `ROLES`; None is "chat", or "multimodal" for a request with images.
         pinned: Ask this provider only.
         health: How the providers stand; None takes all for well.
-        size: What `size_of` returns for the request, where the caller needs it too.
 
     Raises:
         ConfigurationError: the pinned provider is unknown.
@@ -48,11 +45,10 @@ def plan(
     if _all_can(request, shortlist, health):
         return shortlist.plan(deadline, hedge_after, generation.deadline)
     skipped = list(shortlist.skipped)
-    size = size or size_of(request)
-    candidates = _large_enough(shortlist, request, size, skipped)
+    candidates = _large_enough(shortlist, request, skipped)
     candidates = _long_enough(candidates, request, skipped)
     who = tuple(candidate.identity for candidate in candidates)
-    well, spared = _well(candidates, shortlist, request, size, health, skipped)
+    well, spared = _well(candidates, shortlist, request, health, skipped)
     timed = timed_candidates((*well, *spared), deadline, generation.deadline)
     return Plan(timed[: len(well)], tuple(skipped), deadline, hedge_after, timed[len(well) :], who)
 
@@ -64,19 +60,6 @@ def _all_can(request: ChatRequest, shortlist: Shortlist, health: Health) -> bool
     if shortlist.has_limits or health.suspects or (wanted and output is not None and wanted > output):
         return False
     return context is None or surely_fits(request, context)
-
-
-def size_of(request: ChatRequest) -> Callable[[], int]:
-    """Return what tells how many tokens the prompt has: counted once, and only if anybody has a limit."""
-    found: int | None = None
-
-    def size() -> int:
-        nonlocal found
-        if found is None:
-            found = prompt_tokens(request)
-        return found
-
-    return size
 
 
 def nobody(planned: Plan, generation: Generation, pinned: str | None = None) -> LLMError:
@@ -100,15 +83,13 @@ def _role(request: ChatRequest, role: str | None) -> str:
     return role
 
 
-def _large_enough(
-    shortlist: Shortlist, request: ChatRequest, size_of_prompt: Callable[[], int], skipped: list[Skipped]
-) -> tuple[Candidate, ...]:
+def _large_enough(shortlist: Shortlist, request: ChatRequest, skipped: list[Skipped]) -> tuple[Candidate, ...]:
     """Leave out models whose context is too small, as long as one is large enough: the size is an estimate."""
     candidates = shortlist.candidates
     if shortlist.smallest_context is None or surely_fits(request, shortlist.smallest_context):
         return candidates
     limits = [candidate.route.context(candidate.effective_model) for candidate in candidates]
-    size = size_of_prompt()
+    size = prompt_tokens(request)
     return _within(candidates, limits, size, f"context too small: about {size} tokens, and it takes", skipped)
 
 
@@ -139,7 +120,6 @@ def _well(
     candidates: tuple[Candidate, ...],
     shortlist: Shortlist,
     request: ChatRequest,
-    size_of_prompt: Callable[[], int],
     health: Health,
     skipped: list[Skipped],
 ) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
@@ -148,7 +128,7 @@ def _well(
     if not suspects and not shortlist.has_limits:
         return candidates, ()
     counts_tokens = any(candidate.route.tokens_per_minute for candidate in candidates)
-    tokens = size_of_prompt() + answer_tokens(request) if counts_tokens else 0
+    tokens = prompt_tokens(request) + answer_tokens(request) if counts_tokens else 0
     standings = [
         health.standing(candidate.route, candidate.effective_model, tokens)
         if candidate.target in suspects or candidate.route.has_limits

@@ -2,10 +2,10 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Any, Unpack
 
 from faultmaven.application.call import Call
 from faultmaven.application.door import chat_request
@@ -14,8 +14,8 @@ from faultmaven.application.face import ProviderFace
 from faultmaven.application.generation import Generation, Route, check_role
 from faultmaven.application.hedging import hedged
 from faultmaven.application.ledger import Ledger
-from faultmaven.application.outcome import Conduct, Outcome
-from faultmaven.application.plan import nobody, plan, size_of
+from faultmaven.application.outcome import Conduct, OpenAttempt, Outcome
+from faultmaven.application.plan import nobody, plan
 from faultmaven.application.planned import Plan
 from faultmaven.application.request_checks import check_schema
 from faultmaven.application.reuse import AnswerReuse
@@ -23,7 +23,7 @@ from faultmaven.application.routed_stream import RoutedStream, close_all
 from faultmaven.application.traffic import Traffic
 from faultmaven.application.turn import ask
 from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
-from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, LLMError, ProviderError
+from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
 from faultmaven.domain.events import HedgeStarted
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMStream, Options
@@ -114,23 +114,15 @@ class LLMRouter(ProviderFace):
             LLMError: one provider was planned; this is its own error.
         """
         parts, generation = self._parts, self._parts.generation()
-        check_schema(request, generation.policies.schemas)
-        size = size_of(request)
-        planned = plan(request, generation, self._role, self._pinned, parts.traffic, size)
         spares = parts.reuse.is_wanted(request, generation.policies)
-        ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
-        if not planned.candidates:
-            raise self._failed(ledger, nobody(planned, generation, self._pinned))
-        call = Call(
-            planned, Conduct(request, size, generation.policies, parts.traffic, ledger, parts.clock, parts.chance)
-        )
+        call = self._call(request, generation)
         if not spares:
-            return await self._answer(call)
+            return call.taken(await self._carry_out(call))
         try:
-            async with parts.clock.timeout(planned.deadline + BEHIND_SECONDS):
-                return await parts.reuse.answer(request, planned, generation, ledger, lambda: self._answer(call))
+            async with parts.clock.timeout(call.plan.deadline + BEHIND_SECONDS):
+                return await self._reused(call, generation)
         except TimeoutError as error:
-            raise self._failed(ledger, call.failure(is_late=True)) from error
+            raise self._failed(call.ledger, call.failure(is_late=True)) from error
 
     @asynccontextmanager
     async def open_stream(self, request: ChatRequest) -> AsyncIterator[LLMStream]:
@@ -142,19 +134,11 @@ class LLMRouter(ProviderFace):
             LLMError: as `answer`; after the commit point, while iterating, the provider's own, `response` being what
                 came before it.
         """
-        parts, generation = self._parts, self._parts.generation()
+        generation = self._parts.generation()
         if request.cache:
             raise InvalidRequestError("cache=True, but a stream is neither kept nor taken from the response cache")
-        check_schema(request, generation.policies.schemas)
-        size = size_of(request)
-        planned = plan(request, generation, self._role, self._pinned, parts.traffic, size)
-        ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
-        if not planned.candidates:
-            raise self._failed(ledger, nobody(planned, generation, self._pinned))
-        conduct = Conduct(
-            request, size, generation.policies, parts.traffic, ledger, parts.clock, parts.chance, streams=True
-        )
-        call = Call(planned, conduct)
+        opened: list[OpenAttempt] = []
+        call = self._call(request, generation, opened)
         stream: RoutedStream | None = None
         try:
             outcome = await self._carry_out(call)
@@ -162,28 +146,56 @@ class LLMRouter(ProviderFace):
             yield stream
         finally:
             taken = stream.under_way if stream is not None else None
-            await close_all([opened for opened in conduct.opened if opened is not taken], conduct)
+            await close_all([other for other in opened if other is not taken], call.conduct)
             if stream is not None:
                 await stream.aclose()
 
-    async def _answer(self, call: Call) -> LLMResponse:
-        outcome = await self._carry_out(call)
-        if outcome.verdict is None:
-            raise ProviderError("the call ended without an answer")
-        return call.kept(outcome.verdict, outcome.entry)
+    def _call(self, request: ChatRequest, generation: Generation, opened: list[OpenAttempt] | None = None) -> Call:
+        """Return the call that will answer `request`.
+
+        Raises:
+            InvalidRequestError, ConfigurationError: nobody can be asked.
+        """
+        parts, policies = self._parts, generation.policies
+        check_schema(request, policies.schemas)
+        planned = plan(request, generation, self._role, self._pinned, parts.traffic)
+        ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
+        if not planned.candidates:
+            raise self._failed(ledger, nobody(planned, generation, self._pinned))
+        return Call(planned, Conduct(request, policies, parts.traffic, ledger, parts.clock, parts.chance, opened))
+
+    async def _reused(self, call: Call, generation: Generation) -> LLMResponse:
+        async def answer() -> LLMResponse:
+            return call.taken(await self._carry_out(call))
+
+        return await self._parts.reuse.answer(call.conduct.request, call.plan, generation, call.ledger, answer)
 
     async def _carry_out(self, call: Call) -> Outcome:
-        """Run the plan within its deadline; what fails leaves with the ledger."""
+        """Run the plan within its deadline: ask the candidates in order, and return the first outcome that will do, or
+        the best there was. What fails leaves with the ledger.
+
+        Whoever is given up only because somebody else is left comes again behind all others: a call fails only when
+        nobody is left to ask.
+        """
         ledger, clock = call.ledger, self._parts.clock
         try:
             async with clock.timeout(call.ends - clock.monotonic()):
-                outcome = await self._run(call)
+                call.begin()
+                while call.turns:
+                    outcomes = await self._hedged(call) if call.hedges else [await self._asked(call)]
+                    outcome = call.pass_on(outcomes)
+                    if outcome is not None:
+                        return outcome
+                best = call.best()
+                if best is None:
+                    raise call.failure(is_late=clock.monotonic() >= call.ends)
+                return best
         except TimeoutError as error:
             ledger.cut(DeadlineExceededError.__name__)
             best = call.best()
             if best is None:
                 raise self._failed(ledger, call.failure(is_late=True)) from error
-            outcome = best
+            return best
         except LLMError as error:
             self._failed(ledger, error)
             raise
@@ -192,51 +204,31 @@ class LLMRouter(ProviderFace):
             ledger.cut(reason)
             ledger.failed(reason)
             raise
-        return outcome
 
-    async def _run(self, call: Call) -> Outcome:
-        """Ask the candidates in order; return the first whose answer will do, or the best there was.
+    def _asked(self, call: Call, place: int = 0) -> Coroutine[Any, Any, Outcome]:
+        """Return what asks whose turn it is, or who is at `place` behind it.
 
-        Whoever is given up only because somebody else is left comes again behind all others: a call fails only when
-        nobody is left to ask.
+        Raises:
+            TimeoutError: the deadline is here.
         """
-        call.begin()
-        while call.turns:
-            outcome = call.pass_on(await self._next(call))
-            if outcome is not None:
-                return outcome
-        best = call.best()
-        if best is None:
-            raise call.failure(is_late=self._parts.clock.monotonic() >= call.ends)
-        return best
+        share = call.share(self._parts.clock.monotonic(), place)
+        return ask(call.turns[place], share, call.conduct, last=place == len(call.turns) - 1)
 
-    async def _next(self, call: Call) -> list[Outcome]:
-        """Ask the candidate whose turn it is, and the one behind it too where the call hedges."""
-        delay, clock = call.plan.hedge_after, self._parts.clock
-        if delay is None or call.position > 0 or len(call.plan.candidates) == 1:
-            return [await self._ask(call, 0)]
+    async def _hedged(self, call: Call) -> list[Outcome]:
+        """Ask the candidate whose turn it is, and the one behind it too where the first takes long."""
+        delay = call.plan.hedge_after or 0.0
         first, second = (turn.candidate.route.name for turn in call.turns[:2])
 
         async def hedge() -> Outcome:
             call.ledger.tell(HedgeStarted(call.ledger.call, first, second, delay))
-            return await self._ask(call, 1)
+            return await self._asked(call, 1)
 
         def ends(outcome: Outcome) -> bool:
             return outcome.ends_the_call(call.conduct.policies.errors)
 
-        outcomes = await hedged(lambda: self._ask(call, 0), hedge, delay, clock, ends)
+        outcomes = await hedged(lambda: self._asked(call), hedge, delay, self._parts.clock, ends)
         call.ledger.cut("cancelled", spare=outcomes[-1].entry)
         return outcomes
-
-    async def _ask(self, call: Call, place: int) -> Outcome:
-        """Ask whose turn it is, or is at `place` behind it."""
-        share = call.shares.of(call.position + place, call.ends - self._parts.clock.monotonic())
-        if share <= 0:
-            raise TimeoutError  # the deadline is here
-        outcome = await ask(call.turns[place], share, call.conduct, last=place == len(call.turns) - 1)
-        if outcome.next_turn is not None:
-            call.ask_later(outcome.next_turn)
-        return outcome
 
     def _failed(self, ledger: Ledger, error: LLMError) -> LLMError:
         error.attempts = ledger.attempts

@@ -24,11 +24,11 @@ MOST_TARGETS = 1024
 
 @dataclass(slots=True)
 class Admission:
-    """Leave to ask one provider once."""
+    """Leave to ask one provider once; `reservation` is None where nothing limits it."""
 
     breaker: Breaker
     probe: bool
-    reservation: Reservation
+    reservation: Reservation | None
 
 
 class Traffic:
@@ -94,11 +94,10 @@ class Traffic:
             LimitReachedError: a limit lets nothing through.
         """
         route, model = self._in_force(candidate.route), candidate.effective_model
-        now = self._clock.monotonic()
         breaker = self._breaker(candidate.target)
         if breaker.is_closed and not self.limiter.limits(route, model):
-            return Admission(breaker, False, Reservation(now))
-        ends = now + patience
+            return Admission(breaker, False, None)
+        ends = self._clock.monotonic() + patience
         tokens = size() if route.tokens_per_minute else 0
         while True:
             now = self._clock.monotonic()
@@ -122,7 +121,7 @@ class Traffic:
             retry_after: Seconds that the vendor asked us to wait.
         """
         admission.breaker.report(result, self._clock.monotonic(), probe=admission.probe, retry_after=retry_after)
-        if admission.reservation.holds_anything:
+        if admission.reservation is not None:
             await self.limiter.release(admission.reservation, used)
 
     def count_call(self, provider: str) -> None:

@@ -6,7 +6,6 @@ from faultmaven.application.acceptance import Verdict
 from faultmaven.application.attempt import attempt
 from faultmaven.application.health import PATIENCE_SECONDS
 from faultmaven.application.outcome import Conduct, Outcome, Turn
-from faultmaven.application.plan import size_of
 from faultmaven.application.repair import repaired_request
 from faultmaven.application.retry import LONGEST_PATIENCE_SECONDS, RetryPolicy, next_delay
 from faultmaven.domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
@@ -26,12 +25,11 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
     """
     candidate, clock = turn.candidate, conduct.clock
     ends, least = clock.monotonic() + share, min(LEAST_SECONDS, share * LEAST_SHARE)
-    delay: float | None = max(0.0, turn.not_before - clock.monotonic())
-    if turn.before is not None and turn.made and not _begins_again(turn, delay or 0.0, share - least, conduct):
+    delay = max(0.0, turn.not_before - clock.monotonic())
+    if turn.before is not None and turn.made and not _begins_again(turn, delay, share - least, conduct):
         return turn.before
-    outcome = turn.before or Outcome(candidate)
-    number = turn.made
-    while delay is not None:
+    outcome, number = turn.before, turn.made
+    while True:
         number += 1
         entry = conduct.ledger.open(candidate)
         if delay:
@@ -43,28 +41,36 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
         except (CircuitOpenError, LimitReachedError) as refusal:
             conduct.ledger.leave_alone(entry, refusal)
             return _refused(turn, outcome, refusal, number, last=last)
+        left = ends - clock.monotonic() - least
         if conduct.request.repair and outcome.verdict is not None and outcome.verdict.problems:
             conduct = _repairing(outcome.verdict, conduct)
-            delay = 0.0 if ends - clock.monotonic() > least else None
-            continue
-        delay = _delay(outcome, number, ends - clock.monotonic() - least, conduct, last=last)
-        if delay is not None:
-            conduct.ledger.tell(_retry_event(outcome, delay, conduct))
-    wanted = None if last else _wanted_delay(outcome, number, conduct, last=True)
+            again = 0.0 if left > 0 else None
+        else:
+            again = _delay(outcome, number, left, conduct, last=last)
+            if again is not None:
+                conduct.ledger.tell(_retry_event(outcome, again, conduct))
+        if again is None:
+            return outcome if last else _given_up(outcome, number, conduct)
+        delay = again
+
+
+def _given_up(outcome: Outcome, number: int, conduct: Conduct) -> Outcome:
+    """Return the outcome of a turn that ends because somebody else is left; where it may be asked again, with when."""
+    wanted = _wanted_delay(outcome, number, conduct, last=True)
     if wanted is None:
         return outcome
-    return replace(outcome, next_turn=Turn(candidate, number, clock.monotonic() + wanted, outcome))
+    return replace(outcome, next_turn=Turn(outcome.candidate, number, conduct.clock.monotonic() + wanted, outcome))
 
 
 def _repairing(verdict: Verdict, conduct: Conduct) -> Conduct:
     """Return the conduct of one more round, which sends the answer back with what is wrong with it."""
     request = repaired_request(conduct.request, verdict.response, verdict.problems)
-    return replace(conduct, request=request, size=size_of(request))
+    return replace(conduct, request=request)
 
 
-def _refused(turn: Turn, outcome: Outcome, refusal: LLMError, number: int, *, last: bool) -> Outcome:
+def _refused(turn: Turn, outcome: Outcome | None, refusal: LLMError, number: int, *, last: bool) -> Outcome:
     """Return the outcome of a turn that ends because limits or breaker let nothing through; it comes again once."""
-    if outcome.error is None:  # else: what the provider itself said before is more telling
+    if outcome is None or outcome.error is None:  # else: what the provider itself said before is more telling
         outcome = Outcome(turn.candidate, error=refusal)
     if last or turn.before is not None:
         return outcome

@@ -114,6 +114,7 @@ class Shape:
         characters: Of all texts.
         is_ascii: All of them are.
         read: Attachments whose bytes were read or fetched for one attempt, by turn and part; the next attempt has them.
+        tokens: About how many tokens the whole prompt has, once it was counted; see `application.needs`.
     """
 
     attachments: tuple[Attachment, ...]
@@ -123,6 +124,7 @@ class Shape:
     characters: int
     is_ascii: bool
     read: dict[tuple[int, int], Attachment] = field(default_factory=dict, repr=False)
+    tokens: int | None = None
 
     @classmethod
     def of(cls, messages: Sequence[Message]) -> Self:

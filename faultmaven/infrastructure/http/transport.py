@@ -83,13 +83,16 @@ class HTTPTransport:
             MalformedResponseError: not HTTP, undecodable, or larger than the limit.
             ProviderConfigurationError: the address is no URL.
         """
-        held = await self._held()
-        progress = _Progress(self._clock.monotonic())
+        held, stream = await self._held(), None
+        started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
-                return await self._exchange(held, sent, timeout, progress)
+                stream = self._stream(sent, held, await held.carrier.open(sent, timeout), started)
+                return stream.with_body(await stream.rest())
         except TimeoutError:
-            raise timeout_error(sent, progress.phase, timeout) from None
+            raise timeout_error(sent, "first byte" if stream is None else "body", timeout) from None
+        finally:
+            await self._ended(held, stream)
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "HTTPReplyStream":
         """Return the reply to `sent` once its headers are there, within `timeout` seconds; its body is still to come.
@@ -97,16 +100,17 @@ class HTTPTransport:
         Raises:
             LLMError: as `send` does, here and while the body is read.
         """
-        held = await self._held()
-        progress = _Progress(self._clock.monotonic())
+        held, stream = await self._held(), None
+        started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
-                return await self._opened(held, sent, timeout, progress)
+                stream = self._stream(sent, held, await held.carrier.open(sent, timeout), started)
+                return stream  # noqa: RET504 - the clauses below close it
         except TimeoutError:
-            await progress.close()
-            raise timeout_error(sent, progress.phase, timeout) from None
-        except asyncio.CancelledError:
-            await progress.close()
+            await self._ended(held, stream)  # it may have come in the very turn in which nobody waited any more
+            raise timeout_error(sent, "first byte", timeout) from None
+        except BaseException:
+            await self._ended(held, stream)
             raise
 
     async def aclose(self) -> None:
@@ -138,33 +142,22 @@ class HTTPTransport:
             self._carriers.close_soon()
 
     async def _held(self) -> "_Held":
+        """Return the running loop's carrier, with one exchange more under way on it."""
         # Outside of any timeout: the first call loads what carries it, and has its whole time none the less.
-        return self._given or await self._carriers.get()
-
-    async def _exchange(
-        self, held: "_Held", sent: WireRequest, timeout: float | None, progress: "_Progress"
-    ) -> WireReply:
-        stream = await self._opened(held, sent, timeout, progress)
-        progress.phase = "body"
-        try:
-            head, body = stream.head, await stream.rest()
-            return WireReply(sent, head.status, head.headers, body, head.time_to_headers, head.received_at)
-        finally:
-            await stream.aclose()
-
-    async def _opened(
-        self, held: "_Held", sent: WireRequest, timeout: float | None, progress: "_Progress"
-    ) -> "HTTPReplyStream":
+        held = self._given or await self._carriers.get()
         held.exchanges += 1
-        try:
-            reply = await held.carrier.open(sent, timeout)
-        except BaseException:
-            self._release(held)
-            raise
-        waited = self._clock.monotonic() - progress.started
+        return held
+
+    def _stream(self, sent: WireRequest, held: "_Held", reply: CarriedReply, started: float) -> "HTTPReplyStream":
+        waited = self._clock.monotonic() - started
         head = WireReply(sent, reply.status, reply.headers, b"", waited, self._wall_clock())
-        progress.opened = HTTPReplyStream(self, reply, head, held)
-        return progress.opened
+        return HTTPReplyStream(self, reply, head, held)
+
+    async def _ended(self, held: "_Held", stream: "HTTPReplyStream | None") -> None:
+        if stream is None:
+            self._release(held)
+        else:
+            await stream.aclose()
 
     def _release(self, held: "_Held") -> None:
         held.exchanges -= 1
@@ -201,6 +194,8 @@ def _over(client: "httpx.AsyncClient", network: NetworkSettings) -> Carrier:
 class HTTPReplyStream:
     """A reply of `HTTPTransport` whose body is read as it comes."""
 
+    __slots__ = ("_closed", "_held", "_reply", "_size", "_transport", "head")
+
     def __init__(self, transport: HTTPTransport, reply: CarriedReply, head: WireReply, held: "_Held") -> None:
         self.head = head
         self._transport = transport
@@ -225,6 +220,11 @@ class HTTPReplyStream:
             block = await self.read()
         return b"".join(blocks)
 
+    def with_body(self, body: bytes) -> WireReply:
+        """Return the reply with `body`."""
+        head = self.head
+        return WireReply(head.request, head.status, head.headers, body, head.time_to_headers, head.received_at)
+
     async def aclose(self) -> None:
         """Close the connection, or give it back; see `ReplyStream`."""
         if self._closed:
@@ -248,19 +248,3 @@ class _Held:
     async def aclose(self) -> None:
         """Close the carrier with all its connections."""
         await self.carrier.aclose()
-
-
-class _Progress:
-    """How far an exchange came: a timeout says in which phase it struck, and what was opened by then is closed."""
-
-    __slots__ = ("opened", "phase", "started")
-
-    def __init__(self, started: float) -> None:
-        self.started = started
-        self.phase = "first byte"
-        self.opened: HTTPReplyStream | None = None
-
-    async def close(self) -> None:
-        """Close the reply that came in the very turn in which nobody waited for it any more."""
-        if self.opened is not None:
-            await self.opened.aclose()

@@ -1,8 +1,8 @@
 """WireProvider: a provider that is a wire and the shared transport, and nothing else."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Self, TypeVar
+from typing import Self
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import InvalidRequestError, LLMError, UnsupportedRequestError
@@ -18,10 +18,8 @@ from faultmaven.infrastructure.llm.wire.protocol import Wire
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMStream
 
-Parsed = TypeVar("Parsed")
-
 _WAITING = frozenset(
-    {"answer", "exchange", "open_stream", "begin_stream", "stream_over", "_converse", "_prepared_within", "_fetched"}
+    {"answer", "exchange", "open_stream", "begin_stream", "stream_over", "_prepared_within", "_fetched"}
 )
 """The methods that wait; a subclass or an object with one of its own may wait for anything."""
 
@@ -125,8 +123,14 @@ class WireProvider(BaseLLMProvider):
         limit = timeout or request.timeout or config.timeout
         request, limit = await self._prepared_within(limit, wire, config, request, model)
         sent = wire.build_request(request, config, model)
-        reply, answer, duration = await self._converse(sent, limit, wire.parse_response, config)
-        return response_of(config, sent, reply, answer, duration)
+        started, reply = self._clock.monotonic(), None
+        try:
+            reply = await self._transport.send(sent, limit)
+            raise_for_status(reply)
+            answer = wire.parse_response(reply)
+        except LLMError as error:
+            raise self._reported(error, config, sent, started, reply) from error.__cause__
+        return response_of(config, sent, reply, answer, self._clock.monotonic() - started)
 
     async def _fetched(self, address: str, timeout: float) -> bytes:
         """Return what an address of the caller's gives; no key goes there, and no redirect is followed.
@@ -158,22 +162,18 @@ class WireProvider(BaseLLMProvider):
     async def list_over(self, wire: Wire, config: ProviderConfig, timeout: float) -> list[str]:
         """Return the models that the list route of `wire` gives."""
         sent = wire.build_models_request(config)
-        _, models, _ = await self._converse(sent, timeout, wire.parse_models, config)
-        return models
-
-    async def _converse(
-        self, sent: WireRequest, limit: float, parse: Callable[[WireReply], Parsed], config: ProviderConfig
-    ) -> tuple[WireReply, Parsed, float]:
-        """Send and parse; return the reply, what was read from it and the seconds. Errors get their ledger line."""
-        started = self._clock.monotonic()
-        reply: WireReply | None = None
+        started, reply = self._clock.monotonic(), None
         try:
-            reply = await self._transport.send(sent, limit)
+            reply = await self._transport.send(sent, timeout)
             raise_for_status(reply)
-            parsed = parse(reply)
+            return wire.parse_models(reply)
         except LLMError as error:
-            duration = self._clock.monotonic() - started
-            error.attempts = (line_of(config, sent, duration, reply, error=error),)
-            # Without the frames below this one: their locals hold the decoded answer.
-            raise error.with_traceback(None) from error.__cause__
-        return reply, parsed, self._clock.monotonic() - started
+            raise self._reported(error, config, sent, started, reply) from error.__cause__
+
+    def _reported(
+        self, error: LLMError, config: ProviderConfig, sent: WireRequest, started: float, reply: WireReply | None
+    ) -> LLMError:
+        """Return `error` with its ledger line, and without the frames below: their locals hold the decoded answer."""
+        duration = self._clock.monotonic() - started
+        error.attempts = (line_of(config, sent, duration, reply, error=error),)
+        return error.with_traceback(None)
