@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 TRIED = ("3.14",)
 """Its pool and parser are used without a session, in a way that a later minor version may change."""
 
-KEEP_ALIVE_SECONDS = 30.0
 MOST_ROUTES = 500
 MOST_HEADER_BYTES = 100 * 1024
 MOST_HEADERS = 500
@@ -51,7 +50,8 @@ def is_tried() -> bool:
 class AiohttpCarrier:
     """A `Carrier` over one connector: a pool of HTTP/1.1 connections without a limit, for all hosts.
 
-    There is no limit because a slow vendor must never block another, and 500 calls at once must not queue.
+    There is no limit because a slow vendor must never block another, and 500 calls at once must not queue. One per host
+    is set above it: see `LimitedCarrier`.
     """
 
     def __init__(self, network: NetworkSettings, certificates: Certificates) -> None:
@@ -59,12 +59,7 @@ class AiohttpCarrier:
         self._certificates = certificates
         self._routes: dict[str, Route] = {}
         self._connections: weakref.WeakSet[ConnectionProtocol] = weakref.WeakSet()
-        self._connector = _connector(self._connections)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it was closed."""
-        return self._connector.closed
+        self._connector = _connector(self._connections, network.keep_alive)
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "AiohttpReply":
         """Return the reply once its headers are there; see `Carrier`."""
@@ -181,9 +176,9 @@ def _connecting_within(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(connect=seconds, ceil_threshold=float("inf"))
 
 
-def _connector(connections: "weakref.WeakSet[ConnectionProtocol]") -> aiohttp.TCPConnector:
+def _connector(connections: "weakref.WeakSet[ConnectionProtocol]", keep_alive: float) -> aiohttp.TCPConnector:
     connector = aiohttp.TCPConnector(
-        limit=0, limit_per_host=0, keepalive_timeout=KEEP_ALIVE_SECONDS, resolver=ThreadedResolver()
+        limit=0, limit_per_host=0, keepalive_timeout=keep_alive, resolver=ThreadedResolver()
     )
     # aiohttp has no argument for it; a test sees whether it is in use
     factory = functools.partial(ConnectionProtocol, asyncio.get_running_loop(), connections)

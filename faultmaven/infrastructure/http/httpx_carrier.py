@@ -25,11 +25,6 @@ class HttpxCarrier:
         """Return a carrier with a client of its own."""
         return cls(_client(network, certificates), network)
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether it was closed."""
-        return self.client.is_closed
-
     async def open(self, sent: WireRequest, timeout: float | None) -> "HttpxReply":
         """Return the reply once its headers are there; see `Carrier`."""
         loop = asyncio.get_running_loop()
@@ -86,7 +81,7 @@ class HttpxReply:
 def _client(network: NetworkSettings, certificates: Certificates) -> httpx.AsyncClient:
     context = certificates.context
     # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=network.keep_alive)
     mounts = {
         pattern: ClosingTransport(context, limits, proxy) if proxy else None
         for pattern, proxy in network.proxies.mounts().items()

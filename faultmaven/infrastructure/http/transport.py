@@ -10,6 +10,7 @@ from faultmaven.domain.errors import MalformedResponseError
 from faultmaven.infrastructure.event_loops import PerLoop
 from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
 from faultmaven.infrastructure.http.certificates import Certificates
+from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
 from faultmaven.infrastructure.http.failures import address_advice, timeout_error
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
@@ -70,7 +71,7 @@ class HTTPTransport:
         self._max_reply_bytes = max_reply_bytes
         self._wall_clock = wall_clock
         self._carrier = carrier
-        self._given = _Held(_over(client, self._network)) if client is not None else None
+        self._given = _Held(self._limited(_over(client, self._network))) if client is not None else None
         self._carriers = PerLoop(lambda: _Held(self._make_carrier()), _Held.aclose)
         self._retired = False
 
@@ -170,7 +171,11 @@ class HTTPTransport:
         return MalformedResponseError(problem, provider=who, model=sent.model, status=status, advice=advice)
 
     def _make_carrier(self) -> Carrier:
-        return _carrier_maker(self._carrier)(self._network, self._certificates)
+        return self._limited(_carrier_maker(self._carrier)(self._network, self._certificates))
+
+    def _limited(self, carrier: Carrier) -> Carrier:
+        limit = self._network.connections_per_host
+        return carrier if limit is None else LimitedCarrier(carrier, limit)
 
 
 def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
