@@ -67,7 +67,10 @@ class AiohttpCarrier:
             route = self._routes.get(sent.url) or self._route(sent.url)
             connection = await self._connected(sent, route, timeout)
             try:
-                message, content = await _replied(_written(connection, sent, route))
+                protocol = _written(connection, sent, route)
+                message, content = await protocol.read()
+                while _is_interim(message):
+                    message, content = await protocol.read()
             except BaseException:
                 connection.close()
                 raise
@@ -162,12 +165,9 @@ def _written(connection: aiohttp.connector.Connection, sent: WireRequest, route:
     return protocol
 
 
-async def _replied(protocol: ResponseHandler) -> tuple[RawResponseMessage, StreamReader]:
-    """Return the head and the body of the final reply."""
-    message, content = await protocol.read()
-    while 100 <= message.code < 200 and message.code != 101:  # interim replies; 101 is final
-        message, content = await protocol.read()
-    return message, content
+def _is_interim(message: RawResponseMessage) -> bool:
+    """Return whether another reply follows to the same request."""
+    return 100 <= message.code < 200 and message.code != 101  # which is final
 
 
 @functools.lru_cache(maxsize=64)
