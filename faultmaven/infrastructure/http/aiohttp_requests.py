@@ -60,7 +60,7 @@ def route_to(address: str, proxy: str, certificates: Certificates) -> Route:
         loop=asyncio.get_running_loop(),
         proxy=via.with_user(None) if via else None,  # what errors show of it holds no password
         # With the host, as aiohttp would add it: what is added later makes another pool of the same connections.
-        proxy_headers=CIMultiDict({"Host": headers["host"], **to_proxy}) if via else None,
+        proxy_headers=CIMultiDict({"Host": headers["host"], **OWN_HEADERS, **to_proxy}) if via else None,
         ssl=certificates.context if needs_trust else True,
     )
     in_full = via is not None and url.scheme == "http"

@@ -1,6 +1,7 @@
 """The carrier over httpx, the seam that hosts and tests see: a passed-in client, respx and mocks work through it."""
 
 import asyncio
+import ssl
 
 import httpx
 
@@ -83,7 +84,7 @@ def _client(network: NetworkSettings, certificates: Certificates) -> httpx.Async
     # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=network.keep_alive)
     mounts = {
-        pattern: ClosingTransport(context, limits, proxy) if proxy else None
+        pattern: ClosingTransport(context, limits, _via(proxy, context)) if proxy else None
         for pattern, proxy in network.proxies.mounts().items()
     }
     return httpx.AsyncClient(
@@ -93,3 +94,8 @@ def _client(network: NetworkSettings, certificates: Certificates) -> httpx.Async
         timeout=httpx.Timeout(None),
         follow_redirects=False,
     )
+
+
+def _via(proxy: str, context: ssl.SSLContext) -> httpx.Proxy:
+    """Return a proxy of which the same is trusted as of a vendor; httpcore takes nothing to trust for plain HTTP."""
+    return httpx.Proxy(proxy, ssl_context=context if proxy.startswith("https:") else None)

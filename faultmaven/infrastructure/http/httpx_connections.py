@@ -63,7 +63,7 @@ def _requests_to_cancel() -> int:
 class ClosingTransport(httpx.AsyncHTTPTransport):
     """httpx's own transport; a handshake that is cut short leaves neither a connection nor an entry in the pool."""
 
-    def __init__(self, context: ssl.SSLContext, limits: httpx.Limits, proxy: str | None = None) -> None:
+    def __init__(self, context: ssl.SSLContext, limits: httpx.Limits, proxy: httpx.Proxy | None = None) -> None:
         super().__init__(verify=context, trust_env=False, limits=limits, proxy=proxy)
         self._pool._network_backend = _Backend()  # httpx has no argument for it; a test sees whether it is in use
         self._proxied = proxy is not None

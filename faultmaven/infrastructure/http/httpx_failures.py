@@ -1,5 +1,6 @@
 """What httpx and the layers below it raise, as our errors."""
 
+import h11
 import httpx
 
 from faultmaven.domain.errors import LLMError, MalformedResponseError
@@ -9,6 +10,7 @@ from faultmaven.infrastructure.http.failures import (
     connect_error,
     connect_seconds,
     failure,
+    has_cause,
     other_error,
     proxy_error,
     timeout_error,
@@ -45,6 +47,8 @@ def httpx_error(sent: WireRequest, error: Exception, phase: str, timeout: float 
             return address_error(sent)
         case httpx.DecodingError():
             return failure(MalformedResponseError, sent, "the reply's encoding is broken", phase)
+        case httpx.RemoteProtocolError() if phase == "first byte" and has_cause(error, h11.RemoteProtocolError):
+            return failure(MalformedResponseError, sent, "the reply is no HTTP", phase)
         case httpx.ProxyError():
             return proxy_error(sent)
         case httpx.ConnectError():
