@@ -313,7 +313,7 @@ async def test_plain_http_is_asked_of_the_proxy_in_full(make: Make, wants: str) 
 async def test_a_tunnel_through_a_proxy_over_tls(
     make: Make, trusted: str, names: str, authority: trustme.CA, told: str
 ) -> None:
-    """TLS inside of TLS: the proxy's certificate is trusted as a vendor's is, and what is wrong with a vendor is told."""
+    """TLS inside of TLS: the proxy's certificate is trusted as a vendor's is, and what a vendor lacks is told."""
 
     async def speak_plainly(reader: Reader, writer: Writer) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from faultmaven import open_container
-from faultmaven.domain.errors import LimitReachedError
+from faultmaven.domain.errors import LimitReachedError, LLMError
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
@@ -261,7 +261,7 @@ async def test_a_refused_connection_counts_no_longer(carrier: CarrierName) -> No
     async with limited_to(1, carrier) as transport:
         nobody = Host()
         for nobody.url in ("http://127.0.0.1:9", "http://127.0.0.1:9", "http://[::1", "http://[::1"):
-            with pytest.raises(Exception) as caught:
+            with pytest.raises(LLMError) as caught:
                 await transport.send(asking(nobody, "x"), 1.0)
             assert not isinstance(caught.value, LimitReachedError)
 
@@ -277,6 +277,25 @@ def test_each_event_loop_has_its_own(carrier: CarrierName) -> None:
 
     for _ in range(2):
         asyncio.run(ask())
+
+
+async def test_loops_that_run_at_once_wait_for_themselves_alone() -> None:
+    """They may share a carrier, where a client was passed in that knows no loop."""
+    limited, host = LimitedCarrier(Nothing(), 1), Host()
+
+    async def ask() -> list[bytes]:
+        first, second = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(2)]
+        await some_turns()
+        assert (first.done(), second.done()) == (True, False)
+        return [await (await reply).read() for reply in (first, second)]
+
+    held = await limited.open(asking(host, "x"), 5.0)
+    waiting = asyncio.create_task(limited.open(asking(host, "x"), 5.0))
+    await some_turns()
+    assert await asyncio.to_thread(asyncio.run, ask()) == [b"", b""]
+    assert not waiting.done()
+    await held.aclose()
+    await (await waiting).aclose()
 
 
 def test_a_client_that_is_passed_in_is_held_to_it_in_every_loop() -> None:
