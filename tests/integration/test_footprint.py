@@ -90,3 +90,45 @@ asyncio.run(ask())
 @pytest.mark.parametrize(("carrier", "loaded"), [("auto", "aiohttp"), ("aiohttp", "aiohttp"), ("httpx", "httpx")])
 def test_the_first_call_loads_what_carries_it_and_not_the_other(carrier: str, loaded: str) -> None:
     assert {"aiohttp", "httpx"} & heavy_modules_after(ASK.format(carrier)) == {loaded}
+
+
+TAKING_TURNS = """
+import asyncio, threading
+from faultmaven import LLMError, open_container
+
+class Slow:
+    '''The import of the carrier goes on only when the event loop has taken turns.'''
+    def find_spec(self, name, path=None, target=None):
+        if name == {!r}:
+            loads.append(threading.current_thread())
+            loop.call_soon_threadsafe(started.set)
+            assert went_on.wait(10), "the event loop stands still"
+
+loads, went_on = [], threading.Event()
+
+async def ask():
+    global loop, started
+    loop, started = asyncio.get_running_loop(), asyncio.Event()
+    sys.meta_path.insert(0, Slow())
+    env = {{"GROQ_API_KEY": "k", "GROQ_API_BASE": "http://127.0.0.1:9", "LLM_MAX_RETRIES": "0"}}
+    async with open_container(env | {{"LLM_HTTP_CARRIER": {!r}}}) as container:
+        calls = [asyncio.ensure_future(container.llm().generate("ping")) for _ in range(5)]
+        await started.wait()
+        calls[0].cancel()
+        await asyncio.wait(calls[:1])
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not any(call.done() for call in calls[1:])
+        went_on.set()
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(ended[0], asyncio.CancelledError), ended
+    assert all(isinstance(error, LLMError) and "refused" in str(error) for error in ended[1:]), ended
+    assert len(loads) == 1 and loads[0] is not threading.main_thread(), loads
+    assert loop._default_executor is None
+asyncio.run(ask())
+"""
+
+
+@pytest.mark.parametrize(("carrier", "loaded"), [("auto", "aiohttp"), ("httpx", "httpx")])
+def test_the_event_loop_takes_turns_while_a_carrier_is_loaded(carrier: str, loaded: str) -> None:
+    heavy_modules_after(TAKING_TURNS.format(loaded, carrier))

@@ -12,6 +12,7 @@ from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
 from faultmaven.infrastructure.http.failures import address_advice, timeout_error
+from faultmaven.infrastructure.http.loading import loaded
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.settings import CarrierName, Settings
@@ -145,9 +146,13 @@ class HTTPTransport:
     async def _held(self) -> "_Held":
         """Return the running loop's carrier, with one exchange more under way on it."""
         # Outside of any timeout: the first call loads what carries it, and has its whole time none the less.
-        held = self._given or await self._carriers.get()
+        held = self._given or self._carriers.here() or await self._first_held()
         held.exchanges += 1
         return held
+
+    async def _first_held(self) -> "_Held":
+        await loaded(_carrier_maker, self._carrier)
+        return await self._carriers.get()
 
     def _stream(self, sent: WireRequest, held: "_Held", reply: CarriedReply, started: float) -> "HTTPReplyStream":
         waited = self._clock.monotonic() - started
