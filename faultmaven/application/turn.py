@@ -5,7 +5,8 @@ from dataclasses import replace
 from faultmaven.application.acceptance import Verdict
 from faultmaven.application.attempt import attempt
 from faultmaven.application.health import PATIENCE_SECONDS
-from faultmaven.application.outcome import Conduct, Outcome, Turn
+from faultmaven.application.outcome import Conduct, Outcome
+from faultmaven.application.planned import Turn
 from faultmaven.application.repair import repaired_request
 from faultmaven.application.retry import LONGEST_PATIENCE_SECONDS, RetryPolicy, next_delay
 from faultmaven.domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
