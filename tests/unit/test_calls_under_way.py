@@ -32,10 +32,10 @@ class Silent:
     keeps_time = True
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked = asyncio.Semaphore(0)
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
-        self.asked += 1
+        self.asked.release()
         await asyncio.get_running_loop().create_future()
         raise AssertionError
 
@@ -57,10 +57,9 @@ def waiting(coroutine: Any) -> Iterator[str]:
 
 
 async def under_way(container: Container, silent: Silent, calls: int) -> list[asyncio.Task[None]]:
-    wanted = silent.asked + calls
     tasks = [asyncio.create_task(asking(container)) for _ in range(calls)]
-    while silent.asked < wanted:
-        await asyncio.sleep(0)
+    for _ in tasks:
+        await silent.asked.acquire()
     return tasks
 
 
