@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from faultmaven.application.acceptance import Verdict, checked, judge
 from faultmaven.application.breaker import Result
@@ -17,10 +17,12 @@ from faultmaven.application.live import LiveStream
 from faultmaven.application.needs import reported_input, unread_input
 from faultmaven.application.outcome import Conduct, OpenAttempt, Outcome
 from faultmaven.application.planned import Candidate
+from faultmaven.application.traffic import NO_LESSON, Lesson
 from faultmaven.application.whole_stream import whole_stream
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
+    LimitReachedError,
     LLMError,
     ProviderTimeoutError,
     RateLimitError,
@@ -60,7 +62,7 @@ async def _whole(entry: Entry, ends: float, patience: float, conduct: Conduct, *
     """
     candidate, traffic, clock = entry.candidate, conduct.traffic, conduct.clock
     admission = await traffic.admit(candidate, conduct.expected_tokens, patience, last=last)
-    timeout, outcome = min(candidate.timeout, max(0.0, ends - clock.monotonic())), None
+    timeout, lesson = min(candidate.timeout, max(0.0, ends - clock.monotonic())), NO_LESSON
     try:
         if first:
             traffic.count_call(candidate.route.name)
@@ -79,9 +81,10 @@ async def _whole(entry: Entry, ends: float, patience: float, conduct: Conduct, *
             outcome = failed(entry, error, timeout, conduct)
         except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
             outcome = failed(entry, error, timeout, conduct)
+        lesson = lesson_of(outcome, timeout, conduct)
         return outcome
     finally:
-        await traffic.settle(admission, *(NO_LESSON if outcome is None else lesson_of(outcome, timeout, conduct)))
+        await traffic.settle(admission, lesson)
 
 
 async def _streamed(
@@ -116,11 +119,7 @@ async def _streamed(
         return outcome
     finally:
         if not is_under_way:
-            await traffic.settle(admission, *lesson)
-
-
-Lesson: TypeAlias = tuple[Result, int | None, float | None]
-NO_LESSON: Lesson = (Result.NOTHING, 0, None)
+            await traffic.settle(admission, lesson)
 
 
 def lesson_of(outcome: Outcome, timeout: float, conduct: Conduct) -> Lesson:
@@ -131,14 +130,16 @@ def lesson_of(outcome: Outcome, timeout: float, conduct: Conduct) -> Lesson:
     if error is None:
         usage = line.usage if line else None
         _announce(limited_for, candidate, conduct)
-        return Result.GOOD, usage.total if usage else None, None
+        return Lesson(Result.GOOD, usage.total if usage else None)
+    if isinstance(error, LimitReachedError):
+        return Lesson(Result.NOTHING, sent=False)
     asked = error.retry_after
     _announce((asked or limited_for) if isinstance(error, RateLimitError) else limited_for, candidate, conduct)
     if reaction(conduct.policies.errors, error).trip:
         # Less time than usual is the caller's doing, and no fault of the provider.
         hurried = isinstance(error, ProviderTimeoutError) and timeout < candidate.fair_timeout * FAIR_SHARE
-        return (Result.NOTHING if hurried else Result.BAD), 0, asked
-    return (Result.NOTHING if error.status is None else Result.GOOD), 0, asked
+        return Lesson(Result.NOTHING if hurried else Result.BAD, retry_after=asked)
+    return Lesson(Result.NOTHING if error.status is None else Result.GOOD, retry_after=asked)
 
 
 def _announce(seconds: float | None, candidate: Candidate, conduct: Conduct) -> None:

@@ -154,7 +154,7 @@ class Plan:
     hedge_after: float | None = None
     spared: tuple[Candidate, ...] = ()
     who: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
-    turns: tuple[Turn, ...] = field(init=False, repr=False)
+    turns: tuple[Turn, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turns", tuple(map(Turn, (*self.candidates, *self.spared))))

@@ -42,6 +42,8 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
         except (CircuitOpenError, LimitReachedError) as refusal:
             conduct.ledger.leave_alone(entry, refusal)
             return _refused(turn, outcome, refusal, number, last=last)
+        if isinstance(outcome.error, LimitReachedError) and not last:  # the carrier's: nothing was sent
+            return _refused(turn, turn.before, outcome.error, number, last=last)
         left = ends - clock.monotonic() - least
         if conduct.request.repair and outcome.verdict is not None and outcome.verdict.problems:
             conduct = _repairing(outcome.verdict, conduct)

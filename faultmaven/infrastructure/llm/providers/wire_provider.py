@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse
-from faultmaven.domain.errors import InvalidRequestError, LLMError, UnsupportedRequestError
+from faultmaven.domain.errors import InvalidRequestError, LimitReachedError, LLMError, UnsupportedRequestError
 from faultmaven.infrastructure.http.types import Headers, Transport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.attachments import loaded
 from faultmaven.infrastructure.llm.config import ProviderConfig
@@ -142,6 +142,8 @@ class WireProvider(BaseLLMProvider):
         sent = WireRequest(self.config.origin(), address, Headers(), method="GET")
         try:
             reply = await self._transport.send(sent, timeout)
+        except LimitReachedError:
+            raise  # our own limit: the address may well be right
         except LLMError as error:
             problem = f"does not answer ({type(error).__name__})"
         else:
