@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from faultmaven import open_container
+from faultmaven import Container, Image, Message, open_container
 from faultmaven.domain.errors import LimitReachedError, LLMError
+from faultmaven.domain.events import AttemptEnded
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
 from faultmaven.infrastructure.settings import CarrierName, Settings, load_settings, read_environment
+from faultmaven.ports.observer import Observer
 from faultmaven.testing.lab.loopback import listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
@@ -378,6 +381,87 @@ async def test_the_router_moves_on_and_the_vendor_is_not_blamed(carrier: Carrier
             await holding
             assert (await container.llm().generate("ping")).provider == "groq"
     assert busy.requests == 2
+
+
+@asynccontextmanager
+async def busy_host(
+    vendor: Vendor, observer: Observer = lambda event: None, **more: str
+) -> AsyncIterator[tuple[Container, str]]:
+    """A container and its vendors' address, to which the only connection is held until they may answer."""
+    async with asyncio.timeout(20), listen(vendor) as port:
+        env = {
+            "GROQ_API_KEY": "k",
+            "GROQ_API_BASE": f"http://127.0.0.1:{port}",
+            "OPENAI_API_KEY": "k",
+            "OPENAI_API_BASE": f"http://127.0.0.1:{port}",
+            "SMALL_API_KEY": "k",
+            "SMALL_API_BASE": f"http://127.0.0.1:{port}",
+            "LLM_REQUEST_TIMEOUT": "0.2",
+            VARIABLE: "1",
+        }
+        async with open_container(env | more, observer=observer) as container:
+            sent = WireRequest(ORIGIN, f"http://127.0.0.1:{port}/v1", Headers(), b"{}")
+            holding = asyncio.create_task(container.transport().send(sent, 15.0))
+            await vendor.heard.wait()
+            try:
+                yield container, sent.url
+            finally:
+                vendor.may.set()
+                await holding
+
+
+async def test_who_was_passed_over_because_its_host_was_full_is_asked_when_nobody_else_is_left() -> None:
+    vendor = Vendor()
+    down = {"MISTRAL_API_KEY": "k", "MISTRAL_API_BASE": "http://127.0.0.1:9", "LLM_FALLBACK_CHAIN": "mistral"}
+
+    def free_it(event: object) -> None:
+        if isinstance(event, AttemptEnded) and event.attempt.provider == "mistral":
+            vendor.may.set()
+
+    async with busy_host(vendor, free_it, CHAT_PROVIDER="groq", LLM_MAX_RETRIES="0", **down) as (container, _):
+        response = await container.llm().generate("ping")
+    assert [line.outcome for line in response.attempts] == [
+        "LimitReachedError",
+        "ProviderUnavailableError",
+        "answered",
+    ]
+
+
+ROW = """
+[providers.small]
+api_key_var = "SMALL_API_KEY"
+model_var = "SMALL_MODEL"
+base_url_var = "SMALL_API_BASE"
+default_base_url = "https://small.example/v1"
+default_model = "m"
+provider_class = "OpenAIProvider"
+max_retries = 0
+timeout = 30
+confidence_score = 0.9
+requests_per_minute = 3
+"""
+
+
+async def test_what_was_not_sent_is_not_counted_against_the_row(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.toml"
+    rows.write_text(ROW)
+    vendor = Vendor()
+    async with busy_host(vendor, LLM_PROVIDERS_FILE=str(rows), CHAT_PROVIDER="small") as (container, _):
+        for _ in range(4):
+            with pytest.raises(LimitReachedError, match="no connection to the host"):
+                await container.llm(provider="small").generate("ping")
+        limits = (await container.health()).providers["small"].limits
+    assert limits is not None
+    assert limits.requests == 3
+
+
+async def test_a_full_host_of_an_image_is_no_fault_of_the_request() -> None:
+    vendor = Vendor()
+    async with busy_host(vendor) as (container, address):
+        openai = container.registry().get_provider("openai")
+        image = Image.from_url(f"{address}/a.png", fetch=True)
+        with pytest.raises(LimitReachedError):
+            await openai.generate([Message.user("what is it?", image)])
 
 
 # --- for how long a connection is kept -------------------------------------------------------------------------------

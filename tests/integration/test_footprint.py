@@ -132,3 +132,53 @@ asyncio.run(ask())
 @pytest.mark.parametrize(("carrier", "loaded"), [("auto", "aiohttp"), ("httpx", "httpx")])
 def test_the_event_loop_takes_turns_while_a_carrier_is_loaded(carrier: str, loaded: str) -> None:
     heavy_modules_after(TAKING_TURNS.format(loaded, carrier))
+
+
+IN_VIRTUAL_TIME = """
+import asyncio, httpx
+from faultmaven import open_container
+from faultmaven.testing import run_in_virtual_time, VirtualClock
+
+BODY = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"pong"},"finish_reason":"stop"}]}'
+
+async def answer(self, request):
+    return httpx.Response(200, content=BODY, headers={"content-type": "application/json"})
+
+httpx.AsyncHTTPTransport.handle_async_request = answer
+
+async def ask():
+    env = {"GROQ_API_KEY": "k", "LLM_HTTP_CARRIER": "httpx"}
+    async with open_container(env, clock=VirtualClock()) as container:
+        await container.llm().generate("ping")
+    assert asyncio.get_running_loop().time() == 0.0
+run_in_virtual_time(ask())
+"""
+
+
+def test_virtual_time_stands_still_while_a_carrier_is_loaded() -> None:
+    heavy_modules_after(IN_VIRTUAL_TIME)
+
+
+AT_THE_END = """
+import asyncio, atexit
+from faultmaven import LLMError, open_container
+
+async def ask():
+    env = {"GROQ_API_KEY": "k", "GROQ_API_BASE": "http://127.0.0.1:9", "LLM_MAX_RETRIES": "0"}
+    async with open_container(env) as container:
+        await container.llm().generate("ping")
+
+def goodbye():
+    try:
+        asyncio.run(ask())
+    except LLMError as error:
+        print(error)
+atexit.register(goodbye)
+"""
+
+
+def test_a_first_call_at_the_interpreters_end_is_made_all_the_same(process_env: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END], env=process_env, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "the connection was refused" in done.stdout, done.stderr
