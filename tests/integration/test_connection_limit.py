@@ -192,7 +192,7 @@ class Nothing:
 
 @pytest.mark.parametrize("end", ["read", "aclose"])
 async def test_one_that_is_cancelled_in_the_turn_in_which_it_gets_its_place_hands_it_on(end: str) -> None:
-    limited, host = LimitedCarrier(Nothing(), 1), Host()
+    limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
     first = await limited.open(asking(host, "first"), 5.0)
     calls = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(3)]
     await some_turns()
@@ -284,7 +284,7 @@ def test_each_event_loop_has_its_own(carrier: CarrierName) -> None:
 
 async def test_loops_that_run_at_once_wait_for_themselves_alone() -> None:
     """They may share a carrier, where a client was passed in that knows no loop."""
-    limited, host = LimitedCarrier(Nothing(), 1), Host()
+    limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
 
     async def ask() -> list[bytes]:
         first, second = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(2)]

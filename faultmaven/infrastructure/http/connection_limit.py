@@ -14,6 +14,7 @@ from faultmaven.domain.errors import LimitReachedError
 from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
 from faultmaven.infrastructure.http.failures import connect_seconds
 from faultmaven.infrastructure.http.types import WireRequest
+from faultmaven.ports.clock import Clock
 
 VARIABLE = "LLM_HTTP_CONNECTIONS_PER_HOST"
 PORTS = {"http": 80, "https": 443}
@@ -29,7 +30,8 @@ class LimitedCarrier:
     next exchange uses one of them before it opens another.
     """
 
-    def __init__(self, carrier: Carrier, limit: int) -> None:
+    def __init__(self, carrier: Carrier, limit: int, clock: Clock) -> None:
+        self._clock = clock
         self._carrier = carrier
         self._limit = limit
         self._lines: dict[Host, _Line] = {}
@@ -74,14 +76,13 @@ class LimitedCarrier:
         if not permits.locked():
             await permits.acquire()  # at once
             return 0.0
-        clock = asyncio.get_running_loop().time
-        started = clock()
+        started = self._clock.monotonic()
         try:
-            async with asyncio.timeout(seconds):
+            async with self._clock.timeout(seconds):
                 await permits.acquire()
         except TimeoutError:
             raise self._reached(sent, seconds) from None
-        return clock() - started
+        return self._clock.monotonic() - started
 
     def _reached(self, sent: WireRequest, seconds: float) -> LimitReachedError:
         return LimitReachedError(

@@ -180,7 +180,7 @@ class HTTPTransport:
 
     def _limited(self, carrier: Carrier) -> Carrier:
         limit = self._network.connections_per_host
-        return carrier if limit is None else LimitedCarrier(carrier, limit)
+        return carrier if limit is None else LimitedCarrier(carrier, limit, self._clock)
 
 
 def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
