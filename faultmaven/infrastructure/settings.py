@@ -21,7 +21,7 @@ from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean, nearest
 from faultmaven.infrastructure.files import FileState, file_state
 
-CarrierName = Literal["auto", "aiohttp", "httpx"]
+CarrierName = Literal["auto", "aiohttp", "httpx", "httpx2"]
 """What carries HTTP; "auto" is the fastest."""
 
 ARGUMENT = "argument"

@@ -141,12 +141,10 @@ def test_a_healthy_fallback_answers_in_its_place(vendor: Vendor, fault: str) -> 
     assert outcome_in_process(vendor, fault, vendor.healthy) == with_a_fallback(vendor, [fault])[fault]
 
 
-@pytest.mark.parametrize("carrier", ["httpx", "aiohttp"])
 async def test_alone_every_fault_ends_in_its_documented_type_over_sockets(vendor: Vendor, carrier: str) -> None:
     assert await outcomes_over_sockets(vendor, timeout=0.2, carrier=carrier) == documented(vendor, FAULTS)
 
 
-@pytest.mark.parametrize("carrier", ["httpx", "aiohttp"])
 async def test_a_healthy_fallback_answers_in_the_place_of_every_fault_over_sockets(
     vendor: Vendor, carrier: str
 ) -> None:

@@ -1,29 +1,35 @@
 """The carrier over httpx, the seam that hosts and tests see: a passed-in client, respx and mocks work through it."""
 
 import asyncio
-
-import httpx
+from typing import TYPE_CHECKING, cast
 
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.failures import blaming_the_proxy, connect_seconds, loop_error, without_frames
 from faultmaven.infrastructure.http.httpx_connections import ClosingTransport, cancelled_in_waits_only
-from faultmaven.infrastructure.http.httpx_failures import HTTPX_FAILURES, httpx_error
+from faultmaven.infrastructure.http.httpx_failures import httpx_error
+from faultmaven.infrastructure.http.httpx_family import FamilyName, HttpxFamily, family_of, httpx_family
 from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.types import WireRequest
 
+if TYPE_CHECKING:
+    import httpx
+
+    from faultmaven.infrastructure.http.httpx_family import AnyClient
+
 
 class HttpxCarrier:
-    """A `Carrier` over one httpx client."""
+    """A `Carrier` over one client of httpx or httpx2."""
 
-    def __init__(self, client: httpx.AsyncClient, network: NetworkSettings) -> None:
-        self.client = client
+    def __init__(self, client: "AnyClient", network: NetworkSettings) -> None:
+        self.client = cast("httpx.AsyncClient", client)  # whatever is used here is the same in both
+        self._family = family_of(client)
         self._network = network
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
-    def make(cls, network: NetworkSettings, certificates: Certificates) -> "HttpxCarrier":
+    def make(cls, name: FamilyName, network: NetworkSettings, certificates: Certificates) -> "HttpxCarrier":
         """Return a carrier with a client of its own."""
-        return cls(_client(network, certificates), network)
+        return cls(_client(httpx_family(name), network, certificates), network)
 
     @property
     def is_closed(self) -> bool:
@@ -40,15 +46,16 @@ class HttpxCarrier:
                 sent.url,
                 headers=sent.headers,
                 content=sent.body if sent.method == "POST" else None,
-                timeout=httpx.Timeout(None, connect=connect_seconds(timeout)),
+                timeout=self._family.httpx.Timeout(None, connect=connect_seconds(timeout)),
             )
             sending = self.client.send(request, stream=True, follow_redirects=False)
             response = await cancelled_in_waits_only(sending)
-        except HTTPX_FAILURES as error:
+        except self._family.failures as error:
             is_elsewhere = isinstance(error, RuntimeError) and loop is not self._loop
-            mapped = loop_error(sent) if is_elsewhere else httpx_error(sent, error, "first byte", timeout)
+            told = httpx_error(self._family.httpx, sent, error, "first byte", timeout)
+            mapped = loop_error(sent) if is_elsewhere else told
             raise blaming_the_proxy(mapped, sent, self._network) from without_frames(error)
-        return HttpxReply(sent, response)
+        return HttpxReply(self._family, sent, response)
 
     async def aclose(self) -> None:
         """Close the client with all its connections."""
@@ -56,11 +63,12 @@ class HttpxCarrier:
 
 
 class HttpxReply:
-    """A `CarriedReply` over httpx."""
+    """A `CarriedReply` over httpx or httpx2."""
 
-    def __init__(self, sent: WireRequest, response: httpx.Response) -> None:
+    def __init__(self, family: HttpxFamily, sent: WireRequest, response: "httpx.Response") -> None:
         self.status = response.status_code
         self.headers = response.headers
+        self._family = family
         self._sent = sent
         self._response = response
         self._blocks = response.aiter_bytes()
@@ -69,8 +77,8 @@ class HttpxReply:
         """Return the next bytes; see `CarriedReply`."""
         try:
             return await cancelled_in_waits_only(self._next())
-        except HTTPX_FAILURES as error:
-            raise httpx_error(self._sent, error, "body", None) from without_frames(error)
+        except self._family.failures as error:
+            raise httpx_error(self._family.httpx, self._sent, error, "body", None) from without_frames(error)
 
     async def aclose(self) -> None:
         """Close the connection, or give it back."""
@@ -83,18 +91,19 @@ class HttpxReply:
         return b""
 
 
-def _client(network: NetworkSettings, certificates: Certificates) -> httpx.AsyncClient:
-    context = certificates.context
+def _client(family: HttpxFamily, network: NetworkSettings, certificates: Certificates) -> "AnyClient":
+    package, context = family.httpx, certificates.context
     # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
+    limits = package.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
     mounts = {
-        pattern: ClosingTransport(context, limits, proxy) if proxy else None
+        pattern: ClosingTransport(family, context, limits, proxy) if proxy else None
         for pattern, proxy in network.proxies.mounts().items()
     }
-    return httpx.AsyncClient(
-        transport=ClosingTransport(context, limits),
+    client: AnyClient = package.AsyncClient(
+        transport=ClosingTransport(family, context, limits),
         trust_env=False,
         mounts=mounts,
-        timeout=httpx.Timeout(None),
+        timeout=package.Timeout(None),
         follow_redirects=False,
     )
+    return client

@@ -1,6 +1,6 @@
-"""What httpx and the layers below it raise, as our errors."""
+"""What httpx or httpx2 and the layers below raise, as our errors."""
 
-import httpx
+from typing import Any
 
 from faultmaven.domain.errors import LLMError, MalformedResponseError
 from faultmaven.infrastructure.http.failures import (
@@ -15,21 +15,9 @@ from faultmaven.infrastructure.http.failures import (
 )
 from faultmaven.infrastructure.http.types import WireRequest
 
-# All that httpx raises, and what the layers below it raise for an address or a header that is none.
-HTTPX_FAILURES = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
-    ValueError,
-    OverflowError,
-    RuntimeError,  # a passed-in client that is closed
-    ExceptionGroup,
-)
 
-
-def httpx_error(sent: WireRequest, error: Exception, phase: str, timeout: float | None) -> LLMError:
-    """Map every httpx exception to ours; a test walks them all."""
+def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, timeout: float | None) -> LLMError:
+    """Map every exception of the package `httpx` to ours; a test walks them all."""
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
             return timeout_error(sent, "connect", connect_seconds(timeout))

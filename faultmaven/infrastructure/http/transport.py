@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from faultmaven.domain.errors import MalformedResponseError
 from faultmaven.infrastructure.event_loops import PerLoop
+from faultmaven.infrastructure.extras import require_httpx2
 from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.failures import address_advice, timeout_error
@@ -17,19 +19,21 @@ from faultmaven.infrastructure.settings import CarrierName, Settings
 from faultmaven.ports.clock import Clock
 
 if TYPE_CHECKING:
-    import httpx
+    from faultmaven.infrastructure.http.httpx_family import AnyClient
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 
 
-def build_transport(clock: Clock, client: "httpx.AsyncClient | None", settings: Settings) -> "HTTPTransport":
+def build_transport(clock: Clock, client: "AnyClient | None", settings: Settings) -> "HTTPTransport":
     """Return the transport that all providers of one configuration share; a passed-in client stays the host's.
 
     Raises:
-        ConfigurationError: a certificate path or a proxy that is none.
+        ConfigurationError: a certificate path or a proxy that is none, a carrier that is not installed.
     """
     network = network_settings(settings)
     certificates, carrier = Certificates(network.certificates), settings.http_carrier
+    if carrier == "httpx2" and client is None:
+        require_httpx2()
     if network.certificates and client is None:
         # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
         _ = certificates.context
@@ -49,7 +53,7 @@ class HTTPTransport:
         self,
         clock: Clock,
         *,
-        client: "httpx.AsyncClient | None" = None,
+        client: "AnyClient | None" = None,
         network: NetworkSettings | None = None,
         certificates: Certificates | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
@@ -61,8 +65,8 @@ class HTTPTransport:
         certificates: What is trusted, in every event loop; None reads what `network` names at the first use.
         max_reply_bytes: A reply whose decoded body is larger is refused, so that no server fills the memory.
         wall_clock: Gives Unix seconds: a moment that a vendor names without a `Date` beside it is measured by it.
-        carrier: What carries bytes where no client is passed in: "aiohttp" or "httpx"; "auto" is aiohttp in a version
-            that this was tried with, else httpx.
+        carrier: What carries bytes where no client is passed in: "aiohttp", "httpx" or "httpx2"; "auto" is aiohttp
+            in a version that this was tried with, else httpx.
         """
         self._clock = clock
         self._network = network or NetworkSettings()
@@ -174,18 +178,18 @@ class HTTPTransport:
 
 
 def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
-    # Imported here: each takes its time, and one of the two is enough.
-    if name != "httpx":
+    # Imported here: each takes its time, and one of them is enough.
+    if name in ("auto", "aiohttp"):
         from faultmaven.infrastructure.http.aiohttp_carrier import AiohttpCarrier, is_tried
 
         if name == "aiohttp" or is_tried():
             return AiohttpCarrier
     from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
 
-    return HttpxCarrier.make
+    return functools.partial(HttpxCarrier.make, "httpx2" if name == "httpx2" else "httpx")
 
 
-def _over(client: "httpx.AsyncClient", network: NetworkSettings) -> Carrier:
+def _over(client: "AnyClient", network: NetworkSettings) -> Carrier:
     from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
 
     return HttpxCarrier(client, network)
