@@ -322,6 +322,7 @@ class Settings(pydantic.BaseModel):
     cache_seconds: float = pydantic.Field(default=0.0, validation_alias="LLM_CACHE_SECONDS", ge=0, allow_inf_nan=False)
     cache_entries: int = pydantic.Field(default=1000, validation_alias="LLM_CACHE_ENTRIES", ge=1)
     http_carrier: CarrierName = pydantic.Field(default="auto", validation_alias="LLM_HTTP_CARRIER")
+    http2: bool = pydantic.Field(default=False, validation_alias="LLM_HTTP2")
     providers_file: str | None = pydantic.Field(default=None, validation_alias="LLM_PROVIDERS_FILE")
     watch_files: bool = pydantic.Field(default=False, validation_alias="LLM_WATCH_FILES")
     faultmaven_env: str | None = pydantic.Field(default=None, validation_alias="FAULTMAVEN_ENV")
@@ -372,6 +373,7 @@ _EXPECTED = {
 }
 _CHOICES = {
     "LLM_HTTP_CARRIER": get_args(CarrierName),
+    "LLM_HTTP2": ("true", "false"),
     "LLM_WATCH_FILES": ("true", "false"),
     "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "LOG_FORMAT": ("json", "console"),

@@ -40,6 +40,13 @@ def library(request: pytest.FixtureRequest) -> ModuleType:
     return importlib.import_module(request.param)
 
 
+@pytest.fixture(params=[*LIBRARIES, "ours"] if TRIES_HTTPX2 else LIBRARIES)
+def speaks_http2(request: pytest.FixtureRequest) -> str:
+    """Return what speaks HTTP/2: a client of that library, passed in, or our own, which is of httpx2."""
+    name: str = request.param
+    return name
+
+
 class GuardedLab(FaultLab):
     """The lab with the manners of a vendor at its list route too: it wants its key there, and the right path."""
 

@@ -1,13 +1,22 @@
 """The carrier over httpx, the seam that hosts and tests see: a passed-in client, respx and mocks work through it."""
 
 import asyncio
+import functools
+import re
 from typing import TYPE_CHECKING, cast
 
 from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.failures import blaming_the_proxy, connect_seconds, loop_error, without_frames
+from faultmaven.infrastructure.http.failures import (
+    address_error,
+    blaming_the_proxy,
+    connect_seconds,
+    loop_error,
+    without_frames,
+)
 from faultmaven.infrastructure.http.httpx_connections import ClosingTransport, cancelled_in_waits_only
 from faultmaven.infrastructure.http.httpx_failures import httpx_error
 from faultmaven.infrastructure.http.httpx_family import FamilyName, HttpxFamily, family_of, httpx_family
+from faultmaven.infrastructure.http.httpx_streams import reset_left_streams
 from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.types import WireRequest
 
@@ -16,13 +25,16 @@ if TYPE_CHECKING:
 
     from faultmaven.infrastructure.http.httpx_family import AnyClient
 
+# h11 refuses these; h2 sends them, and a gateway to HTTP/1.1 could make two headers of one.
+_BREAKS_A_HEADER = re.compile(r"[\r\n\0]")
+
 
 class HttpxCarrier:
     """A `Carrier` over one client of httpx or httpx2."""
 
     def __init__(self, client: "AnyClient", network: NetworkSettings) -> None:
         self.client = cast("httpx.AsyncClient", client)  # whatever is used here is the same in both
-        self._family = family_of(client)
+        self.family = family_of(client)
         self._network = network
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -40,22 +52,34 @@ class HttpxCarrier:
         """Return the reply once its headers are there; see `Carrier`."""
         loop = asyncio.get_running_loop()
         self._loop = self._loop or loop
+        if any(_BREAKS_A_HEADER.search(text) for header in sent.headers.items() for text in header):
+            raise address_error(sent)
         try:
             request = self.client.build_request(
                 sent.method,
                 sent.url,
                 headers=sent.headers,
                 content=sent.body if sent.method == "POST" else None,
-                timeout=self._family.httpx.Timeout(None, connect=connect_seconds(timeout)),
+                timeout=self.family.httpx.Timeout(None, connect=connect_seconds(timeout)),
             )
-            sending = self.client.send(request, stream=True, follow_redirects=False)
-            response = await cancelled_in_waits_only(sending)
-        except self._family.failures as error:
+            response = await cancelled_in_waits_only(self._sent(request))
+        except self.family.failures as error:
             is_elsewhere = isinstance(error, RuntimeError) and loop is not self._loop
-            told = httpx_error(self._family.httpx, sent, error, "first byte", timeout)
+            told = httpx_error(self.family.httpx, sent, error, "first byte", timeout)
             mapped = loop_error(sent) if is_elsewhere else told
             raise blaming_the_proxy(mapped, sent, self._network) from without_frames(error)
-        return HttpxReply(self._family, sent, response)
+        return HttpxReply(self, sent, response)
+
+    async def _sent(self, request: "httpx.Request") -> "httpx.Response":
+        try:
+            return await self.client.send(request, stream=True, follow_redirects=False)
+        except BaseException:
+            await self.reset_left_streams()
+            raise
+
+    async def reset_left_streams(self) -> None:
+        """Tell servers over HTTP/2 which replies nobody reads any more; over HTTP/1.1 a closed connection says it."""
+        await reset_left_streams(self.family, self.client)
 
     async def aclose(self) -> None:
         """Close the client with all its connections."""
@@ -65,42 +89,47 @@ class HttpxCarrier:
 class HttpxReply:
     """A `CarriedReply` over httpx or httpx2."""
 
-    def __init__(self, family: HttpxFamily, sent: WireRequest, response: "httpx.Response") -> None:
+    def __init__(self, carrier: HttpxCarrier, sent: WireRequest, response: "httpx.Response") -> None:
         self.status = response.status_code
         self.headers = response.headers
-        self._family = family
+        self._carrier = carrier
         self._sent = sent
         self._response = response
         self._blocks = response.aiter_bytes()
+        self._has_ended = False
 
     async def read(self) -> bytes:
         """Return the next bytes; see `CarriedReply`."""
         try:
             return await cancelled_in_waits_only(self._next())
-        except self._family.failures as error:
-            raise httpx_error(self._family.httpx, self._sent, error, "body", None) from without_frames(error)
+        except self._carrier.family.failures as error:
+            raise httpx_error(self._carrier.family.httpx, self._sent, error, "body", None) from without_frames(error)
 
     async def aclose(self) -> None:
         """Close the connection, or give it back."""
-        await cancelled_in_waits_only(self._response.aclose())
+        await cancelled_in_waits_only(self._close())
+
+    async def _close(self) -> None:
+        await self._response.aclose()
+        if not self._has_ended:
+            await self._carrier.reset_left_streams()
 
     async def _next(self) -> bytes:
         async for block in self._blocks:
             if block:
                 return block
+        self._has_ended = True
         return b""
 
 
 def _client(family: HttpxFamily, network: NetworkSettings, certificates: Certificates) -> "AnyClient":
-    package, context = family.httpx, certificates.context
+    package = family.httpx
     # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
     limits = package.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
-    mounts = {
-        pattern: ClosingTransport(family, context, limits, proxy) if proxy else None
-        for pattern, proxy in network.proxies.mounts().items()
-    }
+    made = functools.partial(ClosingTransport, family, certificates.context, limits, http2=network.http2)
+    mounts = {pattern: made(proxy=proxy) if proxy else None for pattern, proxy in network.proxies.mounts().items()}
     client: AnyClient = package.AsyncClient(
-        transport=ClosingTransport(family, context, limits),
+        transport=made(),
         trust_env=False,
         mounts=mounts,
         timeout=package.Timeout(None),

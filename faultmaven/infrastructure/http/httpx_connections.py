@@ -67,10 +67,16 @@ class ClosingTransport:
     """Around httpx's own: a handshake that is cut short leaves neither a connection nor an entry in the pool."""
 
     def __init__(
-        self, family: HttpxFamily, context: ssl.SSLContext, limits: "httpx.Limits", proxy: str | None = None
+        self,
+        family: HttpxFamily,
+        context: ssl.SSLContext,
+        limits: "httpx.Limits",
+        *,
+        http2: bool = False,
+        proxy: str | None = None,
     ) -> None:
         self._inner: httpx.AsyncHTTPTransport = family.httpx.AsyncHTTPTransport(
-            verify=context, trust_env=False, limits=limits, proxy=proxy
+            verify=context, trust_env=False, http2=http2, limits=limits, proxy=proxy
         )
         self._pool: Any = self._inner._pool
         self._pool._network_backend = _Backend(family)  # httpx has no argument for it; a test sees whether it is in use

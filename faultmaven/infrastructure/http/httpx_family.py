@@ -3,13 +3,13 @@
 import functools
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import httpx
     import httpx2
 
-    AnyClient = httpx.AsyncClient | httpx2.AsyncClient
+    AnyClient: TypeAlias = httpx.AsyncClient | httpx2.AsyncClient
 
 FamilyName = Literal["httpx", "httpx2"]
 

@@ -78,10 +78,11 @@ def _patterns(host: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """A file or folder of certificates, "" for the bundle of certifi, and proxies."""
+    """A file or folder of certificates, "" for the bundle of certifi, proxies, and whether to offer HTTP/2."""
 
     certificates: str = ""
     proxies: ProxySettings = ProxySettings()
+    http2: bool = False
 
 
 def network_settings(settings: Settings) -> NetworkSettings:
@@ -104,7 +105,7 @@ def network_settings(settings: Settings) -> NetworkSettings:
                 advice="Write it like http://proxy.example:3128; socks proxies are not spoken to.",
             )
     proxies = ProxySettings(settings.http_proxy, settings.https_proxy, settings.all_proxy, settings.no_proxy)
-    return NetworkSettings(settings.ssl_cert_file or settings.ssl_cert_dir, proxies)
+    return NetworkSettings(settings.ssl_cert_file or settings.ssl_cert_dir, proxies, settings.http2)
 
 
 def _exists(variable: str, path: str) -> bool:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from faultmaven.domain.errors import MalformedResponseError
+from faultmaven.domain.errors import ConfigurationError, MalformedResponseError
 from faultmaven.infrastructure.event_loops import PerLoop
-from faultmaven.infrastructure.extras import require_httpx2
+from faultmaven.infrastructure.extras import require_http2, require_httpx2
 from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.failures import address_advice, timeout_error
@@ -31,9 +31,8 @@ def build_transport(clock: Clock, client: "AnyClient | None", settings: Settings
         ConfigurationError: a certificate path or a proxy that is none, a carrier that is not installed.
     """
     network = network_settings(settings)
-    certificates, carrier = Certificates(network.certificates), settings.http_carrier
-    if carrier == "httpx2" and client is None:
-        require_httpx2()
+    certificates = Certificates(network.certificates, http2=network.http2)
+    carrier = settings.http_carrier if client is not None else _chosen_carrier(settings)
     if network.certificates and client is None:
         # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
         _ = certificates.context
@@ -70,7 +69,7 @@ class HTTPTransport:
         """
         self._clock = clock
         self._network = network or NetworkSettings()
-        self._certificates = certificates or Certificates(self._network.certificates)
+        self._certificates = certificates or Certificates(self._network.certificates, http2=self._network.http2)
         self._max_reply_bytes = max_reply_bytes
         self._wall_clock = wall_clock
         self._carrier = carrier
@@ -175,6 +174,21 @@ class HTTPTransport:
 
     def _make_carrier(self) -> Carrier:
         return _carrier_maker(self._carrier)(self._network, self._certificates)
+
+
+def _chosen_carrier(settings: Settings) -> CarrierName:
+    """Return what carries; raises ConfigurationError where it is not installed, or does not speak what is wanted."""
+    if settings.http2 and settings.http_carrier in ("aiohttp", "httpx"):
+        raise ConfigurationError(
+            f"LLM_HTTP2=true: {settings.http_carrier} carries HTTP/1.1 only here",
+            advice="Set LLM_HTTP_CARRIER=httpx2, or leave it out.",
+        )
+    if settings.http2:
+        require_http2()
+        return "httpx2"
+    if settings.http_carrier == "httpx2":
+        require_httpx2()
+    return settings.http_carrier
 
 
 def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
