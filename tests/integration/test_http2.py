@@ -15,6 +15,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
+from h2.exceptions import TooManyStreamsError
 from h2.settings import SettingCodes, Settings
 
 from faultmaven import (
@@ -31,7 +32,7 @@ from faultmaven.infrastructure.http import httpx_streams
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
-from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
+from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
 from faultmaven.testing.lab.loopback import Handle, listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
@@ -340,6 +341,29 @@ async def test_a_server_that_says_goodbye_is_asked_again_over_another_connection
         assert (type(error), error.phase) == (ProviderUnavailableError, "first byte")
         assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
     assert vendor.connections == 2
+
+
+@pytest.mark.parametrize("moment", [0, 1, 5, 20, 49])
+async def test_a_goodbye_amid_other_calls_is_nobodys_configuration(make: Make, moment: int) -> None:
+    vendor = Vendor()
+    async with served(vendor) as url, make() as transport, asyncio.timeout(20):
+        await transport.send(asking(f"{url}/echo"), 5.0)
+        paths = ["/goaway" if number == moment else "/echo" for number in range(50)]
+        calls = [transport.send(asking(f"{url}{path}", b" " * 50_000), 5.0) for path in paths]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} <= {WireReply, ProviderUnavailableError}
+        assert isinstance(outcomes[moment], ProviderUnavailableError)
+        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
+
+
+async def test_what_h2_itself_refuses_is_a_connection_that_broke(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object, **more: object) -> None:
+        raise TooManyStreamsError("Max outbound streams is 100, 100 open")
+
+    async with served(Vendor()) as url, make() as transport:
+        monkeypatch.setattr(H2Connection, "send_headers", refuse)
+        error = await failure(transport, asking(f"{url}/echo"))
+    assert (type(error), error.phase) == (ProviderUnavailableError, "first byte")
 
 
 async def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again(make: Make) -> None:

@@ -1,5 +1,6 @@
 """What httpx or httpx2 and the layers below raise, as our errors."""
 
+import sys
 from typing import Any
 
 from faultmaven.domain.errors import LLMError, MalformedResponseError
@@ -9,6 +10,7 @@ from faultmaven.infrastructure.http.failures import (
     connect_error,
     connect_seconds,
     failure,
+    has_cause,
     other_error,
     proxy_error,
     timeout_error,
@@ -23,6 +25,8 @@ def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, tim
             return timeout_error(sent, "connect", connect_seconds(timeout))
         case httpx.TimeoutException():
             return timeout_error(sent, phase, timeout)
+        case httpx.LocalProtocolError() if has_cause(error, _h2_error()):
+            return broken_error(sent, phase)  # such as a connection that ended between two frames: nobody's address
         case (
             httpx.InvalidURL()
             | httpx.UnsupportedProtocol()
@@ -41,3 +45,8 @@ def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, tim
             return broken_error(sent, phase)
         case _:
             return other_error(sent, error, phase)
+
+
+def _h2_error() -> Any:
+    """Return what all exceptions of h2 are; nothing is one where nobody imported it."""
+    return getattr(sys.modules.get("h2.exceptions"), "H2Error", ())
