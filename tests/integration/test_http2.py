@@ -30,13 +30,14 @@ from faultmaven import (
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http import httpx_streams
 from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.network import NetworkSettings
+from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
 from faultmaven.testing.lab.loopback import Handle, listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
 AUTHORITY = trustme.CA()
+needs_httpx2 = pytest.mark.skipif(importlib.util.find_spec("httpx2") is None, reason="not installed: the extra http2")
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "pong"}, "finish_reason": "stop"}]}'
 
 
@@ -191,10 +192,12 @@ def make(speaks_http2: str, trusted: str) -> Make:
 
 
 @asynccontextmanager
-async def served(vendor: Handle, protocols: tuple[str, ...] = ("h2", "http/1.1")) -> AsyncIterator[str]:
+async def served(
+    vendor: Handle, protocols: tuple[str, ...] = ("h2", "http/1.1"), names: tuple[str, ...] = ("localhost",)
+) -> AsyncIterator[str]:
     """Serve for the body; gives the address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert("localhost").configure_cert(context)
+    AUTHORITY.issue_cert(*names).configure_cert(context)
     context.set_alpn_protocols(protocols)
     async with listen(vendor, context) as port:
         yield f"https://localhost:{port}"
@@ -384,6 +387,41 @@ async def test_no_header_hides_another_one(make: Make, value: str) -> None:
     assert vendor.asked == 1
 
 
+@needs_httpx2
+async def test_it_goes_through_a_proxys_tunnel(trusted: str) -> None:
+    tunnels = 0
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while block := await source.read(65536):
+            sink.write(block)
+        sink.close()
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tunnels
+        tunnels += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        back, forth = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        try:
+            await asyncio.gather(pump(reader, forth), pump(back, writer))
+        finally:
+            forth.close()
+
+    vendor = Vendor()
+    async with served(vendor, names=("vendor.invalid",)) as url, listen(tunnel) as port:
+        network = NetworkSettings(trusted, ProxySettings(https=f"localhost:{port}"), http2=True)
+        transport = HTTPTransport(SystemClock(), network=network, carrier="httpx2")
+        sent = asking("https://vendor.invalid/silence")
+        await transport.send(asking("https://vendor.invalid/echo"), 5.0)
+        call = asyncio.create_task(transport.send(sent, 0.1))
+        replies = await asyncio.gather(*(transport.send(asking("https://vendor.invalid/echo"), 5.0) for _ in range(20)))
+        await asyncio.wait({call})
+        await vendor.left.wait()
+        await transport.aclose()
+    assert {reply.body for reply in replies} == {b"{}"}
+    assert (tunnels, vendor.connections, vendor.reset) == (1, 1, [ErrorCodes.CANCEL])
+
+
 async def test_a_server_that_knows_http_1_alone_is_spoken_to_in_it(make: Make) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -396,7 +434,7 @@ async def test_a_server_that_knows_http_1_alone_is_spoken_to_in_it(make: Make) -
 # --- LLM_HTTP2 -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(importlib.util.find_spec("httpx2") is None, reason="the extra http2 is not installed")
+@needs_httpx2
 async def test_it_is_one_setting(trusted: str) -> None:
     vendor = Vendor()
     async with served(vendor) as url:

@@ -263,6 +263,7 @@ class TestTypedSettings:
         assert settings.max_tokens is None
         assert settings.confidence_threshold == 0
         assert settings.http_carrier == "auto"
+        assert settings.http2 is False
         assert settings.providers_file is None
         assert settings.log_level == "INFO"
         assert settings.log_format is None
@@ -282,6 +283,7 @@ class TestTypedSettings:
             "LLM_MAX_TOKENS",
             "LLM_CONFIDENCE_THRESHOLD",
             "LLM_HTTP_CARRIER",
+            "LLM_HTTP2",
             "LLM_PROVIDERS_FILE",
             "FAULTMAVEN_ENV",
             "LOG_LEVEL",
@@ -302,6 +304,8 @@ class TestTypedSettings:
             ("LLM_CONFIDENCE_THRESHOLD", "0.8", "confidence_threshold", 0.8),
             ("LLM_HTTP_CARRIER", "HTTPX", "http_carrier", "httpx"),
             ("LLM_HTTP_CARRIER", "aiohttp", "http_carrier", "aiohttp"),
+            ("LLM_HTTP_CARRIER", "httpx2", "http_carrier", "httpx2"),
+            ("LLM_HTTP2", "true", "http2", True),
             ("LLM_PROVIDERS_FILE", "rows.toml", "providers_file", "rows.toml"),
             ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
             ("LOG_FORMAT", "JSON", "log_format", "json"),
@@ -327,6 +331,7 @@ class TestTypedSettings:
             ("LLM_CONFIDENCE_THRESHOLD", "1.1"),
             ("LLM_CONFIDENCE_THRESHOLD", "nan"),
             ("LLM_HTTP_CARRIER", "carrier-pigeon"),
+            ("LLM_HTTP2", "h2"),
             ("LLM_HEDGE_AFTER", "0"),
             ("LLM_HEDGE_AFTER", "chta=5"),
             ("LLM_HEDGE_AFTER", "chat=5, chat=6"),
