@@ -41,7 +41,7 @@ from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
 
 if TYPE_CHECKING:
-    import httpx
+    from faultmaven.infrastructure.http.httpx_family import AnyClient
 
 
 def overridden_parts(container: containers.Container) -> Mapping[str, Any]:
@@ -82,7 +82,7 @@ def _is_passed_in(entry: providers.Provider[Any]) -> bool:
 
 
 def build_transport_for(
-    clock: Clock, client: "httpx.AsyncClient | None", entry: providers.Provider[Transport]
+    clock: Clock, client: "AnyClient | None", entry: providers.Provider[Transport]
 ) -> Callable[[Settings], Transport]:
     """Return what makes each reload's transport; one that the host put in place of the entry serves them all."""
     if _is_passed_in(entry):

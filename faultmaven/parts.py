@@ -1,6 +1,6 @@
 """The parts of a container that a host may swap by name, and what each of them must be."""
 
-import importlib
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -22,6 +22,7 @@ from faultmaven.ports.randomness import Randomness
 
 if TYPE_CHECKING:
     import httpx
+    import httpx2
 
 
 class Parts(TypedDict, total=False):
@@ -29,7 +30,7 @@ class Parts(TypedDict, total=False):
 
     Attributes:
         settings: In place of those of the environment.
-        http_client: Used for every request; you close it.
+        http_client: Used for every request; you close it. Of httpx or of httpx2.
         clock: What tells the time, waits and limits every wait.
         observer: Told of every event, in place of the log.
         transport: What carries requests, in place of ours; it serves every reload, and you close it.
@@ -43,7 +44,7 @@ class Parts(TypedDict, total=False):
     """
 
     settings: Settings
-    http_client: "httpx.AsyncClient"
+    http_client: "httpx.AsyncClient | httpx2.AsyncClient"
     clock: Clock
     observer: Observer
     transport: Transport
@@ -56,10 +57,10 @@ class Parts(TypedDict, total=False):
     configure_logging: bool
 
 
-# What each part must be: the type, or its name where importing it takes time, or for a port the members it must have.
+# What each part must be: the type, or its names where importing it takes time, or for a port the members it must have.
 PART_TYPES: dict[str, type[Any] | str | tuple[str, ...]] = {
     "settings": Settings,
-    "http_client": "httpx.AsyncClient",
+    "http_client": "httpx.AsyncClient httpx2.AsyncClient",
     "clock": ("monotonic", "sleep", "timeout"),
     "observer": ("__call__",),
     "transport": ("send", "aclose"),
@@ -113,8 +114,13 @@ def check_parts(parts: Mapping[str, Any]) -> None:
                 told = f"has no {', '.join(absent)}" if absent else "is a class; pass an object of it"
                 raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {told}")
             continue
-        if isinstance(expected, str):
-            module, _, kind = expected.rpartition(".")
-            expected = getattr(importlib.import_module(module), kind)
-        if not isinstance(value, expected):
-            raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {expected.__name__}")
+        is_one = _is_named(value, expected) if isinstance(expected, str) else isinstance(value, expected)
+        if not is_one:
+            kind = expected.rpartition(".")[2] if isinstance(expected, str) else expected.__name__
+            raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {kind}")
+
+
+def _is_named(value: Any, names: str) -> bool:
+    """Return whether `value` is of one of these types; of what nobody has imported there is nothing."""
+    named = (name.rpartition(".") for name in names.split())
+    return any(isinstance(value, getattr(sys.modules.get(module), kind, ())) for module, _, kind in named)

@@ -73,5 +73,17 @@ def require_watchfiles() -> None:
         raise _missing("LLM_WATCH_FILES needs the package watchfiles, which", "watch")
 
 
+def require_httpx2() -> None:
+    """Raise a `ConfigurationError` unless the extra `httpx2` is installed."""
+    if importlib.util.find_spec("httpx2") is None:
+        raise _missing("LLM_HTTP_CARRIER=httpx2 needs a package that", "httpx2")
+
+
+def require_http2() -> None:
+    """Raise a `ConfigurationError` unless the extra `http2` is installed."""
+    if importlib.util.find_spec("httpx2") is None or importlib.util.find_spec("h2") is None:
+        raise _missing("LLM_HTTP2=true needs a package that", "http2")
+
+
 def _missing(what: str, extra: str) -> ConfigurationError:
     return ConfigurationError(f"{what} is not installed", advice=f'Install it: pip install "faultmaven[{extra}]"')

@@ -21,7 +21,7 @@ from faultmaven.domain.hidden import HiddenMapping
 from faultmaven.domain.names import did_you_mean, nearest
 from faultmaven.infrastructure.files import FileState, file_state
 
-CarrierName = Literal["auto", "aiohttp", "httpx"]
+CarrierName = Literal["auto", "aiohttp", "httpx", "httpx2"]
 """What carries HTTP; "auto" is the fastest."""
 
 ARGUMENT = "argument"
@@ -328,6 +328,7 @@ class Settings(pydantic.BaseModel):
     http_keep_alive: float = pydantic.Field(
         default=30.0, validation_alias="LLM_HTTP_KEEP_ALIVE", gt=0, allow_inf_nan=False
     )
+    http2: bool = pydantic.Field(default=False, validation_alias="LLM_HTTP2")
     providers_file: str | None = pydantic.Field(default=None, validation_alias="LLM_PROVIDERS_FILE")
     watch_files: bool = pydantic.Field(default=False, validation_alias="LLM_WATCH_FILES")
     faultmaven_env: str | None = pydantic.Field(default=None, validation_alias="FAULTMAVEN_ENV")
@@ -378,6 +379,7 @@ _EXPECTED = {
 }
 _CHOICES = {
     "LLM_HTTP_CARRIER": get_args(CarrierName),
+    "LLM_HTTP2": ("true", "false"),
     "LLM_WATCH_FILES": ("true", "false"),
     "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "LOG_FORMAT": ("json", "console"),

@@ -1,8 +1,15 @@
-"""The command line against the lab: the lab on a real socket in a thread of its own, the command in this one."""
+"""The command line against the lab: the lab on a real socket in a thread of its own, the command in this one.
 
+And what carries HTTP: a test that takes `carrier` runs over each, one that takes `library` over each kind of client.
+"""
+
+import importlib
+import importlib.util
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import click.testing
 import pytest
@@ -14,6 +21,30 @@ from faultmaven.testing.lab import NO_ROUTE, REPLIES, LabReply
 from faultmaven.testing.lab.threaded import served_in_a_thread
 
 RunCli = Callable[..., click.testing.Result]
+
+# httpx2 is optional. In its own row, tox -e httpx2, it is tried whatever is installed, so that a missing one fails.
+TRIES_HTTPX2 = "FAULTMAVEN_HTTPX2" in os.environ or importlib.util.find_spec("httpx2") is not None
+LIBRARIES = ["httpx", "httpx2"] if TRIES_HTTPX2 else ["httpx"]
+
+
+@pytest.fixture(params=[*LIBRARIES, "aiohttp"])
+def carrier(request: pytest.FixtureRequest) -> str:
+    """Return what carries: a value of LLM_HTTP_CARRIER."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request: pytest.FixtureRequest) -> ModuleType:
+    """Return httpx or httpx2, of which a host may pass in a client."""
+    return importlib.import_module(request.param)
+
+
+@pytest.fixture(params=[*LIBRARIES, "ours"] if TRIES_HTTPX2 else LIBRARIES)
+def speaks_http2(request: pytest.FixtureRequest) -> str:
+    """Return what speaks HTTP/2: a client of that library, passed in, or our own, which is of httpx2."""
+    name: str = request.param
+    return name
 
 
 class GuardedLab(FaultLab):

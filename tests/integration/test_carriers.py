@@ -49,12 +49,6 @@ Writer: TypeAlias = asyncio.StreamWriter
 Make: TypeAlias = Callable[..., HTTPTransport]
 
 
-@pytest.fixture(params=["httpx", "aiohttp"])
-def carrier(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest.fixture
 def make(carrier: Any) -> Make:
     """Make a transport over the carrier that is tried."""
@@ -827,17 +821,17 @@ async def test_an_aiohttp_that_nobody_tried_is_used_only_where_it_is_named(
         assert type(held.carrier).__name__ == kind
 
 
-def test_a_client_of_another_event_loop_is_told_so() -> None:
+def test_a_client_of_another_event_loop_is_told_so(library: Any) -> None:
     """Its connections wait for the loop that opened them; what comes of that says nothing of the vendor."""
     opened_in: list[asyncio.AbstractEventLoop] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: object) -> Any:
         opened_in.append(asyncio.get_running_loop())
         if opened_in[0] is not opened_in[-1]:
             raise RuntimeError("<asyncio.locks.Event> is bound to a different event loop")
-        return httpx.Response(200, content=b"{}")
+        return library.Response(200, content=b"{}")
 
-    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    client = library.AsyncClient(transport=library.MockTransport(answer))
     transport = HTTPTransport(SystemClock(), client=client)
     assert asyncio.run(transport.send(asking("http://localhost"), 5)).body == b"{}"
     with pytest.raises(ProviderConfigurationError, match="belongs to another event loop") as caught:

@@ -188,6 +188,12 @@ async def test_no_provider_at_all_opens_and_says_so_when_asked() -> None:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
+async def test_a_client_that_is_not_async_is_told_at_the_door(library: Any) -> None:
+    with library.Client() as client, pytest.raises(ConfigurationError, match="'http_client' is a Client, not a AsyncC"):
+        async with open_container({}, http_client=client):
+            pass
+
+
 @pytest.mark.parametrize(
     ("parts", "told"),
     [

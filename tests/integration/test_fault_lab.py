@@ -79,13 +79,15 @@ async def ask_in_process(vendor: Vendor, fault: str, *others: str, timeout: floa
         return await container.llm().generate("ping")
 
 
-async def ask_over_a_socket(vendor: Vendor, fault: str, *others: str, timeout: float, carrier: str) -> LLMResponse:
+async def ask_over_a_socket(
+    vendor: Vendor, fault: str, *others: str, timeout: float, carrier: str = "auto", **parts: Any
+) -> LLMResponse:
     """The same over the loopback interface and in real time."""
     lab = FaultLab()
     lab.always(vendor.row, fault)
     async with asyncio.timeout(20), lab.serve() as address:
         env = lab.env(vendor.row, *others, address=address) | settings(vendor.row, timeout)
-        async with open_container(env | {"LLM_HTTP_CARRIER": carrier}) as container:
+        async with open_container(env | {"LLM_HTTP_CARRIER": carrier}, **parts) as container:
             return await container.llm().generate("ping")
 
 
@@ -120,13 +122,13 @@ def outcome_in_process(vendor: Vendor, fault: str, *others: str) -> str:
         return told(vendor, error)
 
 
-async def outcomes_over_sockets(vendor: Vendor, *others: str, timeout: float, carrier: str) -> dict[str, str]:
+async def outcomes_over_sockets(vendor: Vendor, *others: str, timeout: float, **parts: Any) -> dict[str, str]:
     """Ask for every fault; those that take time together, so that they take it once."""
     outcomes: dict[str, Any] = {}
     for fault in AT_ONCE:
-        asking = ask_over_a_socket(vendor, fault, *others, timeout=15, carrier=carrier)
+        asking = ask_over_a_socket(vendor, fault, *others, timeout=15, **parts)
         outcomes[fault] = (await asyncio.gather(asking, return_exceptions=True))[0]
-    waiting = (ask_over_a_socket(vendor, fault, *others, timeout=timeout, carrier=carrier) for fault in WAITING)
+    waiting = (ask_over_a_socket(vendor, fault, *others, timeout=timeout, **parts) for fault in WAITING)
     outcomes |= zip(WAITING, await asyncio.gather(*waiting, return_exceptions=True), strict=True)
     return {fault: told(vendor, outcome) for fault, outcome in outcomes.items()}
 
@@ -141,12 +143,10 @@ def test_a_healthy_fallback_answers_in_its_place(vendor: Vendor, fault: str) -> 
     assert outcome_in_process(vendor, fault, vendor.healthy) == with_a_fallback(vendor, [fault])[fault]
 
 
-@pytest.mark.parametrize("carrier", ["httpx", "aiohttp"])
 async def test_alone_every_fault_ends_in_its_documented_type_over_sockets(vendor: Vendor, carrier: str) -> None:
     assert await outcomes_over_sockets(vendor, timeout=0.2, carrier=carrier) == documented(vendor, FAULTS)
 
 
-@pytest.mark.parametrize("carrier", ["httpx", "aiohttp"])
 async def test_a_healthy_fallback_answers_in_the_place_of_every_fault_over_sockets(
     vendor: Vendor, carrier: str
 ) -> None:
@@ -154,6 +154,12 @@ async def test_a_healthy_fallback_answers_in_the_place_of_every_fault_over_socke
     assert await outcomes_over_sockets(vendor, vendor.healthy, timeout=1.0, carrier=carrier) == with_a_fallback(
         vendor, FAULTS
     )
+
+
+async def test_a_passed_in_client_meets_every_fault_the_same(vendor: Vendor, library: Any) -> None:
+    async with library.AsyncClient(timeout=None, trust_env=False) as client:
+        assert await outcomes_over_sockets(vendor, timeout=0.2, http_client=client) == documented(vendor, FAULTS)
+        assert not client.is_closed
 
 
 @pytest.mark.parametrize("fault", ["refused", "reset", "cut_headers", "cut_body", "wrong_length"])

@@ -1,5 +1,6 @@
 """What an import costs a host: nothing heavy until a container is opened. Times are printed by `tox -e footprint`."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ HEAVY = {
     "click",
     "dependency_injector",
     "fastapi",
+    "h2",
     "httpx",
+    "httpx2",
     "limits",
     "pydantic",
     "rich",
@@ -68,17 +71,18 @@ def test_opening_a_container_is_what_loads_the_dependencies() -> None:
     """The counterpart: the check above would see them."""
     loaded = heavy_modules_after("from faultmaven import create_container")
     assert {"dependency_injector", "pydantic"} <= loaded
-    assert {"aiohttp", "httpx"}.isdisjoint(loaded)
+    assert CARRIERS.isdisjoint(loaded)
 
 
+CARRIERS = {"aiohttp", "httpx", "httpx2"}
 ASK = """
 import asyncio
 from faultmaven import LLMError, open_container
 async def ask():
     env = {{"GROQ_API_KEY": "k", "GROQ_API_BASE": "http://127.0.0.1:9", "LLM_MAX_RETRIES": "0"}}
-    async with open_container(env | {{"LLM_HTTP_CARRIER": {!r}}}) as container:
+    async with open_container(env | {!r}) as container:
         llm = container.llm()
-        assert {{"aiohttp", "httpx"}}.isdisjoint(sys.modules)
+        assert {{"aiohttp", "h2", "httpx", "httpx2"}}.isdisjoint(sys.modules)
         try:
             await llm.generate("ping")
         except LLMError:
@@ -87,9 +91,17 @@ asyncio.run(ask())
 """
 
 
-@pytest.mark.parametrize(("carrier", "loaded"), [("auto", "aiohttp"), ("aiohttp", "aiohttp"), ("httpx", "httpx")])
-def test_the_first_call_loads_what_carries_it_and_not_the_other(carrier: str, loaded: str) -> None:
-    assert {"aiohttp", "httpx"} & heavy_modules_after(ASK.format(carrier)) == {loaded}
+def test_the_first_call_loads_what_carries_it_and_not_the_others(carrier: str) -> None:
+    assert CARRIERS & heavy_modules_after(ASK.format({"LLM_HTTP_CARRIER": carrier})) == {carrier}
+
+
+def test_without_a_choice_aiohttp_alone_is_loaded() -> None:
+    assert CARRIERS & heavy_modules_after(ASK.format({})) == {"aiohttp"}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("httpx2") is None, reason="the extra http2 is not installed")
+def test_http2_loads_httpx2_alone() -> None:
+    assert CARRIERS & heavy_modules_after(ASK.format({"LLM_HTTP2": "true"})) == {"httpx2"}
 
 
 TAKING_TURNS = """

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import importlib
 import inspect
 import ssl
 import threading
@@ -9,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import aiohttp
@@ -45,10 +47,9 @@ class Under:
     test: CarrierName = "auto"
 
 
-@pytest.fixture(autouse=True, params=["httpx", "aiohttp"])
-def carrier(request: pytest.FixtureRequest) -> CarrierName:
-    Under.test = request.param
-    return Under.test
+@pytest.fixture(autouse=True)
+def under_test(carrier: CarrierName) -> None:
+    Under.test = carrier
 
 
 def made(**options: Any) -> HTTPTransport:
@@ -191,11 +192,11 @@ async def test_a_trickle_is_under_one_total_and_not_per_read() -> None:
     assert error.phase == "body"
 
 
-async def test_a_connection_that_never_comes_is_a_timeout_of_connecting() -> None:
-    def blackhole(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectTimeout("no answer to our SYN")
+async def test_a_connection_that_never_comes_is_a_timeout_of_connecting(library: Any) -> None:
+    def blackhole(request: object) -> None:
+        raise library.ConnectTimeout("no answer to our SYN")
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(blackhole)) as client:
+    async with library.AsyncClient(transport=library.MockTransport(blackhole)) as client:
         error = await failure("http://localhost", timeout=8.0, client=client)
     assert isinstance(error, ProviderTimeoutError)
     assert error.phase == "connect"
@@ -254,34 +255,41 @@ async def test_an_address_that_is_none_is_a_configuration_error(url: str) -> Non
 
 async def test_a_port_that_no_socket_takes_is_a_typed_error() -> None:
     # httpx leaves it to the operating system to refuse the port; yarl, aiohttp's URL, knows that there is none such.
-    expected = ProviderUnavailableError if Under.test == "httpx" else ConfigurationError
+    expected = ConfigurationError if Under.test == "aiohttp" else ProviderUnavailableError
     assert isinstance(await failure("http://127.0.0.1:99999"), expected)
 
 
-def every_httpx_error() -> list[type[Exception]]:
-    found = [value for value in vars(httpx).values() if inspect.isclass(value) and issubclass(value, Exception)]
-    return sorted(found, key=lambda kind: kind.__name__)
+def every_error_of(package: ModuleType) -> list[type[Exception]]:
+    found = [value for value in vars(package).values() if inspect.isclass(value) and issubclass(value, Exception)]
+    return sorted((kind for kind in found if not issubclass(kind, Warning)), key=lambda kind: kind.__name__)
 
 
-@pytest.mark.parametrize("kind", every_httpx_error())
-async def test_every_exception_of_httpx_becomes_one_of_ours(kind: type[Exception]) -> None:
-    def fail(request: httpx.Request) -> httpx.Response:
-        if kind is httpx.HTTPStatusError:
-            raise httpx.HTTPStatusError("x", request=request, response=httpx.Response(500))
-        if kind in (httpx.StreamConsumed, httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead):
-            raise kind()
-        raise kind("x")
+def made_of(kind: Any, library: Any, request: object) -> Exception:
+    if kind is library.HTTPStatusError:
+        error: Exception = kind("x", request=request, response=library.Response(500))
+    elif kind in (library.StreamConsumed, library.StreamClosed, library.ResponseNotRead, library.RequestNotRead):
+        error = kind()
+    else:
+        error = kind("x")
+    return error
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
-        error = await failure("http://localhost", client=client)
-    assert type(error) is not LLMError
-    assert isinstance(error.__cause__, kind) or isinstance(error, ProviderTimeoutError)
+
+async def test_every_exception_of_httpx_becomes_one_of_ours(library: Any) -> None:
+    def fail(request: object) -> None:
+        raise made_of(kind, library, request)
+
+    for kind in every_error_of(library):
+        async with library.AsyncClient(transport=library.MockTransport(fail)) as client:
+            error = await failure("http://localhost", client=client)
+        assert type(error) is not LLMError, kind
+        assert isinstance(error.__cause__, kind) or isinstance(error, ProviderTimeoutError)
 
 
 async def test_the_cause_is_kept_without_the_frames_that_hold_headers_and_bodies() -> None:
     error = await failure("http://127.0.0.1:9")
     cause: BaseException | None = error.__cause__
-    assert isinstance(cause, httpx.ConnectError if Under.test == "httpx" else aiohttp.ClientConnectorError)
+    kinds = {"aiohttp": aiohttp.ClientConnectorError}
+    assert isinstance(cause, kinds.get(Under.test) or importlib.import_module(Under.test).ConnectError)
     while cause is not None:
         assert cause.__traceback__ is None
         cause = cause.__cause__ or cause.__context__
@@ -376,7 +384,7 @@ class Pool:
         held = transport._carriers.here()
         assert held is not None
         self.carrier: Any = held.carrier
-        self.is_httpx = Under.test == "httpx"
+        self.is_httpx = Under.test != "aiohttp"
 
     @property
     def pool(self) -> Any:
@@ -652,8 +660,8 @@ async def test_a_certificate_file_that_is_spoilt_later_matters_to_no_new_event_l
             assert reply.status == 200
 
 
-async def test_a_passed_in_client_is_used_and_left_open() -> None:
-    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(204))) as client:
+async def test_a_passed_in_client_is_used_and_left_open(library: Any) -> None:
+    async with library.AsyncClient(transport=library.MockTransport(lambda _: library.Response(204))) as client:
         assert (await send("http://localhost", client=client)).status == 204
         assert not client.is_closed
 

@@ -57,10 +57,9 @@ class Under:
     test = "auto"
 
 
-@pytest.fixture(autouse=True, params=["httpx", "aiohttp"])
-def carrier(request: pytest.FixtureRequest) -> str:
-    Under.test = request.param
-    return Under.test
+@pytest.fixture(autouse=True)
+def under_test(carrier: str) -> None:
+    Under.test = carrier
 
 
 @asynccontextmanager

@@ -265,6 +265,7 @@ class TestTypedSettings:
         assert settings.http_carrier == "auto"
         assert settings.http_connections_per_host is None
         assert settings.http_keep_alive == 30
+        assert settings.http2 is False
         assert settings.providers_file is None
         assert settings.log_level == "INFO"
         assert settings.log_format is None
@@ -286,6 +287,7 @@ class TestTypedSettings:
             "LLM_HTTP_CARRIER",
             "LLM_HTTP_CONNECTIONS_PER_HOST",
             "LLM_HTTP_KEEP_ALIVE",
+            "LLM_HTTP2",
             "LLM_PROVIDERS_FILE",
             "FAULTMAVEN_ENV",
             "LOG_LEVEL",
@@ -308,6 +310,8 @@ class TestTypedSettings:
             ("LLM_HTTP_CARRIER", "aiohttp", "http_carrier", "aiohttp"),
             ("LLM_HTTP_CONNECTIONS_PER_HOST", "20", "http_connections_per_host", 20),
             ("LLM_HTTP_KEEP_ALIVE", "7.5", "http_keep_alive", 7.5),
+            ("LLM_HTTP_CARRIER", "httpx2", "http_carrier", "httpx2"),
+            ("LLM_HTTP2", "true", "http2", True),
             ("LLM_PROVIDERS_FILE", "rows.toml", "providers_file", "rows.toml"),
             ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
             ("LOG_FORMAT", "JSON", "log_format", "json"),
@@ -337,6 +341,7 @@ class TestTypedSettings:
             ("LLM_HTTP_CONNECTIONS_PER_HOST", "2.5"),
             ("LLM_HTTP_KEEP_ALIVE", "0"),
             ("LLM_HTTP_KEEP_ALIVE", "inf"),
+            ("LLM_HTTP2", "h2"),
             ("LLM_HEDGE_AFTER", "0"),
             ("LLM_HEDGE_AFTER", "chta=5"),
             ("LLM_HEDGE_AFTER", "chat=5, chat=6"),

@@ -11,36 +11,45 @@ from faultmaven.infrastructure.files import FileState, file_state
 class Certificates:
     """What one configuration trusts: read at the first use, since plain http:// needs none; the same from then on."""
 
-    def __init__(self, path: str = "") -> None:
+    def __init__(self, path: str = "", *, http2: bool = False) -> None:
         """Args:
-        path: See `ssl_context`.
+        path: See `ssl_context`, as for `http2`.
         """
         self._path = path
+        self._http2 = http2
 
     @functools.cached_property
     def context(self) -> ssl.SSLContext:
         """The verifying context. Raises ConfigurationError as `ssl_context` does."""
-        return ssl_context(self._path)
+        return ssl_context(self._path, http2=self._http2)
 
 
-def ssl_context(certificates: str) -> ssl.SSLContext:
+def ssl_context(certificates: str, *, http2: bool = False) -> ssl.SSLContext:
     """Return a verifying context, built once for each state of the file: reading certificates takes about 25 ms.
 
     Args:
         certificates: A PEM file or a folder of hashed certificates; "" for the bundle of certifi.
+        http2: Offer HTTP/2 too. A context of its own: what shares one with it would be taken at that word.
 
     Raises:
         ConfigurationError: the path is missing or holds no certificate.
     """
-    return _ssl_context(certificates, file_state(Path(certificates)) if certificates else None)
+    state = file_state(Path(certificates)) if certificates else None
+    return _ssl_context(certificates, state, ("h2", "http/1.1") if http2 else ("http/1.1",))
 
 
 @functools.lru_cache(maxsize=4)  # of certificates that rotate, the old ones go
-def _ssl_context(certificates: str, state: FileState | None) -> ssl.SSLContext:
+def _ssl_context(certificates: str, state: FileState | None, protocols: tuple[str, ...]) -> ssl.SSLContext:
+    context = _trusting(certificates)
+    context.set_alpn_protocols(protocols)
+    return context
+
+
+def _trusting(certificates: str) -> ssl.SSLContext:
     if not certificates:
         import certifi  # here, since http:// alone needs none
 
-        return _for_http(ssl.create_default_context(cafile=certifi.where()))
+        return ssl.create_default_context(cafile=certifi.where())
     context = ssl.create_default_context()
     try:
         _load_certificates(context, certificates)
@@ -49,11 +58,6 @@ def _ssl_context(certificates: str, state: FileState | None) -> ssl.SSLContext:
             f"no certificates could be read from {certificates!r}",
             advice="Set SSL_CERT_FILE to a PEM file, or SSL_CERT_DIR to a folder, that this process can read.",
         ) from error
-    return _for_http(context)
-
-
-def _for_http(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.set_alpn_protocols(["http/1.1"])
     return context
 
 

@@ -8,11 +8,14 @@ garbage collector. And a proxy's tunnel whose handshake fails stays in the pool.
 import asyncio
 import ssl
 import types
-from collections.abc import Coroutine, Generator, Iterable
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpcore
-import httpx
+from faultmaven.infrastructure.http.httpx_family import HttpxFamily
+
+if TYPE_CHECKING:
+    import httpcore
+    import httpx
 
 T = TypeVar("T")
 
@@ -60,22 +63,37 @@ def _requests_to_cancel() -> int:
     return task.cancelling() if task else 0
 
 
-class ClosingTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport; a handshake that is cut short leaves neither a connection nor an entry in the pool."""
+class ClosingTransport:
+    """Around httpx's own: a handshake that is cut short leaves neither a connection nor an entry in the pool."""
 
-    def __init__(self, context: ssl.SSLContext, limits: httpx.Limits, proxy: httpx.Proxy | None = None) -> None:
-        super().__init__(verify=context, trust_env=False, limits=limits, proxy=proxy)
-        self._pool._network_backend = _Backend()  # httpx has no argument for it; a test sees whether it is in use
+    def __init__(
+        self,
+        family: HttpxFamily,
+        context: ssl.SSLContext,
+        limits: "httpx.Limits",
+        *,
+        http2: bool = False,
+        proxy: "httpx.Proxy | None" = None,
+    ) -> None:
+        self._inner: httpx.AsyncHTTPTransport = family.httpx.AsyncHTTPTransport(
+            verify=context, trust_env=False, http2=http2, limits=limits, proxy=proxy
+        )
+        self._pool: Any = self._inner._pool
+        self._pool._network_backend = _Backend(family)  # httpx has no argument for it; a test sees whether it is in use
         self._proxied = proxy is not None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: "httpx.Request") -> "httpx.Response":
         """Send `request`; see httpx."""
         try:
-            return await super().handle_async_request(request)
+            return await self._inner.handle_async_request(request)
         except BaseException:
             if self._proxied:
                 await self._drop_broken_tunnels()
             raise
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._inner.aclose()
 
     async def _drop_broken_tunnels(self) -> None:
         """Close what looks busy and carries no request: the pool never looks at it again."""
@@ -86,29 +104,27 @@ class ClosingTransport(httpx.AsyncHTTPTransport):
                 await connection.aclose()
 
 
-class _Backend(httpcore.AnyIOBackend):
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        return _Stream(await super().connect_tcp(host, port, timeout, local_address, socket_options))
+class _Backend:
+    """What the pool opens connections with."""
+
+    def __init__(self, family: HttpxFamily) -> None:
+        self._backend: httpcore.AsyncNetworkBackend = family.network.AnyIOBackend()
+
+    async def connect_tcp(self, **address: Any) -> "_Stream":
+        return _Stream(await self._backend.connect_tcp(**address))
 
 
-class _Stream(httpcore.AsyncNetworkStream):
+class _Stream:
     """A connection before its handshake."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, stream: "httpcore.AsyncNetworkStream") -> None:
         self._stream = stream
-        self.read, self.write, self.aclose = stream.read, stream.write, stream.aclose  # type: ignore[method-assign]
-        self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
+        self.read, self.write, self.aclose = stream.read, stream.write, stream.aclose
+        self.get_extra_info = stream.get_extra_info
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> "httpcore.AsyncNetworkStream":
         try:
             return await self._stream.start_tls(ssl_context, server_hostname, timeout)
         except asyncio.CancelledError:  # httpcore closes for every other exception

@@ -1,7 +1,9 @@
-"""What httpx and the layers below it raise, as our errors."""
+"""What httpx or httpx2 and the layers below raise, as our errors."""
+
+import sys
+from typing import Any
 
 import h11
-import httpx
 
 from faultmaven.domain.errors import LLMError, MalformedResponseError
 from faultmaven.infrastructure.http.failures import (
@@ -17,26 +19,16 @@ from faultmaven.infrastructure.http.failures import (
 )
 from faultmaven.infrastructure.http.types import WireRequest
 
-# All that httpx raises, and what the layers below it raise for an address or a header that is none.
-HTTPX_FAILURES = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
-    ValueError,
-    OverflowError,
-    RuntimeError,  # a passed-in client that is closed
-    ExceptionGroup,
-)
 
-
-def httpx_error(sent: WireRequest, error: Exception, phase: str, timeout: float | None) -> LLMError:
-    """Map every httpx exception to ours; a test walks them all."""
+def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, timeout: float | None) -> LLMError:
+    """Map every exception of the package `httpx` to ours; a test walks them all."""
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
             return timeout_error(sent, "connect", connect_seconds(timeout))
         case httpx.TimeoutException():
             return timeout_error(sent, phase, timeout)
+        case httpx.LocalProtocolError() if has_cause(error, _h2_error()):
+            return broken_error(sent, phase)  # such as a connection that ended between two frames: nobody's address
         case (
             httpx.InvalidURL()
             | httpx.UnsupportedProtocol()
@@ -57,3 +49,8 @@ def httpx_error(sent: WireRequest, error: Exception, phase: str, timeout: float 
             return broken_error(sent, phase)
         case _:
             return other_error(sent, error, phase)
+
+
+def _h2_error() -> Any:
+    """Return what all exceptions of h2 are; nothing is one where nobody imported it."""
+    return getattr(sys.modules.get("h2.exceptions"), "H2Error", ())

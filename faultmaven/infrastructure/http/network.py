@@ -85,12 +85,14 @@ class NetworkSettings:
         certificates: A file or folder of them, "" for the bundle of certifi.
         connections_per_host: How many may be in use at once, None for no limit.
         keep_alive: Seconds for which a connection is kept after its last use.
+        http2: Whether to offer HTTP/2.
     """
 
     certificates: str = ""
     proxies: ProxySettings = ProxySettings()
     connections_per_host: int | None = None
     keep_alive: float = KEEP_ALIVE_SECONDS
+    http2: bool = False
 
 
 def network_settings(settings: Settings) -> NetworkSettings:
@@ -118,6 +120,7 @@ def network_settings(settings: Settings) -> NetworkSettings:
         proxies,
         connections_per_host=settings.http_connections_per_host,
         keep_alive=settings.http_keep_alive,
+        http2=settings.http2,
     )
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from faultmaven.domain.errors import MalformedResponseError
+from faultmaven.domain.errors import ConfigurationError, MalformedResponseError
 from faultmaven.infrastructure.event_loops import PerLoop
+from faultmaven.infrastructure.extras import require_http2, require_httpx2
 from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
@@ -19,19 +21,20 @@ from faultmaven.infrastructure.settings import CarrierName, Settings
 from faultmaven.ports.clock import Clock
 
 if TYPE_CHECKING:
-    import httpx
+    from faultmaven.infrastructure.http.httpx_family import AnyClient
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 
 
-def build_transport(clock: Clock, client: "httpx.AsyncClient | None", settings: Settings) -> "HTTPTransport":
+def build_transport(clock: Clock, client: "AnyClient | None", settings: Settings) -> "HTTPTransport":
     """Return the transport that all providers of one configuration share; a passed-in client stays the host's.
 
     Raises:
-        ConfigurationError: a certificate path or a proxy that is none.
+        ConfigurationError: a certificate path or a proxy that is none, a carrier that is not installed.
     """
     network = network_settings(settings)
-    certificates, carrier = Certificates(network.certificates), settings.http_carrier
+    certificates = Certificates(network.certificates, http2=network.http2)
+    carrier = settings.http_carrier if client is not None else _chosen_carrier(settings)
     if network.certificates and client is None:
         # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
         _ = certificates.context
@@ -51,7 +54,7 @@ class HTTPTransport:
         self,
         clock: Clock,
         *,
-        client: "httpx.AsyncClient | None" = None,
+        client: "AnyClient | None" = None,
         network: NetworkSettings | None = None,
         certificates: Certificates | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
@@ -63,12 +66,12 @@ class HTTPTransport:
         certificates: What is trusted, in every event loop; None reads what `network` names at the first use.
         max_reply_bytes: A reply whose decoded body is larger is refused, so that no server fills the memory.
         wall_clock: Gives Unix seconds: a moment that a vendor names without a `Date` beside it is measured by it.
-        carrier: What carries bytes where no client is passed in: "aiohttp" or "httpx"; "auto" is aiohttp in a version
-            that this was tried with, else httpx.
+        carrier: What carries bytes where no client is passed in: "aiohttp", "httpx" or "httpx2"; "auto" is aiohttp
+            in a version that this was tried with, else httpx.
         """
         self._clock = clock
         self._network = network or NetworkSettings()
-        self._certificates = certificates or Certificates(self._network.certificates)
+        self._certificates = certificates or Certificates(self._network.certificates, http2=self._network.http2)
         self._max_reply_bytes = max_reply_bytes
         self._wall_clock = wall_clock
         self._carrier = carrier
@@ -183,19 +186,36 @@ class HTTPTransport:
         return carrier if limit is None else LimitedCarrier(carrier, limit, self._clock)
 
 
+def _chosen_carrier(settings: Settings) -> CarrierName:
+    """Return what carries; raises ConfigurationError where it is not installed, or does not speak what is wanted."""
+    if settings.http2 and settings.http_carrier in ("aiohttp", "httpx"):
+        raise ConfigurationError(
+            f"LLM_HTTP2=true: {settings.http_carrier} carries HTTP/1.1 only here",
+            advice="Set LLM_HTTP_CARRIER=httpx2, or leave it out.",
+        )
+    if settings.http2:
+        require_http2()
+        return "httpx2"
+    if settings.http_carrier == "httpx2":
+        require_httpx2()
+    return settings.http_carrier
+
+
 def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
-    # Imported here: each takes its time, and one of the two is enough.
-    if name != "httpx":
+    # Imported here: each takes its time, and one of them is enough.
+    if name in ("auto", "aiohttp"):
         from faultmaven.infrastructure.http.aiohttp_carrier import AiohttpCarrier, is_tried
 
         if name == "aiohttp" or is_tried():
             return AiohttpCarrier
     from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
+    from faultmaven.infrastructure.http.httpx_family import httpx_family
 
-    return HttpxCarrier.make
+    family = httpx_family("httpx2" if name == "httpx2" else "httpx")
+    return functools.partial(HttpxCarrier.make, family)
 
 
-def _over(client: "httpx.AsyncClient", network: NetworkSettings) -> Carrier:
+def _over(client: "AnyClient", network: NetworkSettings) -> Carrier:
     from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
 
     return HttpxCarrier(client, network)

@@ -1,0 +1,162 @@
+"""What HTTP/2 gains and costs: carriers over TLS against one local server that speaks both. Run by hand:
+
+    python -m benchmarks.http2
+    python -m benchmarks.http2 --rounds 1
+
+It needs the extra `http2` and the group `test`. The server runs in a process of its own, each on a core of its own
+where the system lets them; rounds of all carriers are interleaved, and the median of each is told: process CPU in
+microseconds for one call, and milliseconds until the last answer. Nothing here passes or fails.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import multiprocessing
+import os
+import ssl
+import statistics
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import trustme
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, StreamEnded
+
+from benchmarks.overhead import cpu_seconds
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.network import NetworkSettings
+from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
+from faultmaven.infrastructure.settings import CarrierName
+
+ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "' + b"x" * 600 + b'"}}]}'
+ASKED = b'{"model": "m", "messages": [{"role": "user", "content": "' + b"x" * 400 + b'"}]}'
+CARRIERS: dict[str, tuple[CarrierName, bool]] = {
+    "aiohttp, HTTP/1.1": ("aiohttp", False),
+    "httpx2, HTTP/1.1": ("httpx2", False),
+    "httpx2, HTTP/2": ("httpx2", True),
+}
+# Workers, calls of each, and whether the connections are open before.
+WORKS = {
+    "one call at a time": (1, 200, True),
+    "100 at once, connections open": (100, 10, True),
+    "100 at once, nothing open yet": (100, 1, False),
+    "10 at once, nothing open yet": (10, 1, False),
+}
+
+
+async def over_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer every stream of one connection."""
+    state = H2Connection(H2Configuration(client_side=False, header_encoding=None))
+    state.initiate_connection()
+    writer.write(state.data_to_send())
+    while data := await reader.read(65536):
+        for event in state.receive_data(data):
+            if isinstance(event, DataReceived) and event.stream_id is not None:
+                state.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
+            elif isinstance(event, StreamEnded) and event.stream_id is not None:
+                state.send_headers(event.stream_id, [(b":status", b"200"), (b"content-type", b"application/json")])
+                state.send_data(event.stream_id, ANSWER, end_stream=True)
+        writer.write(state.data_to_send())
+
+
+async def over_http1(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer request after request."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(ANSWER)
+    while True:
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(len(ASKED))
+        writer.write(head + ANSWER)
+
+
+async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Speak what was agreed on in the handshake."""
+    agreed = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        await (over_http2 if agreed == "h2" else over_http1)(reader, writer)
+    writer.close()
+
+
+def serve(certificates: str, told: Connection) -> None:
+    """Serve until this process is ended; the port is told."""
+    pin(1)
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(certificates)
+    authority.issue_cert("localhost").configure_cert(context)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+    async def run() -> None:
+        server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context, backlog=1000)
+        told.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+def pin(core: int) -> None:
+    """Keep to one core, where there are several and the system has a call for it."""
+    if hasattr(os, "sched_setaffinity") and core in os.sched_getaffinity(0):
+        os.sched_setaffinity(0, {core})
+
+
+async def measure(work: str, carrier: CarrierName, network: NetworkSettings, url: str) -> tuple[float, float]:
+    """Return CPU microseconds for one call, and milliseconds until the last answer."""
+    workers, calls, is_warm = WORKS[work]
+    transport = HTTPTransport(SystemClock(), network=network, carrier=carrier)
+    headers = Headers({"authorization": "Bearer " + "k" * 40, "content-type": "application/json"})
+    sent = WireRequest(Origin("openai", "openai-chat"), url, headers, ASKED)
+
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            reply = await transport.send(sent, 60)
+            assert reply.body == ANSWER, reply
+
+    if is_warm:
+        await asyncio.gather(*(ask(2) for _ in range(workers)))
+    _ = transport._certificates.context  # read once by any process
+    gc.collect()
+    started, used = time.perf_counter(), cpu_seconds()
+    await asyncio.gather(*(ask(calls) for _ in range(workers)))
+    found = (cpu_seconds() - used) / (workers * calls) * 1e6, (time.perf_counter() - started) * 1e3
+    await transport.aclose()
+    return found
+
+
+def compare(work: str, certificates: str, url: str, rounds: int) -> None:
+    """Print a line for each carrier."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in CARRIERS}
+    for _ in range(rounds):
+        for name, (carrier, http2) in CARRIERS.items():
+            network = NetworkSettings(certificates, http2=http2)
+            found[name].append(asyncio.run(measure(work, carrier, network, url)))
+    print(work)
+    for name, figures in found.items():
+        cpu, wall = (statistics.median(column) for column in zip(*figures, strict=True))
+        print(f"  {name:20}{cpu:8.0f} us CPU a call{wall:10.1f} ms until the last answer", flush=True)
+
+
+def main() -> None:
+    """Start the server and measure."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=5)
+    rounds = arguments.parse_args().rounds
+    process_of = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        certificates = str(Path(folder) / "authority.pem")
+        heard, told = process_of.Pipe(duplex=False)
+        server = process_of.Process(target=serve, args=(certificates, told), daemon=True)
+        server.start()
+        url = f"https://localhost:{heard.recv()}/v1/chat/completions"
+        pin(0)
+        for work in WORKS:
+            compare(work, certificates, url, rounds)
+        server.terminate()
+        server.join()
+
+
+if __name__ == "__main__":
+    main()
