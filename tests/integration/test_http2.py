@@ -38,6 +38,7 @@ from faultmaven.testing.lab.loopback import Handle, listen
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
 AUTHORITY = trustme.CA()
 needs_httpx2 = pytest.mark.skipif(importlib.util.find_spec("httpx2") is None, reason="not installed: the extra http2")
+FULL_LINE = 6 * 1024 * 1024  # bytes: more than the sockets of both sides hold
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "pong"}, "finish_reason": "stop"}]}'
 
 
@@ -47,11 +48,16 @@ class Vendor:
     Attributes:
         at_once: Streams that a client may have open on one connection.
         reset: Why the client left, of each stream that it left.
+        window: Bytes that a client may send before some are taken.
+        listening: Whether anything is read at all.
         room: Bytes that may be sent over the connection before the client takes some.
     """
 
-    def __init__(self, at_once: int = 100) -> None:
+    def __init__(self, at_once: int = 100, window: int = 65535) -> None:
         self.at_once = at_once
+        self.window = window
+        self.listening = asyncio.Event()
+        self.listening.set()
         self.connections = 0
         self.asked = 0
         self.headers: dict[bytes, bytes] = {}
@@ -60,6 +66,12 @@ class Vendor:
         self.arrived = asyncio.Event()
         self.left = asyncio.Event()
         self.waiting: list[Callable[[], None]] = []
+
+    async def was_asked(self, times: int) -> None:
+        """Return when so many requests have come."""
+        while self.asked < times:
+            self.arrived.clear()
+            await self.arrived.wait()
 
     def go_on(self) -> None:
         """Answer what waits for it."""
@@ -79,18 +91,20 @@ class Connection:
         self.vendor = vendor
         self.writer = writer
         self.state = H2Connection(H2Configuration(client_side=False, header_encoding=None))
-        values = {SettingCodes.MAX_CONCURRENT_STREAMS: vendor.at_once}
+        values = {SettingCodes.MAX_CONCURRENT_STREAMS: vendor.at_once, SettingCodes.INITIAL_WINDOW_SIZE: vendor.window}
         self.state.local_settings = Settings(client=False, initial_values=values)
         self.paths: dict[int, bytes] = {}
-        self.bodies: dict[int, bytes] = {}
+        self.bodies: dict[int, bytearray] = {}
         self.unsent: dict[int, bytes] = {}
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
         self.state.initiate_connection()
+        self.state.increment_flow_control_window(self.vendor.window)
         self._flush()
         while data := await reader.read(65536):
             for event in self.state.receive_data(data):
                 self._take(event)
+            await self.vendor.listening.wait()
             self.vendor.room = self.state.outbound_flow_control_window
             self._flush()
 
@@ -99,7 +113,9 @@ class Connection:
             case RequestReceived():
                 self.vendor.headers = dict(event.headers)
                 self.paths[event.stream_id] = self.vendor.headers[b":path"]
-                self.bodies[event.stream_id] = b""
+                self.bodies[event.stream_id] = bytearray()
+                if self.vendor.headers[b":path"] == b"/turn-away":
+                    self.vendor.listening.clear()
             case DataReceived():
                 self.bodies[event.stream_id] += event.data
                 self.state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -117,9 +133,12 @@ class Connection:
 
     def _answer(self, stream: int, path: bytes) -> None:
         match path:
+            case b"/turn-away":
+                self._begin(stream)
+                self.state.send_data(stream, b"{}", end_stream=True)
             case b"/echo":
                 self._begin(stream)
-                self.unsent[stream] = self.bodies[stream]
+                self.unsent[stream] = bytes(self.bodies[stream])
                 self._send_more(stream)
             case b"/openai/chat/completions":
                 self._begin(stream)
@@ -265,9 +284,8 @@ async def test_a_call_that_is_given_up_is_told_and_harms_no_neighbour(make: Make
     async with served(vendor) as url, make() as transport, asyncio.timeout(10):
         await transport.send(asking(f"{url}/echo"), 5.0)
         neighbours = [asyncio.create_task(transport.send(asking(f"{url}/wait"), 10.0)) for _ in range(20)]
-        vendor.arrived.clear()
-        call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 0.1 if ends == "timeout" else 30.0))
-        await asyncio.sleep(0.05)
+        call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 0.5 if ends == "timeout" else 30.0))
+        await vendor.was_asked(22)
         if ends == "cancelled":
             call.cancel()
         await asyncio.wait({call})
@@ -279,14 +297,48 @@ async def test_a_call_that_is_given_up_is_told_and_harms_no_neighbour(make: Make
     assert vendor.connections == 1
 
 
+async def test_giving_up_waits_for_no_room_on_the_line(make: Make) -> None:
+    vendor = Vendor(window=2 * FULL_LINE)
+    async with served(vendor) as url, make() as transport, asyncio.timeout(10):
+        await transport.send(asking(f"{url}/echo"), 5.0)
+        call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 30.0))
+        neighbour = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 10.0))
+        await asyncio.sleep(0.3)
+        call.cancel()
+        await asyncio.wait({call}, timeout=1.0)
+        assert call.cancelled()
+        vendor.listening.set()
+        assert (await neighbour).body == b"{}"
+        await vendor.left.wait()
+    assert vendor.reset == [ErrorCodes.CANCEL]
+    assert vendor.connections == 1
+
+
+async def test_giving_up_in_the_middle_of_the_request_takes_the_connection_along(make: Make) -> None:
+    """A record of TLS that is cut short cannot be made whole again."""
+    vendor = Vendor(window=2 * FULL_LINE)
+    async with served(vendor) as url, make() as transport, asyncio.timeout(10):
+        await transport.send(asking(f"{url}/echo"), 5.0)
+        call = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 30.0))
+        neighbour = asyncio.create_task(transport.send(asking(f"{url}/echo"), 10.0))
+        await asyncio.sleep(0.3)
+        call.cancel()
+        await asyncio.wait({call}, timeout=1.0)
+        assert call.cancelled()
+        vendor.listening.set()
+        outcome = (await asyncio.gather(neighbour, return_exceptions=True))[0]
+        assert isinstance(outcome, WireReply | ProviderUnavailableError)
+        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
+
+
 async def test_calls_that_were_given_up_do_not_count_among_those_at_once(make: Make) -> None:
     """httpcore alone refuses every call after a hundred of them: encode/httpcore#1022."""
     vendor = Vendor()
     async with served(vendor) as url, make() as transport, asyncio.timeout(20):
         await transport.send(asking(f"{url}/echo"), 5.0)
-        for _ in range(3):
+        for number in range(3):
             calls = [asyncio.create_task(transport.send(asking(f"{url}/silence"), 30.0)) for _ in range(50)]
-            await asyncio.sleep(0.1)
+            await vendor.was_asked(1 + 50 * (number + 1))
             for call in calls:
                 call.cancel()
             await asyncio.wait(calls)

@@ -17,7 +17,7 @@ from faultmaven.infrastructure.http.failures import (
 from faultmaven.infrastructure.http.httpx_connections import ClosingTransport, cancelled_in_waits_only
 from faultmaven.infrastructure.http.httpx_failures import httpx_error
 from faultmaven.infrastructure.http.httpx_family import HttpxFamily, family_of
-from faultmaven.infrastructure.http.httpx_streams import reset_left_streams
+from faultmaven.infrastructure.http.httpx_streams import LeftStreams
 from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.types import WireRequest
 
@@ -36,6 +36,7 @@ class HttpxCarrier:
     def __init__(self, client: "AnyClient", network: NetworkSettings) -> None:
         self.client = cast("httpx.AsyncClient", client)  # whatever is used here is the same in both
         self.family = family_of(client)
+        self.left_streams = LeftStreams(self.family, client)
         self._network = network
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -70,12 +71,8 @@ class HttpxCarrier:
         try:
             return await self.client.send(request, stream=True, follow_redirects=False)
         except BaseException:
-            await self.reset_left_streams()
+            self.left_streams.reset()
             raise
-
-    async def reset_left_streams(self) -> None:
-        """Tell servers over HTTP/2 which replies nobody reads any more; over HTTP/1.1 a closed connection says it."""
-        await reset_left_streams(self.family, self.client)
 
     async def aclose(self) -> None:
         """Close the client with all its connections."""
@@ -108,7 +105,7 @@ class HttpxReply:
     async def _close(self) -> None:
         await self._response.aclose()
         if not self._has_ended:
-            await self._carrier.reset_left_streams()
+            self._carrier.left_streams.reset()
 
     async def _next(self) -> bytes:
         async for block in self._blocks:

@@ -34,11 +34,14 @@ def build_transport(clock: Clock, client: "AnyClient | None", settings: Settings
     """
     network = network_settings(settings)
     certificates = Certificates(network.certificates, http2=network.http2)
-    carrier = settings.http_carrier if client is not None else _chosen_carrier(settings)
+    if client is None:
+        _check_carrier(settings)
     if network.certificates and client is None:
         # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
         _ = certificates.context
-    return HTTPTransport(clock, client=client, network=network, certificates=certificates, carrier=carrier)
+    return HTTPTransport(
+        clock, client=client, network=network, certificates=certificates, carrier=settings.http_carrier
+    )
 
 
 class HTTPTransport:
@@ -67,14 +70,14 @@ class HTTPTransport:
         max_reply_bytes: A reply whose decoded body is larger is refused, so that no server fills the memory.
         wall_clock: Gives Unix seconds: a moment that a vendor names without a `Date` beside it is measured by it.
         carrier: What carries bytes where no client is passed in: "aiohttp", "httpx" or "httpx2"; "auto" is aiohttp
-            in a version that this was tried with, else httpx.
+            in a version that this was tried with, else httpx. HTTP/2, where `network` has it, is httpx2's.
         """
         self._clock = clock
         self._network = network or NetworkSettings()
         self._certificates = certificates or Certificates(self._network.certificates, http2=self._network.http2)
         self._max_reply_bytes = max_reply_bytes
         self._wall_clock = wall_clock
-        self._carrier = carrier
+        self._carrier: CarrierName = "httpx2" if self._network.http2 else carrier
         self._given = _Held(self._limited(_over(client, self._network))) if client is not None else None
         self._carriers = PerLoop(lambda: _Held(self._make_carrier()), _Held.aclose)
         self._retired = False
@@ -186,8 +189,8 @@ class HTTPTransport:
         return carrier if limit is None else LimitedCarrier(carrier, limit, self._clock)
 
 
-def _chosen_carrier(settings: Settings) -> CarrierName:
-    """Return what carries; raises ConfigurationError where it is not installed, or does not speak what is wanted."""
+def _check_carrier(settings: Settings) -> None:
+    """Raise a `ConfigurationError` where what carries is not installed, or does not speak what is wanted."""
     if settings.http2 and settings.http_carrier in ("aiohttp", "httpx"):
         raise ConfigurationError(
             f"LLM_HTTP2=true: {settings.http_carrier} carries HTTP/1.1 only here",
@@ -195,10 +198,8 @@ def _chosen_carrier(settings: Settings) -> CarrierName:
         )
     if settings.http2:
         require_http2()
-        return "httpx2"
-    if settings.http_carrier == "httpx2":
+    elif settings.http_carrier == "httpx2":
         require_httpx2()
-    return settings.http_carrier
 
 
 def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
