@@ -218,7 +218,7 @@ def test_a_context_is_built_once_and_none_for_plain_http(monkeypatch: pytest.Mon
 
     async def ask(scheme: str) -> None:
         async with listen(Server()) as port, closing(HTTPTransport(SystemClock(), certificates=certificates)) as one:
-            await asyncio.gather(one.send(asking(f"{scheme}://localhost:{port}"), 5.0), return_exceptions=True)
+            await asyncio.gather(one.send(asking(f"{scheme}://localhost:{port}"), 0.2), return_exceptions=True)
 
     asyncio.run(ask("http"))
     assert made == []
@@ -356,7 +356,8 @@ async def test_no_error_shows_the_proxys_password(make: Make, answer: bytes) -> 
     proxy = Server(answer)
     async with listen(proxy) as port:
         proxies = ProxySettings(https=f"http://user:secret-word@localhost:{port}")
-        error: BaseException | None = await failure(make(network=NetworkSettings(proxies=proxies)), asking(VENDOR))
+        transport = make(network=NetworkSettings(proxies=proxies))
+        error: BaseException | None = await failure(transport, asking(VENDOR), timeout=1.0)
     assert proxy.header("proxy-authorization")
     while error is not None:
         for told in (str(error), repr(error), repr(vars(error))):

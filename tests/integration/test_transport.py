@@ -481,7 +481,8 @@ async def test_a_timeout_and_a_cancellation_at_once_leave_nothing_open() -> None
         with pytest.raises((TimeoutError, ProviderTimeoutError)):
             await call(url)
         assert Pool(transport).connections == []
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        if sockets.open:  # on a busy machine the time is over before the server has accepted anything
+            await asyncio.wait_for(sockets.none_left.wait(), 5.0)
         await transport.aclose()
 
 
