@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmarks.clients import AIOHTTP, CEILING, HTTPX, OURS
 from benchmarks.fresh import BARE
 from benchmarks.measuring import Figures
-from benchmarks.scaling import AT_ONCE, FLAT, LINEAR, PROVIDERS, TURNS, bend, worst
+from benchmarks.scaling import AT_ONCE, COLLECT_AT, COLLECTED, FLAT, LINEAR, PROVIDERS, TURNS, bend, worst
 from benchmarks.works import BURST, FAILING_429, FAILING_500, FIRST, FIVE_HUNDRED, HUNDRED, MEMORY, ONE, SLOW, Work
 
 PEERS = (
@@ -52,6 +52,7 @@ def rows(figures: Figures) -> list[Row]:
         _installed(figures),
         _memory(figures),
         _flat(figures, AT_ONCE, "growth: calls at once"),
+        _flat(figures, COLLECTED, f"growth: calls at once, the host's `gc.set_threshold({COLLECT_AT:_})`"),
         _flat(figures, PROVIDERS, "growth: providers in the registry"),
         _linear(figures),
     ]

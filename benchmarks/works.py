@@ -10,6 +10,15 @@ from benchmarks.upstream import ANSWER, PACED, PIECES
 
 
 @dataclass(frozen=True, slots=True)
+class Points:
+    """Where growth is measured."""
+
+    at_once: tuple[int, ...]
+    providers: tuple[int, ...]
+    turns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Amount:
     """How much is done: more of it makes figures steadier.
 
@@ -23,7 +32,7 @@ class Amount:
         calls: Least calls one at a time.
         share: Least calls at once, for each caller.
         warm_up: Calls before those that count, at least; each caller makes one, and up to ten within `warm_seconds`.
-        growth: Points of the growth rows: at once, providers, turns.
+        growth: Points of the growth rows, see `scaling`.
         most_at_once: What "at once" is cut down to.
     """
 
@@ -37,7 +46,7 @@ class Amount:
     share: float
     warm_up: int
     warm_seconds: float
-    growth: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    growth: Points
     most_at_once: int = 500
 
 
@@ -52,7 +61,7 @@ FULL = Amount(
     share=1.0,
     warm_up=20,
     warm_seconds=15.0,
-    growth=((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)),
+    growth=Points((1, 10, 100, 500, 1000, 2000), (1, 5, 20, 50), (2, 20, 50, 100, 200)),
 )
 QUICK = Amount(
     rounds=2,
@@ -65,7 +74,7 @@ QUICK = Amount(
     share=0.4,
     warm_up=20,
     warm_seconds=1.0,
-    growth=((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)),
+    growth=Points((1, 100, 500, 2000), (1, 20, 50), (2, 100, 200)),
 )
 CHECK = Amount(
     rounds=1,
@@ -78,7 +87,7 @@ CHECK = Amount(
     share=1.0,
     warm_up=1,
     warm_seconds=0.0,
-    growth=((1, 20), (1, 5), (2, 10, 20)),
+    growth=Points((1, 20), (1, 5), (2, 10, 20)),
     most_at_once=20,
 )
 

@@ -95,11 +95,15 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+_COUNT, _NUMBER = (int, type(None)), (int, float, type(None))
+
+
 def checked(response: Any) -> LLMResponse:
     """Return `response` when it is one that can be judged; a provider may be anybody's code.
 
     Raises:
-        MalformedResponseError: no LLMResponse, or one whose content, confidence or stop reason is of another type.
+        MalformedResponseError: no LLMResponse, or one whose content, confidence or stop reason is of another type, or
+            whose tokens are no numbers.
     """
     if not isinstance(response, LLMResponse):
         raise MalformedResponseError(f"the provider returned a {type(response).__name__}, not an LLMResponse")
@@ -107,10 +111,26 @@ def checked(response: Any) -> LLMResponse:
         value = getattr(response, name)
         if type(value) not in expected and not isinstance(value, expected):
             raise MalformedResponseError(f"the provider's answer has a {type(value).__name__} as its {name}")
+    if not _counts(response.usage):
+        raise MalformedResponseError("the provider's answer has a usage that counts no tokens")
     for line in response.attempts:
-        if not isinstance(line, Attempt):
+        if not _is_line(line):
             raise MalformedResponseError("the provider's answer has attempts that are none")
     return response
+
+
+def _is_line(line: Any) -> bool:
+    return isinstance(line, Attempt) and _counts(line.usage) and isinstance(line.limited_for, _NUMBER)
+
+
+def _counts(usage: Any) -> bool:
+    """Return whether the tokens of `usage` can be added up."""
+    if usage is None:
+        return True
+    if not isinstance(usage, Usage):
+        return False
+    counts = (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning)
+    return all(isinstance(count, _COUNT) for count in counts)
 
 
 def judge(

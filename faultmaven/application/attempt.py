@@ -1,9 +1,10 @@
 """One attempt: limits and breaker around one exchange with a provider, and what they learn from it."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any
 
 from faultmaven.application.acceptance import Verdict, checked, judge
 from faultmaven.application.breaker import Result
@@ -16,10 +17,12 @@ from faultmaven.application.live import LiveStream
 from faultmaven.application.needs import reported_input, unread_input
 from faultmaven.application.outcome import Conduct, OpenAttempt, Outcome
 from faultmaven.application.planned import Candidate
+from faultmaven.application.traffic import NO_LESSON, Lesson
 from faultmaven.application.whole_stream import whole_stream
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
+    LimitReachedError,
     LLMError,
     ProviderTimeoutError,
     RateLimitError,
@@ -37,36 +40,86 @@ FAIR_SHARE = 0.75
 """A timeout counts against the provider when it had so much of its usual time: waits before it take a little."""
 
 
-async def attempt(entry: Entry, ends: float, patience: float, conduct: Conduct, *, last: bool, first: bool) -> Outcome:
-    """Ask once, as soon as limits and breaker let it through, and let them learn from it.
+def attempt(
+    entry: Entry, ends: float, patience: float, conduct: Conduct, *, last: bool, first: bool
+) -> Coroutine[Any, Any, Outcome]:
+    """Return what asks once, as soon as limits and breaker let it through, and lets them learn from it. No coroutine
+    itself: one more for each call under way would cost all of them.
 
     Raises:
-        CircuitOpenError, LimitReachedError: they do not within `patience` seconds.
+        CircuitOpenError, LimitReachedError: when awaited: they do not within `patience` seconds.
+    """
+    if conduct.opened is None:
+        return _whole(entry, ends, patience, conduct, last=last, first=first)
+    return _streamed(entry, ends, patience, conduct, conduct.opened, last=last, first=first)
+
+
+async def _whole(entry: Entry, ends: float, patience: float, conduct: Conduct, *, last: bool, first: bool) -> Outcome:
+    """Ask for a whole answer; what the candidate raises becomes part of the outcome as an `LLMError`.
+
+    The registry's name stands on the answer and on the error, whatever the provider calls itself. A provider may be
+    anybody's code: nothing that it does, and no answer that it gives, raises anything here.
+    """
+    candidate, traffic, clock = entry.candidate, conduct.traffic, conduct.clock
+    admission = await traffic.admit(candidate, conduct.expected_tokens, patience, last=last)
+    timeout, lesson = min(candidate.timeout, max(0.0, ends - clock.monotonic())), NO_LESSON
+    try:
+        if first:
+            traffic.count_call(candidate.route.name)
+        conduct.ledger.begin(entry, timeout)
+        try:
+            asked = _for(candidate, timeout, conduct.request)
+            if candidate.route.keeps_time and not asked.shape.attachments:  # reading files takes a time of its own
+                response = await candidate.route.backend.answer(asked)
+            else:
+                async with clock.timeout(with_grace(timeout)):
+                    response = await candidate.route.backend.answer(asked)
+            outcome = answered(entry, response, conduct)
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            outcome = failed(entry, error, timeout, conduct)
+        except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
+            outcome = failed(entry, error, timeout, conduct)
+        lesson = lesson_of(outcome, timeout, conduct)
+        return outcome
+    finally:
+        await traffic.settle(admission, lesson)
+
+
+async def _streamed(
+    entry: Entry,
+    ends: float,
+    patience: float,
+    conduct: Conduct,
+    opened: list[OpenAttempt],
+    *,
+    last: bool,
+    first: bool,
+) -> Outcome:
+    """Ask for a stream, up to its commit point; what it holds is given back when the stream is over.
+
+    Args:
+        opened: Gets the attempt whose stream goes on.
     """
     candidate, traffic = entry.candidate, conduct.traffic
     admission = await traffic.admit(candidate, conduct.expected_tokens, patience, last=last)
-    if first:
-        traffic.count_call(candidate.route.name)
     lesson, is_under_way = NO_LESSON, False
     try:
+        if first:
+            traffic.count_call(candidate.route.name)
         left = max(0.0, ends - conduct.clock.monotonic())
         timeout = min(candidate.timeout, left)
-        opened = conduct.opened
-        once = _once(entry, timeout, conduct) if opened is None else _opened(entry, timeout, left, conduct, opened)
-        outcome = await once
+        outcome = await _opened(entry, timeout, left, conduct, opened)
         if outcome.under_way is not None:
             outcome.under_way.admission = admission
             is_under_way = True
         else:
             lesson = lesson_of(outcome, timeout, conduct)
+        return outcome
     finally:
-        if not is_under_way:  # else it is settled when the stream is over
-            await traffic.settle(admission, *lesson)
-    return outcome
-
-
-Lesson: TypeAlias = tuple[Result, int | None, float | None]
-NO_LESSON: Lesson = (Result.NOTHING, 0, None)
+        if not is_under_way:
+            await traffic.settle(admission, lesson)
 
 
 def lesson_of(outcome: Outcome, timeout: float, conduct: Conduct) -> Lesson:
@@ -77,43 +130,21 @@ def lesson_of(outcome: Outcome, timeout: float, conduct: Conduct) -> Lesson:
     if error is None:
         usage = line.usage if line else None
         _announce(limited_for, candidate, conduct)
-        return Result.GOOD, usage.total if usage else None, None
+        return Lesson(Result.GOOD, usage.total if usage else None)
+    if isinstance(error, LimitReachedError):
+        return Lesson(Result.NOTHING, sent=False)
     asked = error.retry_after
     _announce((asked or limited_for) if isinstance(error, RateLimitError) else limited_for, candidate, conduct)
     if reaction(conduct.policies.errors, error).trip:
         # Less time than usual is the caller's doing, and no fault of the provider.
         hurried = isinstance(error, ProviderTimeoutError) and timeout < candidate.fair_timeout * FAIR_SHARE
-        return (Result.NOTHING if hurried else Result.BAD), 0, asked
-    return (Result.NOTHING if error.status is None else Result.GOOD), 0, asked
+        return Lesson(Result.NOTHING if hurried else Result.BAD, retry_after=asked)
+    return Lesson(Result.NOTHING if error.status is None else Result.GOOD, retry_after=asked)
 
 
 def _announce(seconds: float | None, candidate: Candidate, conduct: Conduct) -> None:
     if seconds:
         conduct.traffic.limiter.announce(candidate.target, seconds)
-
-
-async def _once(entry: Entry, timeout: float, conduct: Conduct) -> Outcome:
-    """Ask the candidate once, within `timeout` seconds; what it raises becomes part of the outcome as an `LLMError`.
-
-    The registry's name stands on the answer and on the error, whatever the provider calls itself. A provider may be
-    anybody's code: nothing that it does, and no answer that it gives, raises anything here.
-    """
-    candidate, clock = entry.candidate, conduct.clock
-    conduct.ledger.begin(entry, timeout)
-    try:
-        asked = _for(candidate, timeout, conduct.request)
-        if candidate.route.keeps_time and not asked.shape.attachments:  # reading files takes a time of its own
-            response = await candidate.route.backend.answer(asked)
-        else:
-            async with clock.timeout(with_grace(timeout)):
-                response = await candidate.route.backend.answer(asked)
-        return answered(entry, response, conduct)
-    except asyncio.CancelledError as error:
-        if is_cancelled():
-            raise
-        return failed(entry, error, timeout, conduct)
-    except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
-        return failed(entry, error, timeout, conduct)
 
 
 async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct, opened: list[OpenAttempt]) -> Outcome:
@@ -122,7 +153,6 @@ async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct, o
     Args:
         timeout: Seconds for the first chunk.
         left: Seconds until the commit point.
-        opened: Gets the attempt whose stream goes on.
     """
     candidate, clock = entry.candidate, conduct.clock
     conduct.ledger.begin(entry, timeout)

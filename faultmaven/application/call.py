@@ -3,8 +3,8 @@
 from faultmaven.application.acceptance import Verdict, better
 from faultmaven.application.error_policy import reaction
 from faultmaven.application.ledger import Entry
-from faultmaven.application.outcome import Conduct, Outcome, Turn
-from faultmaven.application.planned import Plan
+from faultmaven.application.outcome import Conduct, Outcome
+from faultmaven.application.planned import Plan, Turn
 from faultmaven.application.shares import Shares
 from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import (
@@ -31,7 +31,7 @@ class Call:
         self.conduct = conduct
         self.ledger = conduct.ledger
         self.ends = conduct.ledger.started + planned.deadline
-        self.turns = [Turn(candidate) for candidate in (*planned.candidates, *planned.spared)]
+        self.turns = list(planned.turns)
         self.shares = Shares(len(self.turns))
         self.position = 0
         self._causes: dict[str, LLMError] = {}

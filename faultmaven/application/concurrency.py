@@ -37,14 +37,18 @@ class ConcurrencyGate:
             self._limit = limit
         self._let_in()
 
+    def enter_at_once(self) -> bool:
+        """Take a place if one is free and nobody waits for it; return whether it was. See `enter`."""
+        with self._lock:
+            return self._took_place()
+
     async def enter(self) -> bool:
         """Take a place, waiting for one if need be; return False at once when the queue is full.
 
         Whoever got True calls `leave`. A call that is cancelled while it waits has taken nothing.
         """
         with self._lock:
-            if self._taken < self._limit and not self._waiters:
-                self._taken += 1
+            if self._took_place():
                 return True
             if self.is_full:
                 return False
@@ -64,6 +68,11 @@ class ConcurrencyGate:
         with self._lock:
             self._taken -= 1
         self._let_in()
+
+    def _took_place(self) -> bool:
+        is_free = self._taken < self._limit and not self._waiters
+        self._taken += is_free
+        return is_free
 
     def _let_in(self) -> None:
         """Give free places to those who wait; a place is taken before its owner wakes, so nobody overtakes."""

@@ -132,7 +132,8 @@ class Limiter:
                 reservation.taken_at = self._clock.monotonic()
             gate = self.gate(route)
             if gate is not None:
-                await self._enter(gate, route, model, ends)
+                if not gate.enter_at_once():
+                    await self._enter(gate, route, model, ends)
                 reservation.gate = gate
         except BaseException:
             await self.release(reservation, 0, sent=False)
@@ -150,21 +151,27 @@ class Limiter:
             reservation.gate.leave()
         if not reservation.counted:
             return
-        settling = asyncio.ensure_future(self._settle(reservation, used, sent))
+        if _is_immediate(self._counter()):
+            await self._settle(reservation, used, sent)
+            return
+        settling = asyncio.ensure_future(self._settle_in_time(reservation, used, sent))
         self._settling.add(settling)
         settling.add_done_callback(self._settling.discard)
         await asyncio.shield(settling)
 
-    async def _settle(self, reservation: Reservation, used: int | None, sent: bool) -> None:
-        counter, age = self._counter(), self._clock.monotonic() - reservation.taken_at
+    async def _settle_in_time(self, reservation: Reservation, used: int | None, sent: bool) -> None:
         with suppress(TimeoutError):
             async with self._clock.timeout(LONGEST_SETTLING_SECONDS):
-                for limit in reservation.counted:
-                    unused = _unused(limit, used, sent)
-                    if unused > 0:
-                        await counter.give_back(limit.key, unused, limit.per_minute, age)
-                    elif unused < 0:
-                        await counter.charge(limit.key, -unused, limit.per_minute)
+                await self._settle(reservation, used, sent)
+
+    async def _settle(self, reservation: Reservation, used: int | None, sent: bool) -> None:
+        counter, age = self._counter(), self._clock.monotonic() - reservation.taken_at
+        for limit in reservation.counted:
+            unused = _unused(limit, used, sent)
+            if unused > 0:
+                await counter.give_back(limit.key, unused, limit.per_minute, age)
+            elif unused < 0:
+                await counter.charge(limit.key, -unused, limit.per_minute)
 
     async def _enter(self, gate: ConcurrencyGate, route: Route, model: str, ends: float) -> None:
         problem = f"max_concurrency={gate.limit} is reached"
@@ -177,17 +184,21 @@ class Limiter:
             raise LimitReachedError(f"{problem}, and so is its queue", provider=route.name, model=model)
 
     async def _take(self, route: Route, model: str, limit: MinuteLimit, ends: float) -> None:
-        problem = f"{limit.kind}_per_minute={limit.per_minute} is used up"
-        while True:
-            try:
-                async with self._clock.timeout(max(0.0, ends - self._clock.monotonic())):
-                    wait = await self._counter().take(limit.key, limit.amount, limit.per_minute)
-            except TimeoutError:
-                told = f"what counts {limit.kind}_per_minute did not answer in time"
-                raise LimitReachedError(told, provider=route.name, model=model) from None
-            if not wait:
-                return
+        while wait := await self._counted(route, model, limit, ends):
+            problem = f"{limit.kind}_per_minute={limit.per_minute} is used up"
             await self._wait(route, model, wait, ends, problem)
+
+    async def _counted(self, route: Route, model: str, limit: MinuteLimit, ends: float) -> float:
+        """Return 0.0 where the limit's amount was counted, else the seconds after which it may fit."""
+        counter = self._counter()
+        if _is_immediate(counter):
+            return await counter.take(limit.key, limit.amount, limit.per_minute)
+        try:
+            async with self._clock.timeout(max(0.0, ends - self._clock.monotonic())):
+                return await counter.take(limit.key, limit.amount, limit.per_minute)
+        except TimeoutError:
+            problem = f"what counts {limit.kind}_per_minute did not answer in time"
+            raise LimitReachedError(problem, provider=route.name, model=model) from None
 
     async def _wait(self, route: Route, model: str, seconds: float, ends: float, problem: str) -> None:
         if self._clock.monotonic() + seconds > ends:
@@ -214,6 +225,10 @@ def _most_that_fits(counter: RateCounter, key: str, per_minute: int) -> int:
         else:
             least = middle
     return least
+
+
+def _is_immediate(counter: RateCounter) -> bool:
+    return getattr(counter, "is_immediate", False) is True
 
 
 def _unused(limit: MinuteLimit, used: int | None, sent: bool) -> int:

@@ -7,7 +7,7 @@ from faultmaven.application.error_policy import ErrorPolicy, reaction
 from faultmaven.application.ledger import Entry, Ledger
 from faultmaven.application.live import LiveStream
 from faultmaven.application.needs import answer_tokens, prompt_tokens
-from faultmaven.application.planned import Candidate
+from faultmaven.application.planned import Candidate, Turn
 from faultmaven.application.policies import Policies
 from faultmaven.application.traffic import Admission, Traffic
 from faultmaven.domain.chat import ChatRequest
@@ -17,22 +17,6 @@ from faultmaven.ports.randomness import Randomness
 
 # The values here change no more once they are made. They are not frozen, since every call makes some of each, and a
 # frozen one takes five times as long.
-
-
-@dataclass(slots=True)
-class Turn:
-    """A candidate whose turn it is.
-
-    Attributes:
-        made: How often it was asked in this call before.
-        not_before: When it may be asked again at the earliest, as its vendor or the backoff has it.
-        before: What came of its turn before, None on the first one.
-    """
-
-    candidate: Candidate
-    made: int = 0
-    not_before: float = 0.0
-    before: "Outcome | None" = None
 
 
 @dataclass(slots=True)

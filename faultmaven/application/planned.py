@@ -1,10 +1,13 @@
 """A plan as a value: who will be asked and for how long, and who will not and why. `str()` tells it to people."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from faultmaven.application.generation import Route, Target
 from faultmaven.domain.errors import CircuitOpenError, InvalidRequestError, LimitReachedError, LLMError
+
+if TYPE_CHECKING:
+    from faultmaven.application.outcome import Outcome
 
 SkipKind: TypeAlias = Literal[
     "not configured",
@@ -118,6 +121,22 @@ class Skipped:
         return InvalidRequestError(self.reason, provider=self.name)
 
 
+@dataclass(slots=True)
+class Turn:
+    """A candidate whose turn it is. It changes no more once it is made: calls share those of their plan.
+
+    Attributes:
+        made: How often it was asked in this call before.
+        not_before: When it may be asked again at the earliest, as its vendor or the backoff has it.
+        before: What came of its turn before, None on the first one.
+    """
+
+    candidate: Candidate
+    made: int = 0
+    not_before: float = 0.0
+    before: "Outcome | None" = None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Candidates in order, those skipped, and the seconds for all of it.
@@ -126,6 +145,7 @@ class Plan:
         hedge_after: Seconds after which the second candidate is asked beside the first, None for one after the other.
         spared: Those of the skipped who are only ill or busy: asked after all, when everybody else has failed.
         who: Everybody who may answer such a request, in the order of the chain, whether well at the moment or not.
+        turns: Those of the candidates and of those who are spared, before anybody is asked.
     """
 
     candidates: tuple[Candidate, ...]
@@ -134,6 +154,10 @@ class Plan:
     hedge_after: float | None = None
     spared: tuple[Candidate, ...] = ()
     who: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
+    turns: tuple[Turn, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "turns", tuple(map(Turn, (*self.candidates, *self.spared))))
 
     def __str__(self) -> str:
         """Return the plan as lines of text, as `faultmaven explain` prints them."""

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Self
 
-from faultmaven.application.attempt import NO_LESSON, answered, failed, lesson_of, with_grace
+from faultmaven.application.attempt import answered, failed, lesson_of, with_grace
 from faultmaven.application.call import Call
 from faultmaven.application.foreign import is_cancelled
 from faultmaven.application.outcome import Conduct, OpenAttempt, Outcome
+from faultmaven.application.traffic import NO_LESSON
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import LLMResponse, StreamChunk
 from faultmaven.domain.errors import InvalidRequestError, LLMError
@@ -125,7 +126,11 @@ class RoutedStream:
         conduct, usual = self._call.conduct, under_way.entry.candidate.timeout
         if under_way.admission is not None:
             admission, under_way.admission = under_way.admission, None
-            await conduct.traffic.settle(admission, *lesson_of(outcome, usual, conduct))
+            lesson = NO_LESSON
+            try:
+                lesson = lesson_of(outcome, usual, conduct)
+            finally:
+                await conduct.traffic.settle(admission, lesson)
 
 
 async def close_all(opened: Iterable[OpenAttempt], conduct: Conduct, *, kept: bool = False) -> None:
@@ -143,6 +148,5 @@ async def close_all(opened: Iterable[OpenAttempt], conduct: Conduct, *, kept: bo
                 conduct.ledger.end(attempt.entry, line)
             if attempt.admission is not None:
                 admission, attempt.admission = attempt.admission, None
-                result, _, delay = NO_LESSON
                 used = attempt.live.usage.total if attempt.live.usage is not None else 0
-                await conduct.traffic.settle(admission, result, used, delay)
+                await conduct.traffic.settle(admission, NO_LESSON._replace(used=used))

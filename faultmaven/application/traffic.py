@@ -4,6 +4,7 @@ import functools
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from faultmaven.application.breaker import Breaker, Result
 from faultmaven.application.generation import Generation, Route, Target
@@ -29,6 +30,24 @@ class Admission:
     breaker: Breaker
     probe: bool
     reservation: Reservation | None
+
+
+class Lesson(NamedTuple):
+    """What an attempt tells of its provider.
+
+    Attributes:
+        used: Tokens that the vendor counted; 0 where none were used, None where it did not say.
+        retry_after: Seconds that the vendor asked us to wait.
+        sent: Whether anything was: what was not is not counted.
+    """
+
+    result: Result
+    used: int | None = 0
+    retry_after: float | None = None
+    sent: bool = True
+
+
+NO_LESSON = Lesson(Result.NOTHING)
 
 
 class Traffic:
@@ -111,18 +130,12 @@ class Traffic:
                 return Admission(breaker, probe, reservation)
             await self.limiter.release(reservation, 0, sent=False)  # it changed while we waited for the limits
 
-    async def settle(
-        self, admission: Admission, result: Result, used: int | None, retry_after: float | None = None
-    ) -> None:
-        """Take note of how an admitted call has ended.
-
-        Args:
-            used: Tokens that the vendor counted; 0 where none were used, None where it did not say.
-            retry_after: Seconds that the vendor asked us to wait.
-        """
-        admission.breaker.report(result, self._clock.monotonic(), probe=admission.probe, retry_after=retry_after)
+    async def settle(self, admission: Admission, lesson: Lesson) -> None:
+        """Take note of how an admitted call has ended."""
+        now = self._clock.monotonic()
+        admission.breaker.report(lesson.result, now, probe=admission.probe, retry_after=lesson.retry_after)
         if admission.reservation is not None:
-            await self.limiter.release(admission.reservation, used)
+            await self.limiter.release(admission.reservation, lesson.used, sent=lesson.sent)
 
     def count_call(self, provider: str) -> None:
         """Take note of a first attempt, for the provider's retry budget."""

@@ -5,7 +5,8 @@ from dataclasses import replace
 from faultmaven.application.acceptance import Verdict
 from faultmaven.application.attempt import attempt
 from faultmaven.application.health import PATIENCE_SECONDS
-from faultmaven.application.outcome import Conduct, Outcome, Turn
+from faultmaven.application.outcome import Conduct, Outcome
+from faultmaven.application.planned import Turn
 from faultmaven.application.repair import repaired_request
 from faultmaven.application.retry import LONGEST_PATIENCE_SECONDS, RetryPolicy, next_delay
 from faultmaven.domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
@@ -41,6 +42,8 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
         except (CircuitOpenError, LimitReachedError) as refusal:
             conduct.ledger.leave_alone(entry, refusal)
             return _refused(turn, outcome, refusal, number, last=last)
+        if isinstance(outcome.error, LimitReachedError) and not last:  # the carrier's: nothing was sent
+            return _refused(turn, turn.before, outcome.error, number, last=last)
         left = ends - clock.monotonic() - least
         if conduct.request.repair and outcome.verdict is not None and outcome.verdict.problems:
             conduct = _repairing(outcome.verdict, conduct)

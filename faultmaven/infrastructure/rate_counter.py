@@ -142,6 +142,11 @@ class SlidingMinuteCounter:
         self._windows: SlidingWindowCounterSupport = _with_windows(storage)
         self._unreachable = _failures(storage)
 
+    @property
+    def is_immediate(self) -> bool:
+        """Whether it never waits; see `RateCounter`. A subclass may well wait, and says so itself."""
+        return type(self) is SlidingMinuteCounter and type(self._storage) is MinuteStorage
+
     async def take(self, key: str, amount: int, per_minute: int) -> float:
         """Count `amount` and return 0.0; or count nothing and return the seconds after which it may fit.
 

@@ -322,6 +322,12 @@ class Settings(pydantic.BaseModel):
     cache_seconds: float = pydantic.Field(default=0.0, validation_alias="LLM_CACHE_SECONDS", ge=0, allow_inf_nan=False)
     cache_entries: int = pydantic.Field(default=1000, validation_alias="LLM_CACHE_ENTRIES", ge=1)
     http_carrier: CarrierName = pydantic.Field(default="auto", validation_alias="LLM_HTTP_CARRIER")
+    http_connections_per_host: int | None = pydantic.Field(
+        default=None, validation_alias="LLM_HTTP_CONNECTIONS_PER_HOST", ge=1
+    )
+    http_keep_alive: float = pydantic.Field(
+        default=30.0, validation_alias="LLM_HTTP_KEEP_ALIVE", gt=0, allow_inf_nan=False
+    )
     http2: bool = pydantic.Field(default=False, validation_alias="LLM_HTTP2")
     providers_file: str | None = pydantic.Field(default=None, validation_alias="LLM_PROVIDERS_FILE")
     watch_files: bool = pydantic.Field(default=False, validation_alias="LLM_WATCH_FILES")

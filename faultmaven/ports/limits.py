@@ -7,6 +7,8 @@ class RateCounter(Protocol):
     """Counts amounts over a sliding minute. `key` names what is counted, `per_minute` is its limit.
 
     An implementation that cannot reach its store decides for itself whether to let calls through; it raises nothing.
+    One that never waits, because it counts in this process, may say so with `is_immediate = True`: then nobody stands
+    beside it with a clock.
     """
 
     async def take(self, key: str, amount: int, per_minute: int) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faultmaven.testing import FaultLab
-from faultmaven.testing.contract.contract_lab import served_in_a_thread
+from faultmaven.testing.lab.threaded import served_in_a_thread
 
 from .page_run import PageRun, lab_addresses
 from .pages import PAGES, ROOT, blocks

@@ -17,8 +17,8 @@ import pytest
 import faultmaven
 from faultmaven.cli.app import cli
 from faultmaven.testing import FaultLab
-from faultmaven.testing.contract.contract_lab import served_in_a_thread
 from faultmaven.testing.lab import NO_ROUTE, REPLIES, LabReply
+from faultmaven.testing.lab.threaded import served_in_a_thread
 
 RunCli = Callable[..., click.testing.Result]
 

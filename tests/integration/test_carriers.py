@@ -8,10 +8,12 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import traceback
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -33,6 +35,7 @@ from faultmaven.domain.errors import (
 )
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.aiohttp_failures import AIOHTTP_FAILURES, aiohttp_error
+from faultmaven.infrastructure.http.aiohttp_resolver import THREADS
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
@@ -291,6 +294,54 @@ async def test_plain_http_is_asked_of_the_proxy_in_full(make: Make, wants: str) 
     assert proxy.header("host") == "vendor.invalid"
 
 
+@pytest.mark.parametrize(
+    ("names", "authority", "told"),
+    [
+        ("vendor.invalid", AUTHORITY, ""),
+        ("vendor.invalid", trustme.CA(), "tls"),
+        ("other.invalid", AUTHORITY, "tls"),
+        ("", AUTHORITY, "tls"),  # it speaks plain HTTP
+    ],
+    ids=["sound", "unknown authority", "other name", "no TLS"],
+)
+async def test_a_tunnel_through_a_proxy_over_tls(
+    make: Make, trusted: str, names: str, authority: trustme.CA, told: str
+) -> None:
+    """TLS inside of TLS: the proxy's certificate is trusted as a vendor's is, and what a vendor lacks is told."""
+
+    async def speak_plainly(reader: Reader, writer: Writer) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+        await reader.read()
+
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # before Python 3.12, asyncio trips over itself
+    server = Server()
+    serving = listen(server, tls_of(names, authority=authority)) if names else listen(speak_plainly)
+    async with serving as port:
+        proxy = Proxy(port)
+        async with listen(proxy, tls_of("localhost")) as proxy_port:
+            network = NetworkSettings(trusted, ProxySettings(https=f"https://localhost:{proxy_port}"))
+            if not told:
+                async with closing(make(network=network)) as transport:
+                    assert (await transport.send(asking(VENDOR), 5.0)).status == 200
+                assert len(server.heads) == 1
+                return
+            error = await failure(make(network=network), asking(VENDOR))
+    assert (type(error), error.phase) == (ProviderUnavailableError, told)
+    assert "SSL_CERT_FILE" in str(error)
+    assert "proxy cannot be reached" not in str(error)
+    assert len(proxy.heads) == 1
+
+
+async def test_a_proxy_is_not_told_which_library_asks(trusted: str) -> None:
+    async with listen(Server(), tls_of("vendor.invalid")) as port:
+        proxy = Proxy(port, PASSWORD)
+        async with listen(proxy) as proxy_port:
+            network = NetworkSettings(trusted, ProxySettings(https=f"http://user:pass%20word@localhost:{proxy_port}"))
+            async with closing(HTTPTransport(SystemClock(), network=network)) as transport:
+                assert (await transport.send(asking(VENDOR), 5.0)).status == 200
+    assert proxy.header("user-agent") == "faultmaven"
+
+
 async def test_a_proxy_that_opens_no_tunnel_has_refused(make: Make) -> None:
     proxy = Proxy(0, wants=PASSWORD)
     async with listen(proxy) as port:
@@ -352,6 +403,94 @@ def test_both_carriers_choose_the_same_proxy(bypass: str) -> None:
 async def test_a_name_that_does_not_resolve_is_told_so(make: Make) -> None:
     error = await failure(make(), asking("https://vendor.invalid/v1"))
     assert (type(error), error.phase) == (ProviderUnavailableError, "dns")
+
+
+class SlowNames:
+    """Names that begin with "slow" hang until `answer` is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        self.answer = threading.Event()
+        self._heard = threading.Condition()
+        self._look_up = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self)
+
+    def __call__(self, host: str, *arguments: Any, **options: Any) -> Any:
+        with self._heard:
+            self.asked.append(host)
+            self._heard.notify_all()
+        if host.startswith("slow"):
+            self.answer.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+        return self._look_up(host, *arguments, **options)
+
+    async def are_asked(self, count: int) -> None:
+        """Wait until so many were asked for, in a thread that is nobody's."""
+
+        def wait() -> bool:
+            with self._heard:
+                return self._heard.wait_for(lambda: len(self.asked) >= count, 10)
+
+        with ThreadPoolExecutor(1) as thread:
+            assert await asyncio.get_running_loop().run_in_executor(thread, wait)
+
+
+@pytest.fixture
+def slow_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowNames]:
+    names = SlowNames(monkeypatch)
+    yield names
+    names.answer.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("faultmaven-dns"):
+            thread.join(10)
+            assert not thread.is_alive(), "a thread outlives its carrier"
+
+
+async def test_names_that_hang_hold_up_neither_others_nor_the_host(slow_names: SlowNames) -> None:
+    loop = asyncio.get_running_loop()
+    hosts_own = ThreadPoolExecutor(1)
+    loop.set_default_executor(hosts_own)
+    async with listen(Server()) as port, closing(HTTPTransport(SystemClock())) as transport, asyncio.timeout(20):
+        names = [f"slow{number}.example" for number in range(20)]
+        hanging = [asyncio.create_task(transport.send(asking(f"http://{name}"), 60.0)) for name in names]
+        await slow_names.are_asked(len(names))
+        assert (await transport.send(asking(f"http://localhost:{port}"), 5.0)).status == 200
+        assert await loop.run_in_executor(None, threading.current_thread) is not None
+        for call in hanging:
+            call.cancel()
+        await asyncio.wait(hanging)
+
+
+async def test_a_name_is_looked_up_once_however_many_gave_it_up(slow_names: SlowNames) -> None:
+    async with closing(HTTPTransport(SystemClock())) as transport, asyncio.timeout(20):
+        for _ in range(5):
+            calls = [asyncio.create_task(transport.send(asking("http://slow.example"), 60.0)) for _ in range(10)]
+            await slow_names.are_asked(1)
+            calls[0].cancel()
+            error = await failure_of(transport.send(asking("http://slow.example"), 0.02))
+            assert isinstance(error, ProviderTimeoutError)
+            assert error.phase == "connect"
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+    assert slow_names.asked == ["slow.example"]
+
+
+async def failure_of(sending: Any) -> LLMError:
+    with pytest.raises(LLMError) as caught:
+        await sending
+    return caught.value
+
+
+async def test_closing_waits_for_no_name(slow_names: SlowNames) -> None:
+    async with asyncio.timeout(20):
+        transport = HTTPTransport(SystemClock())
+        names = [f"slow{number}.example" for number in range(40)]
+        calls = [asyncio.create_task(transport.send(asking(f"http://{name}"), 60.0)) for name in names]
+        await slow_names.are_asked(THREADS)
+        await transport.aclose()
+        await asyncio.gather(*calls, return_exceptions=True)
+    assert len(slow_names.asked) == THREADS  # those that had not begun never do
 
 
 async def test_ipv6(make: Make) -> None:
@@ -580,7 +719,8 @@ async def test_a_broken_body_is_the_providers_fault(make: Make, carrier: str, fa
 
     async with listen(answer) as port:
         error = await failure(make(), asking(f"http://127.0.0.1:{port}"))
-    if carrier == "aiohttp" and fault.endswith("none"):  # httpx does not tell these from a connection that broke
+    # httpx does not tell chunks that are none from a connection that broke.
+    if fault == "a length that is none" or (carrier == "aiohttp" and fault == "chunks that are none"):
         assert (type(error), "the reply is no HTTP" in str(error)) == (MalformedResponseError, True)
     else:
         assert (type(error), "the connection broke" in str(error)) == (ProviderUnavailableError, True)
@@ -779,6 +919,31 @@ async def test_what_is_no_http_is_told_of_the_reply() -> None:
         async with listen(Server(reply)) as port:
             error = await failure(HTTPTransport(SystemClock()), asking(f"http://127.0.0.1:{port}"))
         assert (type(error), "no HTTP" in str(error)) == (MalformedResponseError, True)
+
+
+UPGRADE = b"connection: upgrade\r\nupgrade: websocket\r\n"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n" + UPGRADE + b"\r\n\0\0",
+        b"HTTP/1.1 101 Switching Protocols\r\ncontent-length: 2\r\n\r\n{}",
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nx: %s\r\n\r\n" % (b"y" * 1_000_000),
+        b"HTTP/9\r\n\r\n",
+    ],
+    ids=["101", "101 to a websocket", "101 with a body", "101 after 103", "endless header", "no status"],
+)
+async def test_what_is_no_answer_is_malformed_over_both(make: Make, reply: bytes) -> None:
+    server = Server(reply)
+    async with listen(server) as port, closing(make()) as transport:
+        for ask in (transport.send, transport.open):
+            with pytest.raises(MalformedResponseError, match="the reply is no HTTP") as caught:
+                await ask(asking(f"http://127.0.0.1:{port}"), 5.0)
+            assert (caught.value.phase, caught.value.status) == ("first byte", None)
+    assert server.connections == len(server.heads) == 2  # what comes after such a reply is nobody's answer
 
 
 # --- what a traceback shows ------------------------------------------------------------------------------------------

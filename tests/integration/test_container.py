@@ -292,13 +292,26 @@ def test_the_hosts_logging_is_left_alone_unless_asked() -> None:
 # --- closing ---------------------------------------------------------------------------------------------------------
 
 
-def recorded_clients(set_attribute: Callable[[Any, str, Any], object]) -> list[Carrier]:
+class Recorded:
+    """A carrier of which is known whether it was closed."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self.open = carrier.open
+        self.is_closed = False
+        self._carrier = carrier
+
+    async def aclose(self) -> None:
+        await self._carrier.aclose()
+        self.is_closed = True
+
+
+def recorded_clients(set_attribute: Callable[[Any, str, Any], object]) -> list[Recorded]:
     """Return the list in which every carrier will be that a transport of ours makes."""
-    made: list[Carrier] = []
+    made: list[Recorded] = []
     make = HTTPTransport._make_carrier
 
-    def record(self: HTTPTransport) -> Carrier:
-        made.append(make(self))
+    def record(self: HTTPTransport) -> Recorded:
+        made.append(Recorded(make(self)))
         return made[-1]
 
     set_attribute(HTTPTransport, "_make_carrier", record)
@@ -306,13 +319,13 @@ def recorded_clients(set_attribute: Callable[[Any, str, Any], object]) -> list[C
 
 
 @pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> list[Carrier]:
+def clients(monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
     """Every carrier that was made."""
     return recorded_clients(monkeypatch.setattr)
 
 
 async def test_one_client_serves_all_providers_and_is_closed_with_the_container(
-    clients: list[Carrier],
+    clients: list[Recorded],
 ) -> None:
     lab = FaultLab()
     async with lab.serve() as address:
@@ -326,7 +339,7 @@ async def test_one_client_serves_all_providers_and_is_closed_with_the_container(
     assert len(lab.asked("anthropic")) == 3
 
 
-async def test_the_container_closes_when_its_body_raises(clients: list[Carrier]) -> None:
+async def test_the_container_closes_when_its_body_raises(clients: list[Recorded]) -> None:
     lab = FaultLab()
 
     async def fail_inside(address: str) -> None:
@@ -340,13 +353,13 @@ async def test_the_container_closes_when_its_body_raises(clients: list[Carrier])
     assert [client.is_closed for client in clients] == [True]
 
 
-async def test_opening_and_closing_without_a_call_makes_no_client(clients: list[Carrier]) -> None:
+async def test_opening_and_closing_without_a_call_makes_no_client(clients: list[Recorded]) -> None:
     async with open_container({"OPENAI_API_KEY": "k"}):
         pass
     assert clients == []
 
 
-async def test_a_hosts_own_transport_is_used_and_stays_open(clients: list[Carrier]) -> None:
+async def test_a_hosts_own_transport_is_used_and_stays_open(clients: list[Recorded]) -> None:
     lab, transport = FaultLab(), HTTPTransport(SystemClock())
     async with lab.serve() as address:
         for _ in range(2):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -593,6 +594,21 @@ class TestReload:
         monkeypatch.setitem(PROVIDER_SCHEMA, "acme", ACME)
         registry.reload()
         assert registry.get_fallback_chain() == ["acme"]
+
+    def test_a_package_installed_meanwhile_counts_after_a_reload_and_is_gone_when_removed(
+        self, tmp_path: Path, install: Install
+    ) -> None:
+        registry = create_container({}, http_client=FaultLab().client()).registry()
+        os.utime(tmp_path / "site", (0, 0))  # changed long ago, whatever the resolution of the disk's times
+        registry.reload()
+        assert "acme" not in registry.get_all_provider_names()
+        install("acme-llm", ACME_MODULE)
+        registry.reload()
+        assert "acme" in registry.get_all_provider_names()
+        shutil.rmtree(tmp_path / "site" / "acme_llm-1.0.dist-info")
+        os.utime(tmp_path / "site", (1, 1))
+        registry.reload()
+        assert "acme" not in registry.get_all_provider_names()
 
     def test_a_bad_new_configuration_raises_and_leaves_the_old_in_force(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GROQ_API_KEY", "k")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from faultmaven.testing import FaultLab
-from faultmaven.testing.contract.contract_lab import served_in_a_thread
+from faultmaven.testing.lab.threaded import served_in_a_thread
 from tests.docs.page_run import lab_addresses
 from tests.docs.pages import ROOT, Block, blocks
 

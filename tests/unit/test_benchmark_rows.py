@@ -52,6 +52,7 @@ def figures() -> measuring.Figures:
     made.single["start", OURS] = [400.0]
     made.facts["distributions", OURS], made.facts["megabytes", OURS] = 25, 40.0
     made.growth[scaling.AT_ONCE] = {OURS: {1: 100.0, 2000: 125.0}, AIOHTTP: {1: 90.0, 2000: 80.0}}
+    made.growth[scaling.COLLECTED] = {OURS: {1: 100.0, 2000: 125.0}, AIOHTTP: {1: 90.0, 2000: 80.0}}
     made.growth[scaling.PROVIDERS] = {OURS: {1: 100.0, 50: 125.0}}
     made.growth[scaling.TURNS] = {OURS: {2: 100.0, 100: 198.0, 200: 348.0}}
     return made
@@ -89,7 +90,7 @@ def test_a_slow_start_is_short(row: str, name: str, value: float) -> None:
     assert verdicts(made)[row] == "short"
 
 
-@pytest.mark.parametrize("name", [scaling.AT_ONCE, scaling.PROVIDERS, scaling.TURNS])
+@pytest.mark.parametrize("name", [scaling.AT_ONCE, scaling.COLLECTED, scaling.PROVIDERS, scaling.TURNS])
 def test_growth_is_short_when_a_call_grows_dearer(name: str) -> None:
     made = figures()
     costs = made.growth[name][OURS]

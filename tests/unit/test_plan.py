@@ -38,6 +38,13 @@ def order_of(planned: Plan) -> list[tuple[str, str | None]]:
     return [(candidate.route.name, candidate.model) for candidate in planned.candidates]
 
 
+def test_a_plan_is_a_value() -> None:
+    routes = generation(route("a"), route("b"))
+    one, other = plan(ask(), routes), plan(ask(deadline=120.0), routes)
+    assert one == replace(other)
+    assert hash(one) == hash(replace(other))
+
+
 def test_candidates_stand_in_the_order_of_the_chain() -> None:
     planned = plan(ask(), generation(route("a"), route("b"), route("c"), order=("b", "c", "a")))
     assert order_of(planned) == [("b", None), ("c", None), ("a", None)]

@@ -263,6 +263,8 @@ class TestTypedSettings:
         assert settings.max_tokens is None
         assert settings.confidence_threshold == 0
         assert settings.http_carrier == "auto"
+        assert settings.http_connections_per_host is None
+        assert settings.http_keep_alive == 30
         assert settings.http2 is False
         assert settings.providers_file is None
         assert settings.log_level == "INFO"
@@ -283,6 +285,8 @@ class TestTypedSettings:
             "LLM_MAX_TOKENS",
             "LLM_CONFIDENCE_THRESHOLD",
             "LLM_HTTP_CARRIER",
+            "LLM_HTTP_CONNECTIONS_PER_HOST",
+            "LLM_HTTP_KEEP_ALIVE",
             "LLM_HTTP2",
             "LLM_PROVIDERS_FILE",
             "FAULTMAVEN_ENV",
@@ -304,6 +308,8 @@ class TestTypedSettings:
             ("LLM_CONFIDENCE_THRESHOLD", "0.8", "confidence_threshold", 0.8),
             ("LLM_HTTP_CARRIER", "HTTPX", "http_carrier", "httpx"),
             ("LLM_HTTP_CARRIER", "aiohttp", "http_carrier", "aiohttp"),
+            ("LLM_HTTP_CONNECTIONS_PER_HOST", "20", "http_connections_per_host", 20),
+            ("LLM_HTTP_KEEP_ALIVE", "7.5", "http_keep_alive", 7.5),
             ("LLM_HTTP_CARRIER", "httpx2", "http_carrier", "httpx2"),
             ("LLM_HTTP2", "true", "http2", True),
             ("LLM_PROVIDERS_FILE", "rows.toml", "providers_file", "rows.toml"),
@@ -331,6 +337,10 @@ class TestTypedSettings:
             ("LLM_CONFIDENCE_THRESHOLD", "1.1"),
             ("LLM_CONFIDENCE_THRESHOLD", "nan"),
             ("LLM_HTTP_CARRIER", "carrier-pigeon"),
+            ("LLM_HTTP_CONNECTIONS_PER_HOST", "0"),
+            ("LLM_HTTP_CONNECTIONS_PER_HOST", "2.5"),
+            ("LLM_HTTP_KEEP_ALIVE", "0"),
+            ("LLM_HTTP_KEEP_ALIVE", "inf"),
             ("LLM_HTTP2", "h2"),
             ("LLM_HEDGE_AFTER", "0"),
             ("LLM_HEDGE_AFTER", "chta=5"),

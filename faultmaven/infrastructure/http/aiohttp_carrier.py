@@ -6,22 +6,26 @@ cookies, redirects, timers and a task for each request's body, nobody needs here
 
 import asyncio
 import functools
+import ssl
 import weakref
 from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
-from aiohttp.resolver import ThreadedResolver
 from aiohttp.streams import StreamReader
 
 from faultmaven.infrastructure.http.aiohttp_connections import ConnectionProtocol, close_all
 from faultmaven.infrastructure.http.aiohttp_failures import AIOHTTP_FAILURES, aiohttp_error
 from faultmaven.infrastructure.http.aiohttp_requests import Route, route_to, written_head
+from faultmaven.infrastructure.http.aiohttp_resolver import Resolver
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.failures import (
     blaming_the_proxy,
+    connect_error,
     connect_seconds,
+    has_cause,
     proxy_error,
     timeout_error,
     without_frames,
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
 TRIED = ("3.14",)
 """Its pool and parser are used without a session, in a way that a later minor version may change."""
 
-KEEP_ALIVE_SECONDS = 30.0
 MOST_ROUTES = 500
 MOST_HEADER_BYTES = 100 * 1024
 MOST_HEADERS = 500
@@ -51,7 +54,8 @@ def is_tried() -> bool:
 class AiohttpCarrier:
     """A `Carrier` over one connector: a pool of HTTP/1.1 connections without a limit, for all hosts.
 
-    There is no limit because a slow vendor must never block another, and 500 calls at once must not queue.
+    There is no limit because a slow vendor must never block another, and 500 calls at once must not queue. One per host
+    is set above it: see `LimitedCarrier`.
     """
 
     def __init__(self, network: NetworkSettings, certificates: Certificates) -> None:
@@ -59,12 +63,8 @@ class AiohttpCarrier:
         self._certificates = certificates
         self._routes: dict[str, Route] = {}
         self._connections: weakref.WeakSet[ConnectionProtocol] = weakref.WeakSet()
-        self._connector = _connector(self._connections)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it was closed."""
-        return self._connector.closed
+        self._resolver = Resolver()
+        self._connector = _connector(self._resolver, self._connections, network.keep_alive)
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "AiohttpReply":
         """Return the reply once its headers are there; see `Carrier`."""
@@ -86,8 +86,11 @@ class AiohttpCarrier:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._connector.close()
-        await close_all(self._connections)
+        try:
+            await self._connector.close()
+            await close_all(self._connections)
+        finally:
+            await self._resolver.close()
 
     async def _connected(self, sent: WireRequest, route: Route, timeout: float | None) -> aiohttp.connector.Connection:
         try:
@@ -96,6 +99,11 @@ class AiohttpCarrier:
             mapped: LLMError = timeout_error(sent, "connect", connect_seconds(timeout))
         except aiohttp.ClientHttpProxyError:
             mapped = proxy_error(sent)  # without its cause, which shows the headers that the proxy got
+        except aiohttp.ClientConnectionError as error:
+            # TLS inside of TLS that fails is no error of aiohttp's for that before Python 3.12: asyncio trips over it.
+            if isinstance(error, aiohttp.ClientConnectorError) or not has_cause(error, ssl.SSLError):
+                raise
+            raise connect_error(sent, error) from without_frames(error)
         raise blaming_the_proxy(mapped, sent, self._network)
 
     def _route(self, address: str) -> Route:
@@ -171,8 +179,14 @@ def _written(connection: aiohttp.connector.Connection, sent: WireRequest, route:
 
 
 def _is_interim(message: RawResponseMessage) -> bool:
-    """Return whether another reply follows to the same request."""
-    return 100 <= message.code < 200 and message.code != 101  # which is final
+    """Return whether another reply follows to the same request.
+
+    Raises:
+        HttpProcessingError: something else than HTTP follows, for which nobody asked.
+    """
+    if message.code == 101:
+        raise HttpProcessingError(code=101, message="another protocol")
+    return 100 <= message.code < 200
 
 
 @functools.lru_cache(maxsize=64)
@@ -181,10 +195,10 @@ def _connecting_within(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(connect=seconds, ceil_threshold=float("inf"))
 
 
-def _connector(connections: "weakref.WeakSet[ConnectionProtocol]") -> aiohttp.TCPConnector:
-    connector = aiohttp.TCPConnector(
-        limit=0, limit_per_host=0, keepalive_timeout=KEEP_ALIVE_SECONDS, resolver=ThreadedResolver()
-    )
+def _connector(
+    resolver: Resolver, connections: "weakref.WeakSet[ConnectionProtocol]", keep_alive: float
+) -> aiohttp.TCPConnector:
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=keep_alive, resolver=resolver)
     # aiohttp has no argument for it; a test sees whether it is in use
     factory = functools.partial(ConnectionProtocol, asyncio.get_running_loop(), connections)
     connector._factory = factory  # type: ignore[assignment]

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.client_reqrep import ConnectionKey
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -54,13 +55,13 @@ def route_to(address: str, proxy: str, certificates: Certificates) -> Route:
     via = URL(proxy) if proxy else None
     to_proxy = {"proxy-authorization": _basic(via)} if via is not None and via.user is not None else {}
     needs_trust = url.scheme == "https" or proxy.startswith("https:")
-    template = aiohttp.ClientRequest(
+    template = _Template(
         "GET",
         url.with_user(None),
         loop=asyncio.get_running_loop(),
         proxy=via.with_user(None) if via else None,  # what errors show of it holds no password
         # With the host, as aiohttp would add it: what is added later makes another pool of the same connections.
-        proxy_headers=CIMultiDict({"Host": headers["host"], **to_proxy}) if via else None,
+        proxy_headers=CIMultiDict({"Host": headers["host"], **OWN_HEADERS, **to_proxy}) if via else None,
         ssl=certificates.context if needs_trust else True,
     )
     in_full = via is not None and url.scheme == "http"
@@ -68,6 +69,15 @@ def route_to(address: str, proxy: str, certificates: Certificates) -> Route:
         headers |= to_proxy
     target = str(url.with_user(None).with_fragment(None)) if in_full else url.raw_path_qs
     return Route(template, target, Headers(headers), url.user is not None)
+
+
+class _Template(aiohttp.ClientRequest):
+    """What is connected for, never sent."""
+
+    @functools.cached_property
+    def connection_key(self) -> ConnectionKey:
+        """The pool that its connections are in; made once, and not for each call."""
+        return super().connection_key
 
 
 def written_head(sent: WireRequest, route: Route) -> bytes:

@@ -27,9 +27,6 @@ class CarriedReply(Protocol):
 class Carrier(Protocol):
     """Connections of one event loop. It keeps no time but that for connecting: `HTTPTransport` has the whole."""
 
-    @property
-    def is_closed(self) -> bool: ...
-
     async def open(self, sent: WireRequest, timeout: float | None) -> CarriedReply:
         """Send, and return the reply once its headers are there; no redirect is followed. Raises an `LLMError`.
 

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import re
+import ssl
 from typing import TYPE_CHECKING, cast
 
 from faultmaven.infrastructure.http.certificates import Certificates
@@ -15,7 +16,7 @@ from faultmaven.infrastructure.http.failures import (
 )
 from faultmaven.infrastructure.http.httpx_connections import ClosingTransport, cancelled_in_waits_only
 from faultmaven.infrastructure.http.httpx_failures import httpx_error
-from faultmaven.infrastructure.http.httpx_family import FamilyName, HttpxFamily, family_of, httpx_family
+from faultmaven.infrastructure.http.httpx_family import HttpxFamily, family_of
 from faultmaven.infrastructure.http.httpx_streams import LeftStreams
 from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.types import WireRequest
@@ -40,14 +41,9 @@ class HttpxCarrier:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
-    def make(cls, name: FamilyName, network: NetworkSettings, certificates: Certificates) -> "HttpxCarrier":
+    def make(cls, family: HttpxFamily, network: NetworkSettings, certificates: Certificates) -> "HttpxCarrier":
         """Return a carrier with a client of its own."""
-        return cls(_client(httpx_family(name), network, certificates), network)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it was closed."""
-        return self.client.is_closed
+        return cls(_client(family, network, certificates), network)
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "HttpxReply":
         """Return the reply once its headers are there; see `Carrier`."""
@@ -122,9 +118,13 @@ class HttpxReply:
 def _client(family: HttpxFamily, network: NetworkSettings, certificates: Certificates) -> "AnyClient":
     package = family.httpx
     # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
-    limits = package.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
-    made = functools.partial(ClosingTransport, family, certificates.context, limits, http2=network.http2)
-    mounts = {pattern: made(proxy=proxy) if proxy else None for pattern, proxy in network.proxies.mounts().items()}
+    limits = package.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=network.keep_alive)
+    context = certificates.context
+    made = functools.partial(ClosingTransport, family, context, limits, http2=network.http2)
+    mounts = {
+        pattern: made(proxy=_via(family, proxy, context)) if proxy else None
+        for pattern, proxy in network.proxies.mounts().items()
+    }
     client: AnyClient = package.AsyncClient(
         transport=made(),
         trust_env=False,
@@ -133,3 +133,9 @@ def _client(family: HttpxFamily, network: NetworkSettings, certificates: Certifi
         follow_redirects=False,
     )
     return client
+
+
+def _via(family: HttpxFamily, proxy: str, context: ssl.SSLContext) -> "httpx.Proxy":
+    """Return a proxy of which the same is trusted as of a vendor; httpcore takes nothing to trust for plain HTTP."""
+    via: httpx.Proxy = family.httpx.Proxy(proxy, ssl_context=context if proxy.startswith("https:") else None)
+    return via

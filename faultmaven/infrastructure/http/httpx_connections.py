@@ -73,7 +73,7 @@ class ClosingTransport:
         limits: "httpx.Limits",
         *,
         http2: bool = False,
-        proxy: str | None = None,
+        proxy: "httpx.Proxy | None" = None,
     ) -> None:
         self._inner: httpx.AsyncHTTPTransport = family.httpx.AsyncHTTPTransport(
             verify=context, trust_env=False, http2=http2, limits=limits, proxy=proxy

@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+import h11
+
 from faultmaven.domain.errors import LLMError, MalformedResponseError
 from faultmaven.infrastructure.http.failures import (
     address_error,
@@ -37,6 +39,8 @@ def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, tim
             return address_error(sent)
         case httpx.DecodingError():
             return failure(MalformedResponseError, sent, "the reply's encoding is broken", phase)
+        case httpx.RemoteProtocolError() if phase == "first byte" and has_cause(error, h11.RemoteProtocolError):
+            return failure(MalformedResponseError, sent, "the reply is no HTTP", phase)
         case httpx.ProxyError():
             return proxy_error(sent)
         case httpx.ConnectError():

@@ -1,4 +1,4 @@
-"""How to reach the network: certificates and proxies, from settings and never from the environment."""
+"""How to reach the network: certificates, proxies and connections, from settings and never from the environment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ from faultmaven.domain.addresses import names_a_server
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.infrastructure.settings import Settings
 
+KEEP_ALIVE_SECONDS = 30.0
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -78,10 +79,19 @@ def _patterns(host: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """A file or folder of certificates, "" for the bundle of certifi, proxies, and whether to offer HTTP/2."""
+    """How the network is reached.
+
+    Attributes:
+        certificates: A file or folder of them, "" for the bundle of certifi.
+        connections_per_host: How many may be in use at once, None for no limit.
+        keep_alive: Seconds for which a connection is kept after its last use.
+        http2: Whether to offer HTTP/2.
+    """
 
     certificates: str = ""
     proxies: ProxySettings = ProxySettings()
+    connections_per_host: int | None = None
+    keep_alive: float = KEEP_ALIVE_SECONDS
     http2: bool = False
 
 
@@ -105,7 +115,13 @@ def network_settings(settings: Settings) -> NetworkSettings:
                 advice="Write it like http://proxy.example:3128; socks proxies are not spoken to.",
             )
     proxies = ProxySettings(settings.http_proxy, settings.https_proxy, settings.all_proxy, settings.no_proxy)
-    return NetworkSettings(settings.ssl_cert_file or settings.ssl_cert_dir, proxies, settings.http2)
+    return NetworkSettings(
+        settings.ssl_cert_file or settings.ssl_cert_dir,
+        proxies,
+        connections_per_host=settings.http_connections_per_host,
+        keep_alive=settings.http_keep_alive,
+        http2=settings.http2,
+    )
 
 
 def _exists(variable: str, path: str) -> bool:

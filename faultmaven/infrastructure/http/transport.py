@@ -12,7 +12,9 @@ from faultmaven.infrastructure.event_loops import PerLoop
 from faultmaven.infrastructure.extras import require_http2, require_httpx2
 from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
 from faultmaven.infrastructure.http.certificates import Certificates
+from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
 from faultmaven.infrastructure.http.failures import address_advice, timeout_error
+from faultmaven.infrastructure.http.loading import loaded
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.settings import CarrierName, Settings
@@ -76,7 +78,7 @@ class HTTPTransport:
         self._max_reply_bytes = max_reply_bytes
         self._wall_clock = wall_clock
         self._carrier: CarrierName = "httpx2" if self._network.http2 else carrier
-        self._given = _Held(_over(client, self._network)) if client is not None else None
+        self._given = _Held(self._limited(_over(client, self._network))) if client is not None else None
         self._carriers = PerLoop(lambda: _Held(self._make_carrier()), _Held.aclose)
         self._retired = False
 
@@ -150,9 +152,13 @@ class HTTPTransport:
     async def _held(self) -> "_Held":
         """Return the running loop's carrier, with one exchange more under way on it."""
         # Outside of any timeout: the first call loads what carries it, and has its whole time none the less.
-        held = self._given or await self._carriers.get()
+        held = self._given or self._carriers.here() or await self._first_held()
         held.exchanges += 1
         return held
+
+    async def _first_held(self) -> "_Held":
+        await loaded(_carrier_maker, self._carrier)
+        return await self._carriers.get()
 
     def _stream(self, sent: WireRequest, held: "_Held", reply: CarriedReply, started: float) -> "HTTPReplyStream":
         waited = self._clock.monotonic() - started
@@ -176,7 +182,11 @@ class HTTPTransport:
         return MalformedResponseError(problem, provider=who, model=sent.model, status=status, advice=advice)
 
     def _make_carrier(self) -> Carrier:
-        return _carrier_maker(self._carrier)(self._network, self._certificates)
+        return self._limited(_carrier_maker(self._carrier)(self._network, self._certificates))
+
+    def _limited(self, carrier: Carrier) -> Carrier:
+        limit = self._network.connections_per_host
+        return carrier if limit is None else LimitedCarrier(carrier, limit, self._clock)
 
 
 def _check_carrier(settings: Settings) -> None:
@@ -200,8 +210,10 @@ def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates
         if name == "aiohttp" or is_tried():
             return AiohttpCarrier
     from faultmaven.infrastructure.http.httpx_carrier import HttpxCarrier
+    from faultmaven.infrastructure.http.httpx_family import httpx_family
 
-    return functools.partial(HttpxCarrier.make, "httpx2" if name == "httpx2" else "httpx")
+    family = httpx_family("httpx2" if name == "httpx2" else "httpx")
+    return functools.partial(HttpxCarrier.make, family)
 
 
 def _over(client: "AnyClient", network: NetworkSettings) -> Carrier:

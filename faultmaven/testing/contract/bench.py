@@ -24,8 +24,9 @@ from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMProvider
 from faultmaven.testing.contract.asked_through_router import AskedThroughRouter
-from faultmaven.testing.contract.contract_lab import ContractLab, served_in_a_thread
+from faultmaven.testing.contract.contract_lab import ContractLab
 from faultmaven.testing.lab.fault_lab import IN_PROCESS
+from faultmaven.testing.lab.threaded import served_in_a_thread
 from faultmaven.testing.virtual_time import VirtualClock, run_in_virtual_time
 
 T = TypeVar("T")

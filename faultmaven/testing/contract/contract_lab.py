@@ -2,11 +2,8 @@
 
 import asyncio
 import re
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from faultmaven.testing.lab import ANSWER, FaultLab, LabReply
 from faultmaven.testing.lab.reply import TRICKLE_SECONDS
@@ -63,27 +60,3 @@ class ContractLab(FaultLab):
         if asked is None or isinstance(reply, str):
             return reply
         return replace(reply, body=reply.body.replace(ANSWER.encode(), asked[0].encode()))
-
-
-@contextmanager
-def served_in_a_thread(lab: FaultLab) -> Iterator[str]:
-    """Serve `lab` on the loopback interface, in a loop and a thread of its own: a provider that blocks its own loop
-    must not block its vendor too. Gives the address."""
-    ready = threading.Event()
-    state: dict[str, Any] = {}
-
-    async def serve() -> None:
-        async with lab.serve() as address:
-            state.update(address=address, loop=asyncio.get_running_loop(), stop=asyncio.Event())
-            ready.set()
-            await state["stop"].wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="faultmaven contract lab")
-    thread.start()
-    try:
-        assert ready.wait(30), "the lab did not start"
-        yield state["address"]
-    finally:
-        if "loop" in state:
-            state["loop"].call_soon_threadsafe(state["stop"].set)
-        thread.join()

@@ -10,9 +10,11 @@ import pytest
 
 from faultmaven.application.generation import Route
 from faultmaven.application.policies import Policies
+from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import AllProvidersFailedError, LLMError, ProviderUnavailableError, RateLimitError
 from faultmaven.domain.events import CallAnswered
+from faultmaven.domain.usage import Usage
 
 from .house import HANGS, TEXT, WELL, House, Scripted, Step, route
 from .test_router import DOWN, ask, failing, ledger, virtually
@@ -74,6 +76,7 @@ async def cancelled_inside(request: ChatRequest) -> Any:
     await shared
 
 
+TEXT_OF_SEVEN: Any = "7"
 WRONG: dict[str, tuple[Act, dict[str, Any]]] = {
     "JSON that nests too deeply": (answering(content="[" * 200_000), {"response_format": {"type": "object"}}),
     "a validator that raises": (answering(content='{"cause": "x"}'), {"response_format": KeyErrorModel}),
@@ -81,6 +84,12 @@ WRONG: dict[str, tuple[Act, dict[str, Any]]] = {
     "a delay that is not finite": (raising(RateLimitError("busy", retry_after=float("nan"))), {}),
     "a usage that is none": (answering(usage={"total": 5}), {}),
     "attempts that are none": (answering(attempts=("x",)), {}),
+    "tokens that are no numbers": (answering(usage=Usage(input=5, output=TEXT_OF_SEVEN)), {}),
+    "an attempt's tokens that are no numbers": (
+        answering(attempts=(Attempt("a", usage=Usage(input=5, output=TEXT_OF_SEVEN)),)),
+        {},
+    ),
+    "a pause that is no number": (answering(attempts=(Attempt("a", limited_for=TEXT_OF_SEVEN),)), {}),
     "a model that is none": (answering(model=None), {}),
     "an error without its facts": (raising(BareError()), {}),
     "a cancellation of its own": (cancelled_inside, {}),
@@ -99,6 +108,17 @@ async def test_whatever_a_provider_does_the_next_one_answers(wrong: str) -> None
     error = await failing(House([acting(act)]), **options)
     assert isinstance(error, LLMError)
     assert len(error.attempts) == 1
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@virtually
+async def test_whatever_a_provider_does_its_place_is_free_again(wrong: str) -> None:
+    act, options = WRONG[wrong]
+    house = House([replace(acting(act), max_concurrency=1)])
+    await failing(house, **options)
+    gate = house.traffic.limiter.gate(house.routes[0])
+    assert gate is not None
+    assert gate.taken == 0
 
 
 @virtually

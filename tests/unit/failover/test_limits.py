@@ -11,6 +11,8 @@ from faultmaven.application.waiting import Waiters
 from faultmaven.domain.errors import LimitReachedError
 from faultmaven.domain.events import ProviderSkipped
 from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.rate_counter import MinuteStorage, SlidingMinuteCounter
+from faultmaven.testing.virtual_time import VirtualClock
 
 from .house import HANGS, House, Step, route
 from .test_router import ask, ledger, virtually
@@ -48,6 +50,43 @@ async def test_a_slow_counter_costs_its_provider_the_turn_and_nobody_the_call() 
     assert ledger(response) == [("a", "LimitReachedError"), ("b", "answered")]
     assert "did not answer in time" in response.attempts[0].error
     assert house.clock.monotonic() == pytest.approx(2.5)
+
+
+class SlowHeir(SlidingMinuteCounter):
+    """A host's own counter over ours."""
+
+    async def take(self, key: str, amount: int, per_minute: int) -> float:
+        await asyncio.sleep(300.0)
+        return await super().take(key, amount, per_minute)
+
+
+@virtually
+async def test_a_counter_that_inherits_from_ours_is_not_taken_for_one_that_never_waits() -> None:
+    house = House([route("a", requests_per_minute=5), route("b")])
+    house._counted = SlowHeir(MinuteStorage(house.clock))
+    assert ledger(await ask(house)) == [("a", "LimitReachedError"), ("b", "answered")]
+
+
+class CountingTimers(VirtualClock):
+    def __init__(self) -> None:
+        self.timers = 0
+
+    def timeout(self, seconds: float | None) -> asyncio.Timeout:
+        self.timers += 1
+        return super().timeout(seconds)
+
+
+async def _timers(**limits: int) -> int:
+    clock = CountingTimers()
+    house = House([route("a", clock=clock, **limits)], clock=clock)
+    await ask(house)
+    return clock.timers
+
+
+@virtually
+async def test_limits_that_let_a_call_through_at_once_set_no_timer() -> None:
+    every = {"max_concurrency": 1, "requests_per_minute": 5, "tokens_per_minute": 10_000}
+    assert await _timers(**every) == await _timers()
 
 
 @virtually

@@ -1,11 +1,11 @@
 """WireProvider: a provider that is a wire and the shared transport, and nothing else."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Any, Self
 
 from faultmaven.domain.chat import ChatRequest, LLMResponse
-from faultmaven.domain.errors import InvalidRequestError, LLMError, UnsupportedRequestError
+from faultmaven.domain.errors import InvalidRequestError, LimitReachedError, LLMError, UnsupportedRequestError
 from faultmaven.infrastructure.http.types import Headers, Transport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.attachments import loaded
 from faultmaven.infrastructure.llm.config import ProviderConfig
@@ -59,9 +59,10 @@ class WireProvider(BaseLLMProvider):
         """Return why `model` cannot carry `request` here, as one clause; "" when it can. The planner asks too."""
         return self.wire(request).refusal(request, self.config, model or self.get_effective_model())
 
-    async def answer(self, request: ChatRequest) -> LLMResponse:
-        """Return the answer to `request` within `request.timeout` seconds, else the row's timeout."""
-        return await self.exchange(self.wire(request), self.config, request, self.get_effective_model(request.model))
+    def answer(self, request: ChatRequest) -> Coroutine[Any, Any, LLMResponse]:
+        """Return what gives the answer to `request` within `request.timeout` seconds, else the row's timeout. No
+        coroutine itself: one more for each call under way would cost all of them."""
+        return self.exchange(self.wire(request), self.config, request, self.get_effective_model(request.model))
 
     @asynccontextmanager
     async def open_stream(self, request: ChatRequest) -> AsyncIterator[LLMStream]:
@@ -141,6 +142,8 @@ class WireProvider(BaseLLMProvider):
         sent = WireRequest(self.config.origin(), address, Headers(), method="GET")
         try:
             reply = await self._transport.send(sent, timeout)
+        except LimitReachedError:
+            raise  # our own limit: the address may well be right
         except LLMError as error:
             problem = f"does not answer ({type(error).__name__})"
         else:

@@ -1,0 +1,486 @@
+"""The limit of connections per host, over both carriers and real sockets, and for how long a connection is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from faultmaven import Container, Image, Message, open_container
+from faultmaven.domain.errors import LimitReachedError, LLMError
+from faultmaven.domain.events import AttemptEnded
+from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
+from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
+from faultmaven.infrastructure.http.transport import HTTPTransport
+from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
+from faultmaven.infrastructure.settings import CarrierName, Settings, load_settings, read_environment
+from faultmaven.ports.observer import Observer
+from faultmaven.testing.lab.loopback import listen
+
+ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
+VARIABLE = "LLM_HTTP_CONNECTIONS_PER_HOST"
+
+
+class Host:
+    """A server over keep-alive. It answers each request with its own body, whose second half waits for `go_on`."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.connections = 0
+        self.open = 0
+        self.most_open = 0
+        self.bodies: list[str] = []
+        self.heard = asyncio.Condition()
+        self.turns = asyncio.Semaphore(0)
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open += 1
+        self.most_open = max(self.open, self.most_open)
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+                body = await reader.readexactly(length)
+                async with self.heard:
+                    self.bodies.append(body.decode())
+                    self.heard.notify_all()
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (2 * len(body), body))
+                await self.turns.acquire()
+                writer.write(body)
+        finally:
+            self.open -= 1
+            writer.close()
+
+    def go_on(self, times: int = 1) -> None:
+        """Let so many replies end, or those to come."""
+        for _ in range(times):
+            self.turns.release()
+
+    async def hears(self, count: int) -> list[str]:
+        """Wait until so many requests are there, and return what they say."""
+        async with self.heard:
+            await self.heard.wait_for(lambda: len(self.bodies) >= count)
+        return self.bodies
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Host]:
+    host = Host()
+    async with asyncio.timeout(20), listen(host) as port:
+        host.url = f"http://127.0.0.1:{port}/v1"
+        yield host
+
+
+@asynccontextmanager
+async def limited_to(limit: int | None, carrier: CarrierName, **options: Any) -> AsyncIterator[HTTPTransport]:
+    network = NetworkSettings(connections_per_host=limit, **options)
+    transport = HTTPTransport(SystemClock(), network=network, carrier=carrier)
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
+
+
+@pytest.fixture(params=["httpx", "aiohttp"])
+def carrier(request: pytest.FixtureRequest) -> CarrierName:
+    name: CarrierName = request.param
+    return name
+
+
+def asking(host: Host, body: str) -> WireRequest:
+    return WireRequest(ORIGIN, host.url, Headers({"content-type": "text/plain"}), body.encode(), model="gpt-x")
+
+
+def sending(transport: HTTPTransport, host: Host, body: str, timeout: float = 15.0) -> asyncio.Task[Any]:
+    return asyncio.create_task(transport.send(asking(host, body), timeout))
+
+
+async def some_turns() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_than_the_limit_are_in_use_and_the_others_come_in_order(carrier: CarrierName) -> None:
+    async with serving() as host, limited_to(2, carrier) as transport:
+        calls = []
+        for number in range(8):
+            calls.append(sending(transport, host, str(number)))
+            await some_turns()
+        assert sorted(await host.hears(2)) == ["0", "1"]
+        for heard in range(3, 9):
+            host.go_on()
+            assert (await host.hears(heard))[heard - 1] == str(heard - 1)
+        host.go_on(2)
+        replies = await asyncio.gather(*calls)
+    assert [reply.body for reply in replies] == [f"{number}{number}".encode() for number in range(8)]
+    assert (host.most_open, host.connections) == (2, 2)
+
+
+async def test_without_the_setting_there_is_no_limit(carrier: CarrierName) -> None:
+    async with serving() as host, limited_to(None, carrier) as transport:
+        calls = [sending(transport, host, str(number)) for number in range(50)]
+        await host.hears(50)
+        host.go_on(50)
+        await asyncio.gather(*calls)
+    assert host.most_open == 50
+
+
+async def test_one_that_comes_as_another_ends_does_not_push_in(carrier: CarrierName) -> None:
+    """A kept connection lies there, and somebody waits for it."""
+    async with serving() as host, limited_to(1, carrier) as transport:
+        host.go_on(3)
+        stream = await transport.open(asking(host, "first"), 15.0)
+        waiting = sending(transport, host, "waited")
+        await some_turns()
+        while await stream.read():
+            pass
+        pushing = sending(transport, host, "pushed in")
+        await asyncio.gather(waiting, pushing, stream.aclose())
+    assert host.bodies == ["first", "waited", "pushed in"]
+
+
+async def test_a_time_of_waiting_that_is_over_names_the_setting(carrier: CarrierName) -> None:
+    async with serving() as host, limited_to(1, carrier) as transport:
+        first = sending(transport, host, "first")
+        await host.hears(1)
+        with pytest.raises(LimitReachedError) as caught:
+            await transport.send(asking(host, "second"), 0.2)
+        host.go_on(2)
+        await first
+        assert (await transport.send(asking(host, "third"), 15.0)).status == 200
+    error = caught.value
+    assert str(error).startswith("openai (gpt-x): no connection to the host came free within 0.1 s, of 1 allowed")
+    assert VARIABLE in error.advice
+    assert (error.phase, error.model, error.status, error.__cause__) == ("connect", "gpt-x", None, None)
+    assert host.bodies == ["first", "third"]
+
+
+async def test_one_that_is_cancelled_leaves_its_place_to_the_next(carrier: CarrierName) -> None:
+    async with serving() as host, limited_to(1, carrier) as transport:
+        calls = [sending(transport, host, "first")]
+        await host.hears(1)
+        calls += [sending(transport, host, body) for body in ("given up", "last")]
+        await some_turns()
+        calls[1].cancel()
+        host.go_on(2)
+        assert (await calls[2]).body == b"lastlast"
+        assert calls[1].cancelled()
+        assert host.bodies == ["first", "last"]
+        await nobody_counts(transport)
+
+
+class Nothing:
+    """A carrier, and its reply, without a body."""
+
+    status = 200
+    headers = Headers()
+
+    async def open(self, sent: WireRequest, timeout: float | None) -> "Nothing":
+        return self
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("end", ["read", "aclose"])
+async def test_one_that_is_cancelled_in_the_turn_in_which_it_gets_its_place_hands_it_on(end: str) -> None:
+    limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
+    first = await limited.open(asking(host, "first"), 5.0)
+    calls = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(3)]
+    await some_turns()
+    await getattr(first, end)()  # now the first of them has its place, and has not had its turn
+    calls[0].cancel()
+    second = await calls[1]
+    assert calls[0].cancelled()
+    assert not calls[2].done()
+    await second.aclose()
+    await (await calls[2]).aclose()
+    assert limited._lines == {}
+
+
+async def nobody_counts(transport: HTTPTransport) -> None:
+    await some_turns()
+    held: Any = transport._carriers.here()
+    assert held.carrier._lines == {}
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "timed out", "closed early"])
+async def test_an_exchange_that_is_given_up_gives_its_connection_back(carrier: CarrierName, ends: str) -> None:
+    async with serving() as host, limited_to(1, carrier) as transport:
+        if ends == "closed early":
+            stream = await transport.open(asking(host, "first"), 15.0)
+            await stream.aclose()
+            await stream.aclose()
+        else:
+            first = sending(transport, host, "first", 15.0 if ends == "cancelled" else 0.2)
+            await host.hears(1)
+            if ends == "cancelled":
+                first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+        host.go_on(3)  # one for what was given up
+        calls = [sending(transport, host, body) for body in ("second", "third")]
+        await asyncio.gather(*calls)
+        assert host.bodies == ["first", "second", "third"]
+        assert host.most_open <= 2  # the server may hear of the end of the first after the second has come
+        await nobody_counts(transport)
+
+
+async def test_a_stream_counts_as_long_as_it_is_open(carrier: CarrierName) -> None:
+    async with serving() as host, limited_to(1, carrier) as transport:
+        stream = await transport.open(asking(host, "stream"), 15.0)
+        assert await stream.read() == b"stream"
+        with pytest.raises(LimitReachedError):
+            await transport.send(asking(host, "too early"), 0.1)
+        host.go_on(2)
+        assert await stream.read() == b"stream"
+        assert await stream.read() == b""
+        # Read to its end, and not closed yet: its connection is free, and the next uses it.
+        assert (await transport.send(asking(host, "after"), 15.0)).status == 200
+        await stream.aclose()
+    assert (host.bodies, host.connections) == (["stream", "after"], 1)
+
+
+async def test_hosts_do_not_wait_for_each_other(carrier: CarrierName) -> None:
+    async with serving() as slow, serving() as well, limited_to(1, carrier) as transport:
+        calls = [sending(transport, slow, str(number)) for number in range(5)]
+        await slow.hears(1)
+        well.go_on(3)
+        for _ in range(3):
+            assert (await transport.send(asking(well, "other"), 5.0)).status == 200
+        slow.go_on(5)
+        await asyncio.gather(*calls)
+        await nobody_counts(transport)
+
+
+async def test_a_refused_connection_counts_no_longer(carrier: CarrierName) -> None:
+    async with limited_to(1, carrier) as transport:
+        nobody = Host()
+        for nobody.url in ("http://127.0.0.1:9", "http://127.0.0.1:9", "http://[::1", "http://[::1"):
+            with pytest.raises(LLMError) as caught:
+                await transport.send(asking(nobody, "x"), 1.0)
+            assert not isinstance(caught.value, LimitReachedError)
+
+
+def test_each_event_loop_has_its_own(carrier: CarrierName) -> None:
+    network = NetworkSettings(connections_per_host=1)
+    transport = HTTPTransport(SystemClock(), network=network, carrier=carrier)
+
+    async def ask() -> None:
+        async with serving() as host:
+            host.go_on(2)
+            await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(2)))
+
+    for _ in range(2):
+        asyncio.run(ask())
+
+
+async def test_loops_that_run_at_once_wait_for_themselves_alone() -> None:
+    """They may share a carrier, where a client was passed in that knows no loop."""
+    limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
+
+    async def ask() -> list[bytes]:
+        first, second = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(2)]
+        await some_turns()
+        assert (first.done(), second.done()) == (True, False)
+        return [await (await reply).read() for reply in (first, second)]
+
+    held = await limited.open(asking(host, "x"), 5.0)
+    waiting = asyncio.create_task(limited.open(asking(host, "x"), 5.0))
+    await some_turns()
+    assert await asyncio.to_thread(asyncio.run, ask()) == [b"", b""]
+    assert not waiting.done()
+    await held.aclose()
+    await (await waiting).aclose()
+
+
+def test_a_client_that_is_passed_in_is_held_to_it_in_every_loop() -> None:
+    at_once: list[int] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        at_once.append(1)
+        await asyncio.sleep(0)
+        told = httpx.Response(200, content=b"%d" % len(at_once))
+        at_once.pop()
+        return told
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    transport = HTTPTransport(SystemClock(), client=client, network=NetworkSettings(connections_per_host=2))
+    host = Host()
+    host.url = "http://vendor.invalid/v1"
+
+    async def ask() -> list[bytes]:
+        replies = await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(6)))
+        return [reply.body for reply in replies]
+
+    for _ in range(2):
+        assert set(asyncio.run(ask())) <= {b"1", b"2"}
+    asyncio.run(client.aclose())
+
+
+# --- from the environment to the answer ------------------------------------------------------------------------------
+
+ANSWER = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"pong"},"finish_reason":"stop"}]}'
+
+
+class Vendor:
+    """Answers every chat as soon as it may."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.heard = asyncio.Event()
+        self.may = asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
+            self.requests += 1
+            self.heard.set()
+            await self.may.wait()
+            writer.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+                % (len(ANSWER), ANSWER)
+            )
+
+
+async def test_the_router_moves_on_and_the_vendor_is_not_blamed(carrier: CarrierName) -> None:
+    busy, well = Vendor(), Vendor()
+    well.may.set()
+    async with asyncio.timeout(20), listen(busy) as busy_port, listen(well) as well_port:
+        env = {
+            "GROQ_API_KEY": "k",
+            "GROQ_API_BASE": f"http://127.0.0.1:{busy_port}",
+            "MISTRAL_API_KEY": "k",
+            "MISTRAL_API_BASE": f"http://127.0.0.1:{well_port}",
+            "CHAT_PROVIDER": "groq",
+            "LLM_FALLBACK_CHAIN": "mistral",
+            "LLM_REQUEST_TIMEOUT": "0.2",
+            "LLM_BREAKER_MIN_CALLS": "1",
+            "LLM_HTTP_CARRIER": carrier,
+            VARIABLE: "1",
+        }
+        async with open_container(env) as container:
+            sent = WireRequest(ORIGIN, f"http://127.0.0.1:{busy_port}/v1", Headers(), b"{}")
+            holding = asyncio.create_task(container.transport().send(sent, 15.0))
+            await busy.heard.wait()
+            for _ in range(3):
+                response = await container.llm().generate("ping")
+                outcomes = [line.outcome for line in response.attempts]
+                assert (response.provider, outcomes) == ("mistral", ["LimitReachedError", "answered"])
+            groq = (await container.health()).providers["groq"]
+            assert (groq.breaker, groq.last_error) == ("closed", "")
+            busy.may.set()
+            await holding
+            assert (await container.llm().generate("ping")).provider == "groq"
+    assert busy.requests == 2
+
+
+@asynccontextmanager
+async def busy_host(
+    vendor: Vendor, observer: Observer = lambda event: None, **more: str
+) -> AsyncIterator[tuple[Container, str]]:
+    """A container and its vendors' address, to which the only connection is held until they may answer."""
+    async with asyncio.timeout(20), listen(vendor) as port:
+        env = {
+            "GROQ_API_KEY": "k",
+            "GROQ_API_BASE": f"http://127.0.0.1:{port}",
+            "OPENAI_API_KEY": "k",
+            "OPENAI_API_BASE": f"http://127.0.0.1:{port}",
+            "SMALL_API_KEY": "k",
+            "SMALL_API_BASE": f"http://127.0.0.1:{port}",
+            "LLM_REQUEST_TIMEOUT": "0.2",
+            VARIABLE: "1",
+        }
+        async with open_container(env | more, observer=observer) as container:
+            sent = WireRequest(ORIGIN, f"http://127.0.0.1:{port}/v1", Headers(), b"{}")
+            holding = asyncio.create_task(container.transport().send(sent, 15.0))
+            await vendor.heard.wait()
+            try:
+                yield container, sent.url
+            finally:
+                vendor.may.set()
+                await holding
+
+
+async def test_who_was_passed_over_because_its_host_was_full_is_asked_when_nobody_else_is_left() -> None:
+    vendor = Vendor()
+    down = {"MISTRAL_API_KEY": "k", "MISTRAL_API_BASE": "http://127.0.0.1:9", "LLM_FALLBACK_CHAIN": "mistral"}
+
+    def free_it(event: object) -> None:
+        if isinstance(event, AttemptEnded) and event.attempt.provider == "mistral":
+            vendor.may.set()
+
+    async with busy_host(vendor, free_it, CHAT_PROVIDER="groq", LLM_MAX_RETRIES="0", **down) as (container, _):
+        response = await container.llm().generate("ping")
+    assert [line.outcome for line in response.attempts] == [
+        "LimitReachedError",
+        "ProviderUnavailableError",
+        "answered",
+    ]
+
+
+ROW = """
+[providers.small]
+api_key_var = "SMALL_API_KEY"
+model_var = "SMALL_MODEL"
+base_url_var = "SMALL_API_BASE"
+default_base_url = "https://small.example/v1"
+default_model = "m"
+provider_class = "OpenAIProvider"
+max_retries = 0
+timeout = 30
+confidence_score = 0.9
+requests_per_minute = 3
+"""
+
+
+async def test_what_was_not_sent_is_not_counted_against_the_row(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.toml"
+    rows.write_text(ROW)
+    vendor = Vendor()
+    async with busy_host(vendor, LLM_PROVIDERS_FILE=str(rows), CHAT_PROVIDER="small") as (container, _):
+        for _ in range(4):
+            with pytest.raises(LimitReachedError, match="no connection to the host"):
+                await container.llm(provider="small").generate("ping")
+        limits = (await container.health()).providers["small"].limits
+    assert limits is not None
+    assert limits.requests == 3
+
+
+async def test_a_full_host_of_an_image_is_no_fault_of_the_request() -> None:
+    vendor = Vendor()
+    async with busy_host(vendor) as (container, address):
+        openai = container.registry().get_provider("openai")
+        image = Image.from_url(f"{address}/a.png", fetch=True)
+        with pytest.raises(LimitReachedError):
+            await openai.generate([Message.user("what is it?", image)])
+
+
+# --- for how long a connection is kept -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("keep_alive", "connections"), [(0.02, 3), (30.0, 1)])
+async def test_a_connection_is_kept_for_as_long_as_the_setting_says(
+    carrier: CarrierName, keep_alive: float, connections: int
+) -> None:
+    async with serving() as host, limited_to(None, carrier, keep_alive=keep_alive) as transport:
+        host.go_on(3)
+        for _ in range(3):
+            await transport.send(asking(host, "x"), 5.0)
+            await asyncio.sleep(0.05)
+    assert host.connections == connections
+
+
+def test_what_the_environment_says_is_what_holds() -> None:
+    env = {VARIABLE: "3", "LLM_HTTP_KEEP_ALIVE": "7.5"}
+    network = network_settings(load_settings(read_environment(env)))
+    assert (network.connections_per_host, network.keep_alive) == (3, 7.5)
+    assert network_settings(Settings()) == NetworkSettings(connections_per_host=None, keep_alive=30.0)
