@@ -38,7 +38,7 @@ from faultmaven.testing.lab.loopback import Handle, listen
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
 AUTHORITY = trustme.CA()
 needs_httpx2 = pytest.mark.skipif(importlib.util.find_spec("httpx2") is None, reason="not installed: the extra http2")
-FULL_LINE = 6 * 1024 * 1024  # bytes: more than the sockets of both sides hold
+FULL_LINE = 8 * 1024 * 1024  # bytes: more than the sockets of both sides hold
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "pong"}, "finish_reason": "stop"}]}'
 
 
@@ -121,7 +121,8 @@ class Connection:
                 self.state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case StreamEnded():
                 self.vendor.asked += 1
-                self._answer(event.stream_id, self.paths[event.stream_id])
+                if event.stream_id in self.state.streams and self.state.streams[event.stream_id].open:
+                    self._answer(event.stream_id, self.paths[event.stream_id])  # the client may have left already
                 self.vendor.arrived.set()
             case StreamReset():
                 self.vendor.reset.append(event.error_code)
