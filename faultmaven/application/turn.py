@@ -37,13 +37,14 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
             await clock.sleep(delay)
         patience = ends - clock.monotonic() - least
         patience = max(0.0, patience if last else min(PATIENCE_SECONDS, patience))
+        earlier = outcome
         try:
             outcome = await attempt(entry, ends, patience, conduct, last=last, first=number == 1)
         except (CircuitOpenError, LimitReachedError) as refusal:
             conduct.ledger.leave_alone(entry, refusal)
-            return _refused(turn, outcome, refusal, number, last=last)
+            return _refused(turn, earlier, refusal, number, last=last)
         if isinstance(outcome.error, LimitReachedError) and not last:  # the carrier's: nothing was sent
-            return _refused(turn, turn.before, outcome.error, number, last=last)
+            return _refused(turn, earlier, outcome.error, number, last=last)
         left = ends - clock.monotonic() - least
         if conduct.request.repair and outcome.verdict is not None and outcome.verdict.problems:
             conduct = _repairing(outcome.verdict, conduct)

@@ -205,6 +205,12 @@ async def test_a_call_that_is_given_up_waits_for_no_farewell(make: Make, trusted
         await transport.aclose()
 
 
+def test_a_file_of_certificates_is_all_that_is_trusted(trusted: str, tmp_path: Path) -> None:
+    assert len(Certificates(trusted).context.get_ca_certs()) == 1
+    assert Certificates(str(tmp_path)).context.get_ca_certs() == []  # of a folder they are read as they are needed
+    assert len(Certificates().context.get_ca_certs()) > 50
+
+
 def test_a_context_is_built_once_and_none_for_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[ssl.SSLContext] = []
     create = ssl.create_default_context

@@ -50,19 +50,18 @@ def _trusting(certificates: str) -> ssl.SSLContext:
         import certifi  # here, since http:// alone needs none
 
         return ssl.create_default_context(cafile=certifi.where())
-    context = ssl.create_default_context()
     try:
-        _load_certificates(context, certificates)
+        return _trusting_only(certificates)
     except (OSError, ValueError, ssl.SSLError) as error:
         raise ConfigurationError(
             f"no certificates could be read from {certificates!r}",
             advice="Set SSL_CERT_FILE to a PEM file, or SSL_CERT_DIR to a folder, that this process can read.",
         ) from error
-    return context
 
 
-def _load_certificates(context: ssl.SSLContext, path: str) -> None:
+def _trusting_only(path: str) -> ssl.SSLContext:
+    # Without either argument Python would trust the system's store too.
     try:
-        context.load_verify_locations(cafile=path)
+        return ssl.create_default_context(cafile=path)
     except IsADirectoryError:
-        context.load_verify_locations(capath=path)
+        return ssl.create_default_context(capath=path)
