@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import gc
 import multiprocessing
-import os
 import ssl
 import statistics
 import tempfile
@@ -27,6 +26,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, StreamEnded
 
 from benchmarks.overhead import cpu_seconds
+from benchmarks.processes import cores, pinned
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
@@ -83,7 +83,6 @@ async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 def serve(certificates: str, told: Connection) -> None:
     """Serve until this process is ended; the port is told."""
-    pin(1)
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.cert_pem.write_to_path(certificates)
     authority.issue_cert("localhost").configure_cert(context)
@@ -95,12 +94,6 @@ def serve(certificates: str, told: Connection) -> None:
         await server.serve_forever()
 
     asyncio.run(run())
-
-
-def pin(core: int) -> None:
-    """Keep to one core, where there are several and the system has a call for it."""
-    if hasattr(os, "sched_setaffinity") and core in os.sched_getaffinity(0):
-        os.sched_setaffinity(0, {core})
 
 
 async def measure(work: str, carrier: CarrierName, network: NetworkSettings, url: str) -> tuple[float, float]:
@@ -149,11 +142,13 @@ def main() -> None:
         certificates = str(Path(folder) / "authority.pem")
         heard, told = process_of.Pipe(duplex=False)
         server = process_of.Process(target=serve, args=(certificates, told), daemon=True)
-        server.start()
+        servers, clients = cores()
+        with pinned(servers):
+            server.start()
         url = f"https://localhost:{heard.recv()}/v1/chat/completions"
-        pin(0)
-        for work in WORKS:
-            compare(work, certificates, url, rounds)
+        with pinned(clients):
+            for work in WORKS:
+                compare(work, certificates, url, rounds)
         server.terminate()
         server.join()
 

@@ -138,7 +138,6 @@ def plot(figures: Figures, path: Path, machine: str) -> None:
         part.set_ylim(bottom=0)
         part.grid(alpha=0.3)
         part.legend()
-    for axis, part in zip(AXES, plots, strict=True):
         if axis.name in (AT_ONCE, COLLECTED):
             part.set_xscale("log")
     plots[0].set_ylabel("CPU, us a call")

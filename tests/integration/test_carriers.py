@@ -108,8 +108,12 @@ class Server:
 
 async def failure(transport: HTTPTransport, sent: WireRequest, timeout: float = 5.0) -> LLMError:
     async with closing(transport):
-        with pytest.raises(LLMError) as caught:
-            await transport.send(sent, timeout)
+        return await failure_of(transport.send(sent, timeout))
+
+
+async def failure_of(sending: Any) -> LLMError:
+    with pytest.raises(LLMError) as caught:
+        await sending
     return caught.value
 
 
@@ -481,12 +485,6 @@ async def test_a_name_is_looked_up_once_however_many_gave_it_up(slow_names: Slow
                 call.cancel()
             await asyncio.wait(calls)
     assert slow_names.asked == ["slow.example"]
-
-
-async def failure_of(sending: Any) -> LLMError:
-    with pytest.raises(LLMError) as caught:
-        await sending
-    return caught.value
 
 
 async def test_closing_waits_for_no_name(slow_names: SlowNames) -> None:

@@ -1,4 +1,4 @@
-"""The limit of connections per host, over both carriers and real sockets, and for how long a connection is kept."""
+"""The limit of connections per host, over each carrier and real sockets, and for how long a connection is kept."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -84,12 +84,6 @@ async def limited_to(limit: int | None, carrier: CarrierName, **options: Any) ->
         yield transport
     finally:
         await transport.aclose()
-
-
-@pytest.fixture(params=["httpx", "aiohttp"])
-def carrier(request: pytest.FixtureRequest) -> CarrierName:
-    name: CarrierName = request.param
-    return name
 
 
 def asking(host: Host, body: str) -> WireRequest:

@@ -381,22 +381,17 @@ async def test_a_call_may_be_cancelled_once_or_twice_at_any_turn_of_the_loop(mak
     assert vendor.connections == 1
 
 
-async def test_a_stream_that_the_server_resets_is_a_connection_that_broke(make: Make) -> None:
+@pytest.mark.parametrize(("ends", "connections"), [("reset", 1), ("goaway", 2)])
+async def test_a_stream_or_a_connection_that_the_server_ends_is_one_that_broke(
+    make: Make, ends: str, connections: int
+) -> None:
+    """After a reset the next call goes over the same connection, after a goodbye over another one."""
     vendor = Vendor()
     async with served(vendor) as url, make() as transport:
-        error = await failure(transport, asking(f"{url}/reset"))
+        error = await failure(transport, asking(f"{url}/{ends}"))
         assert (type(error), error.phase) == (ProviderUnavailableError, "first byte")
         assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
-    assert vendor.connections == 1
-
-
-async def test_a_server_that_says_goodbye_is_asked_again_over_another_connection(make: Make) -> None:
-    vendor = Vendor()
-    async with served(vendor) as url, make() as transport:
-        error = await failure(transport, asking(f"{url}/goaway"))
-        assert (type(error), error.phase) == (ProviderUnavailableError, "first byte")
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
-    assert vendor.connections == 2
+    assert vendor.connections == connections
 
 
 @pytest.mark.parametrize("moment", [0, 1, 5, 20, 49])

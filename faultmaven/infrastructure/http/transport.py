@@ -36,9 +36,10 @@ def build_transport(clock: Clock, client: "AnyClient | None", settings: Settings
     certificates = Certificates(network.certificates, http2=network.http2)
     if client is None:
         _check_carrier(settings)
-    if network.certificates and client is None:
-        # A file without certificates is told now, and not by the first call; what becomes of it later changes nothing.
-        _ = certificates.context
+        if network.certificates:
+            # A file without certificates is told now, and not by the first call. What becomes of it later changes
+            # nothing.
+            _ = certificates.context
     return HTTPTransport(
         clock, client=client, network=network, certificates=certificates, carrier=settings.http_carrier
     )
