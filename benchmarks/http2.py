@@ -28,10 +28,10 @@ from h2.events import DataReceived, StreamEnded
 from benchmarks.overhead import cpu_seconds
 from benchmarks.processes import cores, pinned
 from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.configuration.settings import CarrierName
 from faultmaven.infrastructure.http.network import NetworkSettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
-from faultmaven.infrastructure.settings import CarrierName
 
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "' + b"x" * 600 + b'"}}]}'
 ASKED = b'{"model": "m", "messages": [{"role": "user", "content": "' + b"x" * 400 + b'"}]}'

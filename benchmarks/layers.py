@@ -30,59 +30,46 @@ OTHER = "other: this script, the loop"
 
 # The first beginning of a module's path that fits decides.
 LAYERS: Mapping[str, str] = {
-    "application/face": "door",
-    "application/door": "door",
-    "application/request_checks": "door",
-    "application/attachment_checks": "door",
-    "application/plan": "plan",
-    "application/shortlist": "plan",
-    "application/shares": "plan",
-    "application/needs": "plan",
-    "application/token_estimate": "plan",
-    "application/generation": "plan",
+    "application/chat_provider": "validation",
+    "application/validation": "validation",
+    "application/planning": "plan",
+    "application/configuration": "plan",
     "infrastructure/llm/capabilities": "plan",
     "infrastructure/llm/models": "plan",
-    "infrastructure/llm/providers/catalogue": "plan",
-    "application/traffic": "traffic: breaker, limits, budgets",
-    "application/breaker": "traffic: breaker, limits, budgets",
-    "application/limits": "traffic: breaker, limits, budgets",
-    "application/sliding_window": "traffic: breaker, limits, budgets",
-    "application/retry": "traffic: breaker, limits, budgets",
-    "application/ledger": "ledger and events",
-    "application/observing": "ledger and events",
-    "application/track_record": "ledger and events",
-    "domain/events": "ledger and events",
+    "infrastructure/llm/providers/assembly/provider_registry": "plan",
+    "application/resilience": "admission",
+    "application/execution/call_log": "events",
+    "application/emitting": "events",
+    "application/monitoring": "events",
+    "domain/events": "events",
     "infrastructure/logging": "logging",
-    "application/turn": "attempt",
-    "application/attempt": "attempt",
-    "application/acceptance": "attempt",
-    "application/outcome": "attempt",
-    "application/live": "attempt",
-    "application/commit": "attempt",
-    "application/foreign": "attempt",
-    "application/error_policy": "attempt",
+    "application/execution/call.": "router",
+    "application/execution/routed_stream": "router",
+    "application/execution": "attempt",
+    "application/answers": "attempt",
+    "application/streaming": "attempt",
+    "application/policies": "attempt",
     "application": "router",
     "infrastructure/llm/providers": "provider",
     "infrastructure/llm/attachments": "provider",
     "infrastructure/clock": "clock",
-    "infrastructure/llm/wire": "wire",
-    "infrastructure/llm": "wire",
+    "infrastructure/llm": "dialect",
     "infrastructure/http": "transport",
     "domain": "values",
 }
 
-# The wire's modules serve both ways; these functions begin one, and what they call goes with them.
+# A dialect's modules serve both ways; these functions begin one, and what they call goes with them.
 WAYS: Mapping[str, str] = {
-    "build_request": "wire: build",
-    "refusal": "wire: build",
-    "wire": "wire: build",
-    "parse_response": "wire: parse",
-    "raise_for_status": "wire: parse",
-    "feed": "wire: parse",
-    "rest": "wire: parse",
-    "close": "wire: parse",
-    "line_of": "wire: parse",
-    "response_of": "wire: parse",
+    "build_request": "dialect: build",
+    "refusal": "dialect: build",
+    "wire": "dialect: build",
+    "parse_response": "dialect: parse",
+    "raise_for_status": "dialect: parse",
+    "feed": "dialect: parse",
+    "rest": "dialect: parse",
+    "close": "dialect: parse",
+    "line_of": "dialect: parse",
+    "response_of": "dialect: parse",
 }
 
 
@@ -93,9 +80,9 @@ def layer_of(function: Function) -> str | None:
         return "transport"
     if path.suffix != ".py" or not path.is_relative_to(HOME):
         return None
-    module = path.relative_to(HOME).with_suffix("").as_posix()
+    module = path.relative_to(HOME).as_posix()
     layer = next((name for beginning, name in LAYERS.items() if module.startswith(beginning)), OTHER)
-    return WAYS.get(function[2], layer) if layer in ("wire", "provider") else layer
+    return WAYS.get(function[2], layer) if layer in ("dialect", "provider") else layer
 
 
 def by_layer(profile: cProfile.Profile) -> dict[str, float]:
@@ -112,13 +99,13 @@ def by_layer(profile: cProfile.Profile) -> dict[str, float]:
 def _shares(stats: Mapping[Function, Any]) -> dict[Function, dict[str, float]]:
     """Return for each function what part of its time counts for which layer.
 
-    What is not ours counts for its callers, by the time that it took for each; a wire's function for the way on which
+    What is not ours counts for its callers, by the time that it took for each; a dialect's function for the way on which
     it was called. Callers of callers are found by going round until the shares stand, at most as often as calls nest.
     """
     shares: dict[Function, dict[str, float]] = {}
     for function in stats:
         layer = layer_of(function)
-        shares[function] = {} if layer in (None, "wire") else {str(layer): 1.0}
+        shares[function] = {} if layer in (None, "dialect") else {str(layer): 1.0}
     moving = [function for function, known in shares.items() if not known]
     for _ in range(12):
         for function in moving:

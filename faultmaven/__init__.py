@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from faultmaven.application.acceptance import AcceptancePolicy
-    from faultmaven.application.error_policy import ErrorPolicy, Reaction
-    from faultmaven.application.health_report import BreakerHealth, HealthReport, Latency, LimitsLeft, ProviderHealth
-    from faultmaven.application.planned import Plan
-    from faultmaven.application.probing import Probe
+    from faultmaven.application.answers.acceptance import AcceptancePolicy
+    from faultmaven.application.monitoring.health_report import (
+        BreakerHealth,
+        HealthReport,
+        Latency,
+        LimitsLeft,
+        ProviderHealth,
+    )
+    from faultmaven.application.monitoring.probe import Probe
+    from faultmaven.application.planning.plan import Plan
+    from faultmaven.application.policies.errors import ErrorPolicy, Reaction
     from faultmaven.application.router import LLMRouter
     from faultmaven.container import Container
     from faultmaven.domain.attachments import File, Image
@@ -56,17 +62,17 @@ else:
     import importlib
 
     _MODULES = {
-        "faultmaven.application.acceptance": ("AcceptancePolicy",),
-        "faultmaven.application.error_policy": ("ErrorPolicy", "Reaction"),
-        "faultmaven.application.health_report": (
+        "faultmaven.application.answers.acceptance": ("AcceptancePolicy",),
+        "faultmaven.application.policies.errors": ("ErrorPolicy", "Reaction"),
+        "faultmaven.application.monitoring.health_report": (
             "BreakerHealth",
             "HealthReport",
             "Latency",
             "LimitsLeft",
             "ProviderHealth",
         ),
-        "faultmaven.application.planned": ("Plan",),
-        "faultmaven.application.probing": ("Probe",),
+        "faultmaven.application.planning.plan": ("Plan",),
+        "faultmaven.application.monitoring.probe": ("Probe",),
         "faultmaven.application.router": ("LLMRouter",),
         "faultmaven.container": ("Container",),
         "faultmaven.opening": ("create_container", "open_container"),

@@ -8,30 +8,34 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from dependency_injector import containers, providers
 
-from faultmaven.application.acceptance import AcceptancePolicy
-from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
-from faultmaven.application.health_report import HealthReport, health_report
-from faultmaven.application.planned import Plan
-from faultmaven.application.policies import Policies
-from faultmaven.application.probing import probe as probe_provider
-from faultmaven.application.reuse import AnswerReuse
+from faultmaven.application.answers.acceptance import AcceptancePolicy
+from faultmaven.application.blocking import also_in_background
+from faultmaven.application.monitoring.health_report import HealthReport, health_report
+from faultmaven.application.monitoring.probe import probe as probe_provider
+from faultmaven.application.monitoring.provider_history import TrackRecord, one_after_the_other
+from faultmaven.application.planning.plan import Plan
+from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
+from faultmaven.application.policies.policies import Policies
+from faultmaven.application.resilience.admission import Traffic
+from faultmaven.application.reuse.response_reuse import AnswerReuse
 from faultmaven.application.router import LLMRouter, RouterParts
-from faultmaven.application.synchronous import also_in_background
-from faultmaven.application.track_record import TrackRecord, one_after_the_other
-from faultmaven.application.traffic import Traffic
 from faultmaven.domain.chat import Prompt
 from faultmaven.domain.errors import ConfigurationError, LLMError
 from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.extras import SchemaValidatorOnDemand, build_rate_counter, build_response_cache
+from faultmaven.infrastructure.configuration.config_sources import ConfigEntry
+from faultmaven.infrastructure.configuration.file_watcher import watch_files
+from faultmaven.infrastructure.configuration.settings import Environment, Settings, working_directory
 from faultmaven.infrastructure.http.transport import build_transport
 from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.assembly import Sources
-from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
+from faultmaven.infrastructure.llm.providers.assembly.builder import Sources
+from faultmaven.infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
 from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
 from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
-from faultmaven.infrastructure.provenance import ConfigEntry
-from faultmaven.infrastructure.settings import Environment, Settings, working_directory
-from faultmaven.infrastructure.watching import watch_files
+from faultmaven.infrastructure.optional.optional_dependencies import (
+    SchemaValidatorOnDemand,
+    build_rate_counter,
+    build_response_cache,
+)
 from faultmaven.parts import PART_TYPES, LLMEntry, check_mapping, check_parts
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
@@ -41,7 +45,7 @@ from faultmaven.ports.observer import Observer
 from faultmaven.ports.randomness import Randomness
 
 if TYPE_CHECKING:
-    from faultmaven.infrastructure.http.httpx_family import AnyClient
+    from faultmaven.infrastructure.http.httpx_carrier.family import AnyClient
 
 
 def overridden_parts(container: containers.Container) -> Mapping[str, Any]:

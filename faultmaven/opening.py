@@ -7,10 +7,10 @@ from typing import Any, Unpack
 
 from dependency_injector import providers as entries
 
-from faultmaven.application.observing import report
+from faultmaven.application.emitting import report
 from faultmaven.container import Container
 from faultmaven.domain.hidden import HiddenMapping
-from faultmaven.infrastructure.extras import require_watchfiles
+from faultmaven.infrastructure.optional.optional_dependencies import require_watchfiles
 from faultmaven.parts import Parts, check_mapping, check_parts
 from faultmaven.ports.llm import LLMProvider
 

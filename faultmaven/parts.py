@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from dependency_injector import providers
 
-from faultmaven.application.acceptance import AcceptancePolicy
-from faultmaven.application.error_policy import ErrorPolicy
+from faultmaven.application.answers.acceptance import AcceptancePolicy
+from faultmaven.application.policies.errors import ErrorPolicy
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
+from faultmaven.infrastructure.configuration.settings import Settings
 from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry
-from faultmaven.infrastructure.llm.providers.fields import PORT_MEMBERS
-from faultmaven.infrastructure.settings import Settings
+from faultmaven.infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
+from faultmaven.infrastructure.llm.providers.rows.fields import PORT_MEMBERS
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter

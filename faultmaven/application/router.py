@@ -7,21 +7,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Unpack
 
-from faultmaven.application.call import Call
-from faultmaven.application.door import chat_request
-from faultmaven.application.explanation import explained
-from faultmaven.application.face import ProviderFace
-from faultmaven.application.generation import Generation, Route, check_role
-from faultmaven.application.hedging import hedged
-from faultmaven.application.ledger import Ledger
-from faultmaven.application.outcome import Conduct, OpenAttempt, Outcome
-from faultmaven.application.plan import nobody, plan
-from faultmaven.application.planned import Plan
-from faultmaven.application.request_checks import check_schema
-from faultmaven.application.reuse import AnswerReuse
-from faultmaven.application.routed_stream import RoutedStream, close_all
-from faultmaven.application.traffic import Traffic
-from faultmaven.application.turn import ask
+from faultmaven.application.chat_provider import ProviderFace
+from faultmaven.application.configuration import Generation, Route, check_role
+from faultmaven.application.execution.call import Call
+from faultmaven.application.execution.call_log import Ledger
+from faultmaven.application.execution.hedging import hedged
+from faultmaven.application.execution.outcome import Conduct, OpenAttempt, Outcome
+from faultmaven.application.execution.retries import ask
+from faultmaven.application.execution.routed_stream import RoutedStream, close_all
+from faultmaven.application.planning.explanation import explained
+from faultmaven.application.planning.plan import Plan
+from faultmaven.application.planning.planner import nobody, plan
+from faultmaven.application.resilience.admission import Traffic
+from faultmaven.application.reuse.response_reuse import AnswerReuse
+from faultmaven.application.validation.options import check_schema
+from faultmaven.application.validation.request import chat_request
 from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
 from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
 from faultmaven.domain.events import HedgeStarted

@@ -4,7 +4,9 @@ import io
 import os
 import sys
 
-from faultmaven.cli import exits
+from faultmaven.cli import (
+    exit_codes as exits,
+)
 
 MISSING_EXTRA = 'The command line needs two more packages: pip install "faultmaven[cli]"'
 

@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from faultmaven import __version__
-from faultmaven.cli import exits
+from faultmaven.cli import (
+    exit_codes as exits,
+)
 from faultmaven.cli.output import print_error, wants_json, wants_lines
 from faultmaven.domain.errors import LLMError
 
@@ -29,7 +31,7 @@ class CommandGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = cmd_name.replace("-", "_")
-        command: click.Command = importlib.import_module(f"faultmaven.cli.{module}").command
+        command: click.Command = importlib.import_module(f"faultmaven.cli.commands.{module}").command
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -7,12 +7,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from faultmaven.cli import exits
+from faultmaven.cli import (
+    exit_codes as exits,
+)
+from faultmaven.cli.environment_diff import Comparison, EnvironmentReport, ValueDifference, compare
 from faultmaven.cli.environments import examine
 from faultmaven.cli.output import console, print_json, styled
-from faultmaven.infrastructure.comparison import Comparison, EnvironmentReport, ValueDifference, compare
-from faultmaven.infrastructure.provenance import ConfigEntry
-from faultmaven.infrastructure.settings import PROCESS
+from faultmaven.infrastructure.configuration.config_sources import ConfigEntry
+from faultmaven.infrastructure.configuration.settings import PROCESS
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from faultmaven.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from faultmaven.infrastructure.settings import Settings
+    from faultmaven.infrastructure.configuration.settings import Settings
 
 Severity = Literal["problem", "warning", "note", "ok"]
 UNHEALTHY = ("problem", "warning")

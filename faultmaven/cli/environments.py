@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import partial
 
 import faultmaven
+from faultmaven.cli.environment_diff import EnvironmentReport, hidden_values, without_faulty
 from faultmaven.cli.session import logging_set_aside
 from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.comparison import EnvironmentReport, hidden_values, without_faulty
-from faultmaven.infrastructure.extras import require_watchfiles
-from faultmaven.infrastructure.llm.providers.assembly import Sources
+from faultmaven.infrastructure.llm.providers.assembly.builder import Sources
 from faultmaven.infrastructure.llm.providers.registry import read_sources, readable_entries
+from faultmaven.infrastructure.optional.optional_dependencies import require_watchfiles
 
 
 def read_environment_report(name: str, *, files_only: bool) -> EnvironmentReport:

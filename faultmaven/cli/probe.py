@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from faultmaven.application.probing import PROBE_SECONDS
-from faultmaven.application.probing import probe as ask_for_models
+from faultmaven.application.monitoring.probe import PROBE_SECONDS
+from faultmaven.application.monitoring.probe import probe as ask_for_models
 from faultmaven.cli.diagnosis import Finding, ProviderFacts
 from faultmaven.domain.errors import (
     LLMError,

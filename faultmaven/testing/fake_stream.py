@@ -11,7 +11,7 @@ from typing import Any, Self, TypeAlias
 from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason, StreamChunk
 from faultmaven.domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError
 from faultmaven.domain.tools import ToolCall, ToolCallDelta
-from faultmaven.infrastructure.llm.wire.reading import tool_call
+from faultmaven.infrastructure.llm.dialects.shared.reading import tool_call
 from faultmaven.ports.clock import Clock
 
 Respond: TypeAlias = Callable[[str], LLMResponse]

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from faultmaven.application.face import ProviderFace
-from faultmaven.application.whole_stream import WholeAnswerStream
+from faultmaven.application.chat_provider import ProviderFace
+from faultmaven.application.streaming.single_answer import WholeAnswerStream
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError

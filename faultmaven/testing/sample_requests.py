@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import pydantic
 
-from faultmaven.application.door import chat_request
-from faultmaven.application.needs import needs
+from faultmaven.application.planning.requirements import needs
+from faultmaven.application.validation.request import chat_request
 from faultmaven.domain.attachments import File, Image
 from faultmaven.domain.chat import ChatRequest, LLMResponse, Message, Prompt
 from faultmaven.domain.tools import Tool, ToolCall

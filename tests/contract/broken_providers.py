@@ -25,7 +25,7 @@ from faultmaven import (
     StreamInterruptedError,
 )
 from faultmaven.infrastructure.llm.providers import OpenAIProvider
-from faultmaven.infrastructure.llm.providers.wire_stream import WireStream
+from faultmaven.infrastructure.llm.providers.dialect_stream import WireStream
 
 FOREVER = 100_000.0
 NAP_SECONDS = 0.15

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from faultmaven.testing import LLMProviderContract
-from faultmaven.testing.contract.bench import open_bench
+from faultmaven.testing.contract.harness import open_bench
 
 from .broken_providers import BROKEN, SoundProvider
 

@@ -12,8 +12,8 @@ import pytest
 from faultmaven import LLMProvider, open_container
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider
 from faultmaven.testing import FakeProvider, LLMProviderContract
-from faultmaven.testing.contract.bench import Bench, open_bench
-from faultmaven.testing.contract.standstill import SLOW_SECONDS, standstill
+from faultmaven.testing.contract.harness import Bench, open_bench
+from faultmaven.testing.contract.stalls import SLOW_SECONDS, standstill
 
 from .guide_providers import BROKEN_GUIDES, GUIDE_ROW, GuideProvider
 

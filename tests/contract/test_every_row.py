@@ -22,7 +22,7 @@ from faultmaven import (
 )
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider
 from faultmaven.testing import FakeProvider, FaultLab, LLMProviderContract
-from faultmaven.testing.contract.bench import Bench, open_bench
+from faultmaven.testing.contract.harness import Bench, open_bench
 from faultmaven.testing.lab import ANSWER
 
 ROWS = list(PROVIDER_SCHEMA)

@@ -13,9 +13,9 @@ import pytest
 
 from faultmaven import create_container
 from faultmaven.cli.app import cli
+from faultmaven.infrastructure.configuration.settings import SECOND_NAMES, VARIABLES, load_settings, read_environment
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
-from faultmaven.infrastructure.llm.providers.sources import ENTRY_POINT_GROUP
-from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES, load_settings, read_environment
+from faultmaven.infrastructure.llm.providers.rows.sources import ENTRY_POINT_GROUP
 
 from .pages import PAGES, ROOT, Block, blocks
 

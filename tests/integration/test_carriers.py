@@ -34,8 +34,8 @@ from faultmaven.domain.errors import (
     ProviderUnavailableError,
 )
 from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.http.aiohttp_failures import AIOHTTP_FAILURES, aiohttp_error
-from faultmaven.infrastructure.http.aiohttp_resolver import THREADS
+from faultmaven.infrastructure.http.aiohttp_carrier.failures import AIOHTTP_FAILURES, aiohttp_error
+from faultmaven.infrastructure.http.aiohttp_carrier.resolver import THREADS
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport

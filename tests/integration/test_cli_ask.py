@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faultmaven.cli.ask import summary
+from faultmaven.cli.commands.ask import summary
 from faultmaven.cli.output import print_answer
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import LLMResponse, StopReason

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faultmaven.cli.demo import PROVIDERS, SCENES
+from faultmaven.cli.commands.demo import PROVIDERS, SCENES
 
 if TYPE_CHECKING:
     from tests.integration.conftest import RunCli

@@ -26,8 +26,8 @@ from faultmaven import (
     WrongEndpointError,
     open_container,
 )
+from faultmaven.cli.commands.doctor import gather, probe_all
 from faultmaven.cli.diagnosis import ProviderFacts, is_placeholder
-from faultmaven.cli.doctor import gather, probe_all
 from faultmaven.cli.probe import USUAL_PORTS, Probed, judge, listening, probe
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.testing import FakeProvider

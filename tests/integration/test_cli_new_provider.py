@@ -12,11 +12,13 @@ import click.testing
 import pytest
 
 from faultmaven import create_container
-from faultmaven.cli import exits
+from faultmaven.cli import (
+    exit_codes as exits,
+)
 from faultmaven.cli.scaffold import CLASSES, WRITTEN_OUT, NewProvider, files_of, write_all
+from faultmaven.infrastructure.llm.dialects.registry import DIALECTS, WIRES
 from faultmaven.infrastructure.llm.providers.registry import exported_classes
-from faultmaven.infrastructure.llm.providers.spec import row_faults
-from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, WIRES
+from faultmaven.infrastructure.llm.providers.rows.spec import row_faults
 
 RunCli = Callable[..., click.testing.Result]
 

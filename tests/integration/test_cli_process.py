@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faultmaven import __version__
-from faultmaven.cli import exits
+from faultmaven.cli import (
+    exit_codes as exits,
+)
 
 if TYPE_CHECKING:
     from tests.integration.conftest import GuardedLab

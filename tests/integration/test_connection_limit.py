@@ -13,11 +13,11 @@ from faultmaven import Container, Image, Message, open_container
 from faultmaven.domain.errors import LimitReachedError, LLMError
 from faultmaven.domain.events import AttemptEnded
 from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.configuration.settings import CarrierName, Settings, load_settings, read_environment
 from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
-from faultmaven.infrastructure.settings import CarrierName, Settings, load_settings, read_environment
 from faultmaven.ports.observer import Observer
 from faultmaven.testing.lab.loopback import listen
 

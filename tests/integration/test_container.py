@@ -19,10 +19,10 @@ import faultmaven
 from faultmaven import ConfigurationError, Container, LLMResponse, create_container, open_container
 from faultmaven.domain.events import CallAnswered, Event
 from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.configuration.settings import VARIABLES, Settings
 from faultmaven.infrastructure.http.carrier import Carrier
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
-from faultmaven.infrastructure.settings import VARIABLES, Settings
 from faultmaven.parts import Parts
 from faultmaven.testing import FakeClock, FakeProvider, FaultLab
 

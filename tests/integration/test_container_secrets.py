@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faultmaven import ConfigurationError, Container, create_container
-from faultmaven.infrastructure.files import file_state
+from faultmaven.infrastructure.configuration.file_state import file_state
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 
 if TYPE_CHECKING:

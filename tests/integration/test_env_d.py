@@ -10,10 +10,10 @@ import dotenv
 import pytest
 
 from faultmaven import AllProvidersFailedError, LLMError, ProviderUnavailableError, create_container, open_container
-from faultmaven.application.generation import ROLES
+from faultmaven.application.configuration import ROLES
+from faultmaven.infrastructure.configuration.settings import VARIABLES
 from faultmaven.infrastructure.http.types import WireRequest
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
-from faultmaven.infrastructure.settings import VARIABLES
 from faultmaven.testing import FakeClock
 
 if TYPE_CHECKING:

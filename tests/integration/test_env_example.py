@@ -6,9 +6,15 @@ from pathlib import Path
 import dotenv
 
 from faultmaven import create_container
+from faultmaven.infrastructure.configuration.config_sources import show
+from faultmaven.infrastructure.configuration.settings import (
+    SECOND_NAMES,
+    VARIABLES,
+    Settings,
+    load_settings,
+    read_environment,
+)
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
-from faultmaven.infrastructure.provenance import show
-from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES, Settings, load_settings, read_environment
 
 EXAMPLE = (Path(__file__).parents[2] / ".env.example").read_text("utf-8")
 ASSIGNMENT = re.compile(r"^# ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)

@@ -300,7 +300,7 @@ def test_answers_are_kept_for_so_long_and_no_longer() -> None:
 
 def test_keeping_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cachetools", None)
-    monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.memory_cache", raising=False)
+    monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.optional.memory_cache", raising=False)
     with pytest.raises(ConfigurationError, match=r"pip install \"faultmaven\[cache\]\""):
         in_the_lab(ask, "openai", env={"LLM_CACHE_SECONDS": "60"})
 

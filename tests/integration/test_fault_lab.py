@@ -24,7 +24,7 @@ from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.testing import FakeClock, FaultLab, VirtualClock, run_in_virtual_time
 from faultmaven.testing.lab import ANSWER, REPLIES
 from faultmaven.testing.lab.fault_lab import IN_PROCESS
-from faultmaven.testing.lab.replies import OF_THE_CONNECTION, SPOILT, reply_to
+from faultmaven.testing.lab.replies.table import OF_THE_CONNECTION, SPOILT, reply_to
 
 FAULTS = FaultLab.FAULTS
 WAITING = [name for name, fault in FAULTS.items() if fault.error is ProviderTimeoutError]

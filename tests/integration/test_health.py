@@ -17,7 +17,7 @@ from faultmaven import (
     RateLimitError,
     open_container,
 )
-from faultmaven.application.health_report import Latency
+from faultmaven.application.monitoring.health_report import Latency
 from faultmaven.testing import FakeClock, FakeProvider, FakeStream, FaultLab
 
 ENV = {"LLM_MAX_RETRIES": "0", "LLM_BREAKER_MIN_CALLS": "2", "LLM_BREAKER_OPEN_SECONDS": "30"}

@@ -28,8 +28,10 @@ from faultmaven import (
     open_container,
 )
 from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.http import httpx_streams
 from faultmaven.infrastructure.http.certificates import Certificates
+from faultmaven.infrastructure.http.httpx_carrier import (
+    streams as httpx_streams,
+)
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest

@@ -5,12 +5,17 @@ from dataclasses import replace
 import pytest
 
 from faultmaven import StopReason, Tool, open_container
-from faultmaven.application.door import chat_request
+from faultmaven.application.validation.request import chat_request
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.dialects.openai_chat import (
+    dialect as openai_chat,
+)
+from faultmaven.infrastructure.llm.dialects.openai_responses import (
+    dialect as openai_responses,
+)
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, OpenAIProvider
-from faultmaven.infrastructure.llm.wire import openai_chat, openai_responses
 from faultmaven.testing import FaultLab
 from faultmaven.testing.lab import ANSWER
 

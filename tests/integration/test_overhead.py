@@ -44,10 +44,10 @@ def test_what_a_call_costs_is_told_for_every_work(process_env: dict[str, str]) -
 @pytest.mark.parametrize(
     ("work", "layers"),
     [
-        ("call", {"door", "plan", "router", "attempt", "wire: build", "wire: parse", "transport", "ledger and events"}),
-        ("fail-over", {"router", "attempt", "wire: parse", "traffic: breaker, limits, budgets", "logging"}),
-        ("turns", {"door", "plan", "values", "wire: build"}),
-        ("stream", {"attempt", "router", "wire: parse"}),
+        ("call", {"validation", "plan", "router", "attempt", "dialect: build", "dialect: parse", "transport", "events"}),
+        ("fail-over", {"router", "attempt", "dialect: parse", "admission", "logging"}),
+        ("turns", {"validation", "plan", "values", "dialect: build"}),
+        ("stream", {"attempt", "router", "dialect: parse"}),
     ],
 )
 def test_a_profile_tells_each_layers_share(work: str, layers: set[str], process_env: dict[str, str]) -> None:

@@ -15,9 +15,9 @@ import trustme
 from faultmaven import ConfigurationError, Container, create_container, open_container
 from faultmaven.domain.events import ConfigurationReloaded, Event, ReloadRefused
 from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.configuration.file_watcher import _directories
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, ProviderRegistry, get_registry
-from faultmaven.infrastructure.watching import _directories
 from faultmaven.testing import FakeProvider, FaultLab
 from faultmaven.testing.lab.loopback import stop_accepting
 
@@ -328,7 +328,7 @@ async def test_a_directory_that_may_not_be_entered_is_told(
 async def test_whatever_a_reload_raises_is_refused_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     events = Events()
     container = create_container({"GROQ_API_KEY": "k"}, observer=events)
-    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.assembly.rows_of_packages", lambda: [1 / 0])
+    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.assembly.builder.rows_of_packages", lambda: [1 / 0])
     with pytest.raises(ConfigurationError) as caught:
         container.registry().reload()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -445,7 +445,7 @@ WATCHED = {"LLM_WATCH_FILES": "true"}
 @pytest.fixture(autouse=True)
 def events_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the look away that comes without an event, so that only events are relied upon."""
-    monkeypatch.setattr("faultmaven.infrastructure.watching.LOOK_MILLISECONDS", 600_000)
+    monkeypatch.setattr("faultmaven.infrastructure.configuration.file_watcher.LOOK_MILLISECONDS", 600_000)
 
 
 @asynccontextmanager
@@ -515,7 +515,7 @@ async def test_a_swap_of_a_config_map_is_seen(tmp_path: Path, monkeypatch: pytes
 
 
 async def test_where_no_event_comes_a_look_now_and_then_sees_the_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faultmaven.infrastructure.watching.LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr("faultmaven.infrastructure.configuration.file_watcher.LOOK_MILLISECONDS", 20)
     monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "true")
     monkeypatch.setenv("WATCHFILES_POLL_DELAY_MS", "600000")
     async with watched(OPENAI_API_KEY="old") as (container, events):
@@ -601,7 +601,7 @@ async def test_a_change_while_the_files_are_read_is_not_missed(file: str, monkey
             put(pending.pop(), changed[file])
         return []
 
-    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.assembly.rows_of_packages", no_packages)
+    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.assembly.builder.rows_of_packages", no_packages)
     async with watched() as (_, events):
         configured = ("openai", "groq") if file == ".env" else ("groq",)
         assert await events.next() == ConfigurationReloaded(configured)
@@ -674,7 +674,7 @@ async def test_without_events_it_looks_says_so_once_and_tries_again(
             raise OSError(24, "Too many open files")
         yield
 
-    monkeypatch.setattr("faultmaven.infrastructure.watching.LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr("faultmaven.infrastructure.configuration.file_watcher.LOOK_MILLISECONDS", 20)
     monkeypatch.setattr("watchfiles.awatch", no_events)
     async with watched(OPENAI_API_KEY="old") as (container, events):
         for key in ("first", "second"):
@@ -717,7 +717,7 @@ async def test_watching_that_fails_is_reported_and_stops_no_call(monkeypatch: py
         told.set()
 
     asyncio.get_running_loop().set_exception_handler(report)
-    monkeypatch.setattr("faultmaven.infrastructure.watching.file_states", lambda path: 1 / 0)
+    monkeypatch.setattr("faultmaven.infrastructure.configuration.file_watcher.file_states", lambda path: 1 / 0)
     async with watched(OPENAI_API_KEY="old"):
         await asyncio.wait_for(told.wait(), 30)
     assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]

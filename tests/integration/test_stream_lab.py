@@ -22,9 +22,9 @@ from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.testing import FaultLab, VirtualClock, run_in_virtual_time
 from faultmaven.testing.lab import ANSWER
 from faultmaven.testing.lab.in_process import LabTransport
+from faultmaven.testing.lab.replies.stream_replies import cut_stream
+from faultmaven.testing.lab.replies.streams import STREAMS
 from faultmaven.testing.lab.reply import LabReply
-from faultmaven.testing.lab.stream_replies import cut_stream
-from faultmaven.testing.lab.streams import STREAMS
 
 FAULTS = FaultLab.STREAM_FAULTS
 COMMITS: list[Any] = ["none", "first_token", "sentence", 10, "whole"]

@@ -26,10 +26,10 @@ from faultmaven.domain.errors import (
     ProviderUnavailableError,
 )
 from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.configuration.settings import CarrierName, Settings
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport, build_transport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
-from faultmaven.infrastructure.settings import CarrierName, Settings
 from faultmaven.testing.lab.loopback import listen
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]

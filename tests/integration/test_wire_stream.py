@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from faultmaven import Container, LLMError, ProviderTimeoutError, StreamChunk, StreamInterruptedError, open_container
-from faultmaven.infrastructure.llm.providers.wire_stream import PARSED_AT_ONCE
-from faultmaven.infrastructure.llm.wire.streaming import EventParser
+from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from faultmaven.infrastructure.llm.providers.dialect_stream import PARSED_AT_ONCE
 from faultmaven.testing.lab.loopback import listen
-from faultmaven.testing.lab.streams import STREAMS
+from faultmaven.testing.lab.replies.streams import STREAMS
 
 EVENTS = STREAMS["openai-chat"].events
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

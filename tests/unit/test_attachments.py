@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultmaven import File, Image, InvalidRequestError, LLMError, Message, ProviderUnavailableError, ToolCall
-from faultmaven.application.attachment_checks import IMAGE_TYPES, MOST_IMAGE_BYTES, media_type
-from faultmaven.application.door import chat_request
+from faultmaven.application.validation.attachments import IMAGE_TYPES, MOST_IMAGE_BYTES, media_type
+from faultmaven.application.validation.request import chat_request
 from faultmaven.domain.attachments import Attachment
 from faultmaven.domain.chat import ChatRequest
 from faultmaven.infrastructure.http.types import ReplyStream, WireReply, WireRequest

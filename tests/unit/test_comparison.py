@@ -1,14 +1,14 @@
 """Two environments side by side, as values."""
 
-from faultmaven.infrastructure.comparison import (
+from faultmaven.cli.environment_diff import (
     EnvironmentReport,
     ValueDifference,
     compare,
     hidden_values,
     without_faulty,
 )
-from faultmaven.infrastructure.provenance import FAULTY, ConfigEntry
-from faultmaven.infrastructure.settings import Environment, Layer
+from faultmaven.infrastructure.configuration.config_sources import FAULTY, ConfigEntry
+from faultmaven.infrastructure.configuration.settings import Environment, Layer
 
 DEADLINE = ConfigEntry("LLM_DEADLINE", "60", ".env")
 KEY = ConfigEntry("ACME_API_KEY", "set", ".env.a", (), "acme")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from faultmaven.application.door import chat_request
+from faultmaven.application.validation.request import chat_request
 from faultmaven.domain.chat import Message
 from faultmaven.domain.errors import InvalidRequestError
 

@@ -20,7 +20,7 @@ from faultmaven import (
     ToolCall,
     open_container,
 )
-from faultmaven.application.door import chat_request
+from faultmaven.application.validation.request import chat_request
 from faultmaven.testing import Delayed, FakeClock, FakeProvider, FakeStream, Step
 
 CALLS = [ToolCall("1", "look", {"pod": "web-1", "since": "03:00"}), ToolCall("2", "restart")]

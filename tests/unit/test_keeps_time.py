@@ -11,8 +11,8 @@ from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import ReplyStream, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.providers.dialect_stream import WireStream
 from faultmaven.infrastructure.llm.providers.openai_provider import OpenAIProvider
-from faultmaven.infrastructure.llm.providers.wire_stream import WireStream
 from faultmaven.testing import FakeProvider, run_in_virtual_time
 from faultmaven.testing.virtual_time import VirtualClock
 

@@ -8,8 +8,8 @@ import pytest
 
 from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.extras import build_response_cache
-from faultmaven.infrastructure.memory_cache import MemoryCache
+from faultmaven.infrastructure.optional.memory_cache import MemoryCache
+from faultmaven.infrastructure.optional.optional_dependencies import build_response_cache
 from faultmaven.testing import FakeClock
 
 
@@ -89,6 +89,6 @@ async def test_the_extra_builds_a_cache_on_our_clock() -> None:
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cachetools", None)
-    monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.memory_cache")
+    monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.optional.memory_cache")
     with pytest.raises(ConfigurationError, match=r'LLM_CACHE_SECONDS.*pip install "faultmaven\[cache\]"'):
         build_response_cache(1, 1, FakeClock())

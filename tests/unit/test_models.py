@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import VENDORS
+from faultmaven.infrastructure.llm.dialects.registry import DIALECTS, model_family
 from faultmaven.infrastructure.llm.models import (
     DEFAULT_MAX_TOKENS,
     MODEL_FACTS,
@@ -12,8 +14,6 @@ from faultmaven.infrastructure.llm.models import (
     model_facts,
     output_limit,
 )
-from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, model_family
-from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS
 
 # wire/README.md, table of models: family, model, context, most output.
 LIMITS = [

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.application.generation import Generation, Route, chain
-from faultmaven.application.needs import needs
-from faultmaven.application.plan import nobody, plan
-from faultmaven.application.planned import Plan
-from faultmaven.application.shares import Shares
+from faultmaven.application.configuration import Generation, Route, chain
+from faultmaven.application.planning.plan import Plan
+from faultmaven.application.planning.planner import nobody, plan
+from faultmaven.application.planning.requirements import needs
+from faultmaven.application.planning.time_shares import Shares
 from faultmaven.domain.attachments import File, Image
 from faultmaven.domain.capabilities import Capabilities
 from faultmaven.domain.chat import ChatRequest, Message
@@ -271,7 +271,7 @@ def test_the_prompt_is_counted_once_and_only_where_somebody_has_a_limit(monkeypa
         counted.append(request)
         return 7
 
-    monkeypatch.setattr("faultmaven.application.plan.prompt_tokens", count)
+    monkeypatch.setattr("faultmaven.application.planning.planner.prompt_tokens", count)
     plan(ask(), generation(route("a")))
     assert counted == []
     small = Capabilities(TEXT, context_window=100)

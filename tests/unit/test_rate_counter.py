@@ -14,8 +14,8 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.extras import build_rate_counter
-from faultmaven.infrastructure.rate_counter import MinuteStorage, SlidingMinuteCounter
+from faultmaven.infrastructure.optional.optional_dependencies import build_rate_counter
+from faultmaven.infrastructure.optional.rate_counter import MinuteStorage, SlidingMinuteCounter
 from faultmaven.testing import FakeClock
 
 KEY = "acme/requests"
@@ -316,6 +316,6 @@ async def test_the_extra_builds_a_counter_on_our_clock() -> None:
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "limits", None)
-    monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.rate_counter")
+    monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.optional.rate_counter")
     with pytest.raises(ConfigurationError, match=r'pip install "faultmaven\[ratelimit\]"'):
         build_rate_counter(FakeClock())

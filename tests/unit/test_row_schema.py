@@ -11,13 +11,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from faultmaven.infrastructure.llm.capabilities import ENTRIES, ROW_CAPABILITIES
+from faultmaven.infrastructure.llm.dialects.registry import DIALECTS
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
-from faultmaven.infrastructure.llm.providers.fields import FIELDS, HEADERS_OF_THE_CLIENT
 from faultmaven.infrastructure.llm.providers.registry import exported_classes
-from faultmaven.infrastructure.llm.providers.row_schema import file_schema
-from faultmaven.infrastructure.llm.providers.sources import with_class
-from faultmaven.infrastructure.llm.providers.spec import row_faults
-from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS
+from faultmaven.infrastructure.llm.providers.rows.fields import FIELDS, HEADERS_OF_THE_CLIENT
+from faultmaven.infrastructure.llm.providers.rows.row_schema import file_schema
+from faultmaven.infrastructure.llm.providers.rows.sources import with_class
+from faultmaven.infrastructure.llm.providers.rows.spec import row_faults
 
 CLASSES = exported_classes()
 SCHEMA = file_schema(CLASSES)

@@ -6,8 +6,8 @@ import pytest
 
 from faultmaven.domain.chat import LLMResponse
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider, LocalProvider, OpenAIProvider
-from faultmaven.infrastructure.llm.providers.fields import FIELDS, REQUIRED, Unresolved, is_address
-from faultmaven.infrastructure.llm.providers.spec import row_faults, spec_from_row
+from faultmaven.infrastructure.llm.providers.rows.fields import FIELDS, REQUIRED, Unresolved, is_address
+from faultmaven.infrastructure.llm.providers.rows.spec import row_faults, spec_from_row
 
 
 class GuideFormProvider(BaseLLMProvider):

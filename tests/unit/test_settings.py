@@ -8,10 +8,9 @@ import pytest
 
 import faultmaven
 from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.environment_warnings import VENDOR_NAMES, environment_warnings
-from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA, read_sources
-from faultmaven.infrastructure.provenance import settings_entries
-from faultmaven.infrastructure.settings import (
+from faultmaven.infrastructure.configuration.config_sources import settings_entries
+from faultmaven.infrastructure.configuration.environment_warnings import VENDOR_NAMES, environment_warnings
+from faultmaven.infrastructure.configuration.settings import (
     VARIABLES,
     Environment,
     Found,
@@ -20,6 +19,7 @@ from faultmaven.infrastructure.settings import (
     load_settings,
     read_environment,
 )
+from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA, read_sources
 
 ROW_VARIABLES = [
     row[name]
@@ -92,7 +92,7 @@ class TestPrecedence:
         write(".env", "LLM_DEADLINE=7\n")
         script = (
             "import os; before = dict(os.environ)\n"
-            "from faultmaven.infrastructure.settings import read_environment\n"
+            "from faultmaven.infrastructure.configuration.settings import read_environment\n"
             "assert read_environment().get('LLM_DEADLINE') == '7'\n"
             "assert dict(os.environ) == before\n"
         )

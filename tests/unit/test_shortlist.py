@@ -8,27 +8,27 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from faultmaven.application.breaker import BreakerPolicy, Result
-from faultmaven.application.generation import Generation, Route, Target
-from faultmaven.application.health import WELL, Standing
-from faultmaven.application.needs import MESSAGE_TOKENS, prompt_tokens, surely_fits
-from faultmaven.application.plan import plan
-from faultmaven.application.policies import Policies
-from faultmaven.application.shortlist import MOST_KINDS, MOST_PLANS, shortlist_of
-from faultmaven.application.token_estimate import (
+from faultmaven.application.configuration import Generation, Route, Target
+from faultmaven.application.planning.planner import plan
+from faultmaven.application.planning.requirements import MESSAGE_TOKENS, prompt_tokens, surely_fits
+from faultmaven.application.planning.shortlist import MOST_KINDS, MOST_PLANS, shortlist_of
+from faultmaven.application.planning.token_estimate import (
     least_tokens,
     least_tokens_at_most,
     most_tokens,
     most_tokens_at_most,
 )
-from faultmaven.application.traffic import Traffic
+from faultmaven.application.policies.policies import Policies
+from faultmaven.application.resilience.admission import Traffic
+from faultmaven.application.resilience.availability import WELL, Standing
+from faultmaven.application.resilience.circuit_breaker import BreakerPolicy, Result
 from faultmaven.domain.attachments import Image
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.capabilities import Capabilities
 from faultmaven.domain.chat import ChatRequest, LLMResponse, Message, StopReason
 from faultmaven.domain.tools import Tool, ToolCall
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.extras import build_rate_counter
+from faultmaven.infrastructure.optional.optional_dependencies import build_rate_counter
 from faultmaven.testing import FakeClock, FakeProvider
 
 ALL = frozenset({"turns", "seed", "tools", "images", "stream"})

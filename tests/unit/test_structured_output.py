@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from faultmaven import ConfigurationError, InvalidAnswerError, InvalidRequestError, Options, open_container
-from faultmaven.infrastructure.extras import SchemaValidatorOnDemand
-from faultmaven.infrastructure.llm.wire.schemas import SchemaRefusedError, closed, inlined, strict, without
+from faultmaven.infrastructure.llm.dialects.shared.schemas import SchemaRefusedError, closed, inlined, strict, without
+from faultmaven.infrastructure.optional.optional_dependencies import SchemaValidatorOnDemand
 from faultmaven.testing import FakeProvider
 
 
@@ -161,7 +161,7 @@ async def test_without_its_package_a_schema_says_what_to_install(monkeypatch: py
     import sys
 
     monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
-    monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.schema_validator", raising=False)
+    monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.optional.schema_validator", raising=False)
     with pytest.raises(ConfigurationError, match=r"pip install \"faultmaven\[schema\]\""):
         await ask(GOOD, response_format=SCHEMA)
     assert (await ask(GOOD, response_format=Cause)).parsed

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from faultmaven.application.needs import (
+from faultmaven.application.planning.requirements import (
     FILE_TOKENS,
     IMAGE_TOKENS,
     MESSAGE_TOKENS,
@@ -18,7 +18,7 @@ from faultmaven.application.needs import (
     looks_truncated,
     prompt_tokens,
 )
-from faultmaven.application.token_estimate import least_tokens, most_tokens
+from faultmaven.application.planning.token_estimate import least_tokens, most_tokens
 from faultmaven.domain.attachments import File, Image
 from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.tools import Tool, ToolCall

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from faultmaven import File, Image, InvalidRequestError, Message, Tool, ToolCall
-from faultmaven.application.door import chat_request
+from faultmaven.application.validation.request import chat_request
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
 TOOL = Tool("restart", "Restarts.", {"type": "object", "properties": {}})

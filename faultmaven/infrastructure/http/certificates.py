@@ -5,7 +5,7 @@ import ssl
 from pathlib import Path
 
 from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.files import FileState, file_state
+from faultmaven.infrastructure.configuration.file_state import FileState, file_state
 
 
 class Certificates:

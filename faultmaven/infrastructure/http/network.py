@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from faultmaven.domain.addresses import names_a_server
 from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.settings import Settings
+from faultmaven.infrastructure.configuration.settings import Settings
 
 KEEP_ALIVE_SECONDS = 30.0
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from faultmaven.application.attachment_checks import checked_attachment, most_bytes
+from faultmaven.application.validation.attachments import checked_attachment, most_bytes
 from faultmaven.domain.attachments import Attachment
 from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import InvalidRequestError

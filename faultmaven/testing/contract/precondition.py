@@ -7,10 +7,10 @@ from typing import Any, Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 from faultmaven.domain.chat import LLMResponse
-from faultmaven.testing.contract.bench import Bench, open_bench
 from faultmaven.testing.contract.contract_lab import HELD
-from faultmaven.testing.contract.standstill import standstill
-from faultmaven.testing.contract.subject import Subject, becomes, kind_of
+from faultmaven.testing.contract.harness import Bench, open_bench
+from faultmaven.testing.contract.provider_under_test import Subject, becomes, kind_of
+from faultmaven.testing.contract.stalls import standstill
 
 BLOCKED_SECONDS = 1.0
 

@@ -7,15 +7,15 @@ import pytest
 
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.ports.llm import LLMProvider
-from faultmaven.testing.contract.answers import AnswerRules
-from faultmaven.testing.contract.bench import Bench, open_bench
-from faultmaven.testing.contract.cancellation import CancellationRules
-from faultmaven.testing.contract.concurrency import ConcurrencyRules
-from faultmaven.testing.contract.errors import ErrorRules
-from faultmaven.testing.contract.port import PortRules
-from faultmaven.testing.contract.secrets import SecretRules
-from faultmaven.testing.contract.streams import StreamRules
-from faultmaven.testing.contract.timing import TimingRules
+from faultmaven.testing.contract.harness import Bench, open_bench
+from faultmaven.testing.contract.rules.answers import AnswerRules
+from faultmaven.testing.contract.rules.cancellation import CancellationRules
+from faultmaven.testing.contract.rules.concurrency import ConcurrencyRules
+from faultmaven.testing.contract.rules.errors import ErrorRules
+from faultmaven.testing.contract.rules.port import PortRules
+from faultmaven.testing.contract.rules.secrets import SecretRules
+from faultmaven.testing.contract.rules.streams import StreamRules
+from faultmaven.testing.contract.rules.timing import TimingRules
 
 WAYS = "`provider_class = YourProvider`, `row = {...}`, or a fixture `provider` that gives an object"
 

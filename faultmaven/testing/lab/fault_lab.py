@@ -16,10 +16,10 @@ from faultmaven.ports.clock import Clock
 from faultmaven.testing.lab.conversations import refused
 from faultmaven.testing.lab.faults import FAULTS, STREAM_FAULTS, Fault
 from faultmaven.testing.lab.in_process import LabTransport
-from faultmaven.testing.lab.replies import OF_THE_CONNECTION, REPLIES, is_documented, reply_to
+from faultmaven.testing.lab.replies.stream_replies import TOOL_CALLS_ASKED, stream_reply, tool_calls
+from faultmaven.testing.lab.replies.table import OF_THE_CONNECTION, REPLIES, is_documented, reply_to
 from faultmaven.testing.lab.reply import NO_ROUTE, LabReply
 from faultmaven.testing.lab.server import serve
-from faultmaven.testing.lab.stream_replies import TOOL_CALLS_ASKED, stream_reply, tool_calls
 
 IN_PROCESS = "http://lab.invalid"
 

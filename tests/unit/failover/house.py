@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from faultmaven.application.generation import Generation, Route
-from faultmaven.application.policies import DEFAULT_POLICIES, Policies
-from faultmaven.application.reuse import AnswerReuse
+from faultmaven.application.configuration import Generation, Route
+from faultmaven.application.policies.policies import DEFAULT_POLICIES, Policies
+from faultmaven.application.resilience.admission import Traffic
+from faultmaven.application.reuse.response_reuse import AnswerReuse
 from faultmaven.application.router import LLMRouter, RouterParts
-from faultmaven.application.traffic import Traffic
-from faultmaven.application.whole_stream import whole_stream
+from faultmaven.application.streaming.single_answer import whole_stream
 from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError
 from faultmaven.domain.events import Event
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.extras import build_rate_counter
+from faultmaven.infrastructure.optional.optional_dependencies import build_rate_counter
 from faultmaven.ports.cache import ResponseCache
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter

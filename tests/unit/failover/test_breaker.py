@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.application.breaker import LONGEST_OPEN_SECONDS, Breaker, BreakerPolicy, Result
+from faultmaven.application.resilience.circuit_breaker import LONGEST_OPEN_SECONDS, Breaker, BreakerPolicy, Result
 
 POLICY = BreakerPolicy(window=60.0, min_calls=4, rate=0.5, open_seconds=30.0)
 GOOD, BAD, NOTHING = Result.GOOD, Result.BAD, Result.NOTHING

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from faultmaven.application.concurrency import QUEUED_PER_PLACE, ConcurrencyGate
+from faultmaven.application.resilience.concurrency_limiter import QUEUED_PER_PLACE, ConcurrencyGate
 
 
 async def settle() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultmaven.application.breaker import BreakerPolicy
-from faultmaven.application.generation import Generation
-from faultmaven.application.policies import Policies
+from faultmaven.application.configuration import Generation
+from faultmaven.application.policies.policies import Policies
+from faultmaven.application.resilience.circuit_breaker import BreakerPolicy
 from faultmaven.application.router import LLMRouter
 from faultmaven.domain.capabilities import Capabilities
 from faultmaven.domain.errors import AuthenticationError, ConfigurationError, InvalidRequestError, RateLimitError

@@ -8,8 +8,8 @@ from typing import Any
 import pydantic
 import pytest
 
-from faultmaven.application.generation import Route
-from faultmaven.application.policies import Policies
+from faultmaven.application.configuration import Route
+from faultmaven.application.policies.policies import Policies
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import AllProvidersFailedError, LLMError, ProviderUnavailableError, RateLimitError

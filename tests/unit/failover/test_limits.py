@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from faultmaven.application.limits import LONGEST_ANNOUNCEMENT_SECONDS
-from faultmaven.application.waiting import Waiters
+from faultmaven.application.resilience.rate_limiter import LONGEST_ANNOUNCEMENT_SECONDS
+from faultmaven.application.resilience.waiters import Waiters
 from faultmaven.domain.errors import LimitReachedError
 from faultmaven.domain.events import ProviderSkipped
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.rate_counter import MinuteStorage, SlidingMinuteCounter
+from faultmaven.infrastructure.optional.rate_counter import MinuteStorage, SlidingMinuteCounter
 from faultmaven.testing.virtual_time import VirtualClock
 
 from .house import HANGS, House, Step, route

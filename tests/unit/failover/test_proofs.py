@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faultmaven.application.breaker import BreakerPolicy
-from faultmaven.application.policies import Policies
-from faultmaven.application.shares import RESERVE_SECONDS, Shares
+from faultmaven.application.planning.time_shares import RESERVE_SECONDS, Shares
+from faultmaven.application.policies.policies import Policies
+from faultmaven.application.resilience.circuit_breaker import BreakerPolicy
 from faultmaven.domain.chat import LLMResponse, StopReason
 from faultmaven.domain.errors import (
     AuthenticationError,

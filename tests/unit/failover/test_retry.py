@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, Reaction, reaction
-from faultmaven.application.retry import MAX_BACKOFF_SECONDS, RetryBudget, RetryPolicy, next_delay
+from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, Reaction, reaction
+from faultmaven.application.resilience.retry import MAX_BACKOFF_SECONDS, RetryBudget, RetryPolicy, next_delay
 from faultmaven.domain import errors
 from faultmaven.domain.errors import (
     AllProvidersFailedError,

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from faultmaven.application.acceptance import AcceptancePolicy
-from faultmaven.application.breaker import BreakerPolicy
-from faultmaven.application.error_policy import DEFAULT_ERROR_POLICY, Reaction
-from faultmaven.application.policies import Policies
-from faultmaven.application.traffic import MOST_TARGETS
+from faultmaven.application.answers.acceptance import AcceptancePolicy
+from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, Reaction
+from faultmaven.application.policies.policies import Policies
+from faultmaven.application.resilience.admission import MOST_TARGETS
+from faultmaven.application.resilience.circuit_breaker import BreakerPolicy
 from faultmaven.domain.chat import LLMResponse, StopReason
 from faultmaven.domain.errors import (
     AllProvidersFailedError,

@@ -6,7 +6,7 @@ from typing import Any
 from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.infrastructure.http.types import WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.wire.catalogue import wire_for
+from faultmaven.infrastructure.llm.dialects.registry import wire_for
 
 from .samples import KEY
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from faultmaven.domain.chat import StreamChunk
 from faultmaven.domain.errors import LLMError
-from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
 
 CUTS = st.lists(st.integers(0, 10**6), max_size=12)
 

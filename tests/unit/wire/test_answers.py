@@ -7,8 +7,8 @@ import pytest
 from faultmaven.domain import errors
 from faultmaven.domain.errors import LLMError
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.llm.wire.catalogue import wire_for
-from faultmaven.infrastructure.llm.wire.reading import parse_json
+from faultmaven.infrastructure.llm.dialects.registry import wire_for
+from faultmaven.infrastructure.llm.dialects.shared.reading import parse_json
 
 from .samples import DIALECTS, Sample, load, reply_of, stop_reasons
 

@@ -12,7 +12,9 @@ from faultmaven.domain.chat import ChatRequest, Message, StopReason
 from faultmaven.domain.replay import Replay
 from faultmaven.domain.tools import Tool, ToolCall
 from faultmaven.infrastructure.http.types import WireRequest
-from faultmaven.infrastructure.llm.wire import anthropic_messages as wire
+from faultmaven.infrastructure.llm.dialects.anthropic import (
+    dialect as wire,
+)
 
 from .asking import ASKED, body_for, config_of, sent_for
 from .samples import json_body, reply_of

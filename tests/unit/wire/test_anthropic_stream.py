@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from faultmaven.domain.chat import StopReason, StreamChunk
 from faultmaven.domain.errors import LLMError, MalformedResponseError, ProviderUnavailableError, StreamInterruptedError
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.llm.wire.anthropic_messages import stream_parser
-from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.anthropic.dialect import stream_parser
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
 
 from .samples import reply_of
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faultmaven.application.door import chat_request
+from faultmaven.application.validation.request import chat_request
 from faultmaven.domain.chat import ChatRequest, Message, Role, StopReason
 from faultmaven.domain.errors import InvalidRequestError, LLMError
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS as ALL_FORMS
-from faultmaven.infrastructure.llm.wire.catalogue import wire_for
-from faultmaven.infrastructure.llm.wire.errors import raise_for_status, read_error, vendor_error
-from faultmaven.infrastructure.llm.wire.protocol import Answer
-from faultmaven.infrastructure.llm.wire.reading import parse_json
+from faultmaven.infrastructure.llm.dialects.protocol import Answer
+from faultmaven.infrastructure.llm.dialects.registry import DIALECTS as ALL_FORMS
+from faultmaven.infrastructure.llm.dialects.registry import wire_for
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_status, read_error, vendor_error
+from faultmaven.infrastructure.llm.dialects.shared.reading import parse_json
 
 from .samples import DIALECTS, json_body, load, reply_of
 

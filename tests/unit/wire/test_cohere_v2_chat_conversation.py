@@ -10,7 +10,9 @@ from faultmaven.domain.attachments import Image
 from faultmaven.domain.chat import ChatRequest, Message, StopReason
 from faultmaven.domain.replay import Replay
 from faultmaven.domain.tools import Tool, ToolCall
-from faultmaven.infrastructure.llm.wire import cohere_v2_chat as wire
+from faultmaven.infrastructure.llm.dialects.cohere import (
+    dialect as wire,
+)
 
 from .asking import ASKED, body_for, config_of, sent_for
 from .samples import json_body, reply_of

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from faultmaven.domain.chat import StopReason, StreamChunk
 from faultmaven.domain.errors import LLMError, ProviderError, ProviderUnavailableError, StreamInterruptedError
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.llm.wire.cohere_v2_chat import parse_response, stream_parser
-from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.cohere.dialect import parse_response, stream_parser
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
 
 from .samples import json_body, reply_of
 from .stream_reading import calls_of, failure_of, joined, pieces, read_stream

@@ -3,7 +3,7 @@
 from faultmaven.domain.chat import Message
 from faultmaven.domain.replay import Replay
 from faultmaven.domain.tools import ToolCall
-from faultmaven.infrastructure.llm.wire.conversation import linked
+from faultmaven.infrastructure.llm.dialects.shared.conversation import linked
 
 HOME = ("acme", "openai-chat", "acme-1")
 

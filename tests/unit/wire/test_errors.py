@@ -14,7 +14,7 @@ from faultmaven.domain.errors import (
     RejectedRequestError,
     WrongEndpointError,
 )
-from faultmaven.infrastructure.llm.wire.errors import raise_for_status
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_status
 
 from .samples import Sample, json_body, load, reply_of
 

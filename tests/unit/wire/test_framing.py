@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.infrastructure.llm.wire.framing import Event, JsonLines, ServerSentEvents
+from faultmaven.infrastructure.llm.dialects.shared.framing import Event, JsonLines, ServerSentEvents
 
 STREAM = (
     b'\xef\xbb\xbf: a comment\r\n\r\nevent: one\r\ndata: {"a":"\xe2\x80\xa8\xc3\xa9"}\r\n\r\n'

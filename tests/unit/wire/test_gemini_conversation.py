@@ -16,9 +16,11 @@ from faultmaven.domain.chat import ChatRequest, Message, StopReason
 from faultmaven.domain.errors import MalformedResponseError, ProviderError
 from faultmaven.domain.replay import Replay
 from faultmaven.domain.tools import Tool, ToolCall
-from faultmaven.infrastructure.llm.wire import gemini_generate_content as gemini
-from faultmaven.infrastructure.llm.wire.outcomes import with_ids
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.dialects.gemini import (
+    dialect as gemini,
+)
+from faultmaven.infrastructure.llm.dialects.protocol import Answer
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import with_ids
 
 from .asking import ASKED, body_for, config_of, sent_for
 from .samples import json_body, reply_of

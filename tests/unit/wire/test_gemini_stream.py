@@ -17,8 +17,8 @@ from faultmaven.domain.errors import (
 )
 from faultmaven.domain.tools import ToolCall
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.llm.wire.gemini_generate_content import stream_parser
-from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.gemini.dialect import stream_parser
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
 
 from .samples import reply_of
 from .stream_reading import read_stream

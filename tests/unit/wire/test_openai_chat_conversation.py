@@ -12,8 +12,10 @@ from faultmaven.domain.chat import ChatRequest, Message, StopReason
 from faultmaven.domain.errors import LLMError, MalformedResponseError
 from faultmaven.domain.replay import Replay
 from faultmaven.domain.tools import Tool, ToolCall
-from faultmaven.infrastructure.llm.wire import openai_chat as wire
-from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS
+from faultmaven.infrastructure.llm.dialects.openai_chat import (
+    dialect as wire,
+)
+from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import VENDORS
 
 from .asking import ASKED, body_for, config_of, sent_for
 from .samples import json_body, reply_of

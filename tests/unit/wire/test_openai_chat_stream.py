@@ -15,8 +15,8 @@ from faultmaven.domain.errors import (
     StreamInterruptedError,
 )
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.llm.wire.openai_chat import stream_parser
-from faultmaven.infrastructure.llm.wire.protocol import Answer
+from faultmaven.infrastructure.llm.dialects.openai_chat.dialect import stream_parser
+from faultmaven.infrastructure.llm.dialects.protocol import Answer
 
 from .samples import reply_of
 from .stream_reading import read_stream

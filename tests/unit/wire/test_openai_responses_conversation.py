@@ -11,7 +11,9 @@ from faultmaven.domain.attachments import Image
 from faultmaven.domain.chat import ChatRequest, Message, StopReason
 from faultmaven.domain.replay import Replay
 from faultmaven.domain.tools import Tool, ToolCall
-from faultmaven.infrastructure.llm.wire import openai_responses as wire
+from faultmaven.infrastructure.llm.dialects.openai_responses import (
+    dialect as wire,
+)
 
 from .asking import ASKED, body_for, config_of, sent_for
 from .samples import FUNCTION_CALL, json_body, reply_of

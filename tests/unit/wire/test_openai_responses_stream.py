@@ -16,8 +16,8 @@ from faultmaven.domain.errors import (
     StreamInterruptedError,
 )
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.llm.wire.openai_responses import parse_response, stream_parser
-from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.openai_responses.dialect import parse_response, stream_parser
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
 
 from .samples import FUNCTION_CALL, json_body, reply_of
 from .stream_reading import CUTS, calls_of, failure_of, joined, pieces, read_stream

@@ -3,7 +3,7 @@
 import pytest
 
 from faultmaven.domain.chat import StopReason
-from faultmaven.infrastructure.llm.wire.outcomes import function_calls, stop_reason
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import function_calls, stop_reason
 
 TABLE = {"end": StopReason.STOP, "cut": StopReason.MAX_TOKENS, "filter": StopReason.CONTENT_FILTER}
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.errors import LLMError
 from faultmaven.infrastructure.http.types import Headers, ReplyStream, WireReply, WireRequest
+from faultmaven.infrastructure.llm.dialects.shared.rate_limits import RESET_OF_REMAINING, seconds_until_allowed
 from faultmaven.infrastructure.llm.providers import OpenAIProvider, ProviderConfig
-from faultmaven.infrastructure.llm.wire.rate_limits import RESET_OF_REMAINING, seconds_until_allowed
 from faultmaven.testing import FakeClock
 
 from .samples import json_body

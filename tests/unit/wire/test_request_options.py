@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.infrastructure.llm.wire.catalogue import wire_for
+from faultmaven.infrastructure.llm.dialects.registry import wire_for
 
 from .asking import ASKED, MODELS, body_for, config_of, sent_for
 from .samples import DIALECTS

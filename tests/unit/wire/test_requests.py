@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from faultmaven.domain.chat import ChatRequest, Message
-from faultmaven.infrastructure.llm.wire.catalogue import wire_for
+from faultmaven.infrastructure.llm.dialects.registry import wire_for
 
 from .asking import ASKED, BASES, TURNS, body_for, config_of, sent_for
 from .samples import DIALECTS, KEY

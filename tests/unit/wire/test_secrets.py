@@ -7,8 +7,8 @@ import pytest
 
 from faultmaven.domain.errors import LLMError
 from faultmaven.infrastructure.http.types import WireReply
-from faultmaven.infrastructure.llm.wire.catalogue import wire_for
-from faultmaven.infrastructure.llm.wire.errors import raise_for_status
+from faultmaven.infrastructure.llm.dialects.registry import wire_for
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_status
 
 from .samples import DIALECTS, KEY, json_body, reply_of
 

@@ -10,10 +10,10 @@ from faultmaven.domain.chat import ChatRequest, Message, StopReason, StreamChunk
 from faultmaven.domain.errors import LLMError, MalformedResponseError, StreamInterruptedError
 from faultmaven.infrastructure.http.types import Headers, WireReply
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.wire.catalogue import WIRES
-from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.registry import WIRES
 from faultmaven.testing.lab import ANSWER
-from faultmaven.testing.lab.streams import STREAMS
+from faultmaven.testing.lab.replies.streams import STREAMS
 
 from .stream_reading import CUTS, pieces, read_stream
 

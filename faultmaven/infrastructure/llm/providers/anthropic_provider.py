@@ -1,7 +1,9 @@
 """Anthropic's Claude models."""
 
-from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
-from faultmaven.infrastructure.llm.wire import anthropic_messages
+from faultmaven.infrastructure.llm.dialects.anthropic import (
+    dialect as anthropic_messages,
+)
+from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
 
 
 class AnthropicProvider(WireProvider):

@@ -7,9 +7,9 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from faultmaven.application.door import chat_request
-from faultmaven.application.needs import lacking, needs
-from faultmaven.application.whole_stream import whole_stream
+from faultmaven.application.planning.requirements import lacking, needs
+from faultmaven.application.streaming.single_answer import whole_stream
+from faultmaven.application.validation.request import chat_request
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
     EmptyAnswerError,

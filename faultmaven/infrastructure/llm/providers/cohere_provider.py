@@ -1,7 +1,9 @@
 """Cohere's Command models."""
 
-from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
-from faultmaven.infrastructure.llm.wire import cohere_v2_chat
+from faultmaven.infrastructure.llm.dialects.cohere import (
+    dialect as cohere_v2_chat,
+)
+from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
 
 
 class CohereProvider(WireProvider):

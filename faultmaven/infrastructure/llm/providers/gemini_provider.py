@@ -1,7 +1,9 @@
 """Google's Gemini models."""
 
-from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
-from faultmaven.infrastructure.llm.wire import gemini_generate_content
+from faultmaven.infrastructure.llm.dialects.gemini import (
+    dialect as gemini_generate_content,
+)
+from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
 
 
 class GeminiProvider(WireProvider):

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
-from faultmaven.application.needs import lacking, needs
+from faultmaven.application.planning.requirements import lacking, needs
 from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
     LLMError,
@@ -17,12 +17,23 @@ from faultmaven.domain.errors import (
 from faultmaven.infrastructure.event_loops import PerLoop
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
-from faultmaven.infrastructure.llm.providers.wire_stream import WireStream
-from faultmaven.infrastructure.llm.wire import llamacpp_completion, ollama_native, openai_chat, tgi_generate
-from faultmaven.infrastructure.llm.wire.catalogue import features_of, wire_for
-from faultmaven.infrastructure.llm.wire.protocol import Wire
-from faultmaven.infrastructure.llm.wire.requests import root_of
+from faultmaven.infrastructure.llm.dialects import (
+    llamacpp as llamacpp_completion,
+)
+from faultmaven.infrastructure.llm.dialects import (
+    ollama as ollama_native,
+)
+from faultmaven.infrastructure.llm.dialects import (
+    tgi as tgi_generate,
+)
+from faultmaven.infrastructure.llm.dialects.openai_chat import (
+    dialect as openai_chat,
+)
+from faultmaven.infrastructure.llm.dialects.protocol import Wire
+from faultmaven.infrastructure.llm.dialects.registry import features_of, wire_for
+from faultmaven.infrastructure.llm.dialects.shared.requests import root_of
+from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
+from faultmaven.infrastructure.llm.providers.dialect_stream import WireStream
 from faultmaven.ports.clock import Clock
 
 # Tried in this order when a row names no dialect of its own.

@@ -1,12 +1,17 @@
 """OpenAI, and every vendor and server that speaks its Chat Completions."""
 
-from faultmaven.application.needs import needs
+from faultmaven.application.planning.requirements import needs
 from faultmaven.domain.chat import ChatRequest
+from faultmaven.infrastructure.llm.dialects.openai_chat import (
+    dialect as openai_chat,
+)
+from faultmaven.infrastructure.llm.dialects.openai_responses import (
+    dialect as openai_responses,
+)
+from faultmaven.infrastructure.llm.dialects.protocol import Wire
+from faultmaven.infrastructure.llm.dialects.registry import wire_for
 from faultmaven.infrastructure.llm.models import model_facts
-from faultmaven.infrastructure.llm.providers.wire_provider import WireProvider
-from faultmaven.infrastructure.llm.wire import openai_chat, openai_responses
-from faultmaven.infrastructure.llm.wire.catalogue import wire_for
-from faultmaven.infrastructure.llm.wire.protocol import Wire
+from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
 
 
 class OpenAIProvider(WireProvider):

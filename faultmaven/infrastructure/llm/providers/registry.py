@@ -10,17 +10,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from faultmaven.application.policies import DEFAULT_POLICIES, Policies
+from faultmaven.application.policies.policies import DEFAULT_POLICIES, Policies
 from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.configuration.config_sources import ConfigEntry, settings_entries
+from faultmaven.infrastructure.configuration.settings import (
+    Settings,
+    check_settings,
+    read_environment,
+    working_directory,
+)
 from faultmaven.infrastructure.http.transport import build_transport
 from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.assembly import Assembly, Sources
-from faultmaven.infrastructure.llm.providers.catalogue import ProviderRegistry, ProviderStatus
-from faultmaven.infrastructure.llm.providers.configured import row_entries
-from faultmaven.infrastructure.llm.providers.spec import SchemaRow
+from faultmaven.infrastructure.llm.providers.assembly.builder import Assembly, Sources
+from faultmaven.infrastructure.llm.providers.assembly.provider_config import row_entries
+from faultmaven.infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry, ProviderStatus
+from faultmaven.infrastructure.llm.providers.rows.spec import SchemaRow
 from faultmaven.infrastructure.logging import LoggingObserver, get_logger
-from faultmaven.infrastructure.provenance import ConfigEntry, settings_entries
-from faultmaven.infrastructure.settings import Settings, check_settings, read_environment, working_directory
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.observer import Observer
 

@@ -1,0 +1,1 @@
+"""Acceptance of answers: structured output, validation problems, repair."""

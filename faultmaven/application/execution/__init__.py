@@ -1,0 +1,1 @@
+"""One call in flight: its candidates, attempts, retries, hedging and log."""

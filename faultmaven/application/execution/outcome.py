@@ -1,0 +1,88 @@
+"""What came of asking a candidate, and what it may have when nobody else is left."""
+
+from dataclasses import dataclass
+
+from faultmaven.application.answers.acceptance import Verdict
+from faultmaven.application.execution.call_log import Entry, Ledger
+from faultmaven.application.planning.plan import Candidate, Turn
+from faultmaven.application.planning.requirements import answer_tokens, prompt_tokens
+from faultmaven.application.policies.errors import ErrorPolicy, reaction
+from faultmaven.application.policies.policies import Policies
+from faultmaven.application.resilience.admission import Admission, Traffic
+from faultmaven.application.streaming.provider_stream import LiveStream
+from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.errors import LLMError
+from faultmaven.ports.clock import Clock
+from faultmaven.ports.randomness import Randomness
+
+# The values here change no more once they are made. They are not frozen, since every call makes some of each, and a
+# frozen one takes five times as long.
+
+
+@dataclass(slots=True)
+class OpenAttempt:
+    """An attempt whose stream has reached its commit point and is still under way.
+
+    Attributes:
+        admission: The leave that it holds until it is over.
+        timeout: Seconds that it had for its first chunk.
+    """
+
+    entry: Entry
+    live: LiveStream
+    timeout: float
+    admission: Admission | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a turn: an answer with its verdict, or the error that it amounts to, or both; or an open stream.
+
+    Attributes:
+        live: The stream that the answer came as: over, where there is a verdict, else at its commit point.
+        under_way: The attempt behind a stream that is not over.
+        entry: The place of the last attempt in the ledger, None where nothing was asked.
+        next_turn: Set where the candidate was given up only because somebody else is left: what it may have when nobody
+            is any more.
+    """
+
+    candidate: Candidate
+    entry: Entry | None = None
+    verdict: Verdict | None = None
+    error: LLMError | None = None
+    next_turn: Turn | None = None
+    live: LiveStream | None = None
+    under_way: OpenAttempt | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether its answer is taken."""
+        return self.under_way is not None or (self.verdict is not None and self.verdict.action == "accept")
+
+    def ends_the_call(self, errors: ErrorPolicy) -> bool:
+        """Whether nobody else is asked after it: a good answer, one that is to be raised, an error that stops."""
+        if self.under_way is not None or (self.verdict is not None and self.verdict.action != "move_on"):
+            return True
+        return self.error is not None and not reaction(errors, self.error).move_on
+
+
+@dataclass(slots=True)
+class Conduct:
+    """What all attempts of one call have in common.
+
+    Attributes:
+        opened: Where answers are wanted as streams, every attempt whose stream is under way: whoever ends the call
+            closes all but the one that is taken. None where they are wanted whole.
+    """
+
+    request: ChatRequest
+    policies: Policies
+    traffic: Traffic
+    ledger: Ledger
+    clock: Clock
+    chance: Randomness
+    opened: list[OpenAttempt] | None = None
+
+    def expected_tokens(self) -> int:
+        """Return about how many tokens an exchange will have; the vendor's own count corrects it afterwards."""
+        return prompt_tokens(self.request) + answer_tokens(self.request)

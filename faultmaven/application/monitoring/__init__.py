@@ -1,0 +1,1 @@
+"""Health report, provider history and probes."""

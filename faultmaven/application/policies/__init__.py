@@ -1,0 +1,1 @@
+"""Every value that a host may tune: errors, answers, circuit breaker, retries."""

@@ -1,0 +1,1 @@
+"""State between calls: admission, circuit breakers, rate and concurrency limits, retry budgets."""

@@ -1,0 +1,1 @@
+"""Responses for identical requests: the response cache and single flight."""

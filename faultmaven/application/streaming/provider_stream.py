@@ -1,0 +1,101 @@
+"""A provider's stream while it is open: what was held back of it, and how it is closed."""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeAlias
+
+from faultmaven.application.emitting import report
+from faultmaven.application.streaming.commit_point import CommitPoint
+from faultmaven.domain.chat import LLMResponse, StreamChunk
+from faultmaven.domain.errors import MalformedResponseError
+from faultmaven.domain.usage import Usage
+from faultmaven.ports.clock import Clock
+from faultmaven.ports.llm import LLMStream
+
+Chunks: TypeAlias = AsyncIterator[StreamChunk]
+
+
+class LiveStream:
+    """One provider's stream, opened by the router. Its provider may be anybody's code.
+
+    Attributes:
+        is_over: It was read to its end; `response` is there.
+        first_token: Seconds from the beginning to the first piece of anything, None before it.
+    """
+
+    def __init__(self, context: AbstractAsyncContextManager[LLMStream], clock: Clock) -> None:
+        self.is_over = False
+        self.first_token: float | None = None
+        self._usage: Usage | None = None
+        self._context = context
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._stream: LLMStream | None = None
+        self._chunks: Chunks | None = None
+        self._held: deque[StreamChunk] = deque()
+        self._is_closed = False
+
+    async def open_until(self, point: CommitPoint) -> None:
+        """Open it, and read until `point` is reached or the stream is over; what came is held back for `next`."""
+        self._stream = await self._context.__aenter__()
+        self._chunks = aiter(self._stream)
+        if point.is_at_the_beginning:
+            return
+        while (chunk := await self._read()) is not None:
+            self._held.append(chunk)
+            if point.is_reached_by(chunk):
+                return
+
+    @property
+    def usage(self) -> Usage | None:
+        """The newest count that came."""
+        return self._usage
+
+    @property
+    def has_held_back(self) -> bool:
+        """Whether `next` has a chunk without waiting."""
+        return bool(self._held)
+
+    async def next(self) -> StreamChunk | None:
+        """Return the next chunk, None at the end."""
+        if self._held:
+            return self._held.popleft()
+        return await self._read()
+
+    @property
+    def response(self) -> LLMResponse:
+        """The whole answer, once it is over."""
+        if self._stream is None:
+            raise MalformedResponseError("the provider's stream was never opened")
+        return self._stream.response
+
+    async def aclose(self) -> None:
+        """Close it, which closes the connection to the vendor; may be called again."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._stream is None:
+            return  # its context was never entered, or has closed itself on entering
+        try:
+            await self._context.__aexit__(None, None, None)
+        except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; the answer is not lost by it
+            report(error, "faultmaven: a provider's stream raised when it was closed")
+
+    async def _read(self) -> StreamChunk | None:
+        if self.is_over or self._chunks is None:
+            return None
+        try:
+            chunk: Any = await self._chunks.__anext__()
+        except StopAsyncIteration:
+            chunk = None
+        if chunk is None:
+            self.is_over = True
+            return None
+        if not isinstance(chunk, StreamChunk):
+            raise MalformedResponseError(f"the provider's stream gave a {type(chunk).__name__}, not a StreamChunk")
+        if self.first_token is None and (chunk.text or chunk.reasoning or chunk.tool_call):
+            self.first_token = self._clock.monotonic() - self._started
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        return chunk

@@ -1,0 +1,202 @@
+"""The door: a caller's arguments become one `ChatRequest`, or an error that names the fault."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, get_args
+
+from faultmaven.application.validation.attachments import checked_attachment
+from faultmaven.application.validation.options import (
+    LARGEST,
+    check_commit,
+    check_format,
+    check_reasoning,
+    check_results,
+    check_text,
+    check_tools,
+)
+from faultmaven.domain.attachments import Attachment
+from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Role, Shape
+from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.names import did_you_mean
+from faultmaven.ports.llm import Options
+
+ROLES = get_args(Role)
+OPTION_NAMES = frozenset(Options.__annotations__)
+ARGUMENT_NAMES = OPTION_NAMES | {"model", "max_tokens", "temperature"}
+
+
+def chat_request(
+    prompt: Prompt,
+    model: str | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    options: Mapping[str, Any] = NOTHING,
+) -> ChatRequest:
+    """Return the request that these arguments describe.
+
+    Raises:
+        InvalidRequestError: blank prompt, no user or tool turn, a limit below 1, a temperature or deadline out of
+            range, an unknown option (with the nearest name).
+    """
+    for name in options:
+        if name not in OPTION_NAMES:
+            raise InvalidRequestError(f"unknown option {name!r}{did_you_mean(name, ARGUMENT_NAMES)}")
+    _check_model(model)
+    _check_count("max_tokens", max_tokens)
+    _check_number("temperature", temperature, least=0.0)
+    given = _checked_options({name: value for name, value in options.items() if value is not None}) if options else {}
+    return ChatRequest(
+        messages=_messages(prompt), model=model or None, max_tokens=max_tokens, temperature=temperature, **given
+    )
+
+
+def _checked_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were set, in the form that requests have."""
+    _check_count("min_output_tokens", given.get("min_output_tokens"))
+    _check_seed(given.get("seed"))
+    _check_number("deadline", given.get("deadline"), above=0.0)
+    _check_number("hedge_after", given.get("hedge_after"), above=0.0)
+    for flag in ("cache", "deduplicate", "repair", "cache_prompt"):
+        _check_flag(flag, given.get(flag))
+    check_reasoning(given.get("reasoning"))
+    check_commit(given.get("commit"))
+    check_format(given.get("response_format"))
+    if "stop" in given:
+        given["stop"] = _stop(given["stop"])
+    if "tools" in given:
+        given["tools"] = _items("tools", given["tools"])
+    check_tools(given.get("tools", ()), given.get("tool_choice"))
+    for name in ("extra", "metadata"):
+        _check_mapping(name, given.get(name))
+    for provider, fields in given.get("extra", NOTHING).items():
+        _check_mapping(f"extra[{provider!r}]", fields)
+    return given
+
+
+def _messages(prompt: Any) -> tuple[Message, ...]:
+    if isinstance(prompt, str):
+        check_text("prompt[0]", prompt)
+        if not prompt.strip():
+            raise _blank()
+        return (Message.user(prompt),)
+    if not isinstance(prompt, Sequence) or isinstance(prompt, bytes | bytearray):
+        raise InvalidRequestError(f"the prompt is a {type(prompt).__name__}, not a string or a list of Message")
+    for position, message in enumerate(prompt):
+        if not isinstance(message, Message):
+            raise InvalidRequestError(
+                f"prompt[{position}] is a {type(message).__name__}, not a Message",
+                advice="Build turns with Message.system, Message.user and Message.assistant.",
+            )
+        text = message.text
+        if not text.isascii():
+            check_text(f"prompt[{position}]", text)
+        _check_turn(position, message)
+    shape = Shape.of(prompt)
+    if shape.has_calls:
+        check_results(prompt)
+    _check_question(prompt)
+    if not shape.attachments:
+        return tuple(prompt)
+    return tuple(_with_checked_parts(position, message) for position, message in enumerate(prompt))
+
+
+def _check_question(prompt: Sequence[Message]) -> None:
+    is_asked = False
+    for message in reversed(prompt):
+        if message.role == "tool" or (message.role == "user" and _holds_anything(message)):
+            return
+        is_asked = is_asked or message.role == "user"
+    raise _blank() if is_asked else InvalidRequestError("the prompt has no user or tool turn")
+
+
+def _holds_anything(message: Message) -> bool:
+    return bool(message.text.strip() or message.images or message.files)
+
+
+def _blank() -> InvalidRequestError:
+    return InvalidRequestError("the prompt is blank", advice="Send some text.")
+
+
+def _with_checked_parts(position: int, message: Message) -> Message:
+    """Return the turn with its images and files checked, and their media types told."""
+    for part in message.parts:
+        if not isinstance(part, str):
+            break
+    else:
+        return message
+    where = f"prompt[{position}]"
+    if message.role in ("system", "assistant"):
+        raise InvalidRequestError(f"{where} is a turn of the {message.role} and holds an image or a file")
+    parts = tuple(part if isinstance(part, str) else checked_attachment(part, where) for part in message.parts)
+    return message if parts == message.parts else replace(message, parts=parts)
+
+
+def _check_turn(position: int, message: Message) -> None:
+    """Refuse what a type checker would: a role that is none, a part that would be passed over."""
+    if message.role not in ROLES:
+        raise InvalidRequestError(
+            f"prompt[{position}] has the role {message.role!r}{did_you_mean(str(message.role), ROLES)}"
+        )
+    for part in message.parts:
+        if not isinstance(part, str) and not isinstance(part, Attachment):
+            raise InvalidRequestError(
+                f"prompt[{position}] holds a {type(part).__name__}, which is neither text nor an Image nor a File",
+                advice="Make an image with Image.from_path, Image.from_bytes or Image.from_url.",
+            )
+
+
+def _check_model(model: Any) -> None:
+    if model is not None and not isinstance(model, str):
+        raise InvalidRequestError(f"model is a {type(model).__name__}, not a string")
+    check_text("model", model or "")
+
+
+def _check_count(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a whole number of tokens")
+    if value < 1:
+        raise InvalidRequestError(f"{name} is {value}, below 1")
+
+
+def _check_seed(value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise InvalidRequestError(f"seed is a {type(value).__name__}, not a whole number")
+
+
+def _check_flag(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not True or False")
+
+
+def _check_number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a number")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise InvalidRequestError(f"{name} is out of range")  # an int may be too large for a float, or to be shown
+    if not math.isfinite(value) or value < least or value <= above:
+        raise InvalidRequestError(f"{name} is {value}, out of range")
+
+
+def _check_mapping(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a mapping")
+
+
+def _items(name: str, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, Iterable):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a list")
+    return tuple(value)
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    words = (value,) if isinstance(value, str) else _items("stop", value)
+    if not all(isinstance(word, str) and word for word in words):
+        raise InvalidRequestError("stop holds something that is not a non-empty string")
+    for position, word in enumerate(words):
+        check_text(f"stop[{position}]", word)
+    return words

@@ -1,0 +1,137 @@
+"""`faultmaven config`: what holds, where it came from; whether it is sound; how two environments differ."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich import box
+from rich.table import Table
+
+from faultmaven.cli import (
+    exit_codes as exits,
+)
+from faultmaven.cli.output import console, json_option, print_json, styled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from faultmaven.cli.environment_diff import EnvironmentReport
+    from faultmaven.infrastructure.configuration.config_sources import ConfigEntry
+
+MODES = ("--check", "--diff", "--schema")
+
+
+@click.command("config", short_help="Show what holds and where it came from; check it, compare environments.")
+@click.argument("environments", nargs=-1, metavar="[NAME]...")
+@click.option("--check", is_flag=True, help="Say what is wrong, and exit with 1 when there is a fault or a warning.")
+@click.option("--diff", is_flag=True, help="Compare two environments. Exits with 0 whether or not they differ.")
+@click.option("--files-only", is_flag=True, help="Leave out the process environment; read the files alone.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of the file of LLM_PROVIDERS_FILE.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context, /, environments: tuple[str, ...], files_only: bool, as_json: bool, **modes: bool
+) -> None:
+    """Show every effective value with its source. Keys show as set or unset only.
+
+    NAME is an environment, that of the file .env.NAME, read as FAULTMAVEN_ENV=NAME would, whatever FAULTMAVEN_ENV is.
+    Without one it is the environment of this process. --check takes any number of them, --diff takes two.
+
+    The process environment is the strongest source of each: what it sets is the same in all of them, unless
+    --files-only leaves it out. With that, ${NAME} in a file stands for what the file itself sets.
+    """
+    chosen = [mode for mode in MODES if modes[mode.removeprefix("--")]]
+    _check_usage(chosen, environments, files_only)
+    if chosen == ["--schema"]:
+        _print_schema()
+    elif chosen == ["--diff"]:
+        from faultmaven.cli.config_diff import compare_environments
+
+        ctx.exit(compare_environments(*environments, files_only=files_only, as_json=as_json))
+    elif chosen == ["--check"]:
+        ctx.exit(_check(environments, files_only=files_only, as_json=as_json))
+    else:
+        _show("".join(environments), files_only=files_only, as_json=as_json)
+
+
+def _check_usage(chosen: list[str], environments: tuple[str, ...], files_only: bool) -> None:
+    if len(chosen) > 1:
+        raise click.UsageError(f"{' and '.join(chosen)} exclude each other.")
+    if chosen == ["--schema"] and (environments or files_only):
+        raise click.UsageError("--schema is the same for every environment, and takes no name.")
+    if chosen == ["--diff"] and len(environments) != 2:
+        raise click.UsageError("--diff takes two environments, such as: --diff staging production")
+    if not chosen and len(environments) > 1:
+        raise click.UsageError("Several environments can be compared with --diff, or checked with --check.")
+    if "" in environments:
+        raise click.UsageError("The name of an environment is empty.")
+
+
+def _print_schema() -> None:
+    from faultmaven.infrastructure.llm.providers.registry import exported_classes
+    from faultmaven.infrastructure.llm.providers.rows.row_schema import file_schema
+
+    print_json(file_schema(exported_classes()))
+
+
+def _show(name: str, *, files_only: bool, as_json: bool) -> None:
+    from faultmaven.cli.environments import read_environment_report
+    from faultmaven.infrastructure.configuration.settings import faults_error
+
+    report = read_environment_report(name, files_only=files_only)
+    if report.faults:
+        raise faults_error("the configuration", list(report.faults))
+    if as_json:
+        print_json({"entries": [asdict(entry) for entry in report.entries], "warnings": list(report.warnings)})
+    else:
+        _print_table(report.entries)
+        for warning in report.warnings:
+            console().print(styled(f"warning: {warning}", "yellow"), soft_wrap=True)
+
+
+def _print_table(entries: "Sequence[ConfigEntry]") -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("variable", "value", "source", "overrode"):
+        table.add_column(heading, overflow="fold")
+    provider = ""
+    for entry in entries:
+        if entry.provider != provider:
+            table.add_section()
+            provider = entry.provider
+        cells = (entry.variable, entry.value or "-", entry.source or "-", ", ".join(entry.overrode))
+        table.add_row(*map(styled, cells), style="dim" if entry.source.startswith("default") else "")
+    console().print(table)
+
+
+def _check(names: tuple[str, ...], *, files_only: bool, as_json: bool) -> int:
+    """Check each environment, all of them whatever the first has, and return the exit code."""
+    from faultmaven.cli.environments import examine
+
+    reports = [examine(name, files_only=files_only) for name in names or ("",)]
+    ok = all(report.ok for report in reports)
+    if not as_json:
+        for report in reports:
+            _print_verdict(report)
+    elif names:
+        print_json({"ok": ok, "environments": {report.name: _as_object(report) for report in reports}})
+    else:
+        print_json(_as_object(reports[0]))
+    return exits.OK if ok else exits.CONFIGURATION
+
+
+def _as_object(report: "EnvironmentReport") -> dict[str, Any]:
+    return {
+        "ok": report.ok,
+        "faults": list(report.faults),
+        "warnings": list(report.warnings),
+        "entries": [asdict(entry) for entry in report.entries],
+    }
+
+
+def _print_verdict(report: "EnvironmentReport") -> None:
+    where = f"{report.name}: " if report.name else ""
+    lines = [styled(f"{where}fault: {fault}", "red") for fault in report.faults]
+    lines += [styled(f"{where}warning: {warning}", "yellow") for warning in report.warnings]
+    asked = ", ".join(report.chains.get("chat", ())) or "nobody"
+    for line in lines or [styled(f"{where}nothing is wrong; asked: {asked}", "green")]:
+        console().print(line, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""HTTP over aiohttp, the default carrier."""

@@ -1,0 +1,153 @@
+"""Anthropic Messages. Source: wire/anthropic-messages.md, 2026-11-23."""
+
+from faultmaven.domain.chat import ChatRequest
+from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.dialects.anthropic.content import (
+    mark_last_turn,
+    problem_of,
+    text_block,
+    with_mark,
+    written,
+)
+from faultmaven.infrastructure.llm.dialects.anthropic.options import format_setting, thinking_setting, tool_setting
+from faultmaven.infrastructure.llm.dialects.anthropic.response import STOP_REASONS, identified, turn_of, usage_of
+from faultmaven.infrastructure.llm.dialects.anthropic.stream import MessageStream
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
+from faultmaven.infrastructure.llm.dialects.shared.reading import (
+    joined,
+    malformed,
+    objects,
+    read_object,
+    string_or_empty,
+    tool_call,
+)
+from faultmaven.infrastructure.llm.dialects.shared.requests import allowed_temperature, get, post
+from faultmaven.infrastructure.llm.dialects.shared.schemas import SchemaRefusedError
+from faultmaven.infrastructure.llm.models import ModelFacts, model_facts, output_limit
+
+DIALECT = "anthropic-messages"
+FEATURES = frozenset(
+    {"turns", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning", "cache_prompt"}
+)
+TAKES_MESSAGES = True
+MODEL_IN_REQUEST = True
+
+# Under the newer 2026-10-21 every model refuses sampling parameters; under this one those that know them take them.
+VERSION = "2023-06-01"
+
+
+def _auth(config: ProviderConfig) -> Headers:
+    headers = Headers({"anthropic-version": VERSION})
+    if config.api_key:
+        headers["x-api-key"] = config.api_key
+    return headers
+
+
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    try:
+        format_setting(request)
+    except SchemaRefusedError as reason:
+        return str(reason)
+    return problem_of(request, (config.name, DIALECT, model), model_facts("anthropic", model))
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
+    """Return the POST to `{base}/messages`. The limit is required there."""
+    facts = model_facts("anthropic", model)
+    limit = request.max_tokens if request.max_tokens is not None else output_limit(config.default_max_tokens, facts)
+    settings = (
+        tool_setting(request, facts, model),
+        format_setting(request),
+        thinking_setting(request, facts, model, limit),
+    )
+    body: Json = {"model": model, "max_tokens": limit}
+    if system := "\n\n".join(filter(None, (request.system, *(setting.instruction for setting in settings)))):
+        body["system"] = system
+    body["messages"], notes = written(request, (config.name, DIALECT, model), facts)
+    for setting in settings:
+        body = _laid_over(body, setting.fields)
+        notes += setting.notes
+    notes += _add_plain_options(body, request, facts, model)
+    if stream:
+        body["stream"] = True
+    if request.cache_prompt:
+        _mark(body)
+    return post(config, DIALECT, f"{config.base_url}/messages", _auth, body, request, model, notes)
+
+
+def _laid_over(body: Json, fields: Json) -> Json:
+    """The schema and the effort share one object."""
+    shared = {**body.get("output_config", {}), **fields.get("output_config", {})}
+    return {**body, **fields, **({"output_config": shared} if shared else {})}
+
+
+def _add_plain_options(body: Json, request: ChatRequest, facts: ModelFacts, model: str) -> tuple[str, ...]:
+    temperature, notes = _temperature(request, facts, model, body)
+    if temperature is not None:
+        body["temperature"] = temperature
+    if request.stop:
+        body["stop_sequences"] = list(request.stop)
+    return notes
+
+
+def _temperature(
+    request: ChatRequest, facts: ModelFacts, model: str, body: Json
+) -> tuple[float | None, tuple[str, ...]]:
+    """Models that know a temperature take it only where they do not think."""
+    temperature, notes = allowed_temperature(request, facts, model)
+    if temperature is not None and body.get("thinking", {}).get("type") in ("enabled", "adaptive"):
+        return None, (f"temperature left out: {model} refuses it together with thinking ({facts.source})",)
+    return temperature, notes
+
+
+def _mark(body: Json) -> None:
+    """Mark what stays the same from turn to turn, tools before system text, and the conversation up to here."""
+    if "system" in body:
+        body["system"] = with_mark([text_block(body["system"])])
+    elif "tools" in body:
+        body["tools"] = with_mark(body["tools"])
+    mark_last_turn(body["messages"])
+
+
+def parse_response(reply: WireReply) -> Answer:
+    """Read a message; see `Wire.parse_response`."""
+    data = read_object(reply)
+    raise_for_error_body(reply, data)
+    if not isinstance(data.get("content"), list):
+        raise malformed(reply, "'content' is missing or no list")
+    blocks = identified(objects(data["content"]))
+    calls = tuple(
+        tool_call(block.get("id"), block.get("name"), block.get("input"))
+        for block in blocks
+        if block.get("type") == "tool_use"
+    )
+    return Answer(
+        content=joined((block for block in blocks if block.get("type") == "text"), "text"),
+        stop_reason=stop_reason(data.get("stop_reason"), STOP_REASONS, has_calls=bool(calls)),
+        usage=usage_of(data.get("usage")),
+        tool_calls=calls,
+        model=string_or_empty(data.get("model")),
+        raw=data,
+        reasoning=joined((block for block in blocks if block.get("type") == "thinking"), "thinking"),
+        turn=turn_of(blocks),
+    )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    return MessageStream(head)
+
+
+def build_models_request(config: ProviderConfig) -> WireRequest:
+    """Return the GET of `{base}/models`."""
+    return get(config, DIALECT, f"{config.base_url}/models?limit=100", _auth)
+
+
+def parse_models(reply: WireReply) -> list[str]:
+    """Return the ids of the list."""
+    return model_ids(reply, "data", "id")

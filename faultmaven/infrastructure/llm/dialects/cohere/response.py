@@ -1,0 +1,43 @@
+"""What answers and streams of Cohere v2 share. Source: cohere-v2-chat.md, section 3, 2026-11-23."""
+
+from typing import Any
+
+from faultmaven.domain.chat import StopReason
+from faultmaven.domain.errors import ProviderError, ProviderUnavailableError
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.http.types import Json
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import name_their_results
+from faultmaven.infrastructure.llm.dialects.shared.reading import count, object_or_empty, objects
+
+STOP_REASONS = {
+    "COMPLETE": StopReason.STOP,
+    "STOP_SEQUENCE": StopReason.STOP,
+    "MAX_TOKENS": StopReason.MAX_TOKENS,
+    "TOOL_CALL": StopReason.TOOL_CALLS,
+    "ERROR_TOXIC": StopReason.CONTENT_FILTER,
+}
+FAILED_REASONS: dict[str, type[ProviderError]] = {"ERROR": ProviderError, "TIMEOUT": ProviderUnavailableError}
+
+
+def kept_turn(message: Json) -> Json | None:
+    """Return the message as the vendor wants it back, None when text and calls say everything, or must do."""
+    has_thinking = any(block.get("type") == "thinking" for block in objects(message.get("content")))
+    if not has_thinking and not message.get("tool_plan"):
+        return None
+    if not name_their_results(call.get("id") for call in objects(message.get("tool_calls"))):
+        return None
+    kept = {name: message[name] for name in ("content", "tool_plan", "tool_calls") if message.get(name)}
+    return {"role": "assistant", **kept}
+
+
+def read_usage(value: Any) -> Usage | None:
+    """`tokens` are the real counts, template included; `billed_units` are smaller. Cached ones lie inside the input."""
+    data = object_or_empty(value)
+    tokens = object_or_empty(data.get("tokens"))
+    if not tokens:
+        return None
+    return Usage.from_totals(
+        count(tokens.get("input_tokens")),
+        count(tokens.get("output_tokens")),
+        cache_read=count(data.get("cached_tokens")),
+    )

@@ -1,0 +1,101 @@
+"""The stream of Cohere v2. Source: cohere-v2-chat.md, section 4, 2026-11-23."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from faultmaven.domain.chat import StopReason
+from faultmaven.infrastructure.http.types import Json, WireReply
+from faultmaven.infrastructure.llm.dialects.cohere.response import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
+from faultmaven.infrastructure.llm.dialects.openai_chat.messages import call_object
+from faultmaven.infrastructure.llm.dialects.shared.errors import error_from_json, vendor_error
+from faultmaven.infrastructure.llm.dialects.shared.framing import ServerSentEvents
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import failed_answer
+from faultmaven.infrastructure.llm.dialects.shared.reading import object_or_empty, objects, string_or_empty
+from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+
+
+@dataclass(slots=True)
+class _Block:
+    """One block of the content: as it began, and what came to each of its texts."""
+
+    index: object
+    start: Json
+    pieces: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, content: Json) -> None:
+        for name, piece in content.items():
+            if name != "type" and isinstance(piece, str):
+                self.pieces.setdefault(name, []).append(piece)
+
+    def whole(self) -> Json:
+        grown = {name: string_or_empty(self.start.get(name)) + "".join(more) for name, more in self.pieces.items()}
+        return {**self.start, **grown}
+
+
+class ChatStream(EventParser):
+    """Named events; `message-end` ends them, and tells how."""
+
+    stop_reasons: Mapping[str, StopReason] = STOP_REASONS
+
+    def __init__(self, head: WireReply) -> None:
+        super().__init__(head, ServerSentEvents())
+        self._plan: list[str] = []
+        self._blocks: list[_Block] = []
+
+    def read(self, name: str, data: Json) -> None:
+        """Take note of one event; unknown ones are passed over."""
+        delta = object_or_empty(data.get("delta"))
+        message = object_or_empty(delta.get("message"))
+        match string_or_empty(data.get("type")) or name:
+            case "content-start" | "content-delta" as kind:
+                content = object_or_empty(message.get("content"))
+                self._read_content(data.get("index"), content, begins=kind == "content-start")
+            case "tool-plan-delta":
+                self._plan.append(string_or_empty(message.get("tool_plan")))
+            case "tool-call-start" | "tool-call-delta":
+                self._read_call(data.get("index"), message.get("tool_calls"))
+            case "message-end":
+                self._finish(delta)
+            case "" if "message" in data:  # the flat error body of section 5
+                raise vendor_error(self.head, error_from_json(data), status=500)
+
+    def turn(self) -> object:
+        """Return the message with its plan and its thinking, None where there is neither."""
+        if not self.ended:
+            return None
+        calls = [call_object(call) for call in self.calls.finished()]
+        blocks = [block.whole() for block in self._blocks]
+        return kept_turn({"content": blocks, "tool_plan": "".join(self._plan), "tool_calls": calls})
+
+    def _read_content(self, index: object, content: Json, *, begins: bool) -> None:
+        text, thinking = string_or_empty(content.get("text")), string_or_empty(content.get("thinking"))
+        self.say(text)
+        self.think(thinking)
+        if begins:
+            self._blocks.append(_Block(index, content))
+            return
+        at_index = (block for block in reversed(self._blocks) if block.index == index)
+        block = next(at_index, None)
+        if block is None:
+            block = _Block(index, {"type": "thinking", "thinking": ""} if thinking else {"type": "text", "text": ""})
+            self._blocks.append(block)
+        block.add(content)
+
+    def _read_call(self, index: object, calls: object) -> None:
+        """In events it is one object, in a whole reply a list of them (section 7, trap 6)."""
+        call = objects(calls)[0] if objects(calls) else object_or_empty(calls)
+        function = object_or_empty(call.get("function"))
+        self.call(
+            index if isinstance(index, int) else None,
+            string_or_empty(call.get("id")),
+            string_or_empty(function.get("name")),
+            string_or_empty(function.get("arguments")),
+        )
+
+    def _finish(self, delta: Json) -> None:
+        self.reason = string_or_empty(delta.get("finish_reason"))
+        if self.reason in FAILED_REASONS or delta.get("error"):
+            kind = FAILED_REASONS.get(self.reason, FAILED_REASONS["ERROR"])
+            raise failed_answer(self.head, self.reason or "ERROR", kind)
+        self.count(read_usage(delta.get("usage")))
+        self.ended = True

@@ -1,0 +1,183 @@
+"""Gemini generateContent. Source: wire/gemini-generate-content.md, 2026-11-23."""
+
+from typing import Any
+from urllib.parse import quote
+
+from faultmaven.domain.attachments import Attachment
+from faultmaven.domain.chat import ChatRequest, StopReason
+from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.dialects.gemini.content import (
+    Notes,
+    contents,
+    is_before_3,
+    known_media_type,
+    taken_schema,
+    tools,
+)
+from faultmaven.infrastructure.llm.dialects.gemini.response import (
+    STOP_REASONS,
+    block_reason,
+    function_call,
+    is_thought,
+    kept_turn,
+    raise_for_failure,
+    read_usage,
+)
+from faultmaven.infrastructure.llm.dialects.gemini.stream import GeminiStream
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
+from faultmaven.infrastructure.llm.dialects.shared.reading import (
+    first_object,
+    joined,
+    object_or_empty,
+    objects,
+    read_object,
+    string_or_empty,
+    tool_call,
+)
+from faultmaven.infrastructure.llm.dialects.shared.requests import allowed_temperature, get, post
+from faultmaven.infrastructure.llm.dialects.shared.schemas import SchemaRefusedError, schema_of
+from faultmaven.infrastructure.llm.models import model_facts
+from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+
+DIALECT = "gemini-generate-content"
+FEATURES = frozenset(
+    {
+        "turns",
+        "seed",
+        "stream",
+        "tools",
+        "schema",
+        "images",
+        "image addresses",
+        "files",
+        "reasoning",
+        "cache_prompt",  # automatic: nothing is sent for it
+    }
+)
+TAKES_MESSAGES = True
+MODEL_IN_REQUEST = True
+
+
+def _auth(config: ProviderConfig) -> Headers:
+    """The key goes in a header: in the address it would end up in logs and stack traces."""
+    return Headers({"x-goog-api-key": config.api_key} if config.api_key else {})
+
+
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return _schema_refusal(request, model) or _attachment_refusal(request, config, model)
+
+
+def _schema_refusal(request: ChatRequest, model: str) -> str:
+    bare = model.removeprefix("models/")
+    may_call = bool(request.tools) and request.tool_choice != "none"
+    if may_call and request.response_format is not None and is_before_3(model):
+        return f"{bare} takes no response format beside tools that it may call"  # Gemini 3 and later take both
+    try:
+        tools(request, [])
+        _format(request, [])
+    except SchemaRefusedError as error:
+        return f"Gemini takes no such schema: {error}"
+    return ""
+
+
+def _attachment_refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    found = [part for turn in request.messages for part in turn.parts if not isinstance(part, str)]
+    if any(not isinstance(part, str) for turn in request.messages if turn.role == "system" for part in turn.parts):
+        return "a system turn holds an image or a file, and Gemini takes text alone there"
+    if any(known_media_type(part) == "image/gif" for part in found):
+        return "Gemini takes no GIF images"
+    bare = model.removeprefix("models/")
+    if bare.startswith(("gemini-1.", "gemini-2.0")) and any(_is_foreign_address(part, config) for part in found):
+        return f"{bare} fetches no images or files from addresses"
+    return ""
+
+
+def _is_foreign_address(part: Attachment, config: ProviderConfig) -> bool:
+    """The addresses of Google's own Files API are taken by every model."""
+    is_address = part.data is None and bool(part.url) and not part.fetch
+    return is_address and not part.url.startswith(f"{config.base_url}/files/")
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
+    """Return the POST to `{base}/models/{model}:generateContent`, or to `:streamGenerateContent`."""
+    notes: Notes = []
+    body: dict[str, Any] = {"contents": contents(request, (config.name, DIALECT, model), notes)}
+    if request.system:
+        body["systemInstruction"] = {"parts": [{"text": request.system}]}
+    body |= tools(request, notes)
+    chosen = _generation_config(request, model, notes)
+    if chosen:
+        body["generationConfig"] = chosen
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    url = f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:{method}"
+    return post(config, DIALECT, url, _auth, body, request, model, tuple(dict.fromkeys(notes)))
+
+
+def _generation_config(request: ChatRequest, model: str, notes: Notes) -> Json:
+    temperature, temperature_notes = allowed_temperature(request, model_facts("gemini", model), model)
+    notes += temperature_notes
+    settings = {
+        "maxOutputTokens": request.max_tokens,
+        "temperature": temperature,
+        "stopSequences": list(request.stop) or None,
+        "seed": request.seed,
+    }
+    chosen: Json = {name: value for name, value in settings.items() if value is not None}
+    thinking, thinking_notes = reasoning_fields("gemini", model, request.reasoning)
+    notes += thinking_notes
+    return {**chosen, **_format(request, notes), **thinking}
+
+
+def _format(request: ChatRequest, notes: Notes) -> Json:
+    if request.response_format is None:
+        return {}
+    schema = schema_of(request.response_format)
+    fields: Json = {"responseMimeType": "application/json"}
+    return fields if schema is None else {**fields, "responseJsonSchema": taken_schema(schema, notes)}
+
+
+def parse_response(reply: WireReply) -> Answer:
+    """Read a generateContent reply; a blocked prompt is a 200 without candidates."""
+    data = read_object(reply)
+    raise_for_error_body(reply, data)
+    usage = read_usage(data.get("usageMetadata"))
+    model = string_or_empty(data.get("modelVersion"))
+    if block_reason(data):
+        return Answer("", StopReason.CONTENT_FILTER, usage, model=model, raw=data)
+    candidate = first_object(reply, data, "candidates")
+    parts = objects(object_or_empty(candidate.get("content")).get("parts"))
+    content = joined((part for part in parts if not is_thought(part)), "text")
+    calls = tuple(tool_call(*call) for part in parts if (call := function_call(part)) is not None)
+    reason = string_or_empty(candidate.get("finishReason"))
+    answer = Answer(
+        content=content,
+        stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls)),
+        usage=usage,
+        tool_calls=calls,
+        model=model,
+        raw=data,
+        reasoning=joined(filter(is_thought, parts), "text"),
+        turn=kept_turn(parts),
+    )
+    raise_for_failure(reply, reason, answer)
+    return answer
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    return GeminiStream(head)
+
+
+def build_models_request(config: ProviderConfig) -> WireRequest:
+    """Return the GET of `{base}/models`."""
+    return get(config, DIALECT, f"{config.base_url}/models?pageSize=1000", _auth)
+
+
+def parse_models(reply: WireReply) -> list[str]:
+    """Return the names of the list, without their `models/` prefix."""
+    return [name.removeprefix("models/") for name in model_ids(reply, "models", "name")]

@@ -1,0 +1,107 @@
+"""The stream of streamGenerateContent: every event a whole response. Source: wire/gemini-generate-content.md 4."""
+
+from faultmaven.infrastructure.http.types import Json, WireReply
+from faultmaven.infrastructure.llm.dialects.gemini.response import (
+    STOP_REASONS,
+    block_reason,
+    function_call,
+    is_thought,
+    kept_turn,
+    raise_for_failure,
+    read_usage,
+)
+from faultmaven.infrastructure.llm.dialects.protocol import Answer
+from faultmaven.infrastructure.llm.dialects.shared.framing import ServerSentEvents
+from faultmaven.infrastructure.llm.dialects.shared.reading import object_or_empty, objects, string_or_empty
+from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+
+
+class GeminiStream(EventParser):
+    """There is no end marker: the stream ends with the connection, after an event with a finish reason."""
+
+    stop_reasons = STOP_REASONS
+    reason_ends = True
+
+    def __init__(self, head: WireReply) -> None:
+        super().__init__(head, ServerSentEvents())
+        self._turn = _Turn()
+        self._calls_so_far = 0
+
+    def read(self, name: str, data: Json) -> None:
+        """Take note of one response; see `EventParser.read`."""
+        self.model = string_or_empty(data.get("modelVersion")) or self.model
+        usage = read_usage(data.get("usageMetadata"))
+        if usage != self.usage:  # most events repeat the counts
+            self.count(usage)
+        blocked = block_reason(data)
+        if blocked:
+            self.refused, self.reason = True, blocked
+        for candidate in objects(data.get("candidates")):
+            if not candidate.get("index"):  # the first; its index, a zero, may be left out
+                self._read_candidate(candidate)
+
+    def _read_candidate(self, candidate: Json) -> None:
+        for part in objects(object_or_empty(candidate.get("content")).get("parts")):
+            self._read_part(part)
+        self.reason = string_or_empty(candidate.get("finishReason")) or self.reason
+
+    def _read_part(self, part: Json) -> None:
+        self._turn.add(part)
+        text = string_or_empty(part.get("text"))
+        if is_thought(part):
+            self.think(text)
+        else:
+            self.say(text)
+        call = function_call(part)
+        if call is not None:
+            self.call(self._calls_so_far, *call)
+            self._calls_so_far += 1
+
+    def turn(self) -> object:
+        """Return the parts, where one of them is opaque."""
+        return kept_turn(self._turn.parts())
+
+    def close(self) -> Answer:
+        """Return the whole answer; see `StreamParser`.
+
+        Raises:
+            ProviderError: the vendor ended an answer without text and calls as failed.
+        """
+        answer = super().close()
+        raise_for_failure(self.head, self.reason, answer)
+        return answer
+
+
+class _Turn:
+    """The parts as they go back: neighbours of plain text become one, every other part stays as it came.
+
+    Source: ai.google.dev/gemini-api/docs/thought-signatures (2026-11): a part with a signature is never merged.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[Json] = []
+        self._texts: list[str] = []
+        self._is_thought = False
+
+    def add(self, part: Json) -> None:
+        if not part.keys() <= {"text", "thought"}:
+            self._end_text()
+            self._parts.append(part)
+            return
+        if is_thought(part) != self._is_thought:
+            self._end_text()
+            self._is_thought = is_thought(part)
+        self._texts.append(string_or_empty(part.get("text")))
+
+    def parts(self) -> list[Json]:
+        return [*self._parts, *self._open_text()]
+
+    def _end_text(self) -> None:
+        self._parts += self._open_text()
+        self._texts = []
+
+    def _open_text(self) -> list[Json]:
+        text = "".join(self._texts)
+        if not text:
+            return []
+        return [{"text": text, "thought": True} if self._is_thought else {"text": text}]

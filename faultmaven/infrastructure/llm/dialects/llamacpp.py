@@ -1,0 +1,146 @@
+"""llama.cpp's own completion route. Source: wire/llamacpp-completion.md, 2026-11-23."""
+
+from typing import Any
+
+from faultmaven.domain.chat import ChatRequest, StopReason
+from faultmaven.domain.errors import ContextLengthError
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.dialects.shared.framing import Event, ServerSentEvents
+from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
+from faultmaven.infrastructure.llm.dialects.shared.reading import (
+    count,
+    read_object,
+    reply_facts,
+    required_text,
+    string_or_empty,
+    text_at,
+)
+from faultmaven.infrastructure.llm.dialects.shared.requests import bearer, get, post, root_of
+from faultmaven.infrastructure.llm.dialects.shared.schemas import schema_of
+from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from faultmaven.infrastructure.llm.dialects.shared.transcript import transcript, transcript_notes
+from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, output_limit
+
+DIALECT = "llamacpp-completion"
+FEATURES = frozenset({"turns", "seed", "stream", "schema", "cache_prompt"})
+TAKES_MESSAGES = False
+MODEL_IN_REQUEST = False
+
+ERROR_LINE = b"error:"
+STOP_REASONS = {"eos": StopReason.STOP, "word": StopReason.STOP, "limit": StopReason.MAX_TOKENS}
+
+
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    return ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
+    """Return the POST to `{root}/completion`. A limit is always sent: without one the answer may never end."""
+    limit = request.max_tokens
+    body: dict[str, Any] = {
+        "prompt": transcript(request),
+        "n_predict": limit if limit is not None else output_limit(config.default_max_tokens, UNKNOWN_MODEL),
+        "stream": stream,
+    }
+    if model:
+        body["model"] = model  # ignored by a server of one model, chosen by in router mode
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.cache_prompt is not None:
+        body["cache_prompt"] = request.cache_prompt
+    if request.response_format is not None:
+        body["json_schema"] = schema_of(request.response_format) or {}  # the empty schema is any JSON
+    notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning",))
+    return post(config, DIALECT, f"{_root(config)}/completion", bearer, body, request, model, notes)
+
+
+def _root(config: ProviderConfig) -> str:
+    return root_of(config.base_url, "/v1")
+
+
+def parse_response(reply: WireReply) -> Answer:
+    """Read a completion; see `Wire.parse_response`."""
+    data = read_object(reply)
+    raise_for_error_body(reply, data)
+    _raise_for_cut_prompt(reply, data)
+    return Answer(
+        content=required_text(reply, data, "content"),
+        stop_reason=stop_reason(data.get("stop_type"), STOP_REASONS),
+        usage=_usage(data),
+        model=string_or_empty(data.get("model")),
+        raw=data,
+    )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    return _CompletionStream(head, _Events())
+
+
+class _Events(ServerSentEvents):
+    """Server-sent events, and the errors of old builds: a line `error:` with the error's own object, and no `data:`."""
+
+    def feed(self, block: bytes) -> list[Event]:
+        """Return the events that `block` completes."""
+        return super().feed(block) + self._errors()
+
+    def close(self) -> list[Event]:
+        """Return the events that the end completes."""
+        return super().close() + self._errors()
+
+    def _errors(self) -> list[Event]:
+        found = [line for line in self.stray if line.startswith(ERROR_LINE)]
+        self.stray = [line for line in self.stray if not line.startswith(ERROR_LINE)]
+        return [Event("error", line.removeprefix(ERROR_LINE)) for line in found]
+
+
+class _CompletionStream(EventParser):
+    """Events of the form of a whole reply, each with the next piece; the last one says `stop`."""
+
+    stop_reasons = STOP_REASONS
+
+    def read(self, name: str, data: Json) -> None:
+        """Take note of one event."""
+        if name == "error":
+            raise_for_error_body(self.head, {"error": data})
+        _raise_for_cut_prompt(self.head, data)
+        self.model = string_or_empty(data.get("model")) or self.model
+        self.say(text_at(self.head, data, "content"))
+        usage = _usage(data)
+        if data.get("stop") is True:
+            self.reason = string_or_empty(data.get("stop_type"))
+            self.count(usage)
+            self.ended = True
+        else:
+            self.usage = usage or self.usage  # counted with every piece: a chunk for each would double their number
+
+
+def _raise_for_cut_prompt(reply: WireReply, data: Json) -> None:
+    if data.get("truncated") is True:
+        problem = "the server cut the prompt to its context, so the answer is to another question"
+        raise ContextLengthError(problem, **reply_facts(reply))
+
+
+def _usage(data: Json) -> Usage | None:
+    prompt, output = count(data.get("tokens_evaluated")), count(data.get("tokens_predicted"))
+    return None if prompt is None and output is None else Usage.from_totals(prompt, output)
+
+
+def build_models_request(config: ProviderConfig) -> WireRequest:
+    """Return the GET of `{root}/v1/models`."""
+    return get(config, DIALECT, f"{_root(config)}/v1/models", bearer)
+
+
+def parse_models(reply: WireReply) -> list[str]:
+    """Return the ids of the list."""
+    return model_ids(reply, "data", "id")

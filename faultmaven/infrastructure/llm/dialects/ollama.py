@@ -1,0 +1,244 @@
+"""Ollama's own chat route. Source: wire/ollama-native.md, 2026-11-23."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from faultmaven.domain.attachments import Image
+from faultmaven.domain.chat import ChatRequest, Message, StopReason
+from faultmaven.domain.tools import Tool, ToolCall
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.shared.conversation import Linked, foreign_turn_notes, linked
+from faultmaven.infrastructure.llm.dialects.shared.encoding import base64_of
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.dialects.shared.framing import JsonLines
+from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
+from faultmaven.infrastructure.llm.dialects.shared.reading import (
+    count,
+    object_at,
+    object_or_empty,
+    objects,
+    read_object,
+    string_or_empty,
+    text_at,
+    tool_call,
+    write_json,
+)
+from faultmaven.infrastructure.llm.dialects.shared.requests import bearer, get, post, root_of
+from faultmaven.infrastructure.llm.dialects.shared.schemas import ANY_JSON, schema_of
+from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+
+DIALECT = "ollama-native"
+# Prompts are cached there without being asked to be.
+FEATURES = frozenset({"turns", "seed", "stream", "tools", "schema", "images", "reasoning", "cache_prompt"})
+TAKES_MESSAGES = True
+MODEL_IN_REQUEST = True
+
+STOP_REASONS = {"stop": StopReason.STOP, "length": StopReason.MAX_TOKENS}
+
+
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    if request.tool_choice in (None, "auto", "none"):
+        return ""
+    return "Ollama's own route has no tool_choice, so no call can be demanded"
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
+    """Return the POST to `{root}/api/chat`. `stream` is said: it is on by default there.
+
+    `truncate` is false: a prompt beyond the context is an error then, and not silently cut.
+    """
+    home = (config.name, DIALECT, model)
+    conversation = linked(request.messages, home)
+    think, think_notes = reasoning_fields("ollama", model, request.reasoning)
+    tools, tool_notes = _tools(request)
+    body: dict[str, Any] = {
+        "model": model,
+        "stream": stream,
+        "truncate": False,
+        "messages": _messages(conversation),
+        **tools,
+        **_format(request),
+        **think,
+        **_options(request),
+    }
+    notes = (*foreign_turn_notes(request.messages, home), *_message_notes(conversation), *tool_notes, *think_notes)
+    return post(config, DIALECT, f"{_root(config)}/api/chat", bearer, body, request, model, notes)
+
+
+def _root(config: ProviderConfig) -> str:
+    return root_of(config.base_url, "/v1", "/api")
+
+
+def _options(request: ChatRequest) -> Json:
+    settings = {
+        "num_predict": request.max_tokens,
+        "temperature": request.temperature,
+        "stop": list(request.stop) or None,
+        "seed": request.seed,
+    }
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    return {"options": chosen} if chosen else {}
+
+
+def _format(request: ChatRequest) -> Json:
+    if request.response_format is None:
+        return {}
+    schema = schema_of(request.response_format)
+    return {"format": ANY_JSON if schema is None else schema}
+
+
+def _tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
+    """Return the field of the tools. There is no `tool_choice`: where none may be called, none is shown."""
+    if not request.tools:
+        return {}, ()
+    if request.tool_choice == "none":
+        return {}, ("tools left out for tool_choice='none': Ollama's own route has no such choice",)
+    return {"tools": [_tool(tool) for tool in request.tools]}, ()
+
+
+def _tool(tool: Tool) -> Json:
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}
+
+
+def _messages(conversation: Linked) -> list[Json]:
+    """Write the turns. Only a user's turn is known to take images: those of results follow in one of their own."""
+    written: list[Json] = []
+    pending: list[Image] = []
+    for message, name in zip(conversation.messages, conversation.names, strict=True):
+        if message.role == "tool":
+            written.append(_result(message, name))
+            pending += message.images
+            continue
+        written += _shown(pending)
+        pending = []
+        written.append(_turn(message))
+    return written + _shown(pending)
+
+
+def _turn(message: Message) -> Json:
+    turn: Json = {"role": message.role, "content": message.text}
+    if message.images:
+        turn["images"] = [base64_of(image) for image in message.images]
+    if message.tool_calls:
+        turn["tool_calls"] = [_call(index, call) for index, call in enumerate(message.tool_calls)]
+    return turn
+
+
+def _call(index: int, call: ToolCall) -> Json:
+    return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": dict(call.arguments)}}
+
+
+def _result(message: Message, name: str) -> Json:
+    """Write a result with both of its links: older servers know the tool's name only."""
+    return {"role": "tool", "tool_name": name, "tool_call_id": message.tool_call_id, "content": message.text}
+
+
+def _shown(images: Sequence[Image]) -> list[Json]:
+    return [{"role": "user", "content": "", "images": [base64_of(image) for image in images]}] if images else []
+
+
+def _message_notes(conversation: Linked) -> tuple[str, ...]:
+    """Return what the turns lose or change here."""
+    messages = conversation.messages
+    results = [message for message in messages if message.role == "tool"]
+    broken = [call for message in messages for call in message.tool_calls if call.problem]
+    told = {
+        "images stand beside a turn's text here: their places in it are left out": any(map(_is_mixed, messages)),
+        "images of tool results follow in a turn of their own: results take text only": any(
+            result.images for result in results
+        ),
+        "a tool call's failure is said by its text only: this route has no mark for it": any(
+            result.error for result in results
+        ),
+        "broken arguments of an earlier tool call are sent as an empty object": bool(broken),
+    }
+    return tuple(note for note, holds in told.items() if holds)
+
+
+def _is_mixed(message: Message) -> bool:
+    """Return whether an image stands before any of the texts."""
+    kinds = [isinstance(part, str) for part in message.parts]
+    return message.role != "tool" and any(kinds) and not all(kinds) and kinds != sorted(kinds, reverse=True)
+
+
+def parse_response(reply: WireReply) -> Answer:
+    """Read a chat reply; see `Wire.parse_response`."""
+    data = read_object(reply)
+    raise_for_error_body(reply, data)
+    message = object_at(reply, data, "message")
+    calls = tuple(tool_call(*parts) for parts in _calls(message))
+    return Answer(
+        content=text_at(reply, message, "content"),
+        stop_reason=stop_reason(data.get("done_reason"), STOP_REASONS, has_calls=bool(calls)),
+        usage=_usage(data),
+        tool_calls=calls,
+        model=string_or_empty(data.get("model")),
+        raw=data,
+        reasoning=string_or_empty(message.get("thinking")),
+    )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    return _ChatStream(head, JsonLines())
+
+
+class _ChatStream(EventParser):
+    """Lines of the form of a whole reply, each with the next piece; the last one says `done`."""
+
+    stop_reasons = STOP_REASONS
+    _seen_calls = 0
+
+    def read(self, name: str, data: Json) -> None:
+        """Take note of one line."""
+        message = object_or_empty(data.get("message"))
+        self.model = string_or_empty(data.get("model")) or self.model
+        self.think(string_or_empty(message.get("thinking")))
+        self.say(text_at(self.head, message, "content"))
+        for call in _calls(message):
+            # Calls come whole. Their own `index` may begin anew with each line, so it is not looked at.
+            self.call(self._seen_calls, *call)
+            self._seen_calls += 1
+        if data.get("done") is True:
+            self.reason = string_or_empty(data.get("done_reason"))
+            self.count(_usage(data))
+            self.ended = True
+
+
+def _calls(message: Json) -> list[tuple[str, str, str]]:
+    """Return id, name and arguments of a message's calls; older servers give no id."""
+    return [
+        (string_or_empty(call.get("id")), string_or_empty(function.get("name")), _written(function.get("arguments")))
+        for call in objects(message.get("tool_calls"))
+        if (function := object_or_empty(call.get("function")))
+    ]
+
+
+def _written(arguments: Any) -> str:
+    """Return arguments as JSON text: they are an object here, and a text in some servers that speak the same."""
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return write_json(arguments).decode()
+
+
+def _usage(data: dict[str, Any]) -> Usage | None:
+    """Counts are left out when zero, so a missing one is unknown. Thinking lies inside the output."""
+    prompt, output = count(data.get("prompt_eval_count")), count(data.get("eval_count"))
+    return None if prompt is None and output is None else Usage.from_totals(prompt, output)
+
+
+def build_models_request(config: ProviderConfig) -> WireRequest:
+    """Return the GET of `{root}/api/tags`."""
+    return get(config, DIALECT, f"{_root(config)}/api/tags", bearer)
+
+
+def parse_models(reply: WireReply) -> list[str]:
+    """Return the names of the models that are pulled."""
+    return model_ids(reply, "models", "name")

@@ -1,0 +1,84 @@
+"""What answers and streams of OpenAI Chat share. Source: openai-chat.md, sections 3 and 9, 2026-11-23."""
+
+from typing import Any
+
+from faultmaven.domain.chat import StopReason
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.http.types import Json, WireReply
+from faultmaven.infrastructure.llm.dialects.shared.reading import (
+    added,
+    count,
+    joined,
+    kind,
+    malformed,
+    object_or_empty,
+    objects,
+    string_or_empty,
+)
+
+STOP_REASONS = {
+    "stop": StopReason.STOP,
+    "eos": StopReason.STOP,
+    "eos_token": StopReason.STOP,
+    "stop_sequence": StopReason.STOP,
+    "length": StopReason.MAX_TOKENS,
+    "model_length": StopReason.MAX_TOKENS,
+    "tool_calls": StopReason.TOOL_CALLS,
+    "function_call": StopReason.TOOL_CALLS,
+    "content_filter": StopReason.CONTENT_FILTER,
+}
+FAILED_REASONS = frozenset({"error", "insufficient_system_resource"})
+
+
+def content_text(reply: WireReply, content: Any) -> str:
+    """Return the text of a string, or of a list of parts of which the `text` ones count (Mistral's thinking models)."""
+    if isinstance(content, str):
+        return content
+    if content is not None and not isinstance(content, list):
+        raise malformed(reply, f"'content' is a {kind(content)}, not a string")
+    return joined((part for part in objects(content) if part.get("type") == "text"), "text")
+
+
+def thought(message: Json) -> str:
+    """Return what the model thought, under any of the vendors' names (9.2); Mistral's is a part of the content."""
+    text = string_or_empty(message.get("reasoning_content")) or string_or_empty(message.get("reasoning"))
+    if text or not isinstance(message.get("content"), list):
+        return text
+    content = message.get("content")
+    if not isinstance(content, list):
+        return ""
+    parts = (part for part in objects(content) if part.get("type") == "thinking")
+    return "".join(_thinking(part.get("thinking")) for part in parts)
+
+
+def _thinking(inner: Any) -> str:
+    return inner if isinstance(inner, str) else joined(objects(inner), "text")
+
+
+def call_id(value: Any) -> str:
+    """Return a call's id, "" where there is none: Mistral's default is the string "null" (9.5)."""
+    told = string_or_empty(value)
+    return "" if told == "null" else told
+
+
+def read_usage(value: Any) -> Usage | None:
+    """Read usage; cached and cache-write tokens lie inside the prompt's, reasoning inside the completion's.
+
+    xAI counts reasoning beside the completion: known by its total being the sum of all three.
+    """
+    data = object_or_empty(value)
+    if not data:
+        return None
+    prompt_details = object_or_empty(data.get("prompt_tokens_details"))
+    cached = count(prompt_details.get("cached_tokens"))
+    prompt, completion = count(data.get("prompt_tokens")), count(data.get("completion_tokens"))
+    reasoning = count(object_or_empty(data.get("completion_tokens_details")).get("reasoning_tokens"))
+    if reasoning and count(data.get("total_tokens")) == added(prompt, completion, reasoning):
+        completion = added(completion, reasoning)
+    return Usage.from_totals(
+        prompt,
+        completion,
+        cache_read=cached if cached is not None else count(data.get("prompt_cache_hit_tokens")),
+        cache_write=count(prompt_details.get("cache_write_tokens")),
+        reasoning=reasoning,
+    )

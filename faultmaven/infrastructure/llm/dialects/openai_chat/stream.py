@@ -1,0 +1,115 @@
+"""The stream of OpenAI Chat. Source: openai-chat.md, sections 4 and 9.3, 2026-11-23."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from faultmaven.domain.chat import StopReason
+from faultmaven.infrastructure.http.types import Json, WireReply
+from faultmaven.infrastructure.llm.dialects.openai_chat.messages import call_object
+from faultmaven.infrastructure.llm.dialects.openai_chat.response import (
+    FAILED_REASONS,
+    STOP_REASONS,
+    call_id,
+    content_text,
+    read_usage,
+    thought,
+)
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.dialects.shared.framing import ServerSentEvents
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import failed_answer
+from faultmaven.infrastructure.llm.dialects.shared.reading import object_or_empty, objects, string_or_empty, write_json
+from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+
+
+class ChatStream(EventParser):
+    """Data-only events; `[DONE]` ends them, and a finish reason makes the answer whole."""
+
+    stop_reasons: Mapping[str, StopReason] = STOP_REASONS
+    done_ends = True
+    reason_ends = True
+
+    def __init__(self, head: WireReply, returned: frozenset[str]) -> None:
+        super().__init__(head, ServerSentEvents())
+        self._returned = returned
+        self._kept: dict[str, Any] = {}
+
+    def read(self, name: str, data: Json) -> None:
+        """Take note of one chunk."""
+        self.model = string_or_empty(data.get("model")) or self.model
+        groq = object_or_empty(data.get("x_groq"))
+        if groq:
+            raise_for_error_body(self.head, groq)
+        usage = data.get("usage") or groq.get("usage")
+        if usage:
+            self.count(read_usage(usage))
+        choices = objects(data.get("choices"))
+        if not choices:
+            return
+        self._read_delta(self._delta_of(choices[0]))
+        reason = string_or_empty(choices[0].get("finish_reason"))
+        if reason in FAILED_REASONS:
+            raise failed_answer(self.head, reason)
+        self.reason = reason or self.reason
+
+    def turn(self) -> object:
+        """Return the message with the fields that this vendor wants back, None when there are none."""
+        if not self._kept:
+            return None
+        calls = [call_object(call) for call in self.calls.finished()]
+        message: Json = {"role": "assistant", "content": self.text or (None if calls else ""), **self._kept}
+        return {**message, "tool_calls": calls} if calls else message
+
+    def _delta_of(self, choice: Json) -> Json:
+        """Return what is new. A `message` beside deltas repeats them; one that comes alone is the answer."""
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            return delta
+        return {} if self.has_text or self.calls.any else object_or_empty(choice.get("message"))
+
+    def _read_delta(self, delta: Json) -> None:
+        self.think(thought(delta))
+        self.say(content_text(self.head, delta.get("content")))
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
+            self.refused = True
+            self.say(refusal)
+        for call in objects(delta.get("tool_calls")):
+            self._read_call(call)
+        for field in self._returned:
+            self._keep(field, delta.get(field))
+
+    def _read_call(self, call: Json) -> None:
+        function = object_or_empty(call.get("function")) or object_or_empty(call.get("custom"))
+        index = call.get("index")
+        arguments = function.get("arguments", function.get("input"))
+        text = write_json(arguments).decode() if isinstance(arguments, dict) else string_or_empty(arguments)
+        self.call(
+            index if isinstance(index, int) else None,
+            call_id(call.get("id")),
+            string_or_empty(function.get("name")),
+            text,
+        )
+
+    def _keep(self, field: str, piece: Any) -> None:
+        if isinstance(piece, str) and piece:
+            self._kept[field] = self._kept.get(field, "") + piece
+        elif isinstance(piece, list) and piece:
+            self._kept[field] = joined_details([*self._kept.get(field, []), *objects(piece)])
+
+
+def joined_details(pieces: list[Json]) -> list[Json]:
+    """Return OpenRouter's reasoning details whole: the texts of a detail's pieces joined, and its signature."""
+    details: list[Json] = []
+    for piece in pieces:
+        last = details[-1] if details else {}
+        if "data" in piece or not last or any(last.get(key) != piece.get(key) for key in ("type", "index")):
+            details.append(piece)
+            continue
+        details[-1] = {**last, **{key: _grown(key, last.get(key), value) for key, value in piece.items()}}
+    return details
+
+
+def _grown(key: str, before: Any, piece: Any) -> Any:
+    if key in ("text", "summary") and isinstance(before, str) and isinstance(piece, str):
+        return before + piece
+    return before if piece is None else piece

@@ -1,0 +1,115 @@
+"""OpenAI Responses, for models and features that demand it. Source: wire/openai-responses.md, 2026-11-23."""
+
+from typing import Any
+
+from faultmaven.domain.attachments import File
+from faultmaven.domain.chat import ChatRequest
+from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.dialects.openai_chat import (
+    dialect as openai_chat,
+)
+from faultmaven.infrastructure.llm.dialects.openai_responses.items import choice_object, items, tool_objects
+from faultmaven.infrastructure.llm.dialects.openai_responses.response import read_answer
+from faultmaven.infrastructure.llm.dialects.openai_responses.stream import ResponseStream
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.shared.conversation import foreign_turn_notes
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.dialects.shared.reading import malformed, objects, read_object
+from faultmaven.infrastructure.llm.dialects.shared.requests import allowed_temperature, post
+from faultmaven.infrastructure.llm.dialects.shared.schemas import (
+    SchemaRefusedError,
+    json_instruction,
+    schema_name,
+    schema_of,
+    strict,
+)
+from faultmaven.infrastructure.llm.models import model_facts
+from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+
+DIALECT = "openai-responses"
+FEATURES = frozenset({"turns", "stream", "tools", "schema", "images", "image addresses", "reasoning", "cache_prompt"})
+TAKES_MESSAGES = True
+MODEL_IN_REQUEST = True
+
+build_models_request = openai_chat.build_models_request
+parse_models = openai_chat.parse_models
+
+
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`."""
+    has_files = any(isinstance(part, File) for message in request.messages for part in message.parts)
+    return "the Responses route takes no files here" if has_files else ""
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
+    """Return the POST to `{base}/responses`. `store` is false: the vendor keeps prompts for 30 days otherwise."""
+    home = (config.name, DIALECT, model)
+    family = openai_chat.vendor(config).facts if config.dialect.startswith(openai_chat.DIALECT) else "openai"
+    facts = model_facts(family, model)
+    temperature, notes = allowed_temperature(request, facts, model)
+    thinking, thinking_notes = _reasoning(request, family, model)
+    described, format_notes = _format(request)
+    body: dict[str, Any] = {"model": model, "store": False}
+    body |= {"instructions": request.system} if request.system else {}
+    body["input"] = _json_instruction(request) + items(request, home)
+    body |= {"max_output_tokens": request.max_tokens} if request.max_tokens is not None else {}
+    body |= {"temperature": temperature} if temperature is not None else {}
+    body |= _tools(request) | thinking | described
+    body |= {"include": ["reasoning.encrypted_content"]} if facts.reasons else {}
+    body |= {"stream": True} if stream else {}
+    notes += thinking_notes + format_notes + foreign_turn_notes(request.messages, home)
+    if request.stop:
+        notes += ("stop left out: the Responses route has none",)
+    url = f"{config.base_url}/responses"
+    return post(config, DIALECT, url, openai_chat.auth_headers, body, request, model, notes)
+
+
+def _tools(request: ChatRequest) -> Json:
+    if not request.tools:
+        return {}
+    choice = {} if request.tool_choice is None else {"tool_choice": choice_object(request.tool_choice)}
+    return {"tools": tool_objects(request.tools), **choice}
+
+
+def _reasoning(request: ChatRequest, family: str, model: str) -> tuple[Json, tuple[str, ...]]:
+    """The effort has a place of its own here; a summary is asked for where the caller wants the model to think."""
+    fields, notes = reasoning_fields(family, model, request.reasoning)
+    effort = fields.get("reasoning_effort")
+    if effort is None:
+        return {}, notes
+    return {"reasoning": {"effort": effort, **({} if effort == "none" else {"summary": "auto"})}}, notes
+
+
+def _format(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
+    if request.response_format is None:
+        return {}, ()
+    schema = schema_of(request.response_format)
+    if schema is None:
+        return {"text": {"format": {"type": "json_object"}}}, ()
+    told: Json = {"type": "json_schema", "name": schema_name(request.response_format)}
+    try:
+        return {"text": {"format": {**told, "strict": True, "schema": strict(schema)}}}, ()
+    except SchemaRefusedError as refused:
+        loose = {**told, "strict": False, "schema": schema}
+        return {"text": {"format": loose}}, (f"the schema is sent without strict mode: {refused}",)
+
+
+def _json_instruction(request: ChatRequest) -> list[Json]:
+    """Any JSON is given only where the input has the word (openai-chat.md 2 (6)); `instructions` may not count."""
+    sentence = json_instruction(request, request.turns)
+    return [{"role": "developer", "content": sentence}] if sentence else []
+
+
+def parse_response(reply: WireReply) -> Answer:
+    """Read a response object; see `Wire.parse_response`."""
+    data = read_object(reply)
+    raise_for_error_body(reply, data if data.get("status") != "failed" else {})
+    if not isinstance(data.get("output"), list) and data.get("status") != "failed":
+        raise malformed(reply, "'output' is missing or no list")
+    return read_answer(reply, data, objects(data.get("output")), raw=data)
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    return ResponseStream(head)

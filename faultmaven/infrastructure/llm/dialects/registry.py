@@ -1,0 +1,70 @@
+"""Every dialect by its name."""
+
+import functools
+
+from faultmaven.infrastructure.llm.dialects import (
+    llamacpp as llamacpp_completion,
+)
+from faultmaven.infrastructure.llm.dialects import (
+    ollama as ollama_native,
+)
+from faultmaven.infrastructure.llm.dialects import (
+    tgi as tgi_generate,
+)
+from faultmaven.infrastructure.llm.dialects.anthropic import (
+    dialect as anthropic_messages,
+)
+from faultmaven.infrastructure.llm.dialects.cohere import (
+    dialect as cohere_v2_chat,
+)
+from faultmaven.infrastructure.llm.dialects.gemini import (
+    dialect as gemini_generate_content,
+)
+from faultmaven.infrastructure.llm.dialects.openai_chat import (
+    dialect as openai_chat,
+)
+from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import VENDORS
+from faultmaven.infrastructure.llm.dialects.openai_responses import (
+    dialect as openai_responses,
+)
+from faultmaven.infrastructure.llm.dialects.protocol import Wire
+
+WIRES: dict[str, Wire] = {
+    openai_chat.DIALECT: openai_chat,
+    openai_responses.DIALECT: openai_responses,
+    anthropic_messages.DIALECT: anthropic_messages,
+    gemini_generate_content.DIALECT: gemini_generate_content,
+    cohere_v2_chat.DIALECT: cohere_v2_chat,
+    ollama_native.DIALECT: ollama_native,
+    llamacpp_completion.DIALECT: llamacpp_completion,
+    tgi_generate.DIALECT: tgi_generate,
+}
+
+DIALECTS: tuple[str, ...] = (*WIRES, *(f"{openai_chat.DIALECT}/{name}" for name in VENDORS if name))
+
+
+@functools.lru_cache(maxsize=512)
+def wire_for(dialect: str) -> Wire:
+    """Return the wire of a dialect, such as "openai-chat/groq"."""
+    return WIRES[dialect.partition("/")[0]]
+
+
+def features_of(dialect: str) -> frozenset[str]:
+    """Return what of a request a dialect carries, in the form of the vendor that it names."""
+    name, _, vendor = dialect.partition("/")
+    features = WIRES[name].FEATURES
+    return features - VENDORS[vendor].lacks if name == openai_chat.DIALECT else features
+
+
+_FAMILIES = {
+    openai_responses.DIALECT: "openai",
+    anthropic_messages.DIALECT: "anthropic",
+    gemini_generate_content.DIALECT: "gemini",
+    cohere_v2_chat.DIALECT: "cohere",
+}
+
+
+def model_family(dialect: str) -> str:
+    """Return the family of `models.MODEL_FACTS` that a dialect's models belong to, "" when there is none."""
+    name, _, vendor = dialect.partition("/")
+    return VENDORS[vendor].facts if name == openai_chat.DIALECT else _FAMILIES.get(name, "")

@@ -1,0 +1,1 @@
+"""Parts that several dialects share: requests, errors, framing, streams, schemas."""

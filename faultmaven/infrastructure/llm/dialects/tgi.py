@@ -1,0 +1,144 @@
+"""Text Generation Inference's own generate route. Source: wire/huggingface.md section 4, 2026-11-23."""
+
+from dataclasses import replace
+from typing import Any
+
+from faultmaven.domain.chat import ChatRequest, StopReason
+from faultmaven.domain.usage import Usage
+from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
+from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
+from faultmaven.infrastructure.llm.dialects.shared.framing import ServerSentEvents
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
+from faultmaven.infrastructure.llm.dialects.shared.reading import (
+    count,
+    object_or_empty,
+    objects,
+    read_object,
+    required_text,
+    string_or_empty,
+    text_at,
+)
+from faultmaven.infrastructure.llm.dialects.shared.requests import bearer, get, post, root_of
+from faultmaven.infrastructure.llm.dialects.shared.schemas import schema_of
+from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from faultmaven.infrastructure.llm.dialects.shared.transcript import transcript, transcript_notes
+
+DIALECT = "tgi-generate"
+FEATURES = frozenset({"turns", "seed", "stream", "schema"})
+TAKES_MESSAGES = False
+MODEL_IN_REQUEST = False
+
+STOP_REASONS = {
+    "eos_token": StopReason.STOP,
+    "stop_sequence": StopReason.STOP,
+    "length": StopReason.MAX_TOKENS,
+}
+
+
+def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    """Return why this cannot be carried; see `Wire.refusal`.
+
+    A grammar without `properties` gets a 422, though the reference shows one (seen with TGI 3, public probes, 2026-11).
+    """
+    if request.response_format is None or "properties" in (schema_of(request.response_format) or {}):
+        return ""
+    return "TGI's grammar takes only a schema that names properties"
+
+
+def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
+    """Return the POST to `{root}/generate` or `/generate_stream`. A temperature of 0 is greedy decoding there."""
+    parameters: dict[str, Any] = {"return_full_text": False, "details": True}
+    if request.max_tokens is not None:
+        parameters["max_new_tokens"] = request.max_tokens
+    if request.temperature == 0:
+        parameters["do_sample"] = False
+    elif request.temperature is not None:
+        parameters["do_sample"] = True
+        parameters["temperature"] = request.temperature
+    if request.stop:
+        parameters["stop"] = list(request.stop)
+    if request.seed is not None:
+        parameters["seed"] = request.seed
+    if request.response_format is not None:
+        parameters["grammar"] = {"type": "json", "value": schema_of(request.response_format)}
+    body = {"inputs": transcript(request), "parameters": parameters}
+    url = f"{_root(config)}/{'generate_stream' if stream else 'generate'}"
+    notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning", "cache_prompt"))
+    return post(config, DIALECT, url, bearer, body, request, model, notes)
+
+
+def _root(config: ProviderConfig) -> str:
+    return root_of(config.base_url, "/v1")
+
+
+def parse_response(reply: WireReply) -> Answer:
+    """Read a generation, which some routes wrap in a list of one; see `Wire.parse_response`."""
+    data = _unwrapped(reply)
+    raise_for_error_body(reply, data)
+    details = object_or_empty(data.get("details"))
+    return Answer(
+        content=required_text(reply, data, "generated_text"),
+        stop_reason=stop_reason(details.get("finish_reason"), STOP_REASONS),
+        usage=_usage(details),
+        raw=data,
+    )
+
+
+def stream_parser(head: WireReply) -> StreamParser:
+    """Return the parser of a stream; see `Wire.stream_parser`."""
+    return _TokenStream(head, ServerSentEvents())
+
+
+class _TokenStream(EventParser):
+    """One token an event; the last one also has the whole text and the details. There is no `[DONE]`."""
+
+    stop_reasons = STOP_REASONS
+    _is_whole = False
+
+    @property
+    def may_end(self) -> bool:
+        """The whole text comes with the last token; the details with it are asked for, and may be left out."""
+        return self.ended or self._is_whole
+
+    def read(self, name: str, data: Json) -> None:
+        """Take note of one event."""
+        token, whole, details = object_or_empty(data.get("token")), data.get("generated_text"), data.get("details")
+        if token.get("special") is not True:
+            self.say(text_at(self.head, token, "text"))
+        if isinstance(whole, str):
+            self._is_whole = True
+            if whole.startswith(self.text):
+                self.say(whole[len(self.text) :])  # what no token showed, such as a letter cut between two of them
+        if isinstance(details, dict):
+            self.reason = string_or_empty(details.get("finish_reason"))
+            self.count(_usage(details))
+            self.ended = True
+
+
+def _usage(details: Json) -> Usage | None:
+    output, prompt = count(details.get("generated_tokens")), count(details.get("input_length"))
+    if prompt is None and objects(details.get("prefill")):
+        prompt = len(objects(details["prefill"]))
+    return None if prompt is None and output is None else Usage.from_totals(prompt, output)
+
+
+def _unwrapped(reply: WireReply) -> dict[str, Any]:
+    body = reply.body.strip()
+    if body.startswith(b"[") and body.endswith(b"]"):
+        return read_object(replace(reply, body=body[1:-1]))
+    return read_object(reply)
+
+
+def build_models_request(config: ProviderConfig) -> WireRequest:
+    """Return the GET of `{root}/info`, which names the one model."""
+    return get(config, DIALECT, f"{_root(config)}/info", bearer)
+
+
+def parse_models(reply: WireReply) -> list[str]:
+    """Return the one model the server runs."""
+    data = read_object(reply)
+    raise_for_error_body(reply, data)
+    model = string_or_empty(data.get("model_id"))
+    return [model] if model else []

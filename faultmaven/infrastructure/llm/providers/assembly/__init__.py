@@ -1,0 +1,1 @@
+"""From settings and rows to a configuration snapshot, and the registry that holds it."""

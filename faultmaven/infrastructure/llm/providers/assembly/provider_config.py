@@ -1,0 +1,110 @@
+"""A row and the environment: where its provider lives, whether it is configured, and where each value came from."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from faultmaven.domain.errors import ConfigurationError
+from faultmaven.infrastructure.configuration.config_sources import FAULTY, ConfigEntry, without_credentials
+from faultmaven.infrastructure.configuration.settings import Environment, Settings
+from faultmaven.infrastructure.http.types import Headers
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.providers.rows.fields import is_address
+from faultmaven.infrastructure.llm.providers.rows.spec import ProviderSpec
+
+DEFAULT = "default of the row"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredRow:
+    """A spec with its config; `missing` says what is not set, "" when the provider is configured."""
+
+    spec: ProviderSpec
+    config: ProviderConfig
+    missing: str = ""
+
+
+def configure(
+    spec: ProviderSpec, environment: Environment, settings: Settings, named: Collection[str]
+) -> ConfiguredRow:
+    """Return the row with its values from `environment`.
+
+    Args:
+        named: Providers that a setting names: a local server among them counts as configured.
+
+    Raises:
+        ConfigurationError: a key that no header can carry, a key given twice, a base URL that is none.
+    """
+    key = environment.find_secret(spec.api_key_var) if spec.api_key_var else None
+    listed = [model.strip() for model in environment.get(spec.model_var).split(",") if model.strip()]
+    models = [*(listed or filter(None, [spec.default_model])), *spec.models]
+    config = ProviderConfig(
+        name=spec.name,
+        api_key=key.value if key else "",
+        base_url=_base_url(spec, environment),
+        models=list(dict.fromkeys(models)),
+        max_retries=spec.max_retries if settings.max_retries is None else settings.max_retries,
+        timeout=settings.request_timeout or spec.timeout,
+        confidence_score=spec.confidence_score,
+        dialect=spec.dialect,
+        headers=Headers({name.lower(): value for name, value in spec.headers.items()}),
+        default_max_tokens=settings.max_tokens,
+        api_key_var=spec.api_key_var,
+        model_var=spec.model_var,
+        base_url_var=spec.base_url_var,
+        is_local=spec.is_local,
+    )
+    return ConfiguredRow(spec, config, _missing(spec, config, environment, named))
+
+
+def _base_url(spec: ProviderSpec, environment: Environment) -> str:
+    found = environment.find(spec.base_url_var) if spec.base_url_var else None
+    address = (found.value if found else spec.default_base_url).rstrip("/")
+    if found and not is_address(address):
+        raise ConfigurationError(
+            f"{spec.base_url_var} ({found.source}) is no address",
+            advice=f"Write it like {spec.default_base_url or 'https://host/v1'}: http:// or https://, no ? and no #.",
+        )
+    return address
+
+
+def _missing(spec: ProviderSpec, config: ProviderConfig, environment: Environment, named: Collection[str]) -> str:
+    lacking = []
+    if spec.key == "required" and not config.api_key:
+        lacking.append(spec.api_key_var)
+    if not config.base_url:
+        lacking.append(spec.base_url_var)
+    if lacking:
+        return f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not set"
+    own = (*spec.variables, f"{spec.api_key_var}_FILE")
+    if spec.key == "optional" and spec.name not in named and not any(map(environment.find, own)):
+        return f"none of {', '.join(spec.variables)} is set"
+    return ""
+
+
+def row_entries(spec: ProviderSpec, environment: Environment) -> list[ConfigEntry]:
+    """Return an entry for each of the row's variables; a key shows as set or unset, what is none as faulty."""
+    entries = [_key_entry(spec, environment)] if spec.api_key_var else []
+    if spec.model_var:
+        entries.append(_entry(spec, spec.model_var, spec.default_model, environment))
+    if spec.base_url_var:
+        entry = _entry(spec, spec.base_url_var, spec.default_base_url, environment)
+        sound = not entry.value or is_address(entry.value)
+        entries.append(replace(entry, value=without_credentials(entry.value.rstrip("/")) if sound else FAULTY))
+    return entries
+
+
+def _key_entry(spec: ProviderSpec, environment: Environment) -> ConfigEntry:
+    try:
+        found = environment.find_secret(spec.api_key_var)
+    except ConfigurationError:
+        return ConfigEntry(spec.api_key_var, FAULTY, "", (), spec.name)
+    if found is None:
+        return ConfigEntry(spec.api_key_var, "unset", "", (), spec.name)
+    return ConfigEntry(spec.api_key_var, "set", found.source, found.overrode, spec.name)
+
+
+def _entry(spec: ProviderSpec, variable: str, default: str, environment: Environment) -> ConfigEntry:
+    found = environment.find(variable)
+    if found is None:
+        return ConfigEntry(variable, default, DEFAULT, (), spec.name)
+    return ConfigEntry(variable, found.value, found.source, found.overrode, spec.name)

@@ -1,0 +1,85 @@
+"""What a provider says of an exchange: the ledger's line, and the response."""
+
+from dataclasses import replace
+
+from faultmaven.domain.attempts import Attempt
+from faultmaven.domain.chat import LLMResponse
+from faultmaven.domain.errors import LLMError
+from faultmaven.domain.replay import Replay
+from faultmaven.infrastructure.http.types import WireReply, WireRequest
+from faultmaven.infrastructure.llm.config import ProviderConfig
+from faultmaven.infrastructure.llm.dialects.protocol import Answer
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import with_ids
+from faultmaven.infrastructure.llm.dialects.shared.rate_limits import seconds_until_allowed
+from faultmaven.infrastructure.llm.dialects.shared.reading import request_id
+
+
+def line_of(
+    config: ProviderConfig,
+    sent: WireRequest,
+    duration: float,
+    reply: WireReply | None,
+    answer: Answer | None = None,
+    error: LLMError | None = None,
+    time_to_first_token: float | None = None,
+) -> Attempt:
+    """Return the ledger's line of one exchange; `duration` is in seconds."""
+    return Attempt(
+        provider=config.name,
+        model=sent.model or (answer.model if answer else ""),
+        outcome=type(error).__name__ if error else "answered",
+        status=reply.status if reply else None,
+        request_id=(error.request_id if error else "") or (request_id(reply) if reply else ""),
+        time_to_headers=reply.time_to_headers if reply else None,
+        time_to_first_token=time_to_first_token,
+        duration=duration,
+        usage=answer.usage if answer else None,
+        notes=sent.notes + _notes_on(answer),
+        error=error.problem if error else "",
+        limited_for=seconds_until_allowed(reply.headers, reply.received_at) if reply else None,
+    )
+
+
+def response_of(
+    config: ProviderConfig,
+    sent: WireRequest,
+    reply: WireReply,
+    answer: Answer,
+    duration: float,
+    time_to_first_token: float | None = None,
+    error: LLMError | None = None,
+) -> LLMResponse:
+    """Return the response of one exchange, with its line; with `error`, the part that came before it."""
+    model = sent.model or answer.model
+    if answer.tool_calls:
+        answer = replace(answer, tool_calls=with_ids(answer.tool_calls))
+    return LLMResponse(
+        content=answer.content,
+        confidence=config.confidence_score,
+        provider=config.name,
+        model=model,
+        tokens_used=answer.usage.total if answer.usage else None,
+        response_time_ms=round(duration * 1000, 3),
+        tool_calls=answer.tool_calls,
+        stop_reason=answer.stop_reason,
+        usage=answer.usage,
+        attempts=(line_of(config, sent, duration, reply, answer, error, time_to_first_token),),
+        raw=answer.raw,
+        reasoning=answer.reasoning,
+        replay=_replay_of(config, sent, model, answer),
+    )
+
+
+def _replay_of(config: ProviderConfig, sent: WireRequest, model: str, answer: Answer) -> Replay | None:
+    if answer.turn is None:
+        return None
+    calls = tuple(call.id for call in answer.tool_calls)
+    return Replay(config.name, sent.origin.dialect, model, answer.turn, answer.content, calls)
+
+
+def _notes_on(answer: Answer | None) -> tuple[str, ...]:
+    """Tell of tool calls that cannot be carried out."""
+    calls = answer.tool_calls if answer else ()
+    if not calls:
+        return ()
+    return tuple(f"tool call {call.name!r}: {call.problem}" for call in calls if call.problem)

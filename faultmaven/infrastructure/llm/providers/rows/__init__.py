@@ -1,0 +1,1 @@
+"""Rows of `PROVIDER_SCHEMA`: their fields, checks and sources."""

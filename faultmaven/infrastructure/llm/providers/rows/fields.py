@@ -1,0 +1,279 @@
+"""The fields of a row: what each means, and what it must be.
+
+A rule says what a value must be in two languages: as a check, whose words end the sentence "must be ...", and as JSON
+Schema, which an editor reads. They stand side by side here, and tests/unit/test_row_schema.py holds each to the other.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from faultmaven.domain.addresses import names_a_server
+from faultmaven.domain.names import did_you_mean
+from faultmaven.infrastructure.llm.capabilities import ENTRIES, LIMITS, ROW_CAPABILITIES
+from faultmaven.infrastructure.llm.dialects.registry import DIALECTS
+from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a value must be. `check` returns "" or what was expected instead; `schema` is JSON Schema."""
+
+    check: Callable[[Any], str]
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a row; `meaning` is a sentence without its full stop, in the words of docs/adding-a-provider.md."""
+
+    meaning: str
+    rule: Rule
+    required: bool = False
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The field as JSON Schema."""
+        return {"description": self.meaning, **self.rule.schema}
+
+
+# What a class or an object of somebody else's must have to be asked.
+PORT_MEMBERS = ("provider_name", "is_available", "get_supported_models", "generate")
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Stands in for a row or a class that its name did not lead to; `expected` ends the sentence "must be ..."."""
+
+    expected: str
+
+
+def _is_text(value: Any) -> str:
+    return "" if isinstance(value, str) else "a string"
+
+
+def is_name(value: Any) -> str:
+    """Return "" for a string that is not blank, else what was expected."""
+    return "" if isinstance(value, str) and value.strip() else "a non-empty string"
+
+
+def _is_variable(value: Any) -> str:
+    plain = isinstance(value, str) and value.isidentifier() and value.isascii()
+    return "" if plain else "the name of an environment variable"
+
+
+def is_address(address: str) -> bool:
+    """Return whether `address` is a whole http:// or https:// address that routes can be appended to."""
+    return names_a_server(address) and not any(character.isspace() or character in "?#" for character in address)
+
+
+def _is_base_url(value: Any) -> str:
+    fits = isinstance(value, str) and (not value or is_address(value))
+    return "" if fits else "an address that begins with http:// or https://, or an empty string"
+
+
+def _is_seconds(value: Any) -> str:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return "" if fits else "a number of seconds above 0"
+
+
+def _is_count(value: Any) -> str:
+    return "" if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "a whole number, 0 or more"
+
+
+def _is_positive_count(value: Any) -> str:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return "" if fits else "a whole number above 0"
+
+
+def _is_weight(value: Any) -> str:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return "" if fits else "a number from 0 to 1"
+
+
+KEY_RULES = ("required", "optional")
+
+
+def _is_key_rule(value: Any) -> str:
+    return "" if value in KEY_RULES else '"required" or "optional"'
+
+
+def _is_dialect(value: Any) -> str:
+    if not isinstance(value, str):
+        return "the name of a dialect"
+    return "" if value in DIALECTS else f"a known dialect{did_you_mean(value, DIALECTS)}"
+
+
+def _are_names(value: Any) -> str:
+    fits = isinstance(value, list | tuple) and all(isinstance(item, str) and item.strip() for item in value)
+    return "" if fits else "a list of strings"
+
+
+def _are_capabilities(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ""  # told entry by entry, see `capability_faults`
+    if not isinstance(value, list | tuple | set | frozenset):
+        return f"a list from {', '.join(ROW_CAPABILITIES)}, or a mapping of them to true or false"
+    wrong = [item for item in value if item not in ROW_CAPABILITIES]
+    return f"a list of capabilities{did_you_mean(str(wrong[0]), ROW_CAPABILITIES)}" if wrong else ""
+
+
+def _is_truth(value: Any) -> str:
+    return "" if isinstance(value, bool) else "true or false"
+
+
+def capability_faults(entries: Mapping[str, Any], place: str = "capabilities") -> Iterator[str]:
+    """Give what is wrong in a mapping of capabilities, and in its `models`."""
+    known = (*ENTRIES, "models") if place == "capabilities" else ENTRIES
+    for name, value in entries.items():
+        where = f"{place}.{name}"
+        if name not in known:
+            yield f"unknown capability {where!r}{did_you_mean(str(name), known)}"
+        elif name == "models":
+            yield from _model_capability_faults(value)
+        elif expected := (_is_positive_count if name in LIMITS else _is_truth)(value):
+            yield f"{where!r} must be {expected}"
+
+
+def _model_capability_faults(models: Any) -> Iterator[str]:
+    if not isinstance(models, Mapping):
+        yield "'capabilities.models' must be a mapping of patterns to capabilities"
+        return
+    for pattern, entries in models.items():
+        if not isinstance(pattern, str) or not isinstance(entries, Mapping):
+            yield f"'capabilities.models.{pattern}' must be a mapping of capabilities"
+        else:
+            yield from capability_faults(entries, f"capabilities.models.{pattern}")
+
+
+HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+HEADERS_OF_THE_CLIENT = ("content-length", "host", "transfer-encoding", "connection")
+
+
+def _are_headers(value: Any) -> str:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
+        return "a mapping of strings to strings"
+    for name, text in value.items():
+        if not re.fullmatch(HEADER_NAME, name) or not (text.isascii() and text.isprintable()):
+            return f"a mapping of HTTP headers; {name!r} cannot travel as one"
+        if name.lower() in HEADERS_OF_THE_CLIENT:
+            return f"a mapping of HTTP headers; {name!r} is the HTTP client's own"
+    return ""
+
+
+def _is_provider_class(value: Any) -> str:
+    if isinstance(value, Unresolved):
+        return value.expected
+    if not isinstance(value, type):
+        return "a provider class"
+    if issubclass(value, BaseLLMProvider):
+        answers = value.generate is not BaseLLMProvider.generate or value.answer is not BaseLLMProvider.answer
+        return "" if answers else "a class that overrides generate() or answer()"
+    missing = [name for name in PORT_MEMBERS if not hasattr(value, name)]
+    return f"a subclass of BaseLLMProvider, or a class with {', '.join(missing)}" if missing else ""
+
+
+# --- The same in JSON Schema: patterns are in the part of ECMA-262 that every validator has --------------------------
+
+_PORT = "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)"
+_ADDRESS = rf"[Hh][Tt][Tt][Pp][Ss]?://([^\s/?#]*@)?{_HOST}(:({_PORT})?)?(/[^\s?#]*)?"
+
+
+def _any_case(text: str) -> str:
+    return "".join(f"[{letter.upper()}{letter}]" if letter.isalpha() else letter for letter in text)
+
+
+def _capabilities_schema(*, with_models: bool) -> dict[str, Any]:
+    properties: dict[str, Any] = {name: {"type": "boolean"} for name in ROW_CAPABILITIES}
+    properties |= {name: {"type": "integer", "minimum": 1, "description": "tokens"} for name in LIMITS}
+    if with_models:
+        properties["models"] = {
+            "description": "the same for the models whose names match a shell-style pattern",
+            "type": "object",
+            "additionalProperties": _capabilities_schema(with_models=False),
+        }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+NAME_SCHEMA: Schema = {"type": "string", "pattern": r"^[^\s,]([^,]*[^\s,])?$"}
+"""The name of a provider: not blank, no comma, no white space around it."""
+
+_TEXT = Rule(_is_text, {"type": "string"})
+_VARIABLE = Rule(_is_variable, {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
+_BASE_URL = Rule(_is_base_url, {"type": "string", "pattern": f"^({_ADDRESS})?$"})
+_SECONDS = Rule(_is_seconds, {"type": "number", "exclusiveMinimum": 0})
+_COUNT = Rule(_is_count, {"type": "integer", "minimum": 0})
+_POSITIVE_COUNT = Rule(_is_positive_count, {"type": "integer", "minimum": 1})
+_WEIGHT = Rule(_is_weight, {"type": "number", "minimum": 0, "maximum": 1})
+_KEY_RULE = Rule(_is_key_rule, {"enum": list(KEY_RULES)})
+_DIALECT = Rule(_is_dialect, {"enum": list(DIALECTS)})
+_NAMES = Rule(_are_names, {"type": "array", "items": {"type": "string", "pattern": r"\S"}})
+_CAPABILITIES = Rule(
+    _are_capabilities,
+    {"anyOf": [{"type": "array", "items": {"enum": list(ROW_CAPABILITIES)}}, _capabilities_schema(with_models=True)]},
+)
+_HEADERS = Rule(
+    _are_headers,
+    {
+        "type": "object",
+        "propertyNames": {
+            "pattern": f"^{HEADER_NAME}$",
+            "not": {"pattern": f"^({'|'.join(map(_any_case, HEADERS_OF_THE_CLIENT))})$"},
+        },
+        "additionalProperties": {"type": "string", "pattern": "^[ -~]*$"},
+    },
+)
+# A file names a class; which names lead to one is known where the classes are, see `row_schema`.
+CLASS_PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+_PROVIDER_CLASS = Rule(_is_provider_class, {"type": "string", "pattern": CLASS_PATTERN})
+
+FIELDS: dict[str, Field] = {
+    "api_key_var": Field(
+        "the variable that holds the key; <it>_FILE may name a file instead. Without it no key is needed", _VARIABLE
+    ),
+    "model_var": Field(
+        "the variable for the model; it may list several, comma separated, the first is the default", _VARIABLE, True
+    ),
+    "base_url_var": Field("the variable for another address", _VARIABLE),
+    "default_base_url": Field(
+        "the address, with the version path as the vendor's documentation has it. Empty: the variable must be set",
+        _BASE_URL,
+        True,
+    ),
+    "default_model": Field(
+        "the model when neither the caller nor the variable names one. Empty, for a local server: the first that it"
+        " lists",
+        _TEXT,
+        True,
+    ),
+    "provider_class": Field("the class that asks it", _PROVIDER_CLASS, True),
+    "max_retries": Field("calls after the first", _COUNT, True),
+    "timeout": Field("seconds for one attempt", _SECONDS, True),
+    "confidence_score": Field(
+        "weight from 0 to 1: orders the default chain, and is the response's confidence", _WEIGHT, True
+    ),
+    "key": Field(
+        '"required" (the default with an api_key_var) or "optional", for a server that may run without one', _KEY_RULE
+    ),
+    "dialect": Field("the wire format where the class has several, or the vendor's form of it", _DIALECT),
+    "models": Field("further models it serves, so that a call that names one comes here first", _NAMES),
+    "capabilities": Field(
+        f"what its models can: a list from {', '.join(ROW_CAPABILITIES)} (exactly these), or a mapping of what differs",
+        _CAPABILITIES,
+    ),
+    "headers": Field("further headers for every request", _HEADERS),
+    "max_concurrency": Field("calls that may be under way at once; the router keeps it", _POSITIVE_COUNT),
+    "requests_per_minute": Field(
+        "calls in any minute; the router keeps it. Needs the extra ratelimit", _POSITIVE_COUNT
+    ),
+    "tokens_per_minute": Field(
+        "tokens in any minute, of prompts and answers; the router keeps it. Needs the extra ratelimit", _POSITIVE_COUNT
+    ),
+}
+REQUIRED = tuple(name for name, field in FIELDS.items() if field.required)
+OPTIONAL = tuple(name for name in FIELDS if name not in REQUIRED)

@@ -1,0 +1,1 @@
+"""The contract's rules, one file for each subject."""

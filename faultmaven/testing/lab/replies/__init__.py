@@ -1,0 +1,1 @@
+"""Literal replies of every vendor, whole and streamed."""
