@@ -4,7 +4,7 @@ import json
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 
-from faultmaven.domain.chat import Message
+from faultmaven.domain.messages import Message
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.types import Headers, OwnTransport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.memory import CHUNKS, MODEL, PROMPT, MemoryTransport, conversation, vendors
 from faultmaven import LLMResponse, open_container
-from faultmaven.domain.chat import Prompt
+from faultmaven.domain.messages import Prompt
 from faultmaven.ports.llm import LLMProvider
 from faultmaven.testing.lab import ANSWER
 

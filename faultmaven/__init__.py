@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from faultmaven.application.answers.acceptance import AcceptancePolicy
     from faultmaven.application.monitoring.health_report import (
         BreakerHealth,
         HealthReport,
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
     )
     from faultmaven.application.monitoring.probe import Probe
     from faultmaven.application.planning.plan import Plan
+    from faultmaven.application.policies.acceptance import AcceptancePolicy
     from faultmaven.application.policies.errors import ErrorPolicy, Reaction
     from faultmaven.application.router import LLMRouter
     from faultmaven.container import Container
     from faultmaven.domain.attachments import File, Image
     from faultmaven.domain.attempts import Attempt
-    from faultmaven.domain.chat import ChatRequest, LLMResponse, Message, Prompt, StopReason, StreamChunk
     from faultmaven.domain.errors import (
         AllProvidersFailedError,
         AuthenticationError,
@@ -52,8 +51,12 @@ if TYPE_CHECKING:
         UnsupportedRequestError,
         WrongEndpointError,
     )
+    from faultmaven.domain.messages import Message, Prompt
     from faultmaven.domain.replay import Replay
-    from faultmaven.domain.tools import Tool, ToolCall, ToolCallDelta
+    from faultmaven.domain.requests import ChatRequest
+    from faultmaven.domain.responses import LLMResponse, StopReason, StreamChunk
+    from faultmaven.domain.tool_calls import ToolCall, ToolCallDelta
+    from faultmaven.domain.tools import Tool
     from faultmaven.domain.usage import Usage
     from faultmaven.opening import create_container, open_container
     from faultmaven.parts import Parts
@@ -62,7 +65,7 @@ else:
     import importlib
 
     _MODULES = {
-        "faultmaven.application.answers.acceptance": ("AcceptancePolicy",),
+        "faultmaven.application.policies.acceptance": ("AcceptancePolicy",),
         "faultmaven.application.policies.errors": ("ErrorPolicy", "Reaction"),
         "faultmaven.application.monitoring.health_report": (
             "BreakerHealth",
@@ -79,9 +82,12 @@ else:
         "faultmaven.parts": ("Parts",),
         "faultmaven.domain.attempts": ("Attempt",),
         "faultmaven.domain.attachments": ("File", "Image"),
-        "faultmaven.domain.chat": ("ChatRequest", "LLMResponse", "Message", "Prompt", "StopReason", "StreamChunk"),
+        "faultmaven.domain.messages": ("Message", "Prompt"),
         "faultmaven.domain.replay": ("Replay",),
-        "faultmaven.domain.tools": ("Tool", "ToolCall", "ToolCallDelta"),
+        "faultmaven.domain.requests": ("ChatRequest",),
+        "faultmaven.domain.responses": ("LLMResponse", "StopReason", "StreamChunk"),
+        "faultmaven.domain.tool_calls": ("ToolCall", "ToolCallDelta"),
+        "faultmaven.domain.tools": ("Tool",),
         "faultmaven.domain.errors": (
             "AllProvidersFailedError",
             "AuthenticationError",

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from dependency_injector import containers, providers
 
-from faultmaven.application.answers.acceptance import AcceptancePolicy
 from faultmaven.application.blocking import also_in_background
 from faultmaven.application.monitoring.health_report import HealthReport, health_report
 from faultmaven.application.monitoring.probe import probe as probe_provider
 from faultmaven.application.monitoring.provider_history import TrackRecord, one_after_the_other
 from faultmaven.application.planning.plan import Plan
+from faultmaven.application.policies.acceptance import AcceptancePolicy
 from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
 from faultmaven.application.policies.policies import Policies
 from faultmaven.application.resilience.admission import Traffic
 from faultmaven.application.reuse.response_reuse import AnswerReuse
 from faultmaven.application.router import LLMRouter, RouterParts
-from faultmaven.domain.chat import Prompt
 from faultmaven.domain.errors import ConfigurationError, LLMError
+from faultmaven.domain.messages import Prompt
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.configuration.config_sources import ConfigEntry
 from faultmaven.infrastructure.configuration.file_watcher import watch_files

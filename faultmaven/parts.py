@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from dependency_injector import providers
 
-from faultmaven.application.answers.acceptance import AcceptancePolicy
+from faultmaven.application.policies.acceptance import AcceptancePolicy
 from faultmaven.application.policies.errors import ErrorPolicy
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean

@@ -7,7 +7,9 @@ from typing import Unpack
 from faultmaven.application.blocking import run_blocking
 from faultmaven.application.streaming.single_answer import whole_stream
 from faultmaven.application.validation.request import chat_request
-from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
+from faultmaven.domain.messages import Prompt
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.ports.llm import LLMStream, Options
 
 

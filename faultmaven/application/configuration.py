@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 
 from faultmaven.application.policies.policies import DEFAULT_POLICIES, Policies
 from faultmaven.domain.capabilities import Capabilities
-from faultmaven.domain.chat import NOTHING, ChatRequest
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.names import did_you_mean
+from faultmaven.domain.requests import NOTHING, ChatRequest
 from faultmaven.ports.llm import ChatBackend
 
 Target: TypeAlias = tuple[str, str]

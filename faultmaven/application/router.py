@@ -22,9 +22,11 @@ from faultmaven.application.resilience.admission import Traffic
 from faultmaven.application.reuse.response_reuse import AnswerReuse
 from faultmaven.application.validation.options import check_schema
 from faultmaven.application.validation.request import chat_request
-from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt
 from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
 from faultmaven.domain.events import HedgeStarted
+from faultmaven.domain.messages import Prompt
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMStream, Options
 from faultmaven.ports.observer import Observer

@@ -4,9 +4,7 @@ import io
 import os
 import sys
 
-from faultmaven.cli import (
-    exit_codes as exits,
-)
+from faultmaven.cli import exit_codes as exits
 
 MISSING_EXTRA = 'The command line needs two more packages: pip install "faultmaven[cli]"'
 

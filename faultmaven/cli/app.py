@@ -10,9 +10,7 @@ from typing import Any
 import click
 
 from faultmaven import __version__
-from faultmaven.cli import (
-    exit_codes as exits,
-)
+from faultmaven.cli import exit_codes as exits
 from faultmaven.cli.output import print_error, wants_json, wants_lines
 from faultmaven.domain.errors import LLMError
 

@@ -7,9 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from faultmaven.cli import (
-    exit_codes as exits,
-)
+from faultmaven.cli import exit_codes as exits
 from faultmaven.cli.environment_diff import Comparison, EnvironmentReport, ValueDifference, compare
 from faultmaven.cli.environments import examine
 from faultmaven.cli.output import console, print_json, styled

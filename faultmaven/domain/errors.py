@@ -37,8 +37,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self, TypedDict, Unpack
 
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.hidden import HiddenText
+from faultmaven.domain.responses import LLMResponse
 
 
 class ErrorFacts(TypedDict, total=False):

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from faultmaven.domain.errors import InvalidRequestError
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
@@ -69,43 +71,5 @@ def _check_signature(function: Callable[..., Any], tool: str) -> None:
             raise _refused(f"the parameter {parameter.name!r} of the tool {tool!r} has no type hint")
 
 
-def _refused(problem: str, advice: str = "") -> Exception:
-    from faultmaven.domain.errors import InvalidRequestError  # errors hold responses, and responses hold tool calls
-
+def _refused(problem: str, advice: str = "") -> InvalidRequestError:
     return InvalidRequestError(problem, advice=advice)
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A call that the model asks for.
-
-    Attributes:
-        id: What the result is sent back with, see `Message.tool`.
-        name: The tool's name.
-        arguments: The parsed arguments; empty when `raw_arguments` is no JSON object.
-        raw_arguments: The text exactly as the vendor sent it.
-        problem: What is wrong with `raw_arguments`, "" when nothing is: a call with a problem must not be carried out.
-    """
-
-    id: str
-    name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    raw_arguments: str = field(default="", repr=False)
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
-    """A piece of a streamed tool call.
-
-    Attributes:
-        index: Which call it belongs to: its place in the response's `tool_calls`, whatever the vendor counted.
-        id: Said with the first piece of a call, "" afterwards.
-        name: Likewise.
-        arguments: The next piece of the arguments' JSON text.
-    """
-
-    index: int
-    id: str = ""
-    name: str = ""
-    arguments: str = field(default="", repr=False)

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, TypedDict, Unpack
 
-from faultmaven.domain.chat import ChatRequest, LLMResponse, Prompt, StreamChunk
+from faultmaven.domain.messages import Prompt
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse, StreamChunk
 from faultmaven.domain.tools import Tool
 
 

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import LLMError
-from faultmaven.domain.tools import ToolCall
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
+from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.ports.clock import Clock
 from faultmaven.testing.fake_stream import FakeStream
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
-from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason, StreamChunk
 from faultmaven.domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError
-from faultmaven.domain.tools import ToolCall, ToolCallDelta
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse, StopReason, StreamChunk
+from faultmaven.domain.tool_calls import ToolCall, ToolCallDelta
 from faultmaven.infrastructure.llm.dialects.shared.reading import tool_call
 from faultmaven.ports.clock import Clock
 

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from faultmaven.application.chat_provider import ProviderFace
 from faultmaven.application.streaming.single_answer import WholeAnswerStream
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse, StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.ports.clock import Clock

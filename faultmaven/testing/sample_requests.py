@@ -11,8 +11,11 @@ import pydantic
 from faultmaven.application.planning.requirements import needs
 from faultmaven.application.validation.request import chat_request
 from faultmaven.domain.attachments import File, Image
-from faultmaven.domain.chat import ChatRequest, LLMResponse, Message, Prompt
-from faultmaven.domain.tools import Tool, ToolCall
+from faultmaven.domain.messages import Message, Prompt
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
+from faultmaven.domain.tool_calls import ToolCall
+from faultmaven.domain.tools import Tool
 from faultmaven.ports.llm import LLMProvider, LLMStream, Options
 
 # One transparent pixel.

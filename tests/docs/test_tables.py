@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from faultmaven.application.configuration import ROLES
-from faultmaven.cli import (
-    exit_codes as exits,
-)
+from faultmaven.cli import exit_codes as exits
 from faultmaven.cli.app import COMMANDS
 from faultmaven.domain import errors
 from faultmaven.infrastructure.configuration.environment_warnings import VENDOR_NAMES
@@ -16,7 +14,7 @@ from faultmaven.infrastructure.configuration.settings import SECOND_NAMES, VARIA
 from faultmaven.infrastructure.llm import providers
 from faultmaven.infrastructure.llm.dialects.registry import DIALECTS, WIRES
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, LocalProvider
-from faultmaven.infrastructure.llm.providers.rows.capability_table import capability_table
+from faultmaven.infrastructure.llm.providers.capability_table import capability_table
 from faultmaven.infrastructure.llm.providers.rows.fields import FIELDS, OPTIONAL, REQUIRED
 from faultmaven.parts import Parts
 from faultmaven.testing import FaultLab, LLMProviderContract

@@ -14,7 +14,7 @@ import pytest
 from faultmaven.cli.commands.ask import summary
 from faultmaven.cli.output import print_answer
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import LLMResponse, StopReason
+from faultmaven.domain.responses import LLMResponse, StopReason
 
 if TYPE_CHECKING:
     from tests.integration.conftest import GuardedLab, RunCli

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from faultmaven.cli.output import LivePrinter
-from faultmaven.domain.chat import StreamChunk
+from faultmaven.domain.responses import StreamChunk
 
 if TYPE_CHECKING:
     from tests.integration.conftest import GuardedLab, RunCli

@@ -12,9 +12,7 @@ import click.testing
 import pytest
 
 from faultmaven import create_container
-from faultmaven.cli import (
-    exit_codes as exits,
-)
+from faultmaven.cli import exit_codes as exits
 from faultmaven.cli.scaffold import CLASSES, WRITTEN_OUT, NewProvider, files_of, write_all
 from faultmaven.infrastructure.llm.dialects.registry import DIALECTS, WIRES
 from faultmaven.infrastructure.llm.providers.registry import exported_classes

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faultmaven import __version__
-from faultmaven.cli import (
-    exit_codes as exits,
-)
+from faultmaven.cli import exit_codes as exits
 
 if TYPE_CHECKING:
     from tests.integration.conftest import GuardedLab

@@ -12,14 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from faultmaven import (
-    ConfigurationError,
-    LLMError,
-    LLMResponse,
-    ProviderTimeoutError,
-    RateLimitError,
-    open_container,
-)
+from faultmaven import ConfigurationError, LLMError, LLMResponse, ProviderTimeoutError, RateLimitError, open_container
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.testing import FakeClock, FaultLab, VirtualClock, run_in_virtual_time
 from faultmaven.testing.lab import ANSWER, REPLIES

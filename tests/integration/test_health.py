@@ -9,14 +9,7 @@ import pytest
 from dependency_injector import containers
 from dependency_injector import providers as di
 
-from faultmaven import (
-    Container,
-    HealthReport,
-    LLMError,
-    ProviderUnavailableError,
-    RateLimitError,
-    open_container,
-)
+from faultmaven import Container, HealthReport, LLMError, ProviderUnavailableError, RateLimitError, open_container
 from faultmaven.application.monitoring.health_report import Latency
 from faultmaven.testing import FakeClock, FakeProvider, FakeStream, FaultLab
 

@@ -9,12 +9,8 @@ from faultmaven.application.validation.request import chat_request
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.openai_chat import (
-    dialect as openai_chat,
-)
-from faultmaven.infrastructure.llm.dialects.openai_responses import (
-    dialect as openai_responses,
-)
+from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as openai_chat
+from faultmaven.infrastructure.llm.dialects.openai_responses import dialect as openai_responses
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, OpenAIProvider
 from faultmaven.testing import FaultLab
 from faultmaven.testing.lab import ANSWER

@@ -44,7 +44,10 @@ def test_what_a_call_costs_is_told_for_every_work(process_env: dict[str, str]) -
 @pytest.mark.parametrize(
     ("work", "layers"),
     [
-        ("call", {"validation", "plan", "router", "attempt", "dialect: build", "dialect: parse", "transport", "events"}),
+        (
+            "call",
+            {"validation", "plan", "router", "attempt", "dialect: build", "dialect: parse", "transport", "events"},
+        ),
         ("fail-over", {"router", "attempt", "dialect: parse", "admission", "logging"}),
         ("turns", {"validation", "plan", "values", "dialect: build"}),
         ("stream", {"attempt", "router", "dialect: parse"}),

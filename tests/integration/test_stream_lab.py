@@ -10,14 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from faultmaven import (
-    LLMError,
-    LLMResponse,
-    Options,
-    ProviderTimeoutError,
-    StreamInterruptedError,
-    open_container,
-)
+from faultmaven import LLMError, LLMResponse, Options, ProviderTimeoutError, StreamInterruptedError, open_container
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.testing import FaultLab, VirtualClock, run_in_virtual_time
 from faultmaven.testing.lab import ANSWER

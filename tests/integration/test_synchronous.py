@@ -17,7 +17,7 @@ import pytest
 
 from faultmaven import InvalidRequestError, RateLimitError, create_container, open_container
 from faultmaven.application.blocking import _BackgroundLoop
-from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.testing import FakeProvider, run_in_virtual_time
 from faultmaven.testing.lab.loopback import listen
 

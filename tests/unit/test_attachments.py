@@ -14,7 +14,7 @@ from faultmaven import File, Image, InvalidRequestError, LLMError, Message, Prov
 from faultmaven.application.validation.attachments import IMAGE_TYPES, MOST_IMAGE_BYTES, media_type
 from faultmaven.application.validation.request import chat_request
 from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import ReplyStream, WireReply, WireRequest
 from faultmaven.infrastructure.llm.attachments import loaded
 from faultmaven.infrastructure.llm.config import ProviderConfig

@@ -8,8 +8,8 @@ from faultmaven import open_container
 from faultmaven.domain.capabilities import CAPABILITIES
 from faultmaven.infrastructure.llm.capabilities import RowCapabilities, Stated, capabilities
 from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, ModelFacts, model_facts
+from faultmaven.infrastructure.llm.providers.capability_table import capability_table
 from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA
-from faultmaven.infrastructure.llm.providers.rows.capability_table import capability_table
 from faultmaven.infrastructure.llm.providers.rows.sources import rows_of_file
 from faultmaven.infrastructure.llm.providers.rows.spec import spec_from_row
 from faultmaven.testing import FakeProvider

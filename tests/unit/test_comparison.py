@@ -1,12 +1,6 @@
 """Two environments side by side, as values."""
 
-from faultmaven.cli.environment_diff import (
-    EnvironmentReport,
-    ValueDifference,
-    compare,
-    hidden_values,
-    without_faulty,
-)
+from faultmaven.cli.environment_diff import EnvironmentReport, ValueDifference, compare, hidden_values, without_faulty
 from faultmaven.infrastructure.configuration.config_sources import FAULTY, ConfigEntry
 from faultmaven.infrastructure.configuration.settings import Environment, Layer
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from faultmaven.application.validation.request import chat_request
-from faultmaven.domain.chat import Message
 from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.messages import Message
 
 
 def test_a_string_becomes_one_user_turn() -> None:

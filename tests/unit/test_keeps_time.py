@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from faultmaven import LLMResponse, create_container
-from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import ProviderTimeoutError
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import ReplyStream, WireReply, WireRequest

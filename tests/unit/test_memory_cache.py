@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import ConfigurationError
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.infrastructure.optional.memory_cache import MemoryCache
 from faultmaven.infrastructure.optional.optional_dependencies import build_response_cache
 from faultmaven.testing import FakeClock

@@ -13,8 +13,9 @@ from faultmaven.application.planning.requirements import needs
 from faultmaven.application.planning.time_shares import Shares
 from faultmaven.domain.attachments import File, Image
 from faultmaven.domain.capabilities import Capabilities
-from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.errors import ConfigurationError, InvalidRequestError
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.domain.tools import Tool
 from faultmaven.testing import FakeProvider
 

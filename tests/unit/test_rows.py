@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from faultmaven.domain.chat import LLMResponse
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider, LocalProvider, OpenAIProvider
 from faultmaven.infrastructure.llm.providers.rows.fields import FIELDS, REQUIRED, Unresolved, is_address
 from faultmaven.infrastructure.llm.providers.rows.spec import row_faults, spec_from_row

@@ -18,15 +18,19 @@ from faultmaven.application.planning.token_estimate import (
     most_tokens,
     most_tokens_at_most,
 )
+from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies
 from faultmaven.application.resilience.admission import Traffic
 from faultmaven.application.resilience.availability import WELL, Standing
-from faultmaven.application.resilience.circuit_breaker import BreakerPolicy, Result
+from faultmaven.application.resilience.circuit_breaker import Result
 from faultmaven.domain.attachments import Image
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.capabilities import Capabilities
-from faultmaven.domain.chat import ChatRequest, LLMResponse, Message, StopReason
-from faultmaven.domain.tools import Tool, ToolCall
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse, StopReason
+from faultmaven.domain.tool_calls import ToolCall
+from faultmaven.domain.tools import Tool
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.optional.optional_dependencies import build_rate_counter
 from faultmaven.testing import FakeClock, FakeProvider

@@ -20,8 +20,10 @@ from faultmaven.application.planning.requirements import (
 )
 from faultmaven.application.planning.token_estimate import least_tokens, most_tokens
 from faultmaven.domain.attachments import File, Image
-from faultmaven.domain.chat import ChatRequest, Message
-from faultmaven.domain.tools import Tool, ToolCall
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.tool_calls import ToolCall
+from faultmaven.domain.tools import Tool
 from faultmaven.domain.usage import Usage
 
 TEXTS: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "samples" / "tokens.json").read_text("utf-8"))[

@@ -20,14 +20,10 @@ from faultmaven.application.streaming.commit_point import CommitPoint
 from faultmaven.application.streaming.provider_stream import LiveStream
 from faultmaven.application.streaming.single_answer import whole_stream
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import ChatRequest, LLMResponse
-from faultmaven.domain.errors import (
-    LimitReachedError,
-    LLMError,
-    ProviderTimeoutError,
-    RateLimitError,
-)
+from faultmaven.domain.errors import LimitReachedError, LLMError, ProviderTimeoutError, RateLimitError
 from faultmaven.domain.events import InputTruncated
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.domain.usage import Usage
 from faultmaven.ports.llm import LLMStream
 

@@ -6,7 +6,6 @@ from faultmaven.application.execution.outcome import Conduct, Outcome
 from faultmaven.application.planning.plan import Plan, Turn
 from faultmaven.application.planning.time_shares import Shares
 from faultmaven.application.policies.errors import reaction
-from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import (
     AllProvidersFailedError,
     DeadlineExceededError,
@@ -15,6 +14,7 @@ from faultmaven.domain.errors import (
     RejectedRequestError,
 )
 from faultmaven.domain.events import FellBack
+from faultmaven.domain.responses import LLMResponse
 
 
 class Call:

@@ -5,16 +5,9 @@ from dataclasses import dataclass, field, replace
 from faultmaven.application.emitting import tell
 from faultmaven.application.planning.plan import Candidate
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import LLMError
-from faultmaven.domain.events import (
-    AttemptEnded,
-    AttemptStarted,
-    CallAnswered,
-    CallFailed,
-    Event,
-    ProviderSkipped,
-)
+from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, ProviderSkipped
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.observer import Observer
 

@@ -10,8 +10,8 @@ from faultmaven.application.policies.errors import ErrorPolicy, reaction
 from faultmaven.application.policies.policies import Policies
 from faultmaven.application.resilience.admission import Admission, Traffic
 from faultmaven.application.streaming.provider_stream import LiveStream
-from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import LLMError
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.randomness import Randomness
 

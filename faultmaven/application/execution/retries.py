@@ -7,8 +7,9 @@ from faultmaven.application.answers.repair import repaired_request
 from faultmaven.application.execution.attempt import attempt
 from faultmaven.application.execution.outcome import Conduct, Outcome
 from faultmaven.application.planning.plan import Turn
+from faultmaven.application.policies.retry import RetryPolicy
 from faultmaven.application.resilience.availability import PATIENCE_SECONDS
-from faultmaven.application.resilience.retry import LONGEST_PATIENCE_SECONDS, RetryPolicy, next_delay
+from faultmaven.application.resilience.retry import LONGEST_PATIENCE_SECONDS, next_delay
 from faultmaven.domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
 from faultmaven.domain.events import RetryRefused, RetryScheduled
 

@@ -11,8 +11,8 @@ from faultmaven.application.execution.outcome import Conduct, OpenAttempt, Outco
 from faultmaven.application.execution.third_party import is_cancelled
 from faultmaven.application.resilience.admission import NO_LESSON
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import LLMResponse, StreamChunk
 from faultmaven.domain.errors import InvalidRequestError, LLMError
+from faultmaven.domain.responses import LLMResponse, StreamChunk
 
 
 class RoutedStream:

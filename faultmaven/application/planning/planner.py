@@ -12,9 +12,9 @@ from faultmaven.application.planning.requirements import answer_tokens, prompt_t
 from faultmaven.application.planning.shortlist import Shortlist, shortlist_of, timed_candidates
 from faultmaven.application.resilience.availability import WELL, AllWell, Health, Standing
 from faultmaven.domain.attachments import Image
-from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import ConfigurationError, InvalidRequestError, LLMError
 from faultmaven.domain.names import did_you_mean
+from faultmaven.domain.requests import ChatRequest
 
 
 def plan(

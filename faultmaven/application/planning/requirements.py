@@ -11,7 +11,8 @@ from faultmaven.application.planning.token_estimate import (
     most_tokens_at_most,
 )
 from faultmaven.domain.attachments import Attachment, File, Image
-from faultmaven.domain.chat import ChatRequest, Message
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.domain.usage import Usage
 
 HINTS = ("seed", "reasoning", "cache_prompt")

@@ -11,9 +11,9 @@ from faultmaven.application.configuration import Generation, Route, Target
 from faultmaven.application.planning.plan import Candidate, Plan, Skipped
 from faultmaven.application.planning.requirements import HINTS, lacking, may_be_refused, needs
 from faultmaven.application.planning.time_shares import Shares, planned_shares
-from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import ConfigurationError
 from faultmaven.domain.names import did_you_mean
+from faultmaven.domain.requests import ChatRequest
 
 Refusal: TypeAlias = Callable[[Route, str], str]
 """Tells why a model of a route cannot carry a request, as one clause; "" when it can."""

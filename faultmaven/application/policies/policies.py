@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from faultmaven.application.answers.acceptance import AcceptancePolicy
+from faultmaven.application.policies.acceptance import AcceptancePolicy
+from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy
-from faultmaven.application.resilience.circuit_breaker import BreakerPolicy
-from faultmaven.domain.chat import NOTHING
+from faultmaven.domain.requests import NOTHING
 from faultmaven.ports.schemas import SchemaValidator
 
 

@@ -13,9 +13,9 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
+from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.resilience.sliding_window import SlidingWindow
 from faultmaven.application.resilience.waiters import Waiters
 from faultmaven.domain.events import BreakerPhase
@@ -23,25 +23,11 @@ from faultmaven.domain.events import BreakerPhase
 LONGEST_OPEN_SECONDS = 300.0
 """A vendor that asks for more patience than this is tried all the same."""
 
+
 FIRST_EARLY_PROBE_SECONDS = 1.0
+
+
 _GOOD, _BAD = 0, 1
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerPolicy:
-    """When a breaker opens and for how long.
-
-    Attributes:
-        window: Seconds over which calls are counted; 0 turns breakers off.
-        min_calls: Calls in the window below which it stays closed.
-        rate: The share of failures at which it opens, above 0 up to 1.
-        open_seconds: Seconds before a probe.
-    """
-
-    window: float = 60.0
-    min_calls: int = 10
-    rate: float = 0.5
-    open_seconds: float = 30.0
 
 
 class Result(Enum):

@@ -1,30 +1,17 @@
 """Whether the same provider is asked again, and when: a decision over values."""
 
 import threading
-from dataclasses import dataclass
 
 from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, reaction
+from faultmaven.application.policies.retry import RetryPolicy
 from faultmaven.application.resilience.sliding_window import SlidingWindow
 from faultmaven.domain.errors import LLMError
 
 MAX_BACKOFF_SECONDS = 8.0
+
+
 LONGEST_PATIENCE_SECONDS = 120.0
 """What a vendor may ask for at most before it is given up, even when nobody else is left (as OpenAI's SDK does)."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often and how patiently one provider is asked again.
-
-    Attributes:
-        max_retries: Calls after the first one.
-        base_delay: Seconds; the backoff before retry n is drawn from 0 up to `base_delay * 2 ** (n - 1)`, 8 s at most.
-        max_delay: Seconds that a vendor's own delay may be at most; a longer one is not waited for.
-    """
-
-    max_retries: int = 3
-    base_delay: float = 0.5
-    max_delay: float = 8.0
 
 
 def next_delay(

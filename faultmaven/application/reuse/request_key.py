@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.requests import ChatRequest
 
 # How long an answer may take, and how it is come by, do not change what it says.
 IGNORED = frozenset(

@@ -15,9 +15,10 @@ from faultmaven.application.policies.policies import Policies
 from faultmaven.application.reuse.request_key import request_key
 from faultmaven.application.reuse.single_flight import SharedCalls
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
 from faultmaven.domain.events import CacheAnswered, CallShared
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse, StopReason
 from faultmaven.ports.cache import ResponseCache
 
 Call: TypeAlias = Callable[[], Coroutine[Any, Any, LLMResponse]]

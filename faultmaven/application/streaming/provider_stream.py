@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from faultmaven.application.emitting import report
 from faultmaven.application.streaming.commit_point import CommitPoint
-from faultmaven.domain.chat import LLMResponse, StreamChunk
 from faultmaven.domain.errors import MalformedResponseError
+from faultmaven.domain.responses import LLMResponse, StreamChunk
 from faultmaven.domain.usage import Usage
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import LLMStream

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from faultmaven.domain.chat import LLMResponse, StreamChunk
 from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.domain.tools import ToolCallDelta
+from faultmaven.domain.responses import LLMResponse, StreamChunk
+from faultmaven.domain.tool_calls import ToolCallDelta
 from faultmaven.ports.llm import LLMStream
 
 

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from faultmaven.application.streaming.commit_point import COMMIT_POINTS
-from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.messages import Message
 from faultmaven.domain.names import did_you_mean
-from faultmaven.domain.tools import Tool, ToolCall
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.tool_calls import ToolCall
+from faultmaven.domain.tools import Tool
 from faultmaven.ports.schemas import SchemaValidator
 
 LARGEST = 10**9

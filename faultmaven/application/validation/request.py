@@ -16,9 +16,10 @@ from faultmaven.application.validation.options import (
     check_tools,
 )
 from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import NOTHING, ChatRequest, Message, Prompt, Role, Shape
 from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.messages import Message, Prompt, Role, Shape
 from faultmaven.domain.names import did_you_mean
+from faultmaven.domain.requests import NOTHING, ChatRequest
 from faultmaven.ports.llm import Options
 
 ROLES = get_args(Role)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from faultmaven.cli import (
-    option_types as given,
-)
+from faultmaven.cli import option_types as given
 from faultmaven.cli.output import LivePrinter, console, json_option, note_lines, print_answer, print_json, styled
 from faultmaven.cli.session import with_container
-from faultmaven.domain.chat import LLMResponse, Message, StopReason, StreamChunk
+from faultmaven.domain.messages import Message
+from faultmaven.domain.responses import LLMResponse, StopReason, StreamChunk
 
 if TYPE_CHECKING:
     from faultmaven import Container

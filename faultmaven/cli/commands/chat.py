@@ -10,9 +10,10 @@ import click
 from faultmaven.cli.output import LivePrinter, console, print_answer, styled
 from faultmaven.cli.session import with_container
 from faultmaven.cli.stdin_lines import Lines, interrupts_call
-from faultmaven.domain.chat import LLMResponse, Message
 from faultmaven.domain.errors import LLMError
+from faultmaven.domain.messages import Message
 from faultmaven.domain.names import did_you_mean
+from faultmaven.domain.responses import LLMResponse
 
 if TYPE_CHECKING:
     from faultmaven import Container

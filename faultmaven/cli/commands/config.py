@@ -7,9 +7,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from faultmaven.cli import (
-    exit_codes as exits,
-)
+from faultmaven.cli import exit_codes as exits
 from faultmaven.cli.output import console, json_option, print_json, styled
 
 if TYPE_CHECKING:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from faultmaven.cli import (
-    exit_codes as exits,
-)
+from faultmaven.cli import exit_codes as exits
 from faultmaven.cli.diagnosis import (
     Facts,
     Finding,

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from faultmaven.application.validation.attachments import checked_attachment, most_bytes
 from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.requests import ChatRequest
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 Place: TypeAlias = tuple[int, int]

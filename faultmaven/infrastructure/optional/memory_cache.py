@@ -4,7 +4,7 @@ import threading
 
 from cachetools import TTLCache
 
-from faultmaven.domain.chat import LLMResponse
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.ports.clock import Clock
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
-from faultmaven.domain.chat import LLMResponse
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.testing.contract.contract_lab import HELD
 from faultmaven.testing.contract.harness import Bench, open_bench
 from faultmaven.testing.contract.provider_under_test import Subject, becomes, kind_of

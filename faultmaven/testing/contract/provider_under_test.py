@@ -5,7 +5,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from faultmaven.domain.chat import LLMResponse, Prompt, StreamChunk
+from faultmaven.domain.messages import Prompt
+from faultmaven.domain.responses import LLMResponse, StreamChunk
 from faultmaven.ports.llm import LLMProvider
 from faultmaven.testing.contract.harness import Bench
 from faultmaven.testing.lab import LabRequest

@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from faultmaven.domain.chat import LLMResponse
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.ports.llm import LLMProvider, LLMStream
 
 

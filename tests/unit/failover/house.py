@@ -10,9 +10,10 @@ from faultmaven.application.resilience.admission import Traffic
 from faultmaven.application.reuse.response_reuse import AnswerReuse
 from faultmaven.application.router import LLMRouter, RouterParts
 from faultmaven.application.streaming.single_answer import whole_stream
-from faultmaven.domain.chat import ChatRequest, LLMResponse, StopReason
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError
 from faultmaven.domain.events import Event
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse, StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.optional.optional_dependencies import build_rate_counter
 from faultmaven.ports.cache import ResponseCache

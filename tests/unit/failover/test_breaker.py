@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.application.resilience.circuit_breaker import LONGEST_OPEN_SECONDS, Breaker, BreakerPolicy, Result
+from faultmaven.application.policies.circuit_breaker import BreakerPolicy
+from faultmaven.application.resilience.circuit_breaker import LONGEST_OPEN_SECONDS, Breaker, Result
 
 POLICY = BreakerPolicy(window=60.0, min_calls=4, rate=0.5, open_seconds=30.0)
 GOOD, BAD, NOTHING = Result.GOOD, Result.BAD, Result.NOTHING

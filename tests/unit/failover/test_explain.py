@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultmaven.application.configuration import Generation
+from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies
-from faultmaven.application.resilience.circuit_breaker import BreakerPolicy
 from faultmaven.application.router import LLMRouter
 from faultmaven.domain.capabilities import Capabilities
 from faultmaven.domain.errors import AuthenticationError, ConfigurationError, InvalidRequestError, RateLimitError

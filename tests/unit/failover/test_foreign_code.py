@@ -11,9 +11,10 @@ import pytest
 from faultmaven.application.configuration import Route
 from faultmaven.application.policies.policies import Policies
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import AllProvidersFailedError, LLMError, ProviderUnavailableError, RateLimitError
 from faultmaven.domain.events import CallAnswered
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.domain.usage import Usage
 
 from .house import HANGS, TEXT, WELL, House, Scripted, Step, route

@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faultmaven.application.planning.time_shares import RESERVE_SECONDS, Shares
+from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies
-from faultmaven.application.resilience.circuit_breaker import BreakerPolicy
-from faultmaven.domain.chat import LLMResponse, StopReason
 from faultmaven.domain.errors import (
     AuthenticationError,
     LLMError,
@@ -25,6 +24,7 @@ from faultmaven.domain.errors import (
     RejectedRequestError,
 )
 from faultmaven.domain.events import AttemptStarted
+from faultmaven.domain.responses import LLMResponse, StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.testing.virtual_time import run_in_virtual_time
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, Reaction, reaction
-from faultmaven.application.resilience.retry import MAX_BACKOFF_SECONDS, RetryBudget, RetryPolicy, next_delay
+from faultmaven.application.policies.retry import RetryPolicy
+from faultmaven.application.resilience.retry import MAX_BACKOFF_SECONDS, RetryBudget, next_delay
 from faultmaven.domain import errors
 from faultmaven.domain.errors import (
     AllProvidersFailedError,

@@ -7,13 +7,15 @@ from typing import Any
 import pydantic
 import pytest
 
+from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies
-from faultmaven.application.resilience.circuit_breaker import BreakerPolicy
 from faultmaven.application.reuse.request_key import IGNORED, request_key
 from faultmaven.domain.attachments import Image
-from faultmaven.domain.chat import ChatRequest, LLMResponse, Message, StopReason
 from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, ProviderUnavailableError
 from faultmaven.domain.events import CacheAnswered, CallFailed, CallShared
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse, StopReason
 from faultmaven.domain.tools import Tool
 from faultmaven.domain.usage import Usage
 
@@ -145,7 +147,7 @@ async def test_a_cut_answer_and_one_whose_end_is_unknown_are_never_kept(stop: St
 
 @virtually
 async def test_a_refused_answer_is_not_kept_even_where_it_is_accepted() -> None:
-    from faultmaven.application.answers.acceptance import AcceptancePolicy
+    from faultmaven.application.policies.acceptance import AcceptancePolicy
 
     policies = Policies(acceptance=AcceptancePolicy(refused="accept", unsure="accept"), confidence_threshold=0.5)
     for step in (Step(text="I can't", stop=StopReason.CONTENT_FILTER), Step(text="perhaps", confidence=0.2)):

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from faultmaven.application.answers.acceptance import AcceptancePolicy
+from faultmaven.application.policies.acceptance import AcceptancePolicy
+from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, Reaction
 from faultmaven.application.policies.policies import Policies
 from faultmaven.application.resilience.admission import MOST_TARGETS
-from faultmaven.application.resilience.circuit_breaker import BreakerPolicy
-from faultmaven.domain.chat import LLMResponse, StopReason
 from faultmaven.domain.errors import (
     AllProvidersFailedError,
     AuthenticationError,
@@ -40,6 +39,7 @@ from faultmaven.domain.events import (
     RetryRefused,
     RetryScheduled,
 )
+from faultmaven.domain.responses import LLMResponse, StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.testing import run_in_virtual_time
 

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from faultmaven.domain.chat import ChatRequest, Message
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.registry import wire_for

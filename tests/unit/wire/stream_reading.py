@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import strategies as st
 
-from faultmaven.domain.chat import StreamChunk
 from faultmaven.domain.errors import LLMError
+from faultmaven.domain.responses import StreamChunk
 from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
 
 CUTS = st.lists(st.integers(0, 10**6), max_size=12)

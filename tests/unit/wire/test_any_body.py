@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faultmaven.application.validation.request import chat_request
-from faultmaven.domain.chat import ChatRequest, Message, Role, StopReason
 from faultmaven.domain.errors import InvalidRequestError, LLMError
+from faultmaven.domain.messages import Message, Role
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import StopReason
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.protocol import Answer
 from faultmaven.infrastructure.llm.dialects.registry import DIALECTS as ALL_FORMS

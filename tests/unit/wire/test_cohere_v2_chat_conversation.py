@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from faultmaven.domain.attachments import Image
-from faultmaven.domain.chat import ChatRequest, Message, StopReason
+from faultmaven.domain.messages import Message
 from faultmaven.domain.replay import Replay
-from faultmaven.domain.tools import Tool, ToolCall
-from faultmaven.infrastructure.llm.dialects.cohere import (
-    dialect as wire,
-)
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import StopReason
+from faultmaven.domain.tool_calls import ToolCall
+from faultmaven.domain.tools import Tool
+from faultmaven.infrastructure.llm.dialects.cohere import dialect as wire
 
 from .asking import ASKED, body_for, config_of, sent_for
 from .samples import json_body, reply_of

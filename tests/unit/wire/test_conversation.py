@@ -1,8 +1,8 @@
 """Ids and names that hold a conversation together, whoever began it."""
 
-from faultmaven.domain.chat import Message
+from faultmaven.domain.messages import Message
 from faultmaven.domain.replay import Replay
-from faultmaven.domain.tools import ToolCall
+from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.infrastructure.llm.dialects.shared.conversation import linked
 
 HOME = ("acme", "openai-chat", "acme-1")

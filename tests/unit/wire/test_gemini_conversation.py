@@ -12,13 +12,14 @@ import pydantic
 import pytest
 
 from faultmaven.domain.attachments import File, Image
-from faultmaven.domain.chat import ChatRequest, Message, StopReason
 from faultmaven.domain.errors import MalformedResponseError, ProviderError
+from faultmaven.domain.messages import Message
 from faultmaven.domain.replay import Replay
-from faultmaven.domain.tools import Tool, ToolCall
-from faultmaven.infrastructure.llm.dialects.gemini import (
-    dialect as gemini,
-)
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import StopReason
+from faultmaven.domain.tool_calls import ToolCall
+from faultmaven.domain.tools import Tool
+from faultmaven.infrastructure.llm.dialects.gemini import dialect as gemini
 from faultmaven.infrastructure.llm.dialects.protocol import Answer
 from faultmaven.infrastructure.llm.dialects.shared.outcomes import with_ids
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultmaven.domain.chat import StopReason, StreamChunk
 from faultmaven.domain.errors import (
     MalformedResponseError,
     ProviderError,
     ProviderUnavailableError,
     StreamInterruptedError,
 )
-from faultmaven.domain.tools import ToolCall
+from faultmaven.domain.responses import StopReason, StreamChunk
+from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.llm.dialects.gemini.dialect import stream_parser
 from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser

@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.domain.chat import StopReason, StreamChunk
-from faultmaven.domain.errors import (
-    LLMError,
-    MalformedResponseError,
-    ProviderUnavailableError,
-    StreamInterruptedError,
-)
+from faultmaven.domain.errors import LLMError, MalformedResponseError, ProviderUnavailableError, StreamInterruptedError
+from faultmaven.domain.responses import StopReason, StreamChunk
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.llm.dialects.openai_chat.dialect import stream_parser
 from faultmaven.infrastructure.llm.dialects.protocol import Answer

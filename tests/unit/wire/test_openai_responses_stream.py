@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from faultmaven.domain.chat import StopReason, StreamChunk
 from faultmaven.domain.errors import (
     ContextLengthError,
     LLMError,
@@ -15,6 +14,7 @@ from faultmaven.domain.errors import (
     RejectedRequestError,
     StreamInterruptedError,
 )
+from faultmaven.domain.responses import StopReason, StreamChunk
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.llm.dialects.openai_responses.dialect import parse_response, stream_parser
 from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser

@@ -2,7 +2,7 @@
 
 import pytest
 
-from faultmaven.domain.chat import StopReason
+from faultmaven.domain.responses import StopReason
 from faultmaven.infrastructure.llm.dialects.shared.outcomes import function_calls, stop_reason
 
 TABLE = {"end": StopReason.STOP, "cut": StopReason.MAX_TOKENS, "filter": StopReason.CONTENT_FILTER}

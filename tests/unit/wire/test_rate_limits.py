@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.errors import LLMError
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import Headers, ReplyStream, WireReply, WireRequest
 from faultmaven.infrastructure.llm.dialects.shared.rate_limits import RESET_OF_REMAINING, seconds_until_allowed
 from faultmaven.infrastructure.llm.providers import OpenAIProvider, ProviderConfig

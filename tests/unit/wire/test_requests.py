@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from faultmaven.domain.chat import ChatRequest, Message
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.llm.dialects.registry import wire_for
 
 from .asking import ASKED, BASES, TURNS, body_for, config_of, sent_for

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from faultmaven.domain.chat import ChatRequest, Message, StopReason, StreamChunk
 from faultmaven.domain.errors import LLMError, MalformedResponseError, StreamInterruptedError
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import StopReason, StreamChunk
 from faultmaven.infrastructure.http.types import Headers, WireReply
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser

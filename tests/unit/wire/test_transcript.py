@@ -2,16 +2,13 @@
 
 import pytest
 
-from faultmaven.domain.chat import ChatRequest, Message
 from faultmaven.domain.errors import ContextLengthError
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects import (
-    llamacpp as llamacpp_completion,
-)
-from faultmaven.infrastructure.llm.dialects import (
-    tgi as tgi_generate,
-)
+from faultmaven.infrastructure.llm.dialects import llamacpp as llamacpp_completion
+from faultmaven.infrastructure.llm.dialects import tgi as tgi_generate
 from faultmaven.infrastructure.llm.dialects.shared.transcript import transcript
 
 TALK = (Message.system("Be terse."), Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?"))

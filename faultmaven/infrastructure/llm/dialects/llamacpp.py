@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from faultmaven.domain.chat import ChatRequest, StopReason
 from faultmaven.domain.errors import ContextLengthError
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig

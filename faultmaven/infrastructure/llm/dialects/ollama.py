@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from faultmaven.domain.attachments import Image
-from faultmaven.domain.chat import ChatRequest, Message, StopReason
-from faultmaven.domain.tools import Tool, ToolCall
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import StopReason
+from faultmaven.domain.tool_calls import ToolCall
+from faultmaven.domain.tools import Tool
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig

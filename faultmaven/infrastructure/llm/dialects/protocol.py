@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from faultmaven.domain.chat import ChatRequest, StopReason, StreamChunk
-from faultmaven.domain.tools import ToolCall
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import StopReason, StreamChunk
+from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig

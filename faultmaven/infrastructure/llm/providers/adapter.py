@@ -8,8 +8,9 @@ from typing import Any
 from faultmaven.application.answers.acceptance import checked
 from faultmaven.application.streaming.single_answer import whole_stream
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import ProviderTimeoutError
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
 from faultmaven.ports.clock import Clock
 from faultmaven.ports.llm import ChatBackend, LLMStream

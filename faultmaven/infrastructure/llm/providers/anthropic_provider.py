@@ -1,8 +1,6 @@
 """Anthropic's Claude models."""
 
-from faultmaven.infrastructure.llm.dialects.anthropic import (
-    dialect as anthropic_messages,
-)
+from faultmaven.infrastructure.llm.dialects.anthropic import dialect as anthropic_messages
 from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
 
 

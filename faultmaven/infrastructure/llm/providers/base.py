@@ -10,13 +10,14 @@ from typing import Any, ClassVar, Self
 from faultmaven.application.planning.requirements import lacking, needs
 from faultmaven.application.streaming.single_answer import whole_stream
 from faultmaven.application.validation.request import chat_request
-from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
     EmptyAnswerError,
     InvalidRequestError,
     MalformedResponseError,
     ProviderConfigurationError,
 )
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.config import ProviderConfig

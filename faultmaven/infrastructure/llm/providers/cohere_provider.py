@@ -1,8 +1,6 @@
 """Cohere's Command models."""
 
-from faultmaven.infrastructure.llm.dialects.cohere import (
-    dialect as cohere_v2_chat,
-)
+from faultmaven.infrastructure.llm.dialects.cohere import dialect as cohere_v2_chat
 from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
 
 

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import InvalidRequestError, LimitReachedError, LLMError, UnsupportedRequestError
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.infrastructure.http.types import Headers, Transport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.attachments import loaded
 from faultmaven.infrastructure.llm.config import ProviderConfig

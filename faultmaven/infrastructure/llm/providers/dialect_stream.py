@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Self
 
 from faultmaven.application.streaming.single_answer import whole_chunks
-from faultmaven.domain.chat import LLMResponse, StreamChunk
 from faultmaven.domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError, ProviderUnavailableError
+from faultmaven.domain.responses import LLMResponse, StreamChunk
 from faultmaven.infrastructure.http.types import ReplyStream, Transport, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser, Wire

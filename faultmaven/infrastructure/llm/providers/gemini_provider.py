@@ -1,8 +1,6 @@
 """Google's Gemini models."""
 
-from faultmaven.infrastructure.llm.dialects.gemini import (
-    dialect as gemini_generate_content,
-)
+from faultmaven.infrastructure.llm.dialects.gemini import dialect as gemini_generate_content
 from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
 
 

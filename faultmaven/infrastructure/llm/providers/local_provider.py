@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from faultmaven.application.planning.requirements import lacking, needs
-from faultmaven.domain.chat import ChatRequest, LLMResponse
 from faultmaven.domain.errors import (
     LLMError,
     ModelNotFoundError,
@@ -14,21 +13,15 @@ from faultmaven.domain.errors import (
     ProviderTimeoutError,
     WrongEndpointError,
 )
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.infrastructure.event_loops import PerLoop
 from faultmaven.infrastructure.http.types import Transport
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects import (
-    llamacpp as llamacpp_completion,
-)
-from faultmaven.infrastructure.llm.dialects import (
-    ollama as ollama_native,
-)
-from faultmaven.infrastructure.llm.dialects import (
-    tgi as tgi_generate,
-)
-from faultmaven.infrastructure.llm.dialects.openai_chat import (
-    dialect as openai_chat,
-)
+from faultmaven.infrastructure.llm.dialects import llamacpp as llamacpp_completion
+from faultmaven.infrastructure.llm.dialects import ollama as ollama_native
+from faultmaven.infrastructure.llm.dialects import tgi as tgi_generate
+from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as openai_chat
 from faultmaven.infrastructure.llm.dialects.protocol import Wire
 from faultmaven.infrastructure.llm.dialects.registry import features_of, wire_for
 from faultmaven.infrastructure.llm.dialects.shared.requests import root_of

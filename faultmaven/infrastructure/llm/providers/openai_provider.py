@@ -1,13 +1,9 @@
 """OpenAI, and every vendor and server that speaks its Chat Completions."""
 
 from faultmaven.application.planning.requirements import needs
-from faultmaven.domain.chat import ChatRequest
-from faultmaven.infrastructure.llm.dialects.openai_chat import (
-    dialect as openai_chat,
-)
-from faultmaven.infrastructure.llm.dialects.openai_responses import (
-    dialect as openai_responses,
-)
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as openai_chat
+from faultmaven.infrastructure.llm.dialects.openai_responses import dialect as openai_responses
 from faultmaven.infrastructure.llm.dialects.protocol import Wire
 from faultmaven.infrastructure.llm.dialects.registry import wire_for
 from faultmaven.infrastructure.llm.models import model_facts

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import LLMError
 from faultmaven.domain.replay import Replay
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.protocol import Answer

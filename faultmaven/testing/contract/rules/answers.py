@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from faultmaven.domain.chat import LLMResponse, Message, StopReason
 from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.messages import Message
+from faultmaven.domain.responses import LLMResponse, StopReason
 from faultmaven.testing.contract.harness import KEY
 from faultmaven.testing.contract.precondition import finding
 from faultmaven.testing.contract.provider_under_test import Subject

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from faultmaven.domain.chat import LLMResponse
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.testing.contract.contract_lab import HELD
 from faultmaven.testing.contract.provider_under_test import Subject, becomes, kind_of
 from faultmaven.testing.contract.rule import broken, expect, rule

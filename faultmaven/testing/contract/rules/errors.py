@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError, RateLimitError
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.testing.contract.provider_under_test import Subject, kind_of
 from faultmaven.testing.contract.rule import broken, expect, rule
 from faultmaven.testing.lab import ANSWER, Fault, FaultLab

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 
-from faultmaven.domain.chat import LLMResponse
 from faultmaven.domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError, StreamInterruptedError
+from faultmaven.domain.responses import LLMResponse
 from faultmaven.testing.contract.provider_under_test import Subject, becomes, kind_of
 from faultmaven.testing.contract.rule import broken, expect, rule
 from faultmaven.testing.lab import ANSWER, Fault, FaultLab

@@ -1,6 +1,6 @@
 """Anthropic Messages. Source: wire/anthropic-messages.md, 2026-11-23."""
 
-from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.anthropic.content import (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.domain.tools import Tool
 from faultmaven.infrastructure.http.types import Json
 from faultmaven.infrastructure.llm.dialects.shared.schemas import ANY_JSON, closed, inlined, schema_of, without

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from faultmaven.domain.chat import StopReason
+from faultmaven.domain.responses import StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json
 from faultmaven.infrastructure.llm.dialects.shared.reading import added, count, object_or_empty, string_or_empty

@@ -3,7 +3,8 @@
 from typing import Any
 
 from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import ChatRequest, Message
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.cohere.response import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage

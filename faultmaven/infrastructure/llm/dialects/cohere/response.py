@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from faultmaven.domain.chat import StopReason
 from faultmaven.domain.errors import ProviderError, ProviderUnavailableError
+from faultmaven.domain.responses import StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json
 from faultmaven.infrastructure.llm.dialects.shared.outcomes import name_their_results

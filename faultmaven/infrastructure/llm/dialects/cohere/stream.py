@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from faultmaven.domain.chat import StopReason
+from faultmaven.domain.responses import StopReason
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.dialects.cohere.response import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
 from faultmaven.infrastructure.llm.dialects.openai_chat.messages import call_object

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 import pydantic_core
 
 from faultmaven.domain.attachments import Attachment, File
-from faultmaven.domain.chat import ChatRequest, Message, Part
-from faultmaven.domain.tools import Tool, ToolCall
+from faultmaven.domain.messages import Message, Part
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.tool_calls import ToolCall
+from faultmaven.domain.tools import Tool
 from faultmaven.infrastructure.http.types import Json
 from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, foreign_turn_notes, linked, own_turn
 from faultmaven.infrastructure.llm.dialects.shared.encoding import base64_of

@@ -4,7 +4,8 @@ from typing import Any
 from urllib.parse import quote
 
 from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import ChatRequest, StopReason
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.responses import StopReason
 from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.gemini.content import (

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from faultmaven.domain.chat import StopReason
 from faultmaven.domain.errors import MalformedResponseError, ProviderError
+from faultmaven.domain.responses import StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.dialects.protocol import Answer

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from faultmaven.domain.chat import ChatRequest
-from faultmaven.domain.tools import ToolCall
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.openai_chat.messages import (

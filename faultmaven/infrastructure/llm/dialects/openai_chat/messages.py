@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from faultmaven.domain.attachments import Attachment, File
-from faultmaven.domain.chat import ChatRequest, Message
-from faultmaven.domain.tools import Tool, ToolCall
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
+from faultmaven.domain.tool_calls import ToolCall
+from faultmaven.domain.tools import Tool
 from faultmaven.infrastructure.http.types import Json
 from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import ChatVendor
 from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, linked, own_turn

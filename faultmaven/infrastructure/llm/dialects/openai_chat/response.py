@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from faultmaven.domain.chat import StopReason
+from faultmaven.domain.responses import StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.dialects.shared.reading import (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from faultmaven.domain.chat import StopReason
+from faultmaven.domain.responses import StopReason
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.dialects.openai_chat.messages import call_object
 from faultmaven.infrastructure.llm.dialects.openai_chat.response import (

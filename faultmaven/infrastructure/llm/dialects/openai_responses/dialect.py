@@ -3,12 +3,10 @@
 from typing import Any
 
 from faultmaven.domain.attachments import File
-from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.openai_chat import (
-    dialect as openai_chat,
-)
+from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as openai_chat
 from faultmaven.infrastructure.llm.dialects.openai_responses.items import choice_object, items, tool_objects
 from faultmaven.infrastructure.llm.dialects.openai_responses.response import read_answer
 from faultmaven.infrastructure.llm.dialects.openai_responses.stream import ResponseStream

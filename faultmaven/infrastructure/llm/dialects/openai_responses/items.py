@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.chat import ChatRequest, Message
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.domain.tools import Tool
 from faultmaven.infrastructure.http.types import Json
 from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, linked, own_turn

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from faultmaven.domain.chat import StopReason
 from faultmaven.domain.errors import ProviderError
-from faultmaven.domain.tools import ToolCall
+from faultmaven.domain.responses import StopReason
+from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.infrastructure.http.types import WireReply
 from faultmaven.infrastructure.llm.dialects.shared.reading import (
     object_or_empty,

@@ -7,7 +7,7 @@ from typing import Any
 import pydantic_core
 
 from faultmaven.domain.errors import ErrorFacts, MalformedResponseError
-from faultmaven.domain.tools import ToolCall
+from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.infrastructure.http.types import Json, WireReply
 
 MAX_COUNT = 10**15

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from faultmaven.domain.chat import ChatRequest
 from faultmaven.domain.errors import InvalidRequestError
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.shared.reading import write_json

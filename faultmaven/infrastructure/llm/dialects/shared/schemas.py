@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from faultmaven.domain.chat import ChatRequest, Message
+from faultmaven.domain.messages import Message
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import Json
 
 ANY_JSON = "json"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from faultmaven.domain.tools import ToolCall, ToolCallDelta
+from faultmaven.domain.tool_calls import ToolCall, ToolCallDelta
 from faultmaven.infrastructure.llm.dialects.shared.outcomes import free_id
 from faultmaven.infrastructure.llm.dialects.shared.reading import parse_json, tool_call
 

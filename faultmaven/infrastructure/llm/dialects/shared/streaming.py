@@ -4,8 +4,8 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from faultmaven.domain.chat import StopReason, StreamChunk
 from faultmaven.domain.errors import LLMError, MalformedResponseError, StreamInterruptedError
+from faultmaven.domain.responses import StopReason, StreamChunk
 from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.http.types import Json, WireReply
 from faultmaven.infrastructure.llm.dialects.protocol import Answer

@@ -1,6 +1,6 @@
 """A conversation as one prompt, for routes that take no turns."""
 
-from faultmaven.domain.chat import ChatRequest
+from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, foreign_turn_notes
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from faultmaven.application.configuration import Generation, Route, chain
+from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies
-from faultmaven.application.resilience.circuit_breaker import BreakerPolicy
 from faultmaven.domain.capabilities import Capabilities
 from faultmaven.infrastructure.configuration.settings import Settings
 from faultmaven.infrastructure.llm.capabilities import capabilities

@@ -1,1 +1,0 @@
-"""Vendor dialects: pure functions between our values and a vendor's bytes."""
