@@ -100,7 +100,8 @@ def _shares(stats: Mapping[Function, Any]) -> dict[Function, dict[str, float]]:
     """Return for each function what part of its time counts for which layer.
 
     What is not ours counts for its callers, by the time that it took for each; a function of a dialect for the way on
-    which it was called. Callers of callers are found by going round until the shares stand, at most as often as calls nest.
+    which it was called. Callers of callers are found by repetition until the shares stand, at most as often as calls
+    nest.
     """
     shares: dict[Function, dict[str, float]] = {}
     for function in stats:

@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from faultmaven.application.monitoring.health_report import (
-        BreakerHealth,
-        HealthReport,
-        Latency,
-        LimitsLeft,
-        ProviderHealth,
-    )
-    from faultmaven.application.monitoring.probe import Probe
-    from faultmaven.application.planning.plan import Plan
-    from faultmaven.application.policies.acceptance import AcceptancePolicy
-    from faultmaven.application.policies.errors import ErrorPolicy, Reaction
-    from faultmaven.application.router import LLMRouter
-    from faultmaven.container import Container
-    from faultmaven.domain.attachments import File, Image
-    from faultmaven.domain.attempts import Attempt
-    from faultmaven.domain.errors import (
+    from .application.monitoring.health_report import BreakerHealth, HealthReport, Latency, LimitsLeft, ProviderHealth
+    from .application.monitoring.probe import Probe
+    from .application.planning.plan import Plan
+    from .application.policies.acceptance import AcceptancePolicy
+    from .application.policies.errors import ErrorPolicy, Reaction
+    from .application.router import LLMRouter
+    from .container import Container
+    from .domain.attachments import File, Image
+    from .domain.attempts import Attempt
+    from .domain.errors import (
         AllProvidersFailedError,
         AuthenticationError,
         CircuitOpenError,
@@ -51,44 +45,44 @@ if TYPE_CHECKING:
         UnsupportedRequestError,
         WrongEndpointError,
     )
-    from faultmaven.domain.messages import Message, Prompt
-    from faultmaven.domain.replay import Replay
-    from faultmaven.domain.requests import ChatRequest
-    from faultmaven.domain.responses import LLMResponse, StopReason, StreamChunk
-    from faultmaven.domain.tool_calls import ToolCall, ToolCallDelta
-    from faultmaven.domain.tools import Tool
-    from faultmaven.domain.usage import Usage
-    from faultmaven.opening import create_container, open_container
-    from faultmaven.parts import Parts
-    from faultmaven.ports.llm import LLMProvider, LLMStream, Options
+    from .domain.messages import Message, Prompt
+    from .domain.replay import Replay
+    from .domain.requests import ChatRequest
+    from .domain.responses import LLMResponse, StopReason, StreamChunk
+    from .domain.tool_calls import ToolCall, ToolCallDelta
+    from .domain.tools import Tool
+    from .domain.usage import Usage
+    from .opening import create_container, open_container
+    from .parts import Parts
+    from .ports.llm import LLMProvider, LLMStream, Options
 else:
     import importlib
 
     _MODULES = {
-        "faultmaven.application.policies.acceptance": ("AcceptancePolicy",),
-        "faultmaven.application.policies.errors": ("ErrorPolicy", "Reaction"),
-        "faultmaven.application.monitoring.health_report": (
+        ".application.policies.acceptance": ("AcceptancePolicy",),
+        ".application.policies.errors": ("ErrorPolicy", "Reaction"),
+        ".application.monitoring.health_report": (
             "BreakerHealth",
             "HealthReport",
             "Latency",
             "LimitsLeft",
             "ProviderHealth",
         ),
-        "faultmaven.application.planning.plan": ("Plan",),
-        "faultmaven.application.monitoring.probe": ("Probe",),
-        "faultmaven.application.router": ("LLMRouter",),
-        "faultmaven.container": ("Container",),
-        "faultmaven.opening": ("create_container", "open_container"),
-        "faultmaven.parts": ("Parts",),
-        "faultmaven.domain.attempts": ("Attempt",),
-        "faultmaven.domain.attachments": ("File", "Image"),
-        "faultmaven.domain.messages": ("Message", "Prompt"),
-        "faultmaven.domain.replay": ("Replay",),
-        "faultmaven.domain.requests": ("ChatRequest",),
-        "faultmaven.domain.responses": ("LLMResponse", "StopReason", "StreamChunk"),
-        "faultmaven.domain.tool_calls": ("ToolCall", "ToolCallDelta"),
-        "faultmaven.domain.tools": ("Tool",),
-        "faultmaven.domain.errors": (
+        ".application.planning.plan": ("Plan",),
+        ".application.monitoring.probe": ("Probe",),
+        ".application.router": ("LLMRouter",),
+        ".container": ("Container",),
+        ".opening": ("create_container", "open_container"),
+        ".parts": ("Parts",),
+        ".domain.attempts": ("Attempt",),
+        ".domain.attachments": ("File", "Image"),
+        ".domain.messages": ("Message", "Prompt"),
+        ".domain.replay": ("Replay",),
+        ".domain.requests": ("ChatRequest",),
+        ".domain.responses": ("LLMResponse", "StopReason", "StreamChunk"),
+        ".domain.tool_calls": ("ToolCall", "ToolCallDelta"),
+        ".domain.tools": ("Tool",),
+        ".domain.errors": (
             "AllProvidersFailedError",
             "AuthenticationError",
             "CircuitOpenError",
@@ -116,15 +110,15 @@ else:
             "UnsupportedRequestError",
             "WrongEndpointError",
         ),
-        "faultmaven.domain.usage": ("Usage",),
-        "faultmaven.ports.llm": ("LLMProvider", "LLMStream", "Options"),
+        ".domain.usage": ("Usage",),
+        ".ports.llm": ("LLMProvider", "LLMStream", "Options"),
     }
     _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
     def __getattr__(name):
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(_HOME[name]), name)
+        value = getattr(importlib.import_module(_HOME[name], __name__), name)
         globals()[name] = value
         return value
 

@@ -8,44 +8,44 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from dependency_injector import containers, providers
 
-from faultmaven.application.blocking import also_in_background
-from faultmaven.application.monitoring.health_report import HealthReport, health_report
-from faultmaven.application.monitoring.probe import probe as probe_provider
-from faultmaven.application.monitoring.provider_history import TrackRecord, one_after_the_other
-from faultmaven.application.planning.plan import Plan
-from faultmaven.application.policies.acceptance import AcceptancePolicy
-from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
-from faultmaven.application.policies.policies import Policies
-from faultmaven.application.resilience.admission import Traffic
-from faultmaven.application.reuse.response_reuse import AnswerReuse
-from faultmaven.application.router import LLMRouter, RouterParts
-from faultmaven.domain.errors import ConfigurationError, LLMError
-from faultmaven.domain.messages import Prompt
-from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.configuration.config_sources import ConfigEntry
-from faultmaven.infrastructure.configuration.file_watcher import watch_files
-from faultmaven.infrastructure.configuration.settings import Environment, Settings, working_directory
-from faultmaven.infrastructure.http.transport import build_transport
-from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.assembly.builder import Sources
-from faultmaven.infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
-from faultmaven.infrastructure.llm.providers.registry import build_registry, read_sources
-from faultmaven.infrastructure.logging import LoggingObserver, configure_logging, get_logger
-from faultmaven.infrastructure.optional.optional_dependencies import (
+from .application.blocking import also_in_background
+from .application.monitoring.health_report import HealthReport, health_report
+from .application.monitoring.probe import probe as probe_provider
+from .application.monitoring.provider_history import TrackRecord, one_after_the_other
+from .application.planning.plan import Plan
+from .application.policies.acceptance import AcceptancePolicy
+from .application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
+from .application.policies.policies import Policies
+from .application.resilience.admission import Traffic
+from .application.reuse.response_reuse import AnswerReuse
+from .application.router import LLMRouter, RouterParts
+from .domain.errors import ConfigurationError, LLMError
+from .domain.messages import Prompt
+from .infrastructure.clock import SystemClock
+from .infrastructure.configuration.config_sources import ConfigEntry
+from .infrastructure.configuration.file_watcher import watch_files
+from .infrastructure.configuration.settings import Environment, Settings, working_directory
+from .infrastructure.http.transport import build_transport
+from .infrastructure.http.types import Transport
+from .infrastructure.llm.providers.assembly.builder import Sources
+from .infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
+from .infrastructure.llm.providers.registry import build_registry, read_sources
+from .infrastructure.logging import LoggingObserver, configure_logging, get_logger
+from .infrastructure.optional.optional_dependencies import (
     SchemaValidatorOnDemand,
     build_rate_counter,
     build_response_cache,
 )
-from faultmaven.parts import PART_TYPES, LLMEntry, check_mapping, check_parts
-from faultmaven.ports.cache import ResponseCache
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.limits import RateCounter
-from faultmaven.ports.llm import Options
-from faultmaven.ports.observer import Observer
-from faultmaven.ports.randomness import Randomness
+from .parts import PART_TYPES, LLMEntry, check_mapping, check_parts
+from .ports.cache import ResponseCache
+from .ports.clock import Clock
+from .ports.limits import RateCounter
+from .ports.llm import Options
+from .ports.observer import Observer
+from .ports.randomness import Randomness
 
 if TYPE_CHECKING:
-    from faultmaven.infrastructure.http.httpx_carrier.family import AnyClient
+    from .infrastructure.http.httpx_carrier.family import AnyClient
 
 
 def overridden_parts(container: containers.Container) -> Mapping[str, Any]:

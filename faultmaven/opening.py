@@ -7,12 +7,12 @@ from typing import Any, Unpack
 
 from dependency_injector import providers as entries
 
-from faultmaven.application.emitting import report
-from faultmaven.container import Container
-from faultmaven.domain.hidden import HiddenMapping
-from faultmaven.infrastructure.optional.optional_dependencies import require_watchfiles
-from faultmaven.parts import Parts, check_mapping, check_parts
-from faultmaven.ports.llm import LLMProvider
+from .application.emitting import report
+from .container import Container
+from .domain.hidden import HiddenMapping
+from .infrastructure.optional.optional_dependencies import require_watchfiles
+from .parts import Parts, check_mapping, check_parts
+from .ports.llm import LLMProvider
 
 
 def create_container(

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from dependency_injector import providers
 
-from faultmaven.application.policies.acceptance import AcceptancePolicy
-from faultmaven.application.policies.errors import ErrorPolicy
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.configuration.settings import Settings
-from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
-from faultmaven.infrastructure.llm.providers.rows.fields import PORT_MEMBERS
-from faultmaven.ports.cache import ResponseCache
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.limits import RateCounter
-from faultmaven.ports.observer import Observer
-from faultmaven.ports.randomness import Randomness
+from .application.policies.acceptance import AcceptancePolicy
+from .application.policies.errors import ErrorPolicy
+from .domain.errors import ConfigurationError
+from .domain.names import did_you_mean
+from .infrastructure.configuration.settings import Settings
+from .infrastructure.http.types import Transport
+from .infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
+from .infrastructure.llm.providers.rows.fields import PORT_MEMBERS
+from .ports.cache import ResponseCache
+from .ports.clock import Clock
+from .ports.limits import RateCounter
+from .ports.observer import Observer
+from .ports.randomness import Randomness
 
 if TYPE_CHECKING:
     import httpx

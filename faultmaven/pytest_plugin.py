@@ -12,8 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator, Iterator
 
-    from faultmaven.container import Container
-    from faultmaven.testing import FakeClock, FakeProvider, FaultLab, NetworkGuard
+    from .container import Container
+    from .testing import FakeClock, FakeProvider, FaultLab, NetworkGuard
 
 FIXTURES = ("fake_llm", "llm_container", "fault_lab", "fake_clock")
 MARKERS = (
@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def fake_clock(request: pytest.FixtureRequest) -> FakeClock:
     """Time that moves only when told; `fake_llm`, `fault_lab` and `llm_container` of the same test go by it."""
-    from faultmaven.testing import FakeClock
+    from .testing import FakeClock
 
     _guard(request.node)
     return FakeClock()
@@ -54,7 +54,7 @@ def fake_clock(request: pytest.FixtureRequest) -> FakeClock:
 @pytest.fixture
 def fake_llm(request: pytest.FixtureRequest) -> FakeProvider:
     """A FakeProvider that plays what `llm_script` says; it answers "ok" without."""
-    from faultmaven.testing.marks import clock_of, fake_of
+    from .testing.marks import clock_of, fake_of
 
     _guard(request.node)
     return fake_of(request.node, clock_of(request))
@@ -63,8 +63,8 @@ def fake_llm(request: pytest.FixtureRequest) -> FakeProvider:
 @pytest.fixture
 def fault_lab(request: pytest.FixtureRequest) -> FaultLab:
     """A FaultLab: every vendor in this process, with every fault."""
-    from faultmaven.testing import FaultLab
-    from faultmaven.testing.marks import clock_of
+    from .testing import FaultLab
+    from .testing.marks import clock_of
 
     _guard(request.node)
     return FaultLab(clock_of(request))
@@ -78,9 +78,9 @@ def llm_container(request: pytest.FixtureRequest) -> Iterator[Container]:
     `llm_env`, what these variables configure; then `fake_llm` is there too if the test asks for it or has an
     `llm_script`.
     """
-    from faultmaven.opening import create_container
-    from faultmaven.parts import Parts
-    from faultmaven.testing.marks import clock_of, environment_of, fakes_of
+    from .opening import create_container
+    from .parts import Parts
+    from .testing.marks import clock_of, environment_of, fakes_of
 
     _guard(request.node)
     env, client = environment_of(request)
@@ -106,7 +106,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
         _guard(item)
     # A test with `request` may still ask for a fixture.
     if not has_fixture and "request" not in names and any(mark.name.startswith("llm_") for mark in item.own_markers):
-        from faultmaven.testing.marks import check_use
+        from .testing.marks import check_use
 
         check_use(item)
     return (yield from _guarded(item))
@@ -147,8 +147,8 @@ def _guarded(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def _guard(item: pytest.Item) -> None:
     """Turn the guard on for the test, unless it may reach out."""
-    from faultmaven.testing import NetworkGuard
-    from faultmaven.testing.marks import allowed_hosts_of
+    from .testing import NetworkGuard
+    from .testing.marks import allowed_hosts_of
 
     allowed = allowed_hosts_of(item)
     if allowed is None:

@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Unpack
 
-from faultmaven.application.blocking import run_blocking
-from faultmaven.application.streaming.single_answer import whole_stream
-from faultmaven.application.validation.request import chat_request
-from faultmaven.domain.messages import Prompt
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.ports.llm import LLMStream, Options
+from ..domain.messages import Prompt
+from ..domain.requests import ChatRequest
+from ..domain.responses import LLMResponse
+from ..ports.llm import LLMStream, Options
+from .blocking import run_blocking
+from .streaming.single_answer import whole_stream
+from .validation.request import chat_request
 
 
 class ProviderFace(ABC):

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from faultmaven.application.policies.policies import DEFAULT_POLICIES, Policies
-from faultmaven.domain.capabilities import Capabilities
-from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.domain.names import did_you_mean
-from faultmaven.domain.requests import NOTHING, ChatRequest
-from faultmaven.ports.llm import ChatBackend
+from ..domain.capabilities import Capabilities
+from ..domain.errors import InvalidRequestError
+from ..domain.names import did_you_mean
+from ..domain.requests import NOTHING, ChatRequest
+from ..ports.llm import ChatBackend
+from .policies.policies import DEFAULT_POLICIES, Policies
 
 Target: TypeAlias = tuple[str, str]
 """A provider's name and a model, "" when the server decides."""

@@ -3,8 +3,8 @@
 import asyncio
 import sys
 
-from faultmaven.domain.events import Event
-from faultmaven.ports.observer import Observer
+from ..domain.events import Event
+from ..ports.observer import Observer
 
 
 def tell(observer: Observer, event: Event) -> None:

@@ -7,30 +7,30 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Unpack
 
-from faultmaven.application.chat_provider import ProviderFace
-from faultmaven.application.configuration import Generation, Route, check_role
-from faultmaven.application.execution.call import Call
-from faultmaven.application.execution.call_log import Ledger
-from faultmaven.application.execution.hedging import hedged
-from faultmaven.application.execution.outcome import Conduct, OpenAttempt, Outcome
-from faultmaven.application.execution.retries import ask
-from faultmaven.application.execution.routed_stream import RoutedStream, close_all
-from faultmaven.application.planning.explanation import explained
-from faultmaven.application.planning.plan import Plan
-from faultmaven.application.planning.planner import nobody, plan
-from faultmaven.application.resilience.admission import Traffic
-from faultmaven.application.reuse.response_reuse import AnswerReuse
-from faultmaven.application.validation.options import check_schema
-from faultmaven.application.validation.request import chat_request
-from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
-from faultmaven.domain.events import HedgeStarted
-from faultmaven.domain.messages import Prompt
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMStream, Options
-from faultmaven.ports.observer import Observer
-from faultmaven.ports.randomness import Randomness
+from ..domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
+from ..domain.events import HedgeStarted
+from ..domain.messages import Prompt
+from ..domain.requests import ChatRequest
+from ..domain.responses import LLMResponse
+from ..ports.clock import Clock
+from ..ports.llm import LLMStream, Options
+from ..ports.observer import Observer
+from ..ports.randomness import Randomness
+from .chat_provider import ProviderFace
+from .configuration import Generation, Route, check_role
+from .execution.call import Call
+from .execution.call_log import Ledger
+from .execution.hedging import hedged
+from .execution.outcome import Conduct, OpenAttempt, Outcome
+from .execution.retries import ask
+from .execution.routed_stream import RoutedStream, close_all
+from .planning.explanation import explained
+from .planning.plan import Plan
+from .planning.planner import nobody, plan
+from .resilience.admission import Traffic
+from .reuse.response_reuse import AnswerReuse
+from .validation.options import check_schema
+from .validation.request import chat_request
 
 BEHIND_SECONDS = 0.01
 """The deadline of what stands around a call comes a little after the call's own, which knows more."""

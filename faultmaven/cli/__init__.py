@@ -4,7 +4,7 @@ import io
 import os
 import sys
 
-from faultmaven.cli import exit_codes as exits
+from . import exit_codes as exits
 
 MISSING_EXTRA = 'The command line needs two more packages: pip install "faultmaven[cli]"'
 
@@ -12,7 +12,7 @@ MISSING_EXTRA = 'The command line needs two more packages: pip install "faultmav
 def main() -> int:
     """Run the command that the process's arguments name; the result is its exit code."""
     try:
-        from faultmaven.cli.app import cli
+        from .app import cli
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in ("click", "rich"):
             raise

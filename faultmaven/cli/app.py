@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from faultmaven import __version__
-from faultmaven.cli import exit_codes as exits
-from faultmaven.cli.output import print_error, wants_json, wants_lines
-from faultmaven.domain.errors import LLMError
+from .. import __version__
+from ..domain.errors import LLMError
+from . import exit_codes as exits
+from .output import print_error, wants_json, wants_lines
 
 COMMANDS = ("ask", "chat", "config", "demo", "doctor", "explain", "new-provider", "providers")
 
@@ -29,7 +29,7 @@ class CommandGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = cmd_name.replace("-", "_")
-        command: click.Command = importlib.import_module(f"faultmaven.cli.commands.{module}").command
+        command: click.Command = importlib.import_module(f".commands.{module}", __package__).command
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -7,12 +7,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from faultmaven.cli import exit_codes as exits
-from faultmaven.cli.environment_diff import Comparison, EnvironmentReport, ValueDifference, compare
-from faultmaven.cli.environments import examine
-from faultmaven.cli.output import console, print_json, styled
-from faultmaven.infrastructure.configuration.config_sources import ConfigEntry
-from faultmaven.infrastructure.configuration.settings import PROCESS
+from ..infrastructure.configuration.config_sources import ConfigEntry
+from ..infrastructure.configuration.settings import PROCESS
+from . import exit_codes as exits
+from .environment_diff import Comparison, EnvironmentReport, ValueDifference, compare
+from .environments import examine
+from .output import console, print_json, styled
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 

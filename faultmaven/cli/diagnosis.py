@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from faultmaven.domain.errors import ConfigurationError
+from ..domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from faultmaven.infrastructure.configuration.settings import Settings
+    from ..infrastructure.configuration.settings import Settings
 
 Severity = Literal["problem", "warning", "note", "ok"]
 UNHEALTHY = ("problem", "warning")

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.domain.hidden import HiddenMapping
-from faultmaven.infrastructure.configuration.config_sources import FAULTY, ConfigEntry
-from faultmaven.infrastructure.configuration.settings import Environment
+from ..domain.errors import ConfigurationError
+from ..domain.hidden import HiddenMapping
+from ..infrastructure.configuration.config_sources import FAULTY, ConfigEntry
+from ..infrastructure.configuration.settings import Environment
 
 
 @dataclass(frozen=True, slots=True)

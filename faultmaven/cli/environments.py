@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
-import faultmaven
-from faultmaven.cli.environment_diff import EnvironmentReport, hidden_values, without_faulty
-from faultmaven.cli.session import logging_set_aside
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.llm.providers.assembly.builder import Sources
-from faultmaven.infrastructure.llm.providers.registry import read_sources, readable_entries
-from faultmaven.infrastructure.optional.optional_dependencies import require_watchfiles
+from .. import Container
+from ..domain.errors import ConfigurationError
+from ..infrastructure.llm.providers.assembly.builder import Sources
+from ..infrastructure.llm.providers.registry import read_sources, readable_entries
+from ..infrastructure.optional.optional_dependencies import require_watchfiles
+from .environment_diff import EnvironmentReport, hidden_values, without_faulty
+from .session import logging_set_aside
 
 
 def read_environment_report(name: str, *, files_only: bool) -> EnvironmentReport:
@@ -38,9 +38,9 @@ def examine(name: str, *, files_only: bool) -> EnvironmentReport:
         return EnvironmentReport(name, faults=(str(error),))
 
 
-def _opened(load: Callable[[], Sources]) -> "faultmaven.Container":
+def _opened(load: Callable[[], Sources]) -> Container:
     """Return a container over what `load` reads, with all that an opening builds; it holds no connection."""
-    container = faultmaven.Container()
+    container = Container()
     container.sources.override(load)
     container.router_parts()
     if container.settings().watch_files:
@@ -48,7 +48,7 @@ def _opened(load: Callable[[], Sources]) -> "faultmaven.Container":
     return container
 
 
-def _report(name: str, sources: Sources, container: "faultmaven.Container") -> EnvironmentReport:
+def _report(name: str, sources: Sources, container: Container) -> EnvironmentReport:
     registry = container.registry()
     generation = registry.generation()
     entries = tuple(container.configuration())

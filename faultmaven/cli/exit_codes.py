@@ -1,6 +1,6 @@
 """Exit codes, all of them, and which error leads to which."""
 
-from faultmaven.domain.errors import ConfigurationError, InvalidRequestError, LLMError
+from ..domain.errors import ConfigurationError, InvalidRequestError, LLMError
 
 OK = 0
 CONFIGURATION = 1

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from faultmaven.domain.attachments import Image
-from faultmaven.domain.tools import Tool
+from ..domain.attachments import Image
+from ..domain.tools import Tool
 
 
 def image(named: str) -> Image:

@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from faultmaven.domain.errors import LLMError
-from faultmaven.domain.responses import StreamChunk
+from ..domain.errors import LLMError
+from ..domain.responses import StreamChunk
 
 # Wider than any table: text that goes into a file or a pipe is not folded.
 UNFOLDED = 100_000

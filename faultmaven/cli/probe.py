@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from faultmaven.application.monitoring.probe import PROBE_SECONDS
-from faultmaven.application.monitoring.probe import probe as ask_for_models
-from faultmaven.cli.diagnosis import Finding, ProviderFacts
-from faultmaven.domain.errors import (
+from ..application.monitoring.probe import PROBE_SECONDS
+from ..application.monitoring.probe import probe as ask_for_models
+from ..domain.errors import (
     LLMError,
     MalformedResponseError,
     ProviderTimeoutError,
@@ -18,8 +17,9 @@ from faultmaven.domain.errors import (
     RejectedRequestError,
     WrongEndpointError,
 )
-from faultmaven.domain.names import nearest
-from faultmaven.ports.clock import Clock
+from ..domain.names import nearest
+from ..ports.clock import Clock
+from .diagnosis import Finding, ProviderFacts
 
 CONNECT_SECONDS = 1.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

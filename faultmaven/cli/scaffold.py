@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+CLI_PACKAGE = __name__.rpartition(".")[0]
+"""This package's own name, since a host may keep a copy of the code under another name."""
+
 CLASSES = {
     "openai-chat": "OpenAIProvider",
     "openai-responses": "OpenAIProvider",
@@ -116,6 +119,7 @@ def _facts(new: NewProvider) -> dict[str, str]:
         "page": f"{new.name}.md",
         "setup": "\n".join(setup),
         "beside": f", its class in `{class_file}`" if new.has_class else "",
+        "package": CLI_PACKAGE.rpartition(".")[0],
         "key_note": "; not every server needs one" if new.is_local else "",
     }
 
@@ -126,7 +130,7 @@ def _own_fields(new: NewProvider) -> str:
 
 
 def _filled(template: str, facts: Mapping[str, str]) -> str:
-    file = importlib.resources.files("faultmaven.cli") / "templates" / f"{template}.tmpl"
+    file = importlib.resources.files(CLI_PACKAGE) / "templates" / f"{template}.tmpl"
     return string.Template(file.read_text("utf-8")).substitute(facts)
 
 

@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-import faultmaven
-
 if TYPE_CHECKING:
-    from faultmaven import Container
+    from .. import Container
 
 Result = TypeVar("Result")
 
@@ -17,8 +15,10 @@ Result = TypeVar("Result")
 def with_container(work: Callable[["Container"], Awaitable[Result]]) -> Result:
     """Return the result of `work`, done with a container that is opened before and closed after."""
 
+    from .. import open_container  # here, so that `--help` of a command starts without the container
+
     async def session() -> Result:
-        async with faultmaven.open_container(configure_logging=_log_level_is_set()) as container:
+        async with open_container(configure_logging=_log_level_is_set()) as container:
             return await work(container)
 
     with logging_set_aside():
@@ -44,5 +44,7 @@ def logging_set_aside() -> Iterator[None]:
 
 def _log_level_is_set() -> bool:
     """Return whether any source sets LOG_LEVEL: then the user wants the log, otherwise only the answer."""
-    load = faultmaven.Container().sources()
+    from .. import Container
+
+    load = Container().sources()
     return bool(load().environment.get("LOG_LEVEL"))

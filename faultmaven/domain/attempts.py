@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from faultmaven.domain.usage import Usage
+from .usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

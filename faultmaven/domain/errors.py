@@ -36,9 +36,9 @@ prose, with the key taken out, is at `vendor_message` for whoever asks for it by
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self, TypedDict, Unpack
 
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.hidden import HiddenText
-from faultmaven.domain.responses import LLMResponse
+from .attempts import Attempt
+from .hidden import HiddenText
+from .responses import LLMResponse
 
 
 class ErrorFacts(TypedDict, total=False):

@@ -7,8 +7,8 @@ is the one that was sent, "" where the server decides.
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.usage import Usage
+from .attempts import Attempt
+from .usage import Usage
 
 BreakerPhase = Literal["closed", "open", "half-open"]
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self, TypeAlias
 
-from faultmaven.domain.attachments import Attachment, File, Image
-from faultmaven.domain.replay import Replay
-from faultmaven.domain.tool_calls import ToolCall
+from .attachments import Attachment, File, Image
+from .replay import Replay
+from .tool_calls import ToolCall
 
 Role = Literal["system", "user", "assistant", "tool"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from faultmaven.domain.messages import Message, Shape
-from faultmaven.domain.tools import Tool
+from .messages import Message, Shape
+from .tools import Tool
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.messages import Message
-from faultmaven.domain.replay import Replay
-from faultmaven.domain.tool_calls import ToolCall, ToolCallDelta
-from faultmaven.domain.usage import Usage
+from .attempts import Attempt
+from .messages import Message
+from .replay import Replay
+from .tool_calls import ToolCall, ToolCallDelta
+from .usage import Usage
 
 
 class StopReason(StrEnum):

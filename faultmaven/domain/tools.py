@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from faultmaven.domain.errors import InvalidRequestError
+from .errors import InvalidRequestError
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Any, TextIO
 
 import structlog
 
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.events import (
+from ..domain.attempts import Attempt
+from ..domain.events import (
     AttemptEnded,
     AttemptStarted,
     BreakerChanged,

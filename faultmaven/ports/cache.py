@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from faultmaven.domain.responses import LLMResponse
+from ..domain.responses import LLMResponse
 
 
 class ResponseCache(Protocol):

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, TypedDict, Unpack
 
-from faultmaven.domain.messages import Prompt
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse, StreamChunk
-from faultmaven.domain.tools import Tool
+from ..domain.messages import Prompt
+from ..domain.requests import ChatRequest
+from ..domain.responses import LLMResponse, StreamChunk
+from ..domain.tools import Tool
 
 
 class Options(TypedDict, total=False):

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from faultmaven.domain.events import Event
+from ..domain.events import Event
 
 
 class Observer(Protocol):

@@ -10,25 +10,25 @@ async with open_container(providers={"openai": FakeProvider("It ran out of memor
 
 from typing import TYPE_CHECKING
 
-from faultmaven.testing.assertions import assert_answered_by, assert_asked, assert_outcomes, ledger_of
-from faultmaven.testing.fake_clock import FakeClock
-from faultmaven.testing.fake_script import Delayed, Step
-from faultmaven.testing.fake_stream import FakeStream
-from faultmaven.testing.fakes import FakeProvider
-from faultmaven.testing.lab import Fault, FaultLab, LabRequest
-from faultmaven.testing.network_guard import NetworkDeniedError, NetworkGuard
-from faultmaven.testing.sample_requests import SAMPLE_REQUESTS, SampleRequest
-from faultmaven.testing.virtual_time import VirtualClock, VirtualDeadlockError, run_in_virtual_time
+from .assertions import assert_answered_by, assert_asked, assert_outcomes, ledger_of
+from .fake_clock import FakeClock
+from .fake_script import Delayed, Step
+from .fake_stream import FakeStream
+from .fakes import FakeProvider
+from .lab import Fault, FaultLab, LabRequest
+from .network_guard import NetworkDeniedError, NetworkGuard
+from .sample_requests import SAMPLE_REQUESTS, SampleRequest
+from .virtual_time import VirtualClock, VirtualDeadlockError, run_in_virtual_time
 
 if TYPE_CHECKING:
-    from faultmaven.testing.contract import LLMProviderContract
+    from .contract import LLMProviderContract
 else:
 
     def __getattr__(name):
         """Import the contract when it is asked for: it needs pytest, which the rest of the kit does without."""
         if name != "LLMProviderContract":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from faultmaven.testing.contract import LLMProviderContract
+        from .contract import LLMProviderContract
 
         return LLMProviderContract
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import CircuitOpenError, LimitReachedError, LLMError, UnsupportedRequestError
-from faultmaven.domain.responses import LLMResponse
+from ..domain.attempts import Attempt
+from ..domain.errors import CircuitOpenError, LimitReachedError, LLMError, UnsupportedRequestError
+from ..domain.responses import LLMResponse
 
 Asked: TypeAlias = LLMResponse | LLMError
 Outcome: TypeAlias = str | type[LLMError]

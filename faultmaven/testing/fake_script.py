@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from faultmaven.domain.errors import LLMError
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.ports.clock import Clock
-from faultmaven.testing.fake_stream import FakeStream
+from ..domain.errors import LLMError
+from ..domain.requests import ChatRequest
+from ..domain.responses import LLMResponse
+from ..domain.tool_calls import ToolCall
+from ..ports.clock import Clock
+from .fake_stream import FakeStream
 
 Step: TypeAlias = (
     "str | LLMResponse | ToolCall | Sequence[ToolCall] | FakeStream | LLMError | Delayed"

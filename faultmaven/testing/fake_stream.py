@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
-from faultmaven.domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse, StopReason, StreamChunk
-from faultmaven.domain.tool_calls import ToolCall, ToolCallDelta
-from faultmaven.infrastructure.llm.dialects.shared.reading import tool_call
-from faultmaven.ports.clock import Clock
+from ..domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError
+from ..domain.requests import ChatRequest
+from ..domain.responses import LLMResponse, StopReason, StreamChunk
+from ..domain.tool_calls import ToolCall, ToolCallDelta
+from ..infrastructure.llm.dialects.shared.reading import tool_call
+from ..ports.clock import Clock
 
 Respond: TypeAlias = Callable[[str], LLMResponse]
 Note: TypeAlias = Callable[[LLMError], LLMError]

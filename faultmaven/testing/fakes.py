@@ -3,18 +3,18 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from faultmaven.application.chat_provider import ProviderFace
-from faultmaven.application.streaming.single_answer import WholeAnswerStream
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import LLMError, ProviderTimeoutError
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse, StopReason
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMStream
-from faultmaven.testing.fake_script import Played, Step, check_step, is_delay, unfold
-from faultmaven.testing.fake_stream import FakeStream, PlayedStream, words
+from ..application.chat_provider import ProviderFace
+from ..application.streaming.single_answer import WholeAnswerStream
+from ..domain.attempts import Attempt
+from ..domain.errors import LLMError, ProviderTimeoutError
+from ..domain.requests import ChatRequest
+from ..domain.responses import LLMResponse, StopReason
+from ..domain.usage import Usage
+from ..infrastructure.clock import SystemClock
+from ..ports.clock import Clock
+from ..ports.llm import LLMStream
+from .fake_script import Played, Step, check_step, is_delay, unfold
+from .fake_stream import FakeStream, PlayedStream, words
 
 
 class FakeProvider(ProviderFace):

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA
-from faultmaven.ports.clock import Clock
-from faultmaven.testing.fake_clock import FakeClock
-from faultmaven.testing.fakes import FakeProvider
+from ..domain.names import did_you_mean
+from ..infrastructure.llm.providers.registry import PROVIDER_SCHEMA
+from ..ports.clock import Clock
+from .fake_clock import FakeClock
+from .fakes import FakeProvider
 
 if TYPE_CHECKING:
-    from faultmaven.testing.lab import FaultLab
+    from .lab import FaultLab
 
 READ_BY = {"llm_script": "fake_llm or llm_container", "llm_env": "llm_container", "llm_lab": "llm_container"}
 FAKE_ARGUMENTS = ("name", "models", "delay")

@@ -129,7 +129,7 @@ class NetworkGuard:
 
 def provider_at(host: str) -> str | None:
     """Return the name of the shipped row whose vendor is at `host`, None for a stranger."""
-    from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA  # only a denial needs it
+    from ..infrastructure.llm.providers.registry import PROVIDER_SCHEMA  # only a denial needs it
 
     for name, row in PROVIDER_SCHEMA.items():
         if host == urlsplit(row.get("default_base_url", "")).hostname:

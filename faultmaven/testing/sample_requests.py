@@ -8,15 +8,15 @@ from types import MappingProxyType
 
 import pydantic
 
-from faultmaven.application.planning.requirements import needs
-from faultmaven.application.validation.request import chat_request
-from faultmaven.domain.attachments import File, Image
-from faultmaven.domain.messages import Message, Prompt
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.domain.tools import Tool
-from faultmaven.ports.llm import LLMProvider, LLMStream, Options
+from ..application.planning.requirements import needs
+from ..application.validation.request import chat_request
+from ..domain.attachments import File, Image
+from ..domain.messages import Message, Prompt
+from ..domain.requests import ChatRequest
+from ..domain.responses import LLMResponse
+from ..domain.tool_calls import ToolCall
+from ..domain.tools import Tool
+from ..ports.llm import LLMProvider, LLMStream, Options
 
 # One transparent pixel.
 PNG = base64.b64decode(

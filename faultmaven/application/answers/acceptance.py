@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from faultmaven.application.answers.schema_paths import names_in, place_of
-from faultmaven.application.policies.acceptance import AcceptancePolicy, Action
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import (
+from ...domain.attempts import Attempt
+from ...domain.errors import (
     ConfigurationError,
     ContentBlockedError,
     EmptyAnswerError,
@@ -20,10 +18,12 @@ from faultmaven.domain.errors import (
     MalformedResponseError,
     TruncatedAnswerError,
 )
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse, StopReason
-from faultmaven.domain.usage import Usage
-from faultmaven.ports.schemas import SchemaValidator
+from ...domain.requests import ChatRequest
+from ...domain.responses import LLMResponse, StopReason
+from ...domain.usage import Usage
+from ...ports.schemas import SchemaValidator
+from ..policies.acceptance import AcceptancePolicy, Action
+from .schema_paths import names_in, place_of
 
 MOST_PROBLEMS = 5
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from faultmaven.domain.messages import Message
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
+from ...domain.messages import Message
+from ...domain.requests import ChatRequest
+from ...domain.responses import LLMResponse
 
 
 def repaired_request(request: ChatRequest, response: LLMResponse, problems: Iterable[str]) -> ChatRequest:

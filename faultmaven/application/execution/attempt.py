@@ -6,26 +6,26 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
-from faultmaven.application.answers.acceptance import Verdict, checked, judge
-from faultmaven.application.configuration import Route
-from faultmaven.application.execution.call_log import Entry
-from faultmaven.application.execution.outcome import Conduct, OpenAttempt, Outcome
-from faultmaven.application.execution.third_party import as_ours, is_cancelled
-from faultmaven.application.planning.plan import Candidate
-from faultmaven.application.planning.requirements import reported_input, unread_input
-from faultmaven.application.policies.errors import reaction
-from faultmaven.application.resilience.admission import NO_LESSON, Lesson
-from faultmaven.application.resilience.circuit_breaker import Result
-from faultmaven.application.streaming.commit_point import CommitPoint
-from faultmaven.application.streaming.provider_stream import LiveStream
-from faultmaven.application.streaming.single_answer import whole_stream
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import LimitReachedError, LLMError, ProviderTimeoutError, RateLimitError
-from faultmaven.domain.events import InputTruncated
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.domain.usage import Usage
-from faultmaven.ports.llm import LLMStream
+from ...domain.attempts import Attempt
+from ...domain.errors import LimitReachedError, LLMError, ProviderTimeoutError, RateLimitError
+from ...domain.events import InputTruncated
+from ...domain.requests import ChatRequest
+from ...domain.responses import LLMResponse
+from ...domain.usage import Usage
+from ...ports.llm import LLMStream
+from ..answers.acceptance import Verdict, checked, judge
+from ..configuration import Route
+from ..planning.plan import Candidate
+from ..planning.requirements import reported_input, unread_input
+from ..policies.errors import reaction
+from ..resilience.admission import NO_LESSON, Lesson
+from ..resilience.circuit_breaker import Result
+from ..streaming.commit_point import CommitPoint
+from ..streaming.provider_stream import LiveStream
+from ..streaming.single_answer import whole_stream
+from .call_log import Entry
+from .outcome import Conduct, OpenAttempt, Outcome
+from .third_party import as_ours, is_cancelled
 
 # A provider keeps its time itself and can say in which phase it ran out; this is for those that do not keep it. A share
 # of the attempt's time, so that it never eats up what is reserved for the next.

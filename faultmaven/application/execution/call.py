@@ -1,20 +1,20 @@
 """One call on its way through a plan: whose turn it is, who failed how, and what it comes to in the end."""
 
-from faultmaven.application.answers.acceptance import Verdict, better
-from faultmaven.application.execution.call_log import Entry
-from faultmaven.application.execution.outcome import Conduct, Outcome
-from faultmaven.application.planning.plan import Plan, Turn
-from faultmaven.application.planning.time_shares import Shares
-from faultmaven.application.policies.errors import reaction
-from faultmaven.domain.errors import (
+from ...domain.errors import (
     AllProvidersFailedError,
     DeadlineExceededError,
     LLMError,
     ProviderError,
     RejectedRequestError,
 )
-from faultmaven.domain.events import FellBack
-from faultmaven.domain.responses import LLMResponse
+from ...domain.events import FellBack
+from ...domain.responses import LLMResponse
+from ..answers.acceptance import Verdict, better
+from ..planning.plan import Plan, Turn
+from ..planning.time_shares import Shares
+from ..policies.errors import reaction
+from .call_log import Entry
+from .outcome import Conduct, Outcome
 
 
 class Call:

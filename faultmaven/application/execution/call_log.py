@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
-from faultmaven.application.emitting import tell
-from faultmaven.application.planning.plan import Candidate
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import LLMError
-from faultmaven.domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, ProviderSkipped
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.observer import Observer
+from ...domain.attempts import Attempt
+from ...domain.errors import LLMError
+from ...domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFailed, Event, ProviderSkipped
+from ...domain.responses import LLMResponse
+from ...ports.clock import Clock
+from ...ports.observer import Observer
+from ..emitting import tell
+from ..planning.plan import Candidate
 
 
 @dataclass(slots=True)

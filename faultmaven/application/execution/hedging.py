@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from faultmaven.application.execution.outcome import Outcome
-from faultmaven.ports.clock import Clock
+from ...ports.clock import Clock
+from .outcome import Outcome
 
 Ask: TypeAlias = Callable[[], Awaitable[Outcome]]
 

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from faultmaven.application.answers.acceptance import Verdict
-from faultmaven.application.execution.call_log import Entry, Ledger
-from faultmaven.application.planning.plan import Candidate, Turn
-from faultmaven.application.planning.requirements import answer_tokens, prompt_tokens
-from faultmaven.application.policies.errors import ErrorPolicy, reaction
-from faultmaven.application.policies.policies import Policies
-from faultmaven.application.resilience.admission import Admission, Traffic
-from faultmaven.application.streaming.provider_stream import LiveStream
-from faultmaven.domain.errors import LLMError
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.randomness import Randomness
+from ...domain.errors import LLMError
+from ...domain.requests import ChatRequest
+from ...ports.clock import Clock
+from ...ports.randomness import Randomness
+from ..answers.acceptance import Verdict
+from ..planning.plan import Candidate, Turn
+from ..planning.requirements import answer_tokens, prompt_tokens
+from ..policies.errors import ErrorPolicy, reaction
+from ..policies.policies import Policies
+from ..resilience.admission import Admission, Traffic
+from ..streaming.provider_stream import LiveStream
+from .call_log import Entry, Ledger
 
 # The values here change no more once they are made. They are not frozen, since every call makes some of each, and a
 # frozen one takes five times as long.

@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-from faultmaven.application.answers.acceptance import Verdict
-from faultmaven.application.answers.repair import repaired_request
-from faultmaven.application.execution.attempt import attempt
-from faultmaven.application.execution.outcome import Conduct, Outcome
-from faultmaven.application.planning.plan import Turn
-from faultmaven.application.policies.retry import RetryPolicy
-from faultmaven.application.resilience.availability import PATIENCE_SECONDS
-from faultmaven.application.resilience.retry import LONGEST_PATIENCE_SECONDS, next_delay
-from faultmaven.domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
-from faultmaven.domain.events import RetryRefused, RetryScheduled
+from ...domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
+from ...domain.events import RetryRefused, RetryScheduled
+from ..answers.acceptance import Verdict
+from ..answers.repair import repaired_request
+from ..planning.plan import Turn
+from ..policies.retry import RetryPolicy
+from ..resilience.availability import PATIENCE_SECONDS
+from ..resilience.retry import LONGEST_PATIENCE_SECONDS, next_delay
+from .attempt import attempt
+from .outcome import Conduct, Outcome
 
 LEAST_SECONDS, LEAST_SHARE = 1.0, 0.25
 """A wait that leaves an attempt less than this, or than this part of a short share, is not worth it."""

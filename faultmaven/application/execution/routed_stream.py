@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Self
 
-from faultmaven.application.execution.attempt import answered, failed, lesson_of, with_grace
-from faultmaven.application.execution.call import Call
-from faultmaven.application.execution.outcome import Conduct, OpenAttempt, Outcome
-from faultmaven.application.execution.third_party import is_cancelled
-from faultmaven.application.resilience.admission import NO_LESSON
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import InvalidRequestError, LLMError
-from faultmaven.domain.responses import LLMResponse, StreamChunk
+from ...domain.attempts import Attempt
+from ...domain.errors import InvalidRequestError, LLMError
+from ...domain.responses import LLMResponse, StreamChunk
+from ..resilience.admission import NO_LESSON
+from .attempt import answered, failed, lesson_of, with_grace
+from .call import Call
+from .outcome import Conduct, OpenAttempt, Outcome
+from .third_party import is_cancelled
 
 
 class RoutedStream:

@@ -4,8 +4,8 @@ import asyncio
 import math
 from typing import Any
 
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import DeadlineExceededError, LLMError, ProviderError, ProviderTimeoutError
+from ...domain.attempts import Attempt
+from ...domain.errors import DeadlineExceededError, LLMError, ProviderError, ProviderTimeoutError
 
 
 def is_cancelled() -> bool:

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from faultmaven.application.configuration import Generation, Route
-from faultmaven.application.monitoring.probe import Probe
-from faultmaven.application.monitoring.provider_history import ProviderRecord
-from faultmaven.application.resilience.admission import Traffic
-from faultmaven.application.resilience.availability import Standing
-from faultmaven.domain.events import BreakerPhase
+from ...domain.events import BreakerPhase
+from ..configuration import Generation, Route
+from ..resilience.admission import Traffic
+from ..resilience.availability import Standing
+from .probe import Probe
+from .provider_history import ProviderRecord
 
 Status = Literal["ok", "degraded", "down"]
 _WORST_FIRST: tuple[BreakerPhase, ...] = ("open", "half-open", "closed")

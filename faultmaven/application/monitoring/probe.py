@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from faultmaven.domain.errors import LLMError, ProviderError, ProviderTimeoutError, RateLimitError, RejectedRequestError
-from faultmaven.ports.clock import Clock
+from ...domain.errors import LLMError, ProviderError, ProviderTimeoutError, RateLimitError, RejectedRequestError
+from ...ports.clock import Clock
 
 PROBE_SECONDS = 8.0
 FENCE = 1.25

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from faultmaven.domain.events import AttemptEnded, Event
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.observer import Observer
+from ...domain.events import AttemptEnded, Event
+from ...ports.clock import Clock
+from ...ports.observer import Observer
 
 KEPT_ANSWERS = 256
 """Latencies are those of so many answers, the newest; older ones tell of another day."""

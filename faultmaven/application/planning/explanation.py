@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from faultmaven.application.configuration import Generation
-from faultmaven.application.planning.plan import Plan, Skipped
+from ..configuration import Generation
+from .plan import Plan, Skipped
 
 
 def explained(planned: Plan, generation: Generation, pinned: str | None) -> Plan:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from faultmaven.application.configuration import Route, Target
-from faultmaven.domain.errors import CircuitOpenError, InvalidRequestError, LimitReachedError, LLMError
+from ...domain.errors import CircuitOpenError, InvalidRequestError, LimitReachedError, LLMError
+from ..configuration import Route, Target
 
 if TYPE_CHECKING:
-    from faultmaven.application.execution.outcome import Outcome
+    from ..execution.outcome import Outcome
 
 SkipKind: TypeAlias = Literal[
     "not configured",

@@ -6,15 +6,15 @@ anything; `faultmaven explain` prints it.
 
 from dataclasses import replace
 
-from faultmaven.application.configuration import Generation, check_role
-from faultmaven.application.planning.plan import Candidate, Plan, SkipKind, Skipped
-from faultmaven.application.planning.requirements import answer_tokens, prompt_tokens, surely_fits
-from faultmaven.application.planning.shortlist import Shortlist, shortlist_of, timed_candidates
-from faultmaven.application.resilience.availability import WELL, AllWell, Health, Standing
-from faultmaven.domain.attachments import Image
-from faultmaven.domain.errors import ConfigurationError, InvalidRequestError, LLMError
-from faultmaven.domain.names import did_you_mean
-from faultmaven.domain.requests import ChatRequest
+from ...domain.attachments import Image
+from ...domain.errors import ConfigurationError, InvalidRequestError, LLMError
+from ...domain.names import did_you_mean
+from ...domain.requests import ChatRequest
+from ..configuration import Generation, check_role
+from ..resilience.availability import WELL, AllWell, Health, Standing
+from .plan import Candidate, Plan, SkipKind, Skipped
+from .requirements import answer_tokens, prompt_tokens, surely_fits
+from .shortlist import Shortlist, shortlist_of, timed_candidates
 
 
 def plan(

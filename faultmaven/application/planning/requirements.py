@@ -4,16 +4,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from faultmaven.application.planning.token_estimate import (
-    least_tokens,
-    least_tokens_at_most,
-    most_tokens,
-    most_tokens_at_most,
-)
-from faultmaven.domain.attachments import Attachment, File, Image
-from faultmaven.domain.messages import Message
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.usage import Usage
+from ...domain.attachments import Attachment, File, Image
+from ...domain.messages import Message
+from ...domain.requests import ChatRequest
+from ...domain.usage import Usage
+from .token_estimate import least_tokens, least_tokens_at_most, most_tokens, most_tokens_at_most
 
 HINTS = ("seed", "reasoning", "cache_prompt")
 

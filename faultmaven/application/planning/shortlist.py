@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from faultmaven.application.configuration import Generation, Route, Target
-from faultmaven.application.planning.plan import Candidate, Plan, Skipped
-from faultmaven.application.planning.requirements import HINTS, lacking, may_be_refused, needs
-from faultmaven.application.planning.time_shares import Shares, planned_shares
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.domain.names import did_you_mean
-from faultmaven.domain.requests import ChatRequest
+from ...domain.errors import ConfigurationError
+from ...domain.names import did_you_mean
+from ...domain.requests import ChatRequest
+from ..configuration import Generation, Route, Target
+from .plan import Candidate, Plan, Skipped
+from .requirements import HINTS, lacking, may_be_refused, needs
+from .time_shares import Shares, planned_shares
 
 Refusal: TypeAlias = Callable[[Route, str], str]
 """Tells why a model of a route cannot carry a request, as one clause; "" when it can."""

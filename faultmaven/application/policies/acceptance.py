@@ -3,8 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
 
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.domain.names import did_you_mean
+from ...domain.errors import ConfigurationError
+from ...domain.names import did_you_mean
 
 Action: TypeAlias = Literal["accept", "move_on", "raise"]
 

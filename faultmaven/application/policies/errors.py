@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from faultmaven.domain.errors import (
+from ...domain.errors import (
     AllProvidersFailedError,
     AuthenticationError,
     CircuitOpenError,

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from faultmaven.application.policies.acceptance import AcceptancePolicy
-from faultmaven.application.policies.circuit_breaker import BreakerPolicy
-from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy
-from faultmaven.domain.requests import NOTHING
-from faultmaven.ports.schemas import SchemaValidator
+from ...domain.requests import NOTHING
+from ...ports.schemas import SchemaValidator
+from .acceptance import AcceptancePolicy
+from .circuit_breaker import BreakerPolicy
+from .errors import DEFAULT_ERROR_POLICY, ErrorPolicy
 
 
 @dataclass(frozen=True, slots=True)

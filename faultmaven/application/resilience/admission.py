@@ -6,18 +6,18 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from faultmaven.application.configuration import Generation, Route, Target
-from faultmaven.application.emitting import tell
-from faultmaven.application.planning.plan import Candidate
-from faultmaven.application.resilience.availability import Standing
-from faultmaven.application.resilience.circuit_breaker import Breaker, Result
-from faultmaven.application.resilience.rate_limiter import Limiter, Reservation
-from faultmaven.application.resilience.retry import RetryBudget
-from faultmaven.domain.errors import CircuitOpenError
-from faultmaven.domain.events import BreakerChanged, BreakerPhase
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.limits import RateCounter
-from faultmaven.ports.observer import Observer
+from ...domain.errors import CircuitOpenError
+from ...domain.events import BreakerChanged, BreakerPhase
+from ...ports.clock import Clock
+from ...ports.limits import RateCounter
+from ...ports.observer import Observer
+from ..configuration import Generation, Route, Target
+from ..emitting import tell
+from ..planning.plan import Candidate
+from .availability import Standing
+from .circuit_breaker import Breaker, Result
+from .rate_limiter import Limiter, Reservation
+from .retry import RetryBudget
 
 MOST_TARGETS = 1024
 """Models are named by callers, so their number is bounded here."""

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from faultmaven.application.configuration import Route, Target
-from faultmaven.domain.events import BreakerPhase
+from ...domain.events import BreakerPhase
+from ..configuration import Route, Target
 
 PATIENCE_SECONDS = 2.0
 """While another provider is left, nobody waits longer than this for a limit."""

@@ -15,10 +15,10 @@ import threading
 from collections.abc import Callable
 from enum import Enum
 
-from faultmaven.application.policies.circuit_breaker import BreakerPolicy
-from faultmaven.application.resilience.sliding_window import SlidingWindow
-from faultmaven.application.resilience.waiters import Waiters
-from faultmaven.domain.events import BreakerPhase
+from ...domain.events import BreakerPhase
+from ..policies.circuit_breaker import BreakerPolicy
+from .sliding_window import SlidingWindow
+from .waiters import Waiters
 
 LONGEST_OPEN_SECONDS = 300.0
 """A vendor that asks for more patience than this is tried all the same."""

@@ -2,7 +2,7 @@
 
 import threading
 
-from faultmaven.application.resilience.waiters import Waiters
+from .waiters import Waiters
 
 QUEUED_PER_PLACE = 10
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from faultmaven.application.configuration import Route, Target
-from faultmaven.application.resilience.concurrency_limiter import ConcurrencyGate
-from faultmaven.domain.errors import LimitReachedError
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.limits import RateCounter
+from ...domain.errors import LimitReachedError
+from ...ports.clock import Clock
+from ...ports.limits import RateCounter
+from ..configuration import Route, Target
+from .concurrency_limiter import ConcurrencyGate
 
 LONGEST_ANNOUNCEMENT_SECONDS = 60.0
 """A vendor that announces a longer pause is asked again after this: what it announced may be wrong, or over."""

@@ -2,10 +2,10 @@
 
 import threading
 
-from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, reaction
-from faultmaven.application.policies.retry import RetryPolicy
-from faultmaven.application.resilience.sliding_window import SlidingWindow
-from faultmaven.domain.errors import LLMError
+from ...domain.errors import LLMError
+from ..policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, reaction
+from ..policies.retry import RetryPolicy
+from .sliding_window import SlidingWindow
 
 MAX_BACKOFF_SECONDS = 8.0
 

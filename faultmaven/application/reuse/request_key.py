@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.requests import ChatRequest
+from ...domain.attachments import Attachment
+from ...domain.requests import ChatRequest
 
 # How long an answer may take, and how it is come by, do not change what it says.
 IGNORED = frozenset(

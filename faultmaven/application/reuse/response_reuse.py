@@ -6,20 +6,20 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
-from faultmaven.application.answers.acceptance import parsed
-from faultmaven.application.configuration import Generation
-from faultmaven.application.emitting import report
-from faultmaven.application.execution.call_log import Ledger
-from faultmaven.application.planning.plan import Plan
-from faultmaven.application.policies.policies import Policies
-from faultmaven.application.reuse.request_key import request_key
-from faultmaven.application.reuse.single_flight import SharedCalls
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
-from faultmaven.domain.events import CacheAnswered, CallShared
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse, StopReason
-from faultmaven.ports.cache import ResponseCache
+from ...domain.attempts import Attempt
+from ...domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
+from ...domain.events import CacheAnswered, CallShared
+from ...domain.requests import ChatRequest
+from ...domain.responses import LLMResponse, StopReason
+from ...ports.cache import ResponseCache
+from ..answers.acceptance import parsed
+from ..configuration import Generation
+from ..emitting import report
+from ..execution.call_log import Ledger
+from ..planning.plan import Plan
+from ..policies.policies import Policies
+from .request_key import request_key
+from .single_flight import SharedCalls
 
 Call: TypeAlias = Callable[[], Coroutine[Any, Any, LLMResponse]]
 Found = TypeVar("Found")

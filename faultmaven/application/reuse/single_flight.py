@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from faultmaven.domain.errors import LLMError
-from faultmaven.domain.responses import LLMResponse
+from ...domain.errors import LLMError
+from ...domain.responses import LLMResponse
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 import re
 
-from faultmaven.domain.responses import StreamChunk
+from ...domain.responses import StreamChunk
 
 FIRST_TOKEN = "first_token"  # noqa: S105 - a token of text, not a secret
 COMMIT_POINTS = ("none", FIRST_TOKEN, "sentence", "whole")

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
-from faultmaven.application.emitting import report
-from faultmaven.application.streaming.commit_point import CommitPoint
-from faultmaven.domain.errors import MalformedResponseError
-from faultmaven.domain.responses import LLMResponse, StreamChunk
-from faultmaven.domain.usage import Usage
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMStream
+from ...domain.errors import MalformedResponseError
+from ...domain.responses import LLMResponse, StreamChunk
+from ...domain.usage import Usage
+from ...ports.clock import Clock
+from ...ports.llm import LLMStream
+from ..emitting import report
+from .commit_point import CommitPoint
 
 Chunks: TypeAlias = AsyncIterator[StreamChunk]
 

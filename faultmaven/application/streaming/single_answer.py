@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.domain.responses import LLMResponse, StreamChunk
-from faultmaven.domain.tool_calls import ToolCallDelta
-from faultmaven.ports.llm import LLMStream
+from ...domain.errors import InvalidRequestError
+from ...domain.responses import LLMResponse, StreamChunk
+from ...domain.tool_calls import ToolCallDelta
+from ...ports.llm import LLMStream
 
 
 def whole_chunks(response: LLMResponse) -> list[StreamChunk]:

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from faultmaven.domain.addresses import names_a_server
-from faultmaven.domain.attachments import Attachment, File
-from faultmaven.domain.errors import InvalidRequestError
+from ...domain.addresses import names_a_server
+from ...domain.attachments import Attachment, File
+from ...domain.errors import InvalidRequestError
 
 MOST_IMAGE_BYTES = 20 * 1024 * 1024
 MOST_FILE_BYTES = 32 * 1024 * 1024

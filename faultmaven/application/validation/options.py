@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from faultmaven.application.streaming.commit_point import COMMIT_POINTS
-from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.domain.messages import Message
-from faultmaven.domain.names import did_you_mean
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.domain.tools import Tool
-from faultmaven.ports.schemas import SchemaValidator
+from ...domain.errors import InvalidRequestError
+from ...domain.messages import Message
+from ...domain.names import did_you_mean
+from ...domain.requests import ChatRequest
+from ...domain.tool_calls import ToolCall
+from ...domain.tools import Tool
+from ...ports.schemas import SchemaValidator
+from ..streaming.commit_point import COMMIT_POINTS
 
 LARGEST = 10**9
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -5,22 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
-from faultmaven.application.validation.attachments import checked_attachment
-from faultmaven.application.validation.options import (
-    LARGEST,
-    check_commit,
-    check_format,
-    check_reasoning,
-    check_results,
-    check_text,
-    check_tools,
-)
-from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.domain.messages import Message, Prompt, Role, Shape
-from faultmaven.domain.names import did_you_mean
-from faultmaven.domain.requests import NOTHING, ChatRequest
-from faultmaven.ports.llm import Options
+from ...domain.attachments import Attachment
+from ...domain.errors import InvalidRequestError
+from ...domain.messages import Message, Prompt, Role, Shape
+from ...domain.names import did_you_mean
+from ...domain.requests import NOTHING, ChatRequest
+from ...ports.llm import Options
+from .attachments import checked_attachment
+from .options import LARGEST, check_commit, check_format, check_reasoning, check_results, check_text, check_tools
 
 ROLES = get_args(Role)
 OPTION_NAMES = frozenset(Options.__annotations__)

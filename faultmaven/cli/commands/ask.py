@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from faultmaven.cli import option_types as given
-from faultmaven.cli.output import LivePrinter, console, json_option, note_lines, print_answer, print_json, styled
-from faultmaven.cli.session import with_container
-from faultmaven.domain.messages import Message
-from faultmaven.domain.responses import LLMResponse, StopReason, StreamChunk
+from ...domain.messages import Message
+from ...domain.responses import LLMResponse, StopReason, StreamChunk
+from .. import option_types as given
+from ..output import LivePrinter, console, json_option, note_lines, print_answer, print_json, styled
+from ..session import with_container
 
 if TYPE_CHECKING:
-    from faultmaven import Container
+    from ... import Container
 
 
 @click.command("ask", short_help="Ask one question.")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from faultmaven.cli.output import LivePrinter, console, print_answer, styled
-from faultmaven.cli.session import with_container
-from faultmaven.cli.stdin_lines import Lines, interrupts_call
-from faultmaven.domain.errors import LLMError
-from faultmaven.domain.messages import Message
-from faultmaven.domain.names import did_you_mean
-from faultmaven.domain.responses import LLMResponse
+from ...domain.errors import LLMError
+from ...domain.messages import Message
+from ...domain.names import did_you_mean
+from ...domain.responses import LLMResponse
+from ..output import LivePrinter, console, print_answer, styled
+from ..session import with_container
+from ..stdin_lines import Lines, interrupts_call
 
 if TYPE_CHECKING:
-    from faultmaven import Container
+    from ... import Container
 
 Result = TypeVar("Result")
 

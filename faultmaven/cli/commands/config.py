@@ -7,14 +7,14 @@ import click
 from rich import box
 from rich.table import Table
 
-from faultmaven.cli import exit_codes as exits
-from faultmaven.cli.output import console, json_option, print_json, styled
+from .. import exit_codes as exits
+from ..output import console, json_option, print_json, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from faultmaven.cli.environment_diff import EnvironmentReport
-    from faultmaven.infrastructure.configuration.config_sources import ConfigEntry
+    from ...infrastructure.configuration.config_sources import ConfigEntry
+    from ..environment_diff import EnvironmentReport
 
 MODES = ("--check", "--diff", "--schema")
 
@@ -43,7 +43,7 @@ def command(
     if chosen == ["--schema"]:
         _print_schema()
     elif chosen == ["--diff"]:
-        from faultmaven.cli.config_diff import compare_environments
+        from ..config_diff import compare_environments
 
         ctx.exit(compare_environments(*environments, files_only=files_only, as_json=as_json))
     elif chosen == ["--check"]:
@@ -66,15 +66,15 @@ def _check_usage(chosen: list[str], environments: tuple[str, ...], files_only: b
 
 
 def _print_schema() -> None:
-    from faultmaven.infrastructure.llm.providers.registry import exported_classes
-    from faultmaven.infrastructure.llm.providers.rows.row_schema import file_schema
+    from ...infrastructure.llm.providers.registry import exported_classes
+    from ...infrastructure.llm.providers.rows.row_schema import file_schema
 
     print_json(file_schema(exported_classes()))
 
 
 def _show(name: str, *, files_only: bool, as_json: bool) -> None:
-    from faultmaven.cli.environments import read_environment_report
-    from faultmaven.infrastructure.configuration.settings import faults_error
+    from ...infrastructure.configuration.settings import faults_error
+    from ..environments import read_environment_report
 
     report = read_environment_report(name, files_only=files_only)
     if report.faults:
@@ -103,7 +103,7 @@ def _print_table(entries: "Sequence[ConfigEntry]") -> None:
 
 def _check(names: tuple[str, ...], *, files_only: bool, as_json: bool) -> int:
     """Check each environment, all of them whatever the first has, and return the exit code."""
-    from faultmaven.cli.environments import examine
+    from ..environments import examine
 
     reports = [examine(name, files_only=files_only) for name in names or ("",)]
     ok = all(report.ok for report in reports)

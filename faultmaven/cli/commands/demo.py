@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-import faultmaven
-from faultmaven.cli.output import console, json_option, print_json, styled
-from faultmaven.cli.session import logging_set_aside
-from faultmaven.domain.errors import LLMError
-from faultmaven.domain.events import (
+from ...domain.errors import LLMError
+from ...domain.events import (
     AttemptEnded,
     AttemptStarted,
     BreakerChanged,
@@ -34,11 +31,14 @@ from faultmaven.domain.events import (
     RetryRefused,
     RetryScheduled,
 )
+from ..output import console, json_option, print_json, styled
+from ..session import logging_set_aside
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from faultmaven.testing import FaultLab
+    from ... import LLMProvider
+    from ...testing import FaultLab
 
 PROVIDERS = ("openai", "anthropic", "gemini", "ollama")
 PROMPT = "Why does my pod restart?"
@@ -85,22 +85,21 @@ def command(as_json: bool) -> None:
 
 async def _play(stage: "_JsonStage | _TextStage") -> None:
     # Imported here: the lab brings httpx along, and --help needs neither.
-    from faultmaven.testing import FaultLab
+    from ... import open_container
+    from ...testing import FaultLab
 
     lab = FaultLab()
     started = time.monotonic()
     async with lab.serve() as address:
         env = {**lab.env(*PROVIDERS, address=address), **SETTINGS}
-        async with faultmaven.open_container(env, observer=stage.observe) as container:
+        async with open_container(env, observer=stage.observe) as container:
             llm = container.llm()
             for scene in SCENES:
                 await _play_scene(scene, lab, llm, stage)
     stage.close(address, len(lab.requests), time.monotonic() - started)
 
 
-async def _play_scene(
-    scene: Scene, lab: "FaultLab", llm: faultmaven.LLMProvider, stage: "_JsonStage | _TextStage"
-) -> None:
+async def _play_scene(scene: Scene, lab: "FaultLab", llm: "LLMProvider", stage: "_JsonStage | _TextStage") -> None:
     for provider, fault in scene.faults.items():
         lab.script(provider, fault)
     stage.open(scene)

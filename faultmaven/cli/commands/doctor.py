@@ -7,26 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from faultmaven.cli import exit_codes as exits
-from faultmaven.cli.diagnosis import (
-    Facts,
-    Finding,
-    ProviderFacts,
-    diagnose,
-    faults,
-    is_healthy,
-    is_placeholder,
-    worst_first,
-)
-from faultmaven.cli.output import console, json_option, print_json, styled
-from faultmaven.cli.probe import USUAL_PORTS, host_of, judge, listening, probe
-from faultmaven.cli.session import with_container
-from faultmaven.domain.errors import ConfigurationError
+from ...domain.errors import ConfigurationError
+from .. import exit_codes as exits
+from ..diagnosis import Facts, Finding, ProviderFacts, diagnose, faults, is_healthy, is_placeholder, worst_first
+from ..output import console, json_option, print_json, styled
+from ..probe import USUAL_PORTS, host_of, judge, listening, probe
+from ..session import with_container
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from faultmaven import Container
+    from ... import Container
 
 STYLES = {"problem": "red", "warning": "yellow", "note": "dim", "ok": "green"}
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faultmaven.cli.output import console, json_option, print_json, styled
-from faultmaven.cli.session import with_container
+from ..output import console, json_option, print_json, styled
+from ..session import with_container
 
 if TYPE_CHECKING:
-    from faultmaven import Container, Plan
+    from ... import Container, Plan
 
 
 @click.command("explain", short_help="Show who would be asked, and why not the others.")

@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-import faultmaven
-from faultmaven.cli.output import console, json_option, print_json, styled
-from faultmaven.cli.scaffold import CLASSES, WRITTEN_OUT, NewProvider, commands_after, files_of, name_fault, write_all
-from faultmaven.domain.names import did_you_mean
+from ...domain.names import did_you_mean
+from ..output import console, json_option, print_json, styled
+from ..scaffold import CLASSES, WRITTEN_OUT, NewProvider, commands_after, files_of, name_fault, write_all
 
 
 @click.command("new-provider", short_help="Write a new provider's row or class, its test and a page.")
@@ -42,7 +41,7 @@ def command(name: str, directory: Path, force: bool, as_json: bool, **asked: Any
 # What is imported in these functions loads the HTTP client and more, which --help does without.
 def _check(new: NewProvider) -> None:
     """Refuse what could not be used, before anything is written."""
-    from faultmaven.infrastructure.llm.providers.rows.fields import is_address
+    from ...infrastructure.llm.providers.rows.fields import is_address
 
     if fault := name_fault(new.name):
         raise click.BadParameter(f"{new.name!r} can name no provider: {fault}.", param_hint="NAME")
@@ -54,7 +53,7 @@ def _check(new: NewProvider) -> None:
 
 
 def _check_dialect(new: NewProvider) -> None:
-    from faultmaven.infrastructure.llm.dialects.registry import DIALECTS
+    from ...infrastructure.llm.dialects.registry import DIALECTS
 
     if new.dialect not in DIALECTS:
         told = f"unknown dialect {new.dialect!r}{did_you_mean(new.dialect, DIALECTS)}"
@@ -66,10 +65,11 @@ def _check_dialect(new: NewProvider) -> None:
 
 def _check_is_free(new: NewProvider) -> None:
     """Refuse the name of a row that ships or that a package brings, and one whose variables mean something else."""
-    from faultmaven.infrastructure.configuration.environment_warnings import VENDOR_NAMES
-    from faultmaven.infrastructure.configuration.settings import SECOND_NAMES, VARIABLES
+    from ... import create_container
+    from ...infrastructure.configuration.environment_warnings import VENDOR_NAMES
+    from ...infrastructure.configuration.settings import SECOND_NAMES, VARIABLES
 
-    registry = faultmaven.create_container(env={}).registry()
+    registry = create_container(env={}).registry()
     if new.name in registry.get_all_provider_names():
         raise click.BadParameter(f"there is a provider {new.name!r} already.", param_hint="NAME")
     read = {*VARIABLES, *SECOND_NAMES.values(), *VENDOR_NAMES, *(entry.variable for entry in registry.entries())}

@@ -7,11 +7,11 @@ import click
 from rich import box
 from rich.table import Table
 
-from faultmaven.cli.output import console, json_option, print_json, styled
-from faultmaven.cli.session import with_container
+from ..output import console, json_option, print_json, styled
+from ..session import with_container
 
 if TYPE_CHECKING:
-    from faultmaven import Container
+    from ... import Container
 
 
 @click.command("providers", short_help="List the providers.")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from faultmaven.infrastructure.configuration.settings import DEFAULT, VARIABLES, Environment, Settings
+from .settings import DEFAULT, VARIABLES, Environment, Settings
 
 FAULTY = "faulty"
 """Stands for a value that a fault is about: it may be a key that was pasted into the wrong line."""

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Collection, Iterable
 from types import MappingProxyType
 
-from faultmaven.domain.names import did_you_mean, nearest
-from faultmaven.infrastructure.configuration.settings import SECOND_NAMES, VARIABLES, Environment
+from ...domain.names import did_you_mean, nearest
+from .settings import SECOND_NAMES, VARIABLES, Environment
 
 # What vendors' own tools call it (wire/*.md), and what we read. Set while ours is not, it is worth a warning.
 VENDOR_NAMES = MappingProxyType(

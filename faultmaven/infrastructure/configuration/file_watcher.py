@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
 
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.configuration.file_state import FileState, file_states
-from faultmaven.infrastructure.optional.optional_dependencies import require_watchfiles
+from ...domain.errors import ConfigurationError
+from ..optional.optional_dependencies import require_watchfiles
+from .file_state import FileState, file_states
 
 Files = Mapping[Path, FileState | None]
 MOST_LINKS = 40  # they may lead in a circle; Linux follows as many

@@ -15,11 +15,11 @@ import dotenv.variables
 import pydantic
 import pydantic_core
 
-from faultmaven.application.configuration import ROLES
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.domain.hidden import HiddenMapping
-from faultmaven.domain.names import did_you_mean, nearest
-from faultmaven.infrastructure.configuration.file_state import FileState, file_state
+from ...application.configuration import ROLES
+from ...domain.errors import ConfigurationError
+from ...domain.hidden import HiddenMapping
+from ...domain.names import did_you_mean, nearest
+from .file_state import FileState, file_state
 
 CarrierName = Literal["auto", "aiohttp", "httpx", "httpx2"]
 """What carries HTTP; "auto" is the fastest."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from faultmaven.infrastructure.http.types import WireRequest
+from .types import WireRequest
 
 
 class CarriedReply(Protocol):

@@ -4,8 +4,8 @@ import functools
 import ssl
 from pathlib import Path
 
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.configuration.file_state import FileState, file_state
+from ...domain.errors import ConfigurationError
+from ..configuration.file_state import FileState, file_state
 
 
 class Certificates:

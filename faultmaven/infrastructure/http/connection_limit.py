@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from faultmaven.domain.errors import LimitReachedError
-from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
-from faultmaven.infrastructure.http.failures import connect_seconds
-from faultmaven.infrastructure.http.types import WireRequest
-from faultmaven.ports.clock import Clock
+from ...domain.errors import LimitReachedError
+from ...ports.clock import Clock
+from .carrier import CarriedReply, Carrier
+from .failures import connect_seconds
+from .types import WireRequest
 
 VARIABLE = "LLM_HTTP_CONNECTIONS_PER_HOST"
 PORTS = {"http": 80, "https": 443}

@@ -4,14 +4,9 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from faultmaven.domain.errors import (
-    LLMError,
-    ProviderConfigurationError,
-    ProviderTimeoutError,
-    ProviderUnavailableError,
-)
-from faultmaven.infrastructure.http.network import NetworkSettings
-from faultmaven.infrastructure.http.types import WireRequest
+from ...domain.errors import LLMError, ProviderConfigurationError, ProviderTimeoutError, ProviderUnavailableError
+from .network import NetworkSettings
+from .types import WireRequest
 
 CONNECT_SECONDS = 10.0
 

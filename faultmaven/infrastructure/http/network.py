@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from faultmaven.domain.addresses import names_a_server
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.configuration.settings import Settings
+from ...domain.addresses import names_a_server
+from ...domain.errors import ConfigurationError
+from ..configuration.settings import Settings
 
 KEEP_ALIVE_SECONDS = 30.0
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")

@@ -7,21 +7,21 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from faultmaven.domain.errors import ConfigurationError, MalformedResponseError
-from faultmaven.infrastructure.configuration.settings import CarrierName, Settings
-from faultmaven.infrastructure.event_loops import PerLoop
-from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
-from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
-from faultmaven.infrastructure.http.failures import address_advice, timeout_error
-from faultmaven.infrastructure.http.lazy_import import loaded
-from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
-from faultmaven.infrastructure.http.types import WireReply, WireRequest
-from faultmaven.infrastructure.optional.optional_dependencies import require_http2, require_httpx2
-from faultmaven.ports.clock import Clock
+from ...domain.errors import ConfigurationError, MalformedResponseError
+from ...ports.clock import Clock
+from ..configuration.settings import CarrierName, Settings
+from ..event_loops import PerLoop
+from ..optional.optional_dependencies import require_http2, require_httpx2
+from .carrier import CarriedReply, Carrier
+from .certificates import Certificates
+from .connection_limit import LimitedCarrier
+from .failures import address_advice, timeout_error
+from .lazy_import import loaded
+from .network import NetworkSettings, network_settings
+from .types import WireReply, WireRequest
 
 if TYPE_CHECKING:
-    from faultmaven.infrastructure.http.httpx_carrier.family import AnyClient
+    from .httpx_carrier.family import AnyClient
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 
@@ -206,19 +206,19 @@ def _check_carrier(settings: Settings) -> None:
 def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
     # Imported here: each takes its time, and one of them is enough.
     if name in ("auto", "aiohttp"):
-        from faultmaven.infrastructure.http.aiohttp_carrier.carrier import AiohttpCarrier, is_tried
+        from .aiohttp_carrier.carrier import AiohttpCarrier, is_tried
 
         if name == "aiohttp" or is_tried():
             return AiohttpCarrier
-    from faultmaven.infrastructure.http.httpx_carrier.carrier import HttpxCarrier
-    from faultmaven.infrastructure.http.httpx_carrier.family import httpx_family
+    from .httpx_carrier.carrier import HttpxCarrier
+    from .httpx_carrier.family import httpx_family
 
     family = httpx_family("httpx2" if name == "httpx2" else "httpx")
     return functools.partial(HttpxCarrier.make, family)
 
 
 def _over(client: "AnyClient", network: NetworkSettings) -> Carrier:
-    from faultmaven.infrastructure.http.httpx_carrier.carrier import HttpxCarrier
+    from .httpx_carrier.carrier import HttpxCarrier
 
     return HttpxCarrier(client, network)
 

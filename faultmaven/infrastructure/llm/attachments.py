@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from faultmaven.application.validation.attachments import checked_attachment, most_bytes
-from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.domain.requests import ChatRequest
+from ...application.validation.attachments import checked_attachment, most_bytes
+from ...domain.attachments import Attachment
+from ...domain.errors import InvalidRequestError
+from ...domain.requests import ChatRequest
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 Place: TypeAlias = tuple[int, int]

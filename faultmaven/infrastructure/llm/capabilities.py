@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from faultmaven.domain.capabilities import CAPABILITIES, Capabilities
-from faultmaven.infrastructure.llm.models import ModelFacts
+from ...domain.capabilities import CAPABILITIES, Capabilities
+from .models import ModelFacts
 
 ROW_CAPABILITIES = tuple(name for name in CAPABILITIES if name != "image addresses")
 """What a row may say; addresses follow its images."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from faultmaven.domain.hidden import HiddenText
-from faultmaven.infrastructure.http.types import Headers, Origin
+from ...domain.hidden import HiddenText
+from ..http.types import Headers, Origin
 
 
 @dataclass(frozen=True, slots=True)

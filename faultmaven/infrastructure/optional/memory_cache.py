@@ -4,8 +4,8 @@ import threading
 
 from cachetools import TTLCache
 
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.ports.clock import Clock
+from ...domain.responses import LLMResponse
+from ...ports.clock import Clock
 
 
 class MemoryCache:

@@ -4,11 +4,11 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.ports.cache import ResponseCache
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.limits import RateCounter
-from faultmaven.ports.schemas import Check, SchemaValidator
+from ...domain.errors import ConfigurationError
+from ...ports.cache import ResponseCache
+from ...ports.clock import Clock
+from ...ports.limits import RateCounter
+from ...ports.schemas import Check, SchemaValidator
 
 LIMITS_NEED = "requests_per_minute and tokens_per_minute need a package that"
 
@@ -27,7 +27,7 @@ def build_rate_counter(clock: Clock) -> RateCounter:
         ConfigurationError: the extra `ratelimit` is not installed.
     """
     try:
-        from faultmaven.infrastructure.optional.rate_counter import MinuteStorage, SlidingMinuteCounter
+        from .rate_counter import MinuteStorage, SlidingMinuteCounter
     except ImportError as error:
         raise _missing(LIMITS_NEED, "ratelimit") from error
     return SlidingMinuteCounter(MinuteStorage(clock))
@@ -40,7 +40,7 @@ def build_response_cache(entries: int, seconds: float, clock: Clock) -> Response
         ConfigurationError: the extra `cache` is not installed.
     """
     try:
-        from faultmaven.infrastructure.optional.memory_cache import MemoryCache
+        from .memory_cache import MemoryCache
     except ImportError as error:
         raise _missing("LLM_CACHE_SECONDS needs a package that", "cache") from error
     return MemoryCache(entries, seconds, clock)
@@ -60,7 +60,7 @@ class SchemaValidatorOnDemand:
         """
         if self._validator is None:
             try:
-                from faultmaven.infrastructure.optional.schema_validator import RustSchemaValidator
+                from .schema_validator import RustSchemaValidator
             except ImportError as error:
                 raise _missing("a JSON schema as response_format needs a package that", "schema") from error
             self._validator = RustSchemaValidator()

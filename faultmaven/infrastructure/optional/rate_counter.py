@@ -13,7 +13,7 @@ from limits.aio.storage import SlidingWindowCounterSupport, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
-from faultmaven.ports.clock import Clock
+from ...ports.clock import Clock
 
 MINUTE = 60
 SHORTEST_WAIT = 0.001

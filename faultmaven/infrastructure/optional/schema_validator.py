@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 import jsonschema_rs
 
-from faultmaven.application.answers.schema_paths import names_in, place_of
-from faultmaven.ports.schemas import Check
+from ...application.answers.schema_paths import names_in, place_of
+from ...ports.schemas import Check
 
 MOST_KEPT = 64
 MOST_PROBLEMS = 5

@@ -1,5 +1,5 @@
 """What every provider owes its caller: rules that pytest runs over a class, a row or an object."""
 
-from faultmaven.testing.contract.suite import LLMProviderContract
+from .suite import LLMProviderContract
 
 __all__ = ["LLMProviderContract"]

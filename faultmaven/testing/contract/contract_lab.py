@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from faultmaven.testing.lab import ANSWER, FaultLab, LabReply
-from faultmaven.testing.lab.reply import TRICKLE_SECONDS
+from ..lab import ANSWER, FaultLab, LabReply
+from ..lab.reply import TRICKLE_SECONDS
 
 QUESTION = re.compile(r"question-\d+")
 HELD = "trickle"

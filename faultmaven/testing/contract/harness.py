@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from faultmaven.application.resilience.admission import Traffic
-from faultmaven.application.reuse.response_reuse import AnswerReuse
-from faultmaven.application.router import LLMRouter, RouterParts
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.http.transport import build_transport
-from faultmaven.infrastructure.llm.providers.adapter import has_answer
-from faultmaven.infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
-from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
-from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
-from faultmaven.infrastructure.llm.providers.registry import exported_classes, read_sources
-from faultmaven.infrastructure.llm.providers.rows.sources import with_class
-from faultmaven.infrastructure.optional.optional_dependencies import build_rate_counter
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMProvider
-from faultmaven.testing.contract.contract_lab import ContractLab
-from faultmaven.testing.contract.via_router import AskedThroughRouter
-from faultmaven.testing.lab.fault_lab import IN_PROCESS
-from faultmaven.testing.lab.threaded import served_in_a_thread
-from faultmaven.testing.virtual_time import VirtualClock, run_in_virtual_time
+from ...application.resilience.admission import Traffic
+from ...application.reuse.response_reuse import AnswerReuse
+from ...application.router import LLMRouter, RouterParts
+from ...domain.errors import ConfigurationError
+from ...infrastructure.clock import SystemClock
+from ...infrastructure.http.transport import build_transport
+from ...infrastructure.llm.providers.adapter import has_answer
+from ...infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
+from ...infrastructure.llm.providers.base import BaseLLMProvider
+from ...infrastructure.llm.providers.dialect_provider import WireProvider
+from ...infrastructure.llm.providers.registry import exported_classes, read_sources
+from ...infrastructure.llm.providers.rows.sources import with_class
+from ...infrastructure.optional.optional_dependencies import build_rate_counter
+from ...ports.clock import Clock
+from ...ports.llm import LLMProvider
+from ..lab.fault_lab import IN_PROCESS
+from ..lab.threaded import served_in_a_thread
+from ..virtual_time import VirtualClock, run_in_virtual_time
+from .contract_lab import ContractLab
+from .via_router import AskedThroughRouter
 
 T = TypeVar("T")
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.testing.contract.contract_lab import HELD
-from faultmaven.testing.contract.harness import Bench, open_bench
-from faultmaven.testing.contract.provider_under_test import Subject, becomes, kind_of
-from faultmaven.testing.contract.stalls import standstill
+from ...domain.responses import LLMResponse
+from .contract_lab import HELD
+from .harness import Bench, open_bench
+from .provider_under_test import Subject, becomes, kind_of
+from .stalls import standstill
 
 BLOCKED_SECONDS = 1.0
 

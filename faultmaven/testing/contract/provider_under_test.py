@@ -5,11 +5,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from faultmaven.domain.messages import Prompt
-from faultmaven.domain.responses import LLMResponse, StreamChunk
-from faultmaven.ports.llm import LLMProvider
-from faultmaven.testing.contract.harness import Bench
-from faultmaven.testing.lab import LabRequest
+from ...domain.messages import Prompt
+from ...domain.responses import LLMResponse, StreamChunk
+from ...ports.llm import LLMProvider
+from ..lab import LabRequest
+from .harness import Bench
 
 POLL_SECONDS = 0.005
 PATIENCE_SECONDS = 5.0

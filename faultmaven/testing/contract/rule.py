@@ -9,10 +9,10 @@ from typing import Any, Literal, NoReturn, TypeAlias
 
 import pytest
 
-from faultmaven.ports.llm import LLMProvider
-from faultmaven.testing.contract.harness import Bench
-from faultmaven.testing.contract.precondition import Precondition, obstacle
-from faultmaven.testing.contract.provider_under_test import Subject
+from ...ports.llm import LLMProvider
+from .harness import Bench
+from .precondition import Precondition, obstacle
+from .provider_under_test import Subject
 
 Preconditions: TypeAlias = tuple[Precondition, ...]
 Over: TypeAlias = Literal["any provider", "lab", "typed errors", "own streams"]

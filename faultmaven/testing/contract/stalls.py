@@ -5,7 +5,7 @@ import selectors
 import time
 from collections.abc import Awaitable, Callable
 
-from faultmaven.testing.contract.harness import limited
+from .harness import limited
 
 SLOW_SECONDS = 0.1
 """As in asyncio's debug mode."""

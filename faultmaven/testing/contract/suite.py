@@ -5,17 +5,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.ports.llm import LLMProvider
-from faultmaven.testing.contract.harness import Bench, open_bench
-from faultmaven.testing.contract.rules.answers import AnswerRules
-from faultmaven.testing.contract.rules.cancellation import CancellationRules
-from faultmaven.testing.contract.rules.concurrency import ConcurrencyRules
-from faultmaven.testing.contract.rules.errors import ErrorRules
-from faultmaven.testing.contract.rules.port import PortRules
-from faultmaven.testing.contract.rules.secrets import SecretRules
-from faultmaven.testing.contract.rules.streams import StreamRules
-from faultmaven.testing.contract.rules.timing import TimingRules
+from ...domain.errors import ConfigurationError
+from ...ports.llm import LLMProvider
+from .harness import Bench, open_bench
+from .rules.answers import AnswerRules
+from .rules.cancellation import CancellationRules
+from .rules.concurrency import ConcurrencyRules
+from .rules.errors import ErrorRules
+from .rules.port import PortRules
+from .rules.secrets import SecretRules
+from .rules.streams import StreamRules
+from .rules.timing import TimingRules
 
 WAYS = "`provider_class = YourProvider`, `row = {...}`, or a fixture `provider` that gives an object"
 

@@ -3,8 +3,8 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.ports.llm import LLMProvider, LLMStream
+from ...domain.responses import LLMResponse
+from ...ports.llm import LLMProvider, LLMStream
 
 
 class AskedThroughRouter:

@@ -9,17 +9,17 @@ from typing import Any, ClassVar
 import httpx
 import pydantic_core
 
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.ports.clock import Clock
-from faultmaven.testing.lab.conversations import refused
-from faultmaven.testing.lab.faults import FAULTS, STREAM_FAULTS, Fault
-from faultmaven.testing.lab.in_process import LabTransport
-from faultmaven.testing.lab.replies.stream_replies import TOOL_CALLS_ASKED, stream_reply, tool_calls
-from faultmaven.testing.lab.replies.table import OF_THE_CONNECTION, REPLIES, is_documented, reply_to
-from faultmaven.testing.lab.reply import NO_ROUTE, LabReply
-from faultmaven.testing.lab.server import serve
+from ...domain.errors import ConfigurationError
+from ...domain.names import did_you_mean
+from ...infrastructure.clock import SystemClock
+from ...ports.clock import Clock
+from .conversations import refused
+from .faults import FAULTS, STREAM_FAULTS, Fault
+from .in_process import LabTransport
+from .replies.stream_replies import TOOL_CALLS_ASKED, stream_reply, tool_calls
+from .replies.table import OF_THE_CONNECTION, REPLIES, is_documented, reply_to
+from .reply import NO_ROUTE, LabReply
+from .server import serve
 
 IN_PROCESS = "http://lab.invalid"
 

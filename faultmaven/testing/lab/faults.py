@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from faultmaven.domain.errors import (
+from ...domain.errors import (
     AuthenticationError,
     ContentBlockedError,
     ContextLengthError,

@@ -5,8 +5,8 @@ from typing import NoReturn
 
 import httpx
 
-from faultmaven.ports.clock import Clock
-from faultmaven.testing.lab.reply import LabReply, Respond, silence
+from ...ports.clock import Clock
+from .reply import LabReply, Respond, silence
 
 
 class LabTransport(httpx.AsyncBaseTransport):

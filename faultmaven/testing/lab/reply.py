@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from faultmaven.ports.clock import Clock
+from ...ports.clock import Clock
 
 ANSWER = "The container was killed: out of memory."
 

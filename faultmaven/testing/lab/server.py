@@ -6,9 +6,9 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from faultmaven.ports.clock import Clock
-from faultmaven.testing.lab.loopback import listen
-from faultmaven.testing.lab.reply import LabReply, Respond, silence
+from ...ports.clock import Clock
+from .loopback import listen
+from .reply import LabReply, Respond, silence
 
 # On, and no time to linger: the socket is closed by a reset instead of an orderly end.
 _RESET = struct.pack("ii", 1, 0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from faultmaven.testing.lab.fault_lab import FaultLab
+from .fault_lab import FaultLab
 
 
 @contextmanager

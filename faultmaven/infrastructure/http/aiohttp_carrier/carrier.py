@@ -16,12 +16,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
-from faultmaven.infrastructure.http.aiohttp_carrier.connections import ConnectionProtocol, close_all
-from faultmaven.infrastructure.http.aiohttp_carrier.failures import AIOHTTP_FAILURES, aiohttp_error
-from faultmaven.infrastructure.http.aiohttp_carrier.requests import Route, route_to, written_head
-from faultmaven.infrastructure.http.aiohttp_carrier.resolver import Resolver
-from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.failures import (
+from ..certificates import Certificates
+from ..failures import (
     blaming_the_proxy,
     connect_error,
     connect_seconds,
@@ -30,11 +26,15 @@ from faultmaven.infrastructure.http.failures import (
     timeout_error,
     without_frames,
 )
-from faultmaven.infrastructure.http.network import NetworkSettings
-from faultmaven.infrastructure.http.types import Headers, WireRequest
+from ..network import NetworkSettings
+from ..types import Headers, WireRequest
+from .connections import ConnectionProtocol, close_all
+from .failures import AIOHTTP_FAILURES, aiohttp_error
+from .requests import Route, route_to, written_head
+from .resolver import Resolver
 
 if TYPE_CHECKING:
-    from faultmaven.domain.errors import LLMError
+    from ....domain.errors import LLMError
 
 TRIED = ("3.14",)
 """Its pool and parser are used without a session, in a way that a later minor version may change."""

@@ -3,8 +3,8 @@
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
-from faultmaven.domain.errors import LLMError, MalformedResponseError
-from faultmaven.infrastructure.http.failures import (
+from ....domain.errors import LLMError, MalformedResponseError
+from ..failures import (
     address_error,
     broken_error,
     connect_error,
@@ -15,7 +15,7 @@ from faultmaven.infrastructure.http.failures import (
     proxy_error,
     timeout_error,
 )
-from faultmaven.infrastructure.http.types import WireRequest
+from ..types import WireRequest
 
 # All that aiohttp raises, and what the layers below it raise for an address or a header that is none.
 AIOHTTP_FAILURES = (

@@ -11,8 +11,8 @@ from aiohttp.client_reqrep import ConnectionKey
 from multidict import CIMultiDict
 from yarl import URL
 
-from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.types import Headers, WireRequest
+from ..certificates import Certificates
+from ..types import Headers, WireRequest
 
 OWN_HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "faultmaven"}
 NOT_GIVEN = ("content-length", "transfer-encoding")

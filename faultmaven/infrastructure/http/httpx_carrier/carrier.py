@@ -6,25 +6,19 @@ import re
 import ssl
 from typing import TYPE_CHECKING, cast
 
-from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.failures import (
-    address_error,
-    blaming_the_proxy,
-    connect_seconds,
-    loop_error,
-    without_frames,
-)
-from faultmaven.infrastructure.http.httpx_carrier.connections import ClosingTransport, cancelled_in_waits_only
-from faultmaven.infrastructure.http.httpx_carrier.failures import httpx_error
-from faultmaven.infrastructure.http.httpx_carrier.family import HttpxFamily, family_of
-from faultmaven.infrastructure.http.httpx_carrier.streams import LeftStreams
-from faultmaven.infrastructure.http.network import NetworkSettings
-from faultmaven.infrastructure.http.types import WireRequest
+from ..certificates import Certificates
+from ..failures import address_error, blaming_the_proxy, connect_seconds, loop_error, without_frames
+from ..network import NetworkSettings
+from ..types import WireRequest
+from .connections import ClosingTransport, cancelled_in_waits_only
+from .failures import httpx_error
+from .family import HttpxFamily, family_of
+from .streams import LeftStreams
 
 if TYPE_CHECKING:
     import httpx
 
-    from faultmaven.infrastructure.http.httpx_carrier.family import AnyClient
+    from .family import AnyClient
 
 # h11 refuses these; h2 sends them, and a gateway to HTTP/1.1 could make two headers of one.
 _BREAKS_A_HEADER = re.compile(r"[\r\n\0]")

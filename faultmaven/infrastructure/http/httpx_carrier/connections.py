@@ -11,7 +11,7 @@ import types
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from faultmaven.infrastructure.http.httpx_carrier.family import HttpxFamily
+from .family import HttpxFamily
 
 if TYPE_CHECKING:
     import httpcore

@@ -5,8 +5,8 @@ from typing import Any
 
 import h11
 
-from faultmaven.domain.errors import LLMError, MalformedResponseError
-from faultmaven.infrastructure.http.failures import (
+from ....domain.errors import LLMError, MalformedResponseError
+from ..failures import (
     address_error,
     broken_error,
     connect_error,
@@ -17,7 +17,7 @@ from faultmaven.infrastructure.http.failures import (
     proxy_error,
     timeout_error,
 )
-from faultmaven.infrastructure.http.types import WireRequest
+from ..types import WireRequest
 
 
 def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, timeout: float | None) -> LLMError:

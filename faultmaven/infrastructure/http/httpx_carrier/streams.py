@@ -9,7 +9,7 @@ import contextlib
 from types import SimpleNamespace
 from typing import Any
 
-from faultmaven.infrastructure.http.httpx_carrier.family import HttpxFamily
+from .family import HttpxFamily
 
 CANCEL = 8  # RFC 9113, section 7
 LOW_WINDOW = 2**23  # httpcore opens with twice that; what it drops unread is never given back

@@ -2,30 +2,23 @@
 
 from typing import Any
 
-from faultmaven.domain.errors import ContextLengthError
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import StopReason
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.framing import Event, ServerSentEvents
-from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    count,
-    read_object,
-    reply_facts,
-    required_text,
-    string_or_empty,
-    text_at,
-)
-from faultmaven.infrastructure.llm.dialects.shared.requests import bearer, get, post, root_of
-from faultmaven.infrastructure.llm.dialects.shared.schemas import schema_of
-from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
-from faultmaven.infrastructure.llm.dialects.shared.transcript import transcript, transcript_notes
-from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, output_limit
+from ....domain.errors import ContextLengthError
+from ....domain.requests import ChatRequest
+from ....domain.responses import StopReason
+from ....domain.usage import Usage
+from ...http.types import Json, WireReply, WireRequest
+from ..config import ProviderConfig
+from ..models import UNKNOWN_MODEL, output_limit
+from .protocol import Answer, StreamParser
+from .shared.errors import raise_for_error_body
+from .shared.framing import Event, ServerSentEvents
+from .shared.model_lists import model_ids
+from .shared.outcomes import stop_reason
+from .shared.reading import count, read_object, reply_facts, required_text, string_or_empty, text_at
+from .shared.requests import bearer, get, post, root_of
+from .shared.schemas import schema_of
+from .shared.streaming import EventParser
+from .shared.transcript import transcript, transcript_notes
 
 DIALECT = "llamacpp-completion"
 FEATURES = frozenset({"turns", "seed", "stream", "schema", "cache_prompt"})

@@ -3,23 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-from faultmaven.domain.attachments import Image
-from faultmaven.domain.messages import Message
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import StopReason
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.domain.tools import Tool
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
-from faultmaven.infrastructure.llm.dialects.shared.conversation import Linked, foreign_turn_notes, linked
-from faultmaven.infrastructure.llm.dialects.shared.encoding import base64_of
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.framing import JsonLines
-from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
+from ....domain.attachments import Image
+from ....domain.messages import Message
+from ....domain.requests import ChatRequest
+from ....domain.responses import StopReason
+from ....domain.tool_calls import ToolCall
+from ....domain.tools import Tool
+from ....domain.usage import Usage
+from ...http.types import Json, WireReply, WireRequest
+from ..config import ProviderConfig
+from ..reasoning import reasoning_fields
+from .protocol import Answer, StreamParser
+from .shared.conversation import Linked, foreign_turn_notes, linked
+from .shared.encoding import base64_of
+from .shared.errors import raise_for_error_body
+from .shared.framing import JsonLines
+from .shared.model_lists import model_ids
+from .shared.outcomes import stop_reason
+from .shared.reading import (
     count,
     object_at,
     object_or_empty,
@@ -30,10 +31,9 @@ from faultmaven.infrastructure.llm.dialects.shared.reading import (
     tool_call,
     write_json,
 )
-from faultmaven.infrastructure.llm.dialects.shared.requests import bearer, get, post, root_of
-from faultmaven.infrastructure.llm.dialects.shared.schemas import ANY_JSON, schema_of
-from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
-from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+from .shared.requests import bearer, get, post, root_of
+from .shared.schemas import ANY_JSON, schema_of
+from .shared.streaming import EventParser
 
 DIALECT = "ollama-native"
 # Prompts are cached there without being asked to be.

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import StopReason, StreamChunk
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
+from ....domain.requests import ChatRequest
+from ....domain.responses import StopReason, StreamChunk
+from ....domain.tool_calls import ToolCall
+from ....domain.usage import Usage
+from ...http.types import WireReply, WireRequest
+from ..config import ProviderConfig
 
 
 @dataclass(slots=True)

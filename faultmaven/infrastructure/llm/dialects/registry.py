@@ -2,16 +2,16 @@
 
 import functools
 
-from faultmaven.infrastructure.llm.dialects import llamacpp as llamacpp_completion
-from faultmaven.infrastructure.llm.dialects import ollama as ollama_native
-from faultmaven.infrastructure.llm.dialects import tgi as tgi_generate
-from faultmaven.infrastructure.llm.dialects.anthropic import dialect as anthropic_messages
-from faultmaven.infrastructure.llm.dialects.cohere import dialect as cohere_v2_chat
-from faultmaven.infrastructure.llm.dialects.gemini import dialect as gemini_generate_content
-from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as openai_chat
-from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import VENDORS
-from faultmaven.infrastructure.llm.dialects.openai_responses import dialect as openai_responses
-from faultmaven.infrastructure.llm.dialects.protocol import Wire
+from . import llamacpp as llamacpp_completion
+from . import ollama as ollama_native
+from . import tgi as tgi_generate
+from .anthropic import dialect as anthropic_messages
+from .cohere import dialect as cohere_v2_chat
+from .gemini import dialect as gemini_generate_content
+from .openai_chat import dialect as openai_chat
+from .openai_chat.vendors import VENDORS
+from .openai_responses import dialect as openai_responses
+from .protocol import Wire
 
 WIRES: dict[str, Wire] = {
     openai_chat.DIALECT: openai_chat,

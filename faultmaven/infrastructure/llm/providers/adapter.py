@@ -5,15 +5,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
-from faultmaven.application.answers.acceptance import checked
-from faultmaven.application.streaming.single_answer import whole_stream
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import ProviderTimeoutError
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import ChatBackend, LLMStream
+from ....application.answers.acceptance import checked
+from ....application.streaming.single_answer import whole_stream
+from ....domain.attempts import Attempt
+from ....domain.errors import ProviderTimeoutError
+from ....domain.requests import ChatRequest
+from ....domain.responses import LLMResponse
+from ....ports.clock import Clock
+from ....ports.llm import ChatBackend, LLMStream
+from .base import BaseLLMProvider
 
 
 def has_answer(provider: Any) -> bool:

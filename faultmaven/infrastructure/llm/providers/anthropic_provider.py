@@ -1,7 +1,7 @@
 """Anthropic's Claude models."""
 
-from faultmaven.infrastructure.llm.dialects.anthropic import dialect as anthropic_messages
-from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
+from ..dialects.anthropic import dialect as anthropic_messages
+from .dialect_provider import WireProvider
 
 
 class AnthropicProvider(WireProvider):

@@ -7,22 +7,17 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from faultmaven.application.planning.requirements import lacking, needs
-from faultmaven.application.streaming.single_answer import whole_stream
-from faultmaven.application.validation.request import chat_request
-from faultmaven.domain.errors import (
-    EmptyAnswerError,
-    InvalidRequestError,
-    MalformedResponseError,
-    ProviderConfigurationError,
-)
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMStream
+from ....application.planning.requirements import lacking, needs
+from ....application.streaming.single_answer import whole_stream
+from ....application.validation.request import chat_request
+from ....domain.errors import EmptyAnswerError, InvalidRequestError, MalformedResponseError, ProviderConfigurationError
+from ....domain.requests import ChatRequest
+from ....domain.responses import LLMResponse
+from ....ports.clock import Clock
+from ....ports.llm import LLMStream
+from ...clock import SystemClock
+from ...http.types import Transport
+from ..config import ProviderConfig
 
 __all__ = ["BaseLLMProvider", "LLMResponse", "ProviderConfig"]
 

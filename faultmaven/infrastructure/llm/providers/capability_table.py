@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from faultmaven.domain.capabilities import CAPABILITIES, Capabilities
-from faultmaven.infrastructure.llm.capabilities import capabilities
-from faultmaven.infrastructure.llm.dialects.registry import features_of, model_family
-from faultmaven.infrastructure.llm.models import model_facts
-from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA
-from faultmaven.infrastructure.llm.providers.rows.spec import ProviderSpec, spec_from_row
+from ....domain.capabilities import CAPABILITIES, Capabilities
+from ..capabilities import capabilities
+from ..dialects.registry import features_of, model_family
+from ..models import model_facts
+from .registry import PROVIDER_SCHEMA
+from .rows.spec import ProviderSpec, spec_from_row
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Cohere's Command models."""
 
-from faultmaven.infrastructure.llm.dialects.cohere import dialect as cohere_v2_chat
-from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
+from ..dialects.cohere import dialect as cohere_v2_chat
+from .dialect_provider import WireProvider
 
 
 class CohereProvider(WireProvider):

@@ -4,20 +4,20 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from faultmaven.domain.errors import InvalidRequestError, LimitReachedError, LLMError, UnsupportedRequestError
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.infrastructure.http.types import Headers, Transport, WireReply, WireRequest
-from faultmaven.infrastructure.llm.attachments import loaded
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.protocol import Wire
-from faultmaven.infrastructure.llm.dialects.registry import features_of, wire_for
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_status
-from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
-from faultmaven.infrastructure.llm.providers.dialect_stream import WireStream
-from faultmaven.infrastructure.llm.providers.response_builder import line_of, response_of
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMStream
+from ....domain.errors import InvalidRequestError, LimitReachedError, LLMError, UnsupportedRequestError
+from ....domain.requests import ChatRequest
+from ....domain.responses import LLMResponse
+from ....ports.clock import Clock
+from ....ports.llm import LLMStream
+from ...http.types import Headers, Transport, WireReply, WireRequest
+from ..attachments import loaded
+from ..config import ProviderConfig
+from ..dialects.protocol import Wire
+from ..dialects.registry import features_of, wire_for
+from ..dialects.shared.errors import raise_for_status
+from .base import BaseLLMProvider
+from .dialect_stream import WireStream
+from .response_builder import line_of, response_of
 
 _WAITING = frozenset(
     {"answer", "exchange", "open_stream", "begin_stream", "stream_over", "_prepared_within", "_fetched"}

@@ -4,16 +4,16 @@ from collections import deque
 from dataclasses import replace
 from typing import Self
 
-from faultmaven.application.streaming.single_answer import whole_chunks
-from faultmaven.domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError, ProviderUnavailableError
-from faultmaven.domain.responses import LLMResponse, StreamChunk
-from faultmaven.infrastructure.http.types import ReplyStream, Transport, WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser, Wire
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_status
-from faultmaven.infrastructure.llm.dialects.shared.streaming import interrupted
-from faultmaven.infrastructure.llm.providers.response_builder import line_of, response_of
-from faultmaven.ports.clock import Clock
+from ....application.streaming.single_answer import whole_chunks
+from ....domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError, ProviderUnavailableError
+from ....domain.responses import LLMResponse, StreamChunk
+from ....ports.clock import Clock
+from ...http.types import ReplyStream, Transport, WireReply, WireRequest
+from ..config import ProviderConfig
+from ..dialects.protocol import Answer, StreamParser, Wire
+from ..dialects.shared.errors import raise_for_status
+from ..dialects.shared.streaming import interrupted
+from .response_builder import line_of, response_of
 
 LINGER_SECONDS = 0.1
 """After the end marker, so long is waited for the end of the body: only then does the connection serve another call."""

@@ -1,7 +1,7 @@
 """Google's Gemini models."""
 
-from faultmaven.infrastructure.llm.dialects.gemini import dialect as gemini_generate_content
-from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
+from ..dialects.gemini import dialect as gemini_generate_content
+from .dialect_provider import WireProvider
 
 
 class GeminiProvider(WireProvider):

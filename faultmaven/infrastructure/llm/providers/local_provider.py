@@ -5,29 +5,29 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
-from faultmaven.application.planning.requirements import lacking, needs
-from faultmaven.domain.errors import (
+from ....application.planning.requirements import lacking, needs
+from ....domain.errors import (
     LLMError,
     ModelNotFoundError,
     ProviderConfigurationError,
     ProviderTimeoutError,
     WrongEndpointError,
 )
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.infrastructure.event_loops import PerLoop
-from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects import llamacpp as llamacpp_completion
-from faultmaven.infrastructure.llm.dialects import ollama as ollama_native
-from faultmaven.infrastructure.llm.dialects import tgi as tgi_generate
-from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as openai_chat
-from faultmaven.infrastructure.llm.dialects.protocol import Wire
-from faultmaven.infrastructure.llm.dialects.registry import features_of, wire_for
-from faultmaven.infrastructure.llm.dialects.shared.requests import root_of
-from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
-from faultmaven.infrastructure.llm.providers.dialect_stream import WireStream
-from faultmaven.ports.clock import Clock
+from ....domain.requests import ChatRequest
+from ....domain.responses import LLMResponse
+from ....ports.clock import Clock
+from ...event_loops import PerLoop
+from ...http.types import Transport
+from ..config import ProviderConfig
+from ..dialects import llamacpp as llamacpp_completion
+from ..dialects import ollama as ollama_native
+from ..dialects import tgi as tgi_generate
+from ..dialects.openai_chat import dialect as openai_chat
+from ..dialects.protocol import Wire
+from ..dialects.registry import features_of, wire_for
+from ..dialects.shared.requests import root_of
+from .dialect_provider import WireProvider
+from .dialect_stream import WireStream
 
 # Tried in this order when a row names no dialect of its own.
 ANY_SERVER = (openai_chat.DIALECT, ollama_native.DIALECT, llamacpp_completion.DIALECT, tgi_generate.DIALECT)

@@ -1,13 +1,13 @@
 """OpenAI, and every vendor and server that speaks its Chat Completions."""
 
-from faultmaven.application.planning.requirements import needs
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as openai_chat
-from faultmaven.infrastructure.llm.dialects.openai_responses import dialect as openai_responses
-from faultmaven.infrastructure.llm.dialects.protocol import Wire
-from faultmaven.infrastructure.llm.dialects.registry import wire_for
-from faultmaven.infrastructure.llm.models import model_facts
-from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
+from ....application.planning.requirements import needs
+from ....domain.requests import ChatRequest
+from ..dialects.openai_chat import dialect as openai_chat
+from ..dialects.openai_responses import dialect as openai_responses
+from ..dialects.protocol import Wire
+from ..dialects.registry import wire_for
+from ..models import model_facts
+from .dialect_provider import WireProvider
 
 
 class OpenAIProvider(WireProvider):

@@ -10,30 +10,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from faultmaven.application.policies.policies import DEFAULT_POLICIES, Policies
-from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.configuration.config_sources import ConfigEntry, settings_entries
-from faultmaven.infrastructure.configuration.settings import (
-    Settings,
-    check_settings,
-    read_environment,
-    working_directory,
-)
-from faultmaven.infrastructure.http.transport import build_transport
-from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.assembly.builder import Assembly, Sources
-from faultmaven.infrastructure.llm.providers.assembly.provider_config import row_entries
-from faultmaven.infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry, ProviderStatus
-from faultmaven.infrastructure.llm.providers.rows.spec import SchemaRow
-from faultmaven.infrastructure.logging import LoggingObserver, get_logger
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.observer import Observer
-
+from ....application.policies.policies import DEFAULT_POLICIES, Policies
+from ....ports.clock import Clock
+from ....ports.observer import Observer
+from ...clock import SystemClock
+from ...configuration.config_sources import ConfigEntry, settings_entries
+from ...configuration.settings import Settings, check_settings, read_environment, working_directory
+from ...http.transport import build_transport
+from ...http.types import Transport
+from ...logging import LoggingObserver, get_logger
 from .anthropic_provider import AnthropicProvider
+from .assembly.builder import Assembly, Sources
+from .assembly.provider_config import row_entries
+from .assembly.provider_registry import ProviderRegistry, ProviderStatus
 from .cohere_provider import CohereProvider
 from .gemini_provider import GeminiProvider
 from .local_provider import LocalProvider
 from .openai_provider import OpenAIProvider
+from .rows.spec import SchemaRow
 
 __all__ = [
     "PROVIDER_SCHEMA",
@@ -379,7 +373,7 @@ def build_registry(
 
 def exported_classes() -> dict[str, type[Any]]:
     """The provider classes that the package face exports; imported late, since the face imports this module."""
-    from faultmaven.infrastructure.llm import providers
+    from .. import providers
 
     exported = {name: getattr(providers, name) for name in providers.__all__}
     return {name: value for name, value in exported.items() if name.endswith("Provider") and isinstance(value, type)}

@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-from faultmaven.domain.attempts import Attempt
-from faultmaven.domain.errors import LLMError
-from faultmaven.domain.replay import Replay
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.infrastructure.http.types import WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.protocol import Answer
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import with_ids
-from faultmaven.infrastructure.llm.dialects.shared.rate_limits import seconds_until_allowed
-from faultmaven.infrastructure.llm.dialects.shared.reading import request_id
+from ....domain.attempts import Attempt
+from ....domain.errors import LLMError
+from ....domain.replay import Replay
+from ....domain.responses import LLMResponse
+from ...http.types import WireReply, WireRequest
+from ..config import ProviderConfig
+from ..dialects.protocol import Answer
+from ..dialects.shared.outcomes import with_ids
+from ..dialects.shared.rate_limits import seconds_until_allowed
+from ..dialects.shared.reading import request_id
 
 
 def line_of(

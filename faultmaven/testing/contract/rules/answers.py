@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.domain.messages import Message
-from faultmaven.domain.responses import LLMResponse, StopReason
-from faultmaven.testing.contract.harness import KEY
-from faultmaven.testing.contract.precondition import finding
-from faultmaven.testing.contract.provider_under_test import Subject
-from faultmaven.testing.contract.rule import broken, expect, rule
-from faultmaven.testing.lab import ANSWER
+from ....domain.errors import InvalidRequestError
+from ....domain.messages import Message
+from ....domain.responses import LLMResponse, StopReason
+from ...lab import ANSWER
+from ..harness import KEY
+from ..precondition import finding
+from ..provider_under_test import Subject
+from ..rule import broken, expect, rule
 
 QUESTION = 'Why does my pod restart? Ünïcode, "quotes" and\na second line.'
 

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.testing.contract.contract_lab import HELD
-from faultmaven.testing.contract.provider_under_test import Subject, becomes, kind_of
-from faultmaven.testing.contract.rule import broken, expect, rule
-from faultmaven.testing.lab import ANSWER
+from ....domain.responses import LLMResponse
+from ...lab import ANSWER
+from ..contract_lab import HELD
+from ..provider_under_test import Subject, becomes, kind_of
+from ..rule import broken, expect, rule
 
 PROMPTLY_SECONDS = 1.0
 

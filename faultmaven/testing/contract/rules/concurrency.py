@@ -2,9 +2,9 @@
 
 import asyncio
 
-from faultmaven.testing.contract.contract_lab import HELD, QUESTION
-from faultmaven.testing.contract.provider_under_test import Subject, becomes
-from faultmaven.testing.contract.rule import expect, rule
+from ..contract_lab import HELD, QUESTION
+from ..provider_under_test import Subject, becomes
+from ..rule import expect, rule
 
 AT_ONCE = 50
 OVERLAPPING = 3

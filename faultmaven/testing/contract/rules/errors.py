@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-from faultmaven.domain.errors import LLMError, ProviderTimeoutError, RateLimitError
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.testing.contract.provider_under_test import Subject, kind_of
-from faultmaven.testing.contract.rule import broken, expect, rule
-from faultmaven.testing.lab import ANSWER, Fault, FaultLab
+from ....domain.errors import LLMError, ProviderTimeoutError, RateLimitError
+from ....domain.responses import LLMResponse
+from ...lab import ANSWER, Fault, FaultLab
+from ..provider_under_test import Subject, kind_of
+from ..rule import broken, expect, rule
 
 STATED = ("unauthorized", "server_error", "reset", "html")
 """A fault of each sort: of the key, of the vendor, of the connection, of what stands between."""

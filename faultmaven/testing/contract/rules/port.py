@@ -3,8 +3,8 @@
 import inspect
 from typing import Any
 
-from faultmaven.testing.contract.provider_under_test import Subject
-from faultmaven.testing.contract.rule import expect, rule
+from ..provider_under_test import Subject
+from ..rule import expect, rule
 
 
 class PortRules:

@@ -6,10 +6,10 @@ import logging
 import traceback
 from collections.abc import AsyncIterator, Iterator
 
-from faultmaven.testing.contract.harness import KEY
-from faultmaven.testing.contract.provider_under_test import Subject
-from faultmaven.testing.contract.rule import expect, rule
-from faultmaven.testing.lab import ANSWER
+from ...lab import ANSWER
+from ..harness import KEY
+from ..provider_under_test import Subject
+from ..rule import expect, rule
 
 PROMPT = "a-prompt-that-must-not-be-seen"
 FAULTS = ("unauthorized", "bad_request", "server_error", "reset", "html", "truncated_json")

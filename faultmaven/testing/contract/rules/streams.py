@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 
-from faultmaven.domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError, StreamInterruptedError
-from faultmaven.domain.responses import LLMResponse
-from faultmaven.testing.contract.provider_under_test import Subject, becomes, kind_of
-from faultmaven.testing.contract.rule import broken, expect, rule
-from faultmaven.testing.lab import ANSWER, Fault, FaultLab
+from ....domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError, StreamInterruptedError
+from ....domain.responses import LLMResponse
+from ...lab import ANSWER, Fault, FaultLab
+from ..provider_under_test import Subject, becomes, kind_of
+from ..rule import broken, expect, rule
 
 CLOSING_SECONDS = 1.0
 

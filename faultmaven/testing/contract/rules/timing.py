@@ -2,13 +2,13 @@
 
 import asyncio
 
-from faultmaven.domain.errors import DeadlineExceededError, ProviderTimeoutError
-from faultmaven.testing.contract.contract_lab import HELD
-from faultmaven.testing.contract.harness import Bench
-from faultmaven.testing.contract.precondition import finding
-from faultmaven.testing.contract.provider_under_test import Subject, becomes, kind_of
-from faultmaven.testing.contract.rule import expect, rule
-from faultmaven.testing.contract.stalls import standstill
+from ....domain.errors import DeadlineExceededError, ProviderTimeoutError
+from ..contract_lab import HELD
+from ..harness import Bench
+from ..precondition import finding
+from ..provider_under_test import Subject, becomes, kind_of
+from ..rule import expect, rule
+from ..stalls import standstill
 
 LATE_SECONDS = 0.1
 """How long a held reply is late at least; `response_time_ms` must tell it."""

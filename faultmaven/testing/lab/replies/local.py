@@ -4,7 +4,7 @@ Literal bytes from the wire reference, checked on 2026-11-23, each under its hea
 vendor does not document, in the shape that it does.
 """
 
-from faultmaven.testing.lab.reply import LabReply, json_reply
+from ..reply import LabReply, json_reply
 
 # ollama-native.md, sections 3, 5 and 6
 OLLAMA = {

@@ -4,7 +4,7 @@ Literal bytes from the wire reference, checked on 2026-11-23, each under its hea
 vendor does not document, in the shape that it does.
 """
 
-from faultmaven.testing.lab.reply import json_reply
+from ..reply import json_reply
 
 # openai-chat.md, sections 5 and 6: the same on both routes
 _SHARED = {

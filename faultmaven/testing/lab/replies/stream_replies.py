@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from faultmaven.testing.lab.replies.streams import STREAMS, VendorStream
-from faultmaven.testing.lab.replies.table import reply_to
-from faultmaven.testing.lab.replies.tools import TOOL_CALLS
-from faultmaven.testing.lab.reply import LabReply
+from ..reply import LabReply
+from .streams import STREAMS, VendorStream
+from .table import reply_to
+from .tools import TOOL_CALLS
 
 TOOL_CALLS_ASKED = "tool_calls"
 ENDLESS = 10**9

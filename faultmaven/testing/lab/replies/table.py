@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from faultmaven.testing.lab.faults import STREAM_FAULTS
-from faultmaven.testing.lab.replies.hosted import (
+from ..faults import STREAM_FAULTS
+from ..reply import NO_ROUTE, LabReply, json_reply
+from .hosted import (
     ANTHROPIC,
     ANTHROPIC_BESIDES,
     COHERE,
@@ -16,7 +17,7 @@ from faultmaven.testing.lab.replies.hosted import (
     cohere_error,
     gemini_error,
 )
-from faultmaven.testing.lab.replies.local import (
+from .local import (
     LLAMACPP,
     LLAMACPP_BESIDES,
     OLLAMA,
@@ -27,14 +28,7 @@ from faultmaven.testing.lab.replies.local import (
     ollama_error,
     tgi_error,
 )
-from faultmaven.testing.lab.replies.openai import (
-    OPENAI_CHAT,
-    OPENAI_CHAT_BESIDES,
-    OPENAI_RESPONSES,
-    OPENAI_RESPONSES_BESIDES,
-    openai_error,
-)
-from faultmaven.testing.lab.reply import NO_ROUTE, LabReply, json_reply
+from .openai import OPENAI_CHAT, OPENAI_CHAT_BESIDES, OPENAI_RESPONSES, OPENAI_RESPONSES_BESIDES, openai_error
 
 Replies: TypeAlias = Mapping[str, LabReply]
 

@@ -5,7 +5,7 @@ Literal bytes from the wire reference, checked on 2026-11-23, each under its hea
 
 from collections.abc import Mapping
 
-from faultmaven.testing.lab.reply import LabReply, json_reply
+from ..reply import LabReply, json_reply
 
 TOOL_CALLS: Mapping[str, LabReply] = {
     # openai-chat.md, sections 2 (5) and 3

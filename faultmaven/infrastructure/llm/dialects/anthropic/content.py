@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from faultmaven.domain.attachments import Attachment, File, Image
-from faultmaven.domain.messages import Message, Part
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, foreign_turn_notes, linked, own_turn
-from faultmaven.infrastructure.llm.dialects.shared.encoding import base64_of
-from faultmaven.infrastructure.llm.models import ModelFacts
+from .....domain.attachments import Attachment, File, Image
+from .....domain.messages import Message, Part
+from .....domain.requests import ChatRequest
+from .....domain.tool_calls import ToolCall
+from ....http.types import Json
+from ...models import ModelFacts
+from ..shared.conversation import Home, foreign_turn_notes, linked, own_turn
+from ..shared.encoding import base64_of
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 PDF = "application/pdf"

@@ -1,33 +1,20 @@
 """Anthropic Messages. Source: wire/anthropic-messages.md, 2026-11-23."""
 
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.anthropic.content import (
-    mark_last_turn,
-    problem_of,
-    text_block,
-    with_mark,
-    written,
-)
-from faultmaven.infrastructure.llm.dialects.anthropic.options import format_setting, thinking_setting, tool_setting
-from faultmaven.infrastructure.llm.dialects.anthropic.response import STOP_REASONS, identified, turn_of, usage_of
-from faultmaven.infrastructure.llm.dialects.anthropic.stream import MessageStream
-from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    joined,
-    malformed,
-    objects,
-    read_object,
-    string_or_empty,
-    tool_call,
-)
-from faultmaven.infrastructure.llm.dialects.shared.requests import allowed_temperature, get, post
-from faultmaven.infrastructure.llm.dialects.shared.schemas import SchemaRefusedError
-from faultmaven.infrastructure.llm.models import ModelFacts, model_facts, output_limit
+from .....domain.requests import ChatRequest
+from ....http.types import Headers, Json, WireReply, WireRequest
+from ...config import ProviderConfig
+from ...models import ModelFacts, model_facts, output_limit
+from ..protocol import Answer, StreamParser
+from ..shared.errors import raise_for_error_body
+from ..shared.model_lists import model_ids
+from ..shared.outcomes import stop_reason
+from ..shared.reading import joined, malformed, objects, read_object, string_or_empty, tool_call
+from ..shared.requests import allowed_temperature, get, post
+from ..shared.schemas import SchemaRefusedError
+from .content import mark_last_turn, problem_of, text_block, with_mark, written
+from .options import format_setting, thinking_setting, tool_setting
+from .response import STOP_REASONS, identified, turn_of, usage_of
+from .stream import MessageStream
 
 DIALECT = "anthropic-messages"
 FEATURES = frozenset(

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.tools import Tool
-from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.dialects.shared.schemas import ANY_JSON, closed, inlined, schema_of, without
-from faultmaven.infrastructure.llm.models import ModelFacts
-from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+from .....domain.requests import ChatRequest
+from .....domain.tools import Tool
+from ....http.types import Json
+from ...models import ModelFacts
+from ...reasoning import reasoning_fields
+from ..shared.schemas import ANY_JSON, closed, inlined, schema_of, without
 
 LEAST_BUDGET = 1024
 

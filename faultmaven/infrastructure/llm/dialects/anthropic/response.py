@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from faultmaven.domain.responses import StopReason
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.dialects.shared.reading import added, count, object_or_empty, string_or_empty
+from .....domain.responses import StopReason
+from .....domain.usage import Usage
+from ....http.types import Json
+from ..shared.reading import added, count, object_or_empty, string_or_empty
 
 STOP_REASONS = {
     "end_turn": StopReason.STOP,

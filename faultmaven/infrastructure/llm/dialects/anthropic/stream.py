@@ -3,20 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.dialects.anthropic.response import STOP_REASONS, call_id, turn_of, usage_of
-from faultmaven.infrastructure.llm.dialects.shared.errors import error_from_json, vendor_error
-from faultmaven.infrastructure.llm.dialects.shared.framing import ServerSentEvents
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    object_at,
-    object_or_empty,
-    parse_json,
-    string_or_empty,
-    text_at,
-    write_json,
-)
-from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from .....domain.usage import Usage
+from ....http.types import Json, WireReply
+from ..shared.errors import error_from_json, vendor_error
+from ..shared.framing import ServerSentEvents
+from ..shared.reading import object_at, object_or_empty, parse_json, string_or_empty, text_at, write_json
+from ..shared.streaming import EventParser
+from .response import STOP_REASONS, call_id, turn_of, usage_of
 
 # What a piece adds to its block, by the piece's type: its own key, and the block's.
 TEXTS = {

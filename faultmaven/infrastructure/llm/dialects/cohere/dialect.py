@@ -2,36 +2,25 @@
 
 from typing import Any
 
-from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.messages import Message
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.cohere.response import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
-from faultmaven.infrastructure.llm.dialects.cohere.stream import ChatStream
-from faultmaven.infrastructure.llm.dialects.openai_chat.messages import (
-    call_object,
-    lacking,
-    notes_on_results,
-    tool_objects,
-)
-from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
-from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, foreign_turn_notes, linked, own_turn
-from faultmaven.infrastructure.llm.dialects.shared.encoding import data_uri
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import failed_answer, function_calls, stop_reason
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    joined,
-    object_at,
-    objects,
-    read_object,
-    string_or_empty,
-)
-from faultmaven.infrastructure.llm.dialects.shared.requests import allowed_temperature, bearer, get, post, root_of
-from faultmaven.infrastructure.llm.dialects.shared.schemas import json_instruction, schema_of
-from faultmaven.infrastructure.llm.models import model_facts
-from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+from .....domain.attachments import Attachment
+from .....domain.messages import Message
+from .....domain.requests import ChatRequest
+from ....http.types import Json, WireReply, WireRequest
+from ...config import ProviderConfig
+from ...models import model_facts
+from ...reasoning import reasoning_fields
+from ..openai_chat.messages import call_object, lacking, notes_on_results, tool_objects
+from ..protocol import Answer, StreamParser
+from ..shared.conversation import Home, foreign_turn_notes, linked, own_turn
+from ..shared.encoding import data_uri
+from ..shared.errors import raise_for_error_body
+from ..shared.model_lists import model_ids
+from ..shared.outcomes import failed_answer, function_calls, stop_reason
+from ..shared.reading import joined, object_at, objects, read_object, string_or_empty
+from ..shared.requests import allowed_temperature, bearer, get, post, root_of
+from ..shared.schemas import json_instruction, schema_of
+from .response import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
+from .stream import ChatStream
 
 DIALECT = "cohere-v2-chat"
 FEATURES = frozenset(

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from faultmaven.domain.errors import ProviderError, ProviderUnavailableError
-from faultmaven.domain.responses import StopReason
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import name_their_results
-from faultmaven.infrastructure.llm.dialects.shared.reading import count, object_or_empty, objects
+from .....domain.errors import ProviderError, ProviderUnavailableError
+from .....domain.responses import StopReason
+from .....domain.usage import Usage
+from ....http.types import Json
+from ..shared.outcomes import name_their_results
+from ..shared.reading import count, object_or_empty, objects
 
 STOP_REASONS = {
     "COMPLETE": StopReason.STOP,

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from faultmaven.domain.responses import StopReason
-from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.dialects.cohere.response import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
-from faultmaven.infrastructure.llm.dialects.openai_chat.messages import call_object
-from faultmaven.infrastructure.llm.dialects.shared.errors import error_from_json, vendor_error
-from faultmaven.infrastructure.llm.dialects.shared.framing import ServerSentEvents
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import failed_answer
-from faultmaven.infrastructure.llm.dialects.shared.reading import object_or_empty, objects, string_or_empty
-from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from .....domain.responses import StopReason
+from ....http.types import Json, WireReply
+from ..openai_chat.messages import call_object
+from ..shared.errors import error_from_json, vendor_error
+from ..shared.framing import ServerSentEvents
+from ..shared.outcomes import failed_answer
+from ..shared.reading import object_or_empty, objects, string_or_empty
+from ..shared.streaming import EventParser
+from .response import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
 
 
 @dataclass(slots=True)

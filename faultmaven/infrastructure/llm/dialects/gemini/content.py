@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 
 import pydantic_core
 
-from faultmaven.domain.attachments import Attachment, File
-from faultmaven.domain.messages import Message, Part
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.domain.tools import Tool
-from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, foreign_turn_notes, linked, own_turn
-from faultmaven.infrastructure.llm.dialects.shared.encoding import base64_of
-from faultmaven.infrastructure.llm.dialects.shared.reading import object_or_empty, objects, string_or_empty
-from faultmaven.infrastructure.llm.dialects.shared.schemas import inlined, without
-from faultmaven.infrastructure.llm.models import model_facts
+from .....domain.attachments import Attachment, File
+from .....domain.messages import Message, Part
+from .....domain.requests import ChatRequest
+from .....domain.tool_calls import ToolCall
+from .....domain.tools import Tool
+from ....http.types import Json
+from ...models import model_facts
+from ..shared.conversation import Home, foreign_turn_notes, linked, own_turn
+from ..shared.encoding import base64_of
+from ..shared.reading import object_or_empty, objects, string_or_empty
+from ..shared.schemas import inlined, without
 
 NO_SIGNATURE = "skip_thought_signature_validator"
 """Stands for the signature of a call that Gemini did not make: ai.google.dev/gemini-api/docs/thought-signatures, FAQ

@@ -3,46 +3,23 @@
 from typing import Any
 from urllib.parse import quote
 
-from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.responses import StopReason
-from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.gemini.content import (
-    Notes,
-    contents,
-    is_before_3,
-    known_media_type,
-    taken_schema,
-    tools,
-)
-from faultmaven.infrastructure.llm.dialects.gemini.response import (
-    STOP_REASONS,
-    block_reason,
-    function_call,
-    is_thought,
-    kept_turn,
-    raise_for_failure,
-    read_usage,
-)
-from faultmaven.infrastructure.llm.dialects.gemini.stream import GeminiStream
-from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    first_object,
-    joined,
-    object_or_empty,
-    objects,
-    read_object,
-    string_or_empty,
-    tool_call,
-)
-from faultmaven.infrastructure.llm.dialects.shared.requests import allowed_temperature, get, post
-from faultmaven.infrastructure.llm.dialects.shared.schemas import SchemaRefusedError, schema_of
-from faultmaven.infrastructure.llm.models import model_facts
-from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+from .....domain.attachments import Attachment
+from .....domain.requests import ChatRequest
+from .....domain.responses import StopReason
+from ....http.types import Headers, Json, WireReply, WireRequest
+from ...config import ProviderConfig
+from ...models import model_facts
+from ...reasoning import reasoning_fields
+from ..protocol import Answer, StreamParser
+from ..shared.errors import raise_for_error_body
+from ..shared.model_lists import model_ids
+from ..shared.outcomes import stop_reason
+from ..shared.reading import first_object, joined, object_or_empty, objects, read_object, string_or_empty, tool_call
+from ..shared.requests import allowed_temperature, get, post
+from ..shared.schemas import SchemaRefusedError, schema_of
+from .content import Notes, contents, is_before_3, known_media_type, taken_schema, tools
+from .response import STOP_REASONS, block_reason, function_call, is_thought, kept_turn, raise_for_failure, read_usage
+from .stream import GeminiStream
 
 DIALECT = "gemini-generate-content"
 FEATURES = frozenset(

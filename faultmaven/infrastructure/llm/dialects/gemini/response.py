@@ -2,19 +2,13 @@
 
 from typing import Any
 
-from faultmaven.domain.errors import MalformedResponseError, ProviderError
-from faultmaven.domain.responses import StopReason
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.dialects.protocol import Answer
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import failed_answer
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    added,
-    count,
-    object_or_empty,
-    string_or_empty,
-    write_json,
-)
+from .....domain.errors import MalformedResponseError, ProviderError
+from .....domain.responses import StopReason
+from .....domain.usage import Usage
+from ....http.types import Json, WireReply
+from ..protocol import Answer
+from ..shared.outcomes import failed_answer
+from ..shared.reading import added, count, object_or_empty, string_or_empty, write_json
 
 STOP_REASONS = {
     "STOP": StopReason.STOP,

@@ -1,19 +1,11 @@
 """The stream of streamGenerateContent: every event a whole response. Source: wire/gemini-generate-content.md 4."""
 
-from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.dialects.gemini.response import (
-    STOP_REASONS,
-    block_reason,
-    function_call,
-    is_thought,
-    kept_turn,
-    raise_for_failure,
-    read_usage,
-)
-from faultmaven.infrastructure.llm.dialects.protocol import Answer
-from faultmaven.infrastructure.llm.dialects.shared.framing import ServerSentEvents
-from faultmaven.infrastructure.llm.dialects.shared.reading import object_or_empty, objects, string_or_empty
-from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from ....http.types import Json, WireReply
+from ..protocol import Answer
+from ..shared.framing import ServerSentEvents
+from ..shared.reading import object_or_empty, objects, string_or_empty
+from ..shared.streaming import EventParser
+from .response import STOP_REASONS, block_reason, function_call, is_thought, kept_turn, raise_for_failure, read_usage
 
 
 class GeminiStream(EventParser):

@@ -4,11 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.infrastructure.http.types import Headers, Json, WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.openai_chat.messages import (
+from .....domain.requests import ChatRequest
+from .....domain.tool_calls import ToolCall
+from ....http.types import Headers, Json, WireReply, WireRequest
+from ...config import ProviderConfig
+from ...models import model_facts
+from ...reasoning import reasoning_fields
+from ..protocol import Answer, StreamParser
+from ..shared.conversation import Home, foreign_turn_notes
+from ..shared.errors import raise_for_error_body
+from ..shared.model_lists import model_ids
+from ..shared.outcomes import failed_answer, function_calls, stop_reason, with_ids
+from ..shared.reading import first_object, object_at, objects, read_object, string_or_empty
+from ..shared.requests import allowed_stop, allowed_temperature, bearer, get, post
+from .messages import (
     call_object,
     format_object,
     instructed,
@@ -19,32 +28,10 @@ from faultmaven.infrastructure.llm.dialects.openai_chat.messages import (
     notes_on_results,
     tool_fields,
 )
-from faultmaven.infrastructure.llm.dialects.openai_chat.response import (
-    FAILED_REASONS,
-    STOP_REASONS,
-    call_id,
-    content_text,
-    read_usage,
-    thought,
-)
-from faultmaven.infrastructure.llm.dialects.openai_chat.stream import ChatStream
-from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import DIALECT as DIALECT
-from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import ChatVendor, form_named, vendor_form
-from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
-from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, foreign_turn_notes
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.model_lists import model_ids
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import failed_answer, function_calls, stop_reason, with_ids
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    first_object,
-    object_at,
-    objects,
-    read_object,
-    string_or_empty,
-)
-from faultmaven.infrastructure.llm.dialects.shared.requests import allowed_stop, allowed_temperature, bearer, get, post
-from faultmaven.infrastructure.llm.models import model_facts
-from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+from .response import FAILED_REASONS, STOP_REASONS, call_id, content_text, read_usage, thought
+from .stream import ChatStream
+from .vendors import DIALECT as DIALECT
+from .vendors import ChatVendor, form_named, vendor_form
 
 FEATURES = frozenset(
     {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning", "cache_prompt"}

@@ -2,24 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-from faultmaven.domain.attachments import Attachment, File
-from faultmaven.domain.messages import Message
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.domain.tools import Tool
-from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import ChatVendor
-from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, linked, own_turn
-from faultmaven.infrastructure.llm.dialects.shared.encoding import data_uri
-from faultmaven.infrastructure.llm.dialects.shared.reading import write_json
-from faultmaven.infrastructure.llm.dialects.shared.schemas import (
-    ANY_JSON,
-    SchemaRefusedError,
-    json_instruction,
-    schema_name,
-    schema_of,
-    strict,
-)
+from .....domain.attachments import Attachment, File
+from .....domain.messages import Message
+from .....domain.requests import ChatRequest
+from .....domain.tool_calls import ToolCall
+from .....domain.tools import Tool
+from ....http.types import Json
+from ..shared.conversation import Home, linked, own_turn
+from ..shared.encoding import data_uri
+from ..shared.reading import write_json
+from ..shared.schemas import ANY_JSON, SchemaRefusedError, json_instruction, schema_name, schema_of, strict
+from .vendors import ChatVendor
 
 Notes = tuple[str, ...]
 ANY_OBJECT: Json = {"type": "object"}

@@ -2,19 +2,10 @@
 
 from typing import Any
 
-from faultmaven.domain.responses import StopReason
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    added,
-    count,
-    joined,
-    kind,
-    malformed,
-    object_or_empty,
-    objects,
-    string_or_empty,
-)
+from .....domain.responses import StopReason
+from .....domain.usage import Usage
+from ....http.types import Json, WireReply
+from ..shared.reading import added, count, joined, kind, malformed, object_or_empty, objects, string_or_empty
 
 STOP_REASONS = {
     "stop": StopReason.STOP,

@@ -3,22 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from faultmaven.domain.responses import StopReason
-from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.dialects.openai_chat.messages import call_object
-from faultmaven.infrastructure.llm.dialects.openai_chat.response import (
-    FAILED_REASONS,
-    STOP_REASONS,
-    call_id,
-    content_text,
-    read_usage,
-    thought,
-)
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.framing import ServerSentEvents
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import failed_answer
-from faultmaven.infrastructure.llm.dialects.shared.reading import object_or_empty, objects, string_or_empty, write_json
-from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from .....domain.responses import StopReason
+from ....http.types import Json, WireReply
+from ..shared.errors import raise_for_error_body
+from ..shared.framing import ServerSentEvents
+from ..shared.outcomes import failed_answer
+from ..shared.reading import object_or_empty, objects, string_or_empty, write_json
+from ..shared.streaming import EventParser
+from .messages import call_object
+from .response import FAILED_REASONS, STOP_REASONS, call_id, content_text, read_usage, thought
 
 
 class ChatStream(EventParser):

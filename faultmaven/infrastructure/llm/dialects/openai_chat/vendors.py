@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from faultmaven.infrastructure.llm.dialects.shared.conversation import PLAIN_ID
+from ..shared.conversation import PLAIN_ID
 
 NINE_CHARACTERS = re.compile(r"[A-Za-z0-9]{9}")
 """Mistral's form of a tool call's id."""

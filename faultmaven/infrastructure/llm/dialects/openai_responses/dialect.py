@@ -2,28 +2,22 @@
 
 from typing import Any
 
-from faultmaven.domain.attachments import File
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.infrastructure.http.types import Json, WireReply, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as openai_chat
-from faultmaven.infrastructure.llm.dialects.openai_responses.items import choice_object, items, tool_objects
-from faultmaven.infrastructure.llm.dialects.openai_responses.response import read_answer
-from faultmaven.infrastructure.llm.dialects.openai_responses.stream import ResponseStream
-from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
-from faultmaven.infrastructure.llm.dialects.shared.conversation import foreign_turn_notes
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.reading import malformed, objects, read_object
-from faultmaven.infrastructure.llm.dialects.shared.requests import allowed_temperature, post
-from faultmaven.infrastructure.llm.dialects.shared.schemas import (
-    SchemaRefusedError,
-    json_instruction,
-    schema_name,
-    schema_of,
-    strict,
-)
-from faultmaven.infrastructure.llm.models import model_facts
-from faultmaven.infrastructure.llm.reasoning import reasoning_fields
+from .....domain.attachments import File
+from .....domain.requests import ChatRequest
+from ....http.types import Json, WireReply, WireRequest
+from ...config import ProviderConfig
+from ...models import model_facts
+from ...reasoning import reasoning_fields
+from ..openai_chat import dialect as openai_chat
+from ..protocol import Answer, StreamParser
+from ..shared.conversation import foreign_turn_notes
+from ..shared.errors import raise_for_error_body
+from ..shared.reading import malformed, objects, read_object
+from ..shared.requests import allowed_temperature, post
+from ..shared.schemas import SchemaRefusedError, json_instruction, schema_name, schema_of, strict
+from .items import choice_object, items, tool_objects
+from .response import read_answer
+from .stream import ResponseStream
 
 DIALECT = "openai-responses"
 FEATURES = frozenset({"turns", "stream", "tools", "schema", "images", "image addresses", "reasoning", "cache_prompt"})

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from faultmaven.domain.attachments import Attachment
-from faultmaven.domain.messages import Message
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.domain.tools import Tool
-from faultmaven.infrastructure.http.types import Json
-from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, linked, own_turn
-from faultmaven.infrastructure.llm.dialects.shared.encoding import data_uri
-from faultmaven.infrastructure.llm.dialects.shared.reading import write_json
+from .....domain.attachments import Attachment
+from .....domain.messages import Message
+from .....domain.requests import ChatRequest
+from .....domain.tools import Tool
+from ....http.types import Json
+from ..shared.conversation import Home, linked, own_turn
+from ..shared.encoding import data_uri
+from ..shared.reading import write_json
 
 
 def items(request: ChatRequest, home: Home) -> list[Json]:

@@ -2,20 +2,14 @@
 
 from typing import Any
 
-from faultmaven.domain.errors import LLMError
-from faultmaven.domain.responses import StopReason
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.dialects.protocol import Answer
-from faultmaven.infrastructure.llm.dialects.shared.errors import error_from_json, vendor_error
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import name_their_results
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    count,
-    object_or_empty,
-    objects,
-    string_or_empty,
-    tool_call,
-)
+from .....domain.errors import LLMError
+from .....domain.responses import StopReason
+from .....domain.usage import Usage
+from ....http.types import Json, WireReply
+from ..protocol import Answer
+from ..shared.errors import error_from_json, vendor_error
+from ..shared.outcomes import name_their_results
+from ..shared.reading import count, object_or_empty, objects, string_or_empty, tool_call
 
 BLOCKED_CODES = frozenset({"bio_policy", "misalignment_policy_violation"})
 # The failures that the same request may survive (wire/README.md, retry); the others lie in the request.

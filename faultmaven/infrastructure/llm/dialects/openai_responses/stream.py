@@ -2,22 +2,13 @@
 
 from dataclasses import replace
 
-from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.dialects.openai_responses.response import (
-    BETWEEN_THOUGHTS,
-    CALLS,
-    failure,
-    has_refusal,
-    kept_turn,
-    read_answer,
-    read_usage,
-    stop_reason,
-)
-from faultmaven.infrastructure.llm.dialects.protocol import Answer
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.framing import ServerSentEvents
-from faultmaven.infrastructure.llm.dialects.shared.reading import object_or_empty, objects, string_or_empty
-from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from ....http.types import Json, WireReply
+from ..protocol import Answer
+from ..shared.errors import raise_for_error_body
+from ..shared.framing import ServerSentEvents
+from ..shared.reading import object_or_empty, objects, string_or_empty
+from ..shared.streaming import EventParser
+from .response import BETWEEN_THOUGHTS, CALLS, failure, has_refusal, kept_turn, read_answer, read_usage, stop_reason
 
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 # Where the `.done` event of each kind holds the whole; its `.delta` events hold the pieces.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from faultmaven.domain.messages import Message
+from .....domain.messages import Message
 
 Home: TypeAlias = tuple[str, str, str]
 """The provider, the dialect and the model that are asked."""

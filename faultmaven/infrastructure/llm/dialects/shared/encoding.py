@@ -2,7 +2,7 @@
 
 import base64
 
-from faultmaven.domain.attachments import Attachment
+from .....domain.attachments import Attachment
 
 
 def base64_of(attachment: Attachment) -> str:

@@ -6,7 +6,7 @@ vendor documents no code for the case, and taking it for the general one would r
 
 from dataclasses import dataclass
 
-from faultmaven.domain.errors import (
+from .....domain.errors import (
     AuthenticationError,
     ContentBlockedError,
     ContextLengthError,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from faultmaven.domain.errors import (
+from .....domain.errors import (
     AuthenticationError,
     ContentBlockedError,
     ContextLengthError,
@@ -20,20 +20,11 @@ from faultmaven.domain.errors import (
     RejectedRequestError,
     WrongEndpointError,
 )
-from faultmaven.infrastructure.http.types import Origin, WireReply
-from faultmaven.infrastructure.llm.dialects.shared.error_rules import ERROR_RULES, STATUS_OF_TYPE, ErrorRule
-from faultmaven.infrastructure.llm.dialects.shared.header_values import http_date, positive, seconds_between, sent_at
-from faultmaven.infrastructure.llm.dialects.shared.rate_limits import seconds_until_allowed
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    NOT_JSON,
-    identifier,
-    object_or_empty,
-    objects,
-    parse_json,
-    request_id,
-    shows_secret,
-    write_json,
-)
+from ....http.types import Origin, WireReply
+from .error_rules import ERROR_RULES, STATUS_OF_TYPE, ErrorRule
+from .header_values import http_date, positive, seconds_between, sent_at
+from .rate_limits import seconds_until_allowed
+from .reading import NOT_JSON, identifier, object_or_empty, objects, parse_json, request_id, shows_secret, write_json
 
 MAX_PROSE = 500
 

@@ -1,8 +1,8 @@
 """Reading list routes: the names of the models that a vendor or a server offers."""
 
-from faultmaven.infrastructure.http.types import WireReply
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.reading import objects, parse_json, read_object
+from ....http.types import WireReply
+from .errors import raise_for_error_body
+from .reading import objects, parse_json, read_object
 
 
 def model_ids(reply: WireReply, list_name: str, id_name: str) -> list[str]:

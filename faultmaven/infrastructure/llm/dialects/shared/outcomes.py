@@ -4,17 +4,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from faultmaven.domain.errors import ProviderError
-from faultmaven.domain.responses import StopReason
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.infrastructure.http.types import WireReply
-from faultmaven.infrastructure.llm.dialects.shared.reading import (
-    object_or_empty,
-    objects,
-    reply_facts,
-    string_or_empty,
-    tool_call,
-)
+from .....domain.errors import ProviderError
+from .....domain.responses import StopReason
+from .....domain.tool_calls import ToolCall
+from ....http.types import WireReply
+from .reading import object_or_empty, objects, reply_facts, string_or_empty, tool_call
 
 
 def stop_reason(

@@ -4,14 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from faultmaven.infrastructure.llm.dialects.shared.header_values import (
-    decimal,
-    internet_time,
-    positive,
-    seconds_between,
-    sent_at,
-    unix_time,
-)
+from .header_values import decimal, internet_time, positive, seconds_between, sent_at, unix_time
 
 # What remains, and when it is whole again. The last of the first group is Cohere's, which names no scope.
 RESET_OF_REMAINING = {

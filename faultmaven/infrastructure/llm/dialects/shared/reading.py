@@ -6,9 +6,9 @@ from typing import Any
 
 import pydantic_core
 
-from faultmaven.domain.errors import ErrorFacts, MalformedResponseError
-from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.infrastructure.http.types import Json, WireReply
+from .....domain.errors import ErrorFacts, MalformedResponseError
+from .....domain.tool_calls import ToolCall
+from ....http.types import Json, WireReply
 
 MAX_COUNT = 10**15
 """More tokens than any exchange has: a larger number is no count."""

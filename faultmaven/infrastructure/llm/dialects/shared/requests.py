@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.shared.reading import write_json
-from faultmaven.infrastructure.llm.models import ModelFacts
+from .....domain.errors import InvalidRequestError
+from .....domain.requests import ChatRequest
+from ....http.types import Headers, Origin, WireRequest
+from ...config import ProviderConfig
+from ...models import ModelFacts
+from .reading import write_json
 
 Auth: TypeAlias = Callable[[ProviderConfig], Headers]
 """Gives the header for a provider's key."""

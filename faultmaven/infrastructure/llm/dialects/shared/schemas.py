@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from faultmaven.domain.messages import Message
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.infrastructure.http.types import Json
+from .....domain.messages import Message
+from .....domain.requests import ChatRequest
+from ....http.types import Json
 
 ANY_JSON = "json"
 """`response_format` of a caller that wants any JSON object."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from faultmaven.domain.tool_calls import ToolCall, ToolCallDelta
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import free_id
-from faultmaven.infrastructure.llm.dialects.shared.reading import parse_json, tool_call
+from .....domain.tool_calls import ToolCall, ToolCallDelta
+from .outcomes import free_id
+from .reading import parse_json, tool_call
 
 
 @dataclass(slots=True)

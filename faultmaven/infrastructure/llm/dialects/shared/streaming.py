@@ -4,16 +4,16 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from faultmaven.domain.errors import LLMError, MalformedResponseError, StreamInterruptedError
-from faultmaven.domain.responses import StopReason, StreamChunk
-from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.http.types import Json, WireReply
-from faultmaven.infrastructure.llm.dialects.protocol import Answer
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_error_body
-from faultmaven.infrastructure.llm.dialects.shared.framing import Event, Framing
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import stop_reason
-from faultmaven.infrastructure.llm.dialects.shared.reading import NOT_JSON, kind, malformed, parse_json, reply_facts
-from faultmaven.infrastructure.llm.dialects.shared.streamed_calls import StreamedCalls
+from .....domain.errors import LLMError, MalformedResponseError, StreamInterruptedError
+from .....domain.responses import StopReason, StreamChunk
+from .....domain.usage import Usage
+from ....http.types import Json, WireReply
+from ..protocol import Answer
+from .errors import raise_for_error_body
+from .framing import Event, Framing
+from .outcomes import stop_reason
+from .reading import NOT_JSON, kind, malformed, parse_json, reply_facts
+from .streamed_calls import StreamedCalls
 
 DONE = b"[DONE]"
 MOST_STRAY_BYTES = 65536

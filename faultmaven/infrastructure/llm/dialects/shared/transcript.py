@@ -1,7 +1,7 @@
 """A conversation as one prompt, for routes that take no turns."""
 
-from faultmaven.domain.requests import ChatRequest
-from faultmaven.infrastructure.llm.dialects.shared.conversation import Home, foreign_turn_notes
+from .....domain.requests import ChatRequest
+from .conversation import Home, foreign_turn_notes
 
 
 def transcript(request: ChatRequest) -> str:

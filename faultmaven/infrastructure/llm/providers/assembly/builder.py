@@ -5,27 +5,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faultmaven.application.configuration import Generation, Route
-from faultmaven.application.policies.policies import DEFAULT_POLICIES, Policies
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.configuration.environment_warnings import environment_warnings
-from faultmaven.infrastructure.configuration.file_state import FileState, file_states
-from faultmaven.infrastructure.configuration.settings import Environment, Settings, faults_error
-from faultmaven.infrastructure.http.types import Transport
-from faultmaven.infrastructure.llm.providers.assembly.provider_config import ConfiguredRow, configure
-from faultmaven.infrastructure.llm.providers.assembly.snapshot import build_generation, build_route
-from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
-from faultmaven.infrastructure.llm.providers.rows.name_checks import wrong_names
-from faultmaven.infrastructure.llm.providers.rows.sources import SourcedRow, rows_of_file, rows_of_packages
-from faultmaven.infrastructure.llm.providers.rows.spec import (
-    ProviderSpec,
-    port_faults,
-    row_faults,
-    spec_from_row,
-    spec_of_given,
-)
-from faultmaven.infrastructure.optional.optional_dependencies import ratelimit_is_missing
-from faultmaven.ports.clock import Clock
+from .....application.configuration import Generation, Route
+from .....application.policies.policies import DEFAULT_POLICIES, Policies
+from .....domain.errors import ConfigurationError
+from .....ports.clock import Clock
+from ....configuration.environment_warnings import environment_warnings
+from ....configuration.file_state import FileState, file_states
+from ....configuration.settings import Environment, Settings, faults_error
+from ....http.types import Transport
+from ....optional.optional_dependencies import ratelimit_is_missing
+from ..base import BaseLLMProvider
+from ..rows.name_checks import wrong_names
+from ..rows.sources import SourcedRow, rows_of_file, rows_of_packages
+from ..rows.spec import ProviderSpec, port_faults, row_faults, spec_from_row, spec_of_given
+from .provider_config import ConfiguredRow, configure
+from .snapshot import build_generation, build_route
 
 
 @dataclass(frozen=True, slots=True)

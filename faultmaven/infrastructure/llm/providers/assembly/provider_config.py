@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.infrastructure.configuration.config_sources import FAULTY, ConfigEntry, without_credentials
-from faultmaven.infrastructure.configuration.settings import Environment, Settings
-from faultmaven.infrastructure.http.types import Headers
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.providers.rows.fields import is_address
-from faultmaven.infrastructure.llm.providers.rows.spec import ProviderSpec
+from .....domain.errors import ConfigurationError
+from ....configuration.config_sources import FAULTY, ConfigEntry, without_credentials
+from ....configuration.settings import Environment, Settings
+from ....http.types import Headers
+from ...config import ProviderConfig
+from ..rows.fields import is_address
+from ..rows.spec import ProviderSpec
 
 DEFAULT = "default of the row"
 

@@ -7,27 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from faultmaven.application.configuration import Generation
-from faultmaven.application.emitting import tell
-from faultmaven.application.policies.policies import DEFAULT_POLICIES, Policies
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.domain.events import ConfigurationReloaded, ReloadRefused
-from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.configuration.config_sources import ConfigEntry, settings_entries, without_credentials
-from faultmaven.infrastructure.configuration.file_state import FileState
-from faultmaven.infrastructure.configuration.settings import VARIABLES, Settings
-from faultmaven.infrastructure.http.types import OwnTransport, Transport
-from faultmaven.infrastructure.llm.providers.assembly.builder import (
-    Assembled,
-    Assembly,
-    Sources,
-    states_before,
-    states_of_keys,
-)
-from faultmaven.infrastructure.llm.providers.assembly.provider_config import ConfiguredRow, row_entries
-from faultmaven.ports.clock import Clock
-from faultmaven.ports.llm import LLMProvider
-from faultmaven.ports.observer import Observer
+from .....application.configuration import Generation
+from .....application.emitting import tell
+from .....application.policies.policies import DEFAULT_POLICIES, Policies
+from .....domain.errors import ConfigurationError
+from .....domain.events import ConfigurationReloaded, ReloadRefused
+from .....domain.names import did_you_mean
+from .....ports.clock import Clock
+from .....ports.llm import LLMProvider
+from .....ports.observer import Observer
+from ....configuration.config_sources import ConfigEntry, settings_entries, without_credentials
+from ....configuration.file_state import FileState
+from ....configuration.settings import VARIABLES, Settings
+from ....http.types import OwnTransport, Transport
+from .builder import Assembled, Assembly, Sources, states_before, states_of_keys
+from .provider_config import ConfiguredRow, row_entries
 
 OF_THE_OPENING = ("LLM_CACHE_SECONDS", "LLM_CACHE_ENTRIES")
 

@@ -5,19 +5,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from faultmaven.application.configuration import Generation, Route, chain
-from faultmaven.application.policies.circuit_breaker import BreakerPolicy
-from faultmaven.application.policies.policies import Policies
-from faultmaven.domain.capabilities import Capabilities
-from faultmaven.infrastructure.configuration.settings import Settings
-from faultmaven.infrastructure.llm.capabilities import capabilities
-from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.registry import model_family
-from faultmaven.infrastructure.llm.models import REASONING_SECONDS, model_facts
-from faultmaven.infrastructure.llm.providers.adapter import backend_of, has_answer
-from faultmaven.infrastructure.llm.providers.dialect_provider import WireProvider
-from faultmaven.infrastructure.llm.providers.rows.spec import ProviderSpec
-from faultmaven.ports.clock import Clock
+from .....application.configuration import Generation, Route, chain
+from .....application.policies.circuit_breaker import BreakerPolicy
+from .....application.policies.policies import Policies
+from .....domain.capabilities import Capabilities
+from .....ports.clock import Clock
+from ....configuration.settings import Settings
+from ...capabilities import capabilities
+from ...config import ProviderConfig
+from ...dialects.registry import model_family
+from ...models import REASONING_SECONDS, model_facts
+from ..adapter import backend_of, has_answer
+from ..dialect_provider import WireProvider
+from ..rows.spec import ProviderSpec
 
 
 def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock: Clock, settings: Settings) -> Route:

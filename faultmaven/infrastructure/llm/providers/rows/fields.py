@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from faultmaven.domain.addresses import names_a_server
-from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.llm.capabilities import ENTRIES, LIMITS, ROW_CAPABILITIES
-from faultmaven.infrastructure.llm.dialects.registry import DIALECTS
-from faultmaven.infrastructure.llm.providers.base import BaseLLMProvider
+from .....domain.addresses import names_a_server
+from .....domain.names import did_you_mean
+from ...capabilities import ENTRIES, LIMITS, ROW_CAPABILITIES
+from ...dialects.registry import DIALECTS
+from ..base import BaseLLMProvider
 
 Schema = Mapping[str, Any]
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
-from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.configuration.settings import ARGUMENT, Environment, Settings
+from .....domain.names import did_you_mean
+from ....configuration.settings import ARGUMENT, Environment, Settings
 
 LONGEST_SHOWN_NAME = 24
 

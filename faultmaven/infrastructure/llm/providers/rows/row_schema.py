@@ -7,8 +7,8 @@ The fields and their rules are those of `fields.FIELDS`, which `row_faults` chec
 from collections.abc import Mapping
 from typing import Any
 
-from faultmaven.infrastructure.llm.dialects.registry import DIALECTS
-from faultmaven.infrastructure.llm.providers.rows.fields import CLASS_PATTERN, FIELDS, NAME_SCHEMA, REQUIRED
+from ...dialects.registry import DIALECTS
+from .fields import CLASS_PATTERN, FIELDS, NAME_SCHEMA, REQUIRED
 
 # What is not a matter of one field, as `spec.row_faults` has it.
 CONTRADICTIONS: tuple[Mapping[str, Any], ...] = (

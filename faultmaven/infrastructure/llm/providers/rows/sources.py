@@ -10,10 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from faultmaven.domain.errors import ConfigurationError
-from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.configuration.file_state import FileState, file_state
-from faultmaven.infrastructure.llm.providers.rows.fields import Unresolved
+from .....domain.errors import ConfigurationError
+from .....domain.names import did_you_mean
+from ....configuration.file_state import FileState, file_state
+from .fields import Unresolved
 
 ENTRY_POINT_GROUP = "faultmaven.providers"
 

@@ -5,16 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
-from faultmaven.domain.names import did_you_mean
-from faultmaven.infrastructure.llm.capabilities import RowCapabilities
-from faultmaven.infrastructure.llm.providers.rows.fields import (
-    FIELDS,
-    PORT_MEMBERS,
-    REQUIRED,
-    Unresolved,
-    capability_faults,
-    is_name,
-)
+from .....domain.names import did_you_mean
+from ...capabilities import RowCapabilities
+from .fields import FIELDS, PORT_MEMBERS, REQUIRED, Unresolved, capability_faults, is_name
 
 
 class _RequiredFields(TypedDict):
