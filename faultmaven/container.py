@@ -11,14 +11,14 @@ from dependency_injector import containers, providers
 from .application.blocking import also_in_background
 from .application.monitoring.health_report import HealthReport, health_report
 from .application.monitoring.probe import probe as probe_provider
-from .application.monitoring.provider_history import TrackRecord, one_after_the_other
+from .application.monitoring.provider_history import ProviderHistory, one_after_the_other
 from .application.planning.plan import Plan
 from .application.policies.acceptance import AcceptancePolicy
 from .application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
 from .application.policies.policies import Policies
-from .application.resilience.admission import Traffic
-from .application.reuse.response_reuse import AnswerReuse
-from .application.router import LLMRouter, RouterParts
+from .application.resilience.admission import AdmissionControl
+from .application.reuse.response_reuse import ResponseReuse
+from .application.router import LLMRouter, RouterDependencies
 from .domain.errors import ConfigurationError, LLMError
 from .domain.messages import Prompt
 from .infrastructure.clock import SystemClock
@@ -118,25 +118,25 @@ def build_cache(settings: Settings, clock: Clock) -> ResponseCache | None:
 
 def build_traffic(
     registry: ProviderRegistry, clock: Clock, observer: Observer, counter: Callable[[], RateCounter]
-) -> Traffic:
+) -> AdmissionControl:
     """Return what all routers know of the providers between calls."""
-    return Traffic(registry.generation, clock, observer, counter)
+    return AdmissionControl(registry.generation, clock, observer, counter)
 
 
 def build_router_parts(
     registry: ProviderRegistry,
-    traffic: Traffic,
+    traffic: AdmissionControl,
     cache: ResponseCache | None,
     clock: Clock,
     observer: Observer,
     chance: Randomness,
-) -> RouterParts:
+) -> RouterDependencies:
     """Return what all routers share."""
-    return RouterParts(registry.generation, traffic, AnswerReuse(cache), clock, observer, chance)
+    return RouterDependencies(registry.generation, traffic, ResponseReuse(cache), clock, observer, chance)
 
 
 def build_llm(
-    registry: ProviderRegistry, parts: RouterParts, *, role: str | None = None, provider: str | None = None
+    registry: ProviderRegistry, parts: RouterDependencies, *, role: str | None = None, provider: str | None = None
 ) -> LLMRouter:
     """Return a provider that routes.
 
@@ -160,7 +160,7 @@ def explain(
     temperature: float | None = None,
     *,
     registry: ProviderRegistry,
-    parts: RouterParts,
+    parts: RouterDependencies,
     role: str | None = None,
     provider: str | None = None,
     **options: Unpack[Options],
@@ -200,7 +200,12 @@ def read_transport(registry: ProviderRegistry) -> Transport:
 
 
 async def health(
-    registry: ProviderRegistry, traffic: Traffic, track_record: TrackRecord, clock: Clock, *, probe: bool = False
+    registry: ProviderRegistry,
+    traffic: AdmissionControl,
+    track_record: ProviderHistory,
+    clock: Clock,
+    *,
+    probe: bool = False,
 ) -> HealthReport:
     """Return how every provider stands and has fared, from what this process knows; nothing is sent.
 
@@ -294,14 +299,14 @@ class Container(containers.DeclarativeContainer):
     settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)
     chance: providers.Provider[Any] = providers.Object(random.random)
     cache: providers.Provider[Any] = providers.ThreadSafeSingleton(build_cache, opening_settings, clock)
-    traffic: providers.Provider[Traffic] = providers.ThreadSafeSingleton(
+    traffic: providers.Provider[AdmissionControl] = providers.ThreadSafeSingleton(
         build_traffic, registry, clock, observer, rate_counter.provider
     )
-    track_record: providers.Provider[TrackRecord] = providers.ThreadSafeSingleton(TrackRecord, clock)
+    track_record: providers.Provider[ProviderHistory] = providers.ThreadSafeSingleton(ProviderHistory, clock)
     call_observer: providers.Provider[Observer] = providers.ThreadSafeSingleton(
         one_after_the_other, track_record, observer
     )
-    router_parts: providers.Provider[RouterParts] = providers.ThreadSafeSingleton(
+    router_parts: providers.Provider[RouterDependencies] = providers.ThreadSafeSingleton(
         build_router_parts, registry, traffic, cache, clock, call_observer, chance
     )
     llm: providers.Provider[LLMRouter] = LLMEntry(build_llm, registry, router_parts)

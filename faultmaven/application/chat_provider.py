@@ -13,7 +13,7 @@ from .streaming.single_answer import whole_stream
 from .validation.request import chat_request
 
 
-class ProviderFace(ABC):
+class ChatProvider(ABC):
     """Turns a caller's arguments into one `ChatRequest` at the door; whoever inherits only answers requests."""
 
     @property

@@ -82,7 +82,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
+class ConfigurationSnapshot:
     """One whole configuration in force. A reload replaces it as a whole; a call keeps the one it began with.
 
     Attributes:

@@ -16,19 +16,19 @@ from ..ports.clock import Clock
 from ..ports.llm import LLMStream, Options
 from ..ports.observer import Observer
 from ..ports.randomness import Randomness
-from .chat_provider import ProviderFace
-from .configuration import Generation, Route, check_role
+from .chat_provider import ChatProvider
+from .configuration import ConfigurationSnapshot, Route, check_role
 from .execution.call import Call
-from .execution.call_log import Ledger
+from .execution.call_log import CallLog
 from .execution.hedging import hedged
-from .execution.outcome import Conduct, OpenAttempt, Outcome
+from .execution.outcome import CallContext, OpenStream, Outcome
 from .execution.retries import ask
 from .execution.routed_stream import RoutedStream, close_all
 from .planning.explanation import explained
 from .planning.plan import Plan
 from .planning.planner import nobody, plan
-from .resilience.admission import Traffic
-from .reuse.response_reuse import AnswerReuse
+from .resilience.admission import AdmissionControl
+from .reuse.response_reuse import ResponseReuse
 from .validation.options import check_schema
 from .validation.request import chat_request
 
@@ -39,7 +39,7 @@ _call_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class RouterParts:
+class RouterDependencies:
     """What all routers of a process share.
 
     Attributes:
@@ -47,18 +47,18 @@ class RouterParts:
         reuse: Answers that are shared or kept.
     """
 
-    generation: Callable[[], Generation]
-    traffic: Traffic
-    reuse: AnswerReuse
+    generation: Callable[[], ConfigurationSnapshot]
+    traffic: AdmissionControl
+    reuse: ResponseReuse
     clock: Clock
     observer: Observer
     chance: Randomness
 
 
-class LLMRouter(ProviderFace):
+class LLMRouter(ChatProvider):
     """An `LLMProvider` that asks the configured providers in order until one answers well enough."""
 
-    def __init__(self, parts: RouterParts, *, role: str | None = None, provider: str | None = None) -> None:
+    def __init__(self, parts: RouterDependencies, *, role: str | None = None, provider: str | None = None) -> None:
         """Keep what is shared; a container makes routers, by `container.llm()`.
 
         Args:
@@ -139,7 +139,7 @@ class LLMRouter(ProviderFace):
         generation = self._parts.generation()
         if request.cache:
             raise InvalidRequestError("cache=True, but a stream is neither kept nor taken from the response cache")
-        opened: list[OpenAttempt] = []
+        opened: list[OpenStream] = []
         call = self._call(request, generation, opened)
         stream: RoutedStream | None = None
         try:
@@ -152,7 +152,9 @@ class LLMRouter(ProviderFace):
             if stream is not None:
                 await stream.aclose()
 
-    def _call(self, request: ChatRequest, generation: Generation, opened: list[OpenAttempt] | None = None) -> Call:
+    def _call(
+        self, request: ChatRequest, generation: ConfigurationSnapshot, opened: list[OpenStream] | None = None
+    ) -> Call:
         """Return the call that will answer `request`.
 
         Raises:
@@ -161,12 +163,12 @@ class LLMRouter(ProviderFace):
         parts, policies = self._parts, generation.policies
         check_schema(request, policies.schemas)
         planned = plan(request, generation, self._role, self._pinned, parts.traffic)
-        ledger = Ledger(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
+        ledger = CallLog(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
         if not planned.candidates:
             raise self._failed(ledger, nobody(planned, generation, self._pinned))
-        return Call(planned, Conduct(request, policies, parts.traffic, ledger, parts.clock, parts.chance, opened))
+        return Call(planned, CallContext(request, policies, parts.traffic, ledger, parts.clock, parts.chance, opened))
 
-    async def _reused(self, call: Call, generation: Generation) -> LLMResponse:
+    async def _reused(self, call: Call, generation: ConfigurationSnapshot) -> LLMResponse:
         async def answer() -> LLMResponse:
             return call.taken(await self._carry_out(call))
 
@@ -232,7 +234,7 @@ class LLMRouter(ProviderFace):
         call.ledger.cut("cancelled", spare=outcomes[-1].entry)
         return outcomes
 
-    def _failed(self, ledger: Ledger, error: LLMError) -> LLMError:
+    def _failed(self, ledger: CallLog, error: LLMError) -> LLMError:
         error.attempts = ledger.attempts
         ledger.failed(type(error).__name__)
         return error

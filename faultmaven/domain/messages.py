@@ -86,7 +86,7 @@ Prompt: TypeAlias = str | Sequence[Message]
 
 
 @dataclass(slots=True)
-class Shape:
+class MessageSummary:
     """What a conversation holds beside plain text, told by one look at every turn. Unfrozen, since one is made for
     every request.
 

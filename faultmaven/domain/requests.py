@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from .messages import Message, Shape
+from .messages import Message, MessageSummary
 from .tools import Tool
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -15,7 +15,7 @@ class _Shaped:
     """Keeps the shape once it was looked at. It is no field: the messages say it."""
 
     __slots__ = ("_shape",)
-    _shape: Shape
+    _shape: MessageSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class ChatRequest(_Shaped):
     deduplicate: bool | None = None
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> MessageSummary:
         """What the messages hold beside plain text."""
         try:
             return self._shape
         except AttributeError:
-            shape = Shape.of(self.messages)
+            shape = MessageSummary.of(self.messages)
             object.__setattr__(self, "_shape", shape)
             return shape
 

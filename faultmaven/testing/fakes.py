@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from ..application.chat_provider import ProviderFace
+from ..application.chat_provider import ChatProvider
 from ..application.streaming.single_answer import WholeAnswerStream
 from ..domain.attempts import Attempt
 from ..domain.errors import LLMError, ProviderTimeoutError
@@ -17,7 +17,7 @@ from .fake_script import Played, Step, check_step, is_delay, unfold
 from .fake_stream import FakeStream, PlayedStream, words
 
 
-class FakeProvider(ProviderFace):
+class FakeProvider(ChatProvider):
     """An `LLMProvider` that plays a script, one step for each request, in order, and the last one for ever.
 
     ```python

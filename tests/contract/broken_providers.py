@@ -25,7 +25,7 @@ from faultmaven import (
     StreamInterruptedError,
 )
 from faultmaven.infrastructure.llm.providers import OpenAIProvider
-from faultmaven.infrastructure.llm.providers.dialect_stream import WireStream
+from faultmaven.infrastructure.llm.providers.dialect_stream import DialectStream
 
 FOREVER = 100_000.0
 NAP_SECONDS = 0.15
@@ -388,7 +388,7 @@ class PrintsThePrompt(SoundProvider):
 class Passing:
     """A stream around a stream; what a sample changes, it overrides."""
 
-    def __init__(self, inner: WireStream) -> None:
+    def __init__(self, inner: DialectStream) -> None:
         self.inner = inner
 
     def __aiter__(self) -> AsyncIterator[StreamChunk]:
@@ -525,7 +525,7 @@ class PassesOverErrors(StreamsThrough):
 
 
 class WaitsForEachChunk(SoundProvider):
-    async def begin_stream(self, request: ChatRequest) -> WireStream:
+    async def begin_stream(self, request: ChatRequest) -> DialectStream:
         return await super().begin_stream(replace(request, timeout=request.timeout, chunk_timeout=FOREVER))
 
 

@@ -12,7 +12,7 @@ from faultmaven.domain import errors
 from faultmaven.infrastructure.configuration.environment_warnings import VENDOR_NAMES
 from faultmaven.infrastructure.configuration.settings import SECOND_NAMES, VARIABLES
 from faultmaven.infrastructure.llm import providers
-from faultmaven.infrastructure.llm.dialects.registry import DIALECTS, WIRES
+from faultmaven.infrastructure.llm.dialects.registry import DIALECT_MODULES, DIALECTS
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, LocalProvider
 from faultmaven.infrastructure.llm.providers.capability_table import capability_table
 from faultmaven.infrastructure.llm.providers.rows.fields import FIELDS, OPTIONAL, REQUIRED
@@ -66,7 +66,7 @@ def test_the_readme_and_changelog_count_rightly() -> None:
         assert "last six rows" in prose(page).replace("\n", " ")
     changelog = prose(ROOT / "CHANGELOG.md")
     assert f"{len(PROVIDER_SCHEMA)} provider rows" in changelog
-    assert len(WIRES) == 8
+    assert len(DIALECT_MODULES) == 8
     assert "eight wire formats" in changelog
     assert f"{len(FaultLab.FAULTS) - 1} faults" in changelog  # "ok" is none
 

@@ -14,7 +14,7 @@ import pytest
 from faultmaven import create_container
 from faultmaven.cli import exit_codes as exits
 from faultmaven.cli.scaffold import CLASSES, WRITTEN_OUT, NewProvider, files_of, write_all
-from faultmaven.infrastructure.llm.dialects.registry import DIALECTS, WIRES
+from faultmaven.infrastructure.llm.dialects.registry import DIALECT_MODULES, DIALECTS
 from faultmaven.infrastructure.llm.providers.registry import exported_classes
 from faultmaven.infrastructure.llm.providers.rows.spec import row_faults
 
@@ -82,7 +82,7 @@ def test_every_dialect_makes_a_sound_row(dialect: str) -> None:
 
 
 def test_there_is_a_class_for_every_wire_and_a_template_for_what_is_written_out() -> None:
-    assert set(CLASSES) == set(WIRES)
+    assert set(CLASSES) == set(DIALECT_MODULES)
     for dialect in WRITTEN_OUT:
         compile(files_of(NewProvider("acme", dialect, has_class=True))["acme_provider.py"], "acme_provider.py", "exec")
 

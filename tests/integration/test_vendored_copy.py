@@ -31,7 +31,8 @@ for module in pkgutil.walk_packages(vendored_llm.__path__, "vendored_llm."):
         __import__(module.name)
 strangers = sorted(name for name in sys.modules if name.startswith("faultmaven"))
 row = vendored_llm.cli.scaffold.files_of(vendored_llm.cli.scaffold.NewProvider("acme", has_class=True))
-print(json.dumps({"answers": answers, "host": faultmaven.HOST, "strangers": strangers, "class": row["acme_provider.py"]}))
+written = row["acme_provider.py"]
+print(json.dumps({"answers": answers, "host": faultmaven.HOST, "strangers": strangers, "class": written}))
 """
 
 

@@ -14,12 +14,12 @@ from faultmaven.infrastructure.http.types import ReplyStream, WireReply, WireReq
 CALLS = 50
 WAITING = (
     "asking",
-    "ProviderFace.generate",
+    "ChatProvider.generate",
     "LLMRouter.answer",
     "LLMRouter._carry_out",
     "ask",
     "_whole",
-    "WireProvider.exchange",
+    "DialectProvider.exchange",
     "Silent.send",
 )
 MOST_OBJECTS = 40

@@ -11,7 +11,7 @@ from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import ReplyStream, WireReply, WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.providers.dialect_stream import WireStream
+from faultmaven.infrastructure.llm.providers.dialect_stream import DialectStream
 from faultmaven.infrastructure.llm.providers.openai_provider import OpenAIProvider
 from faultmaven.testing import FakeProvider, run_in_virtual_time
 from faultmaven.testing.virtual_time import VirtualClock
@@ -51,7 +51,7 @@ class Thoughtful(OpenAIProvider):
 
 
 class ThoughtfulStream(OpenAIProvider):
-    async def begin_stream(self, request: ChatRequest) -> WireStream:
+    async def begin_stream(self, request: ChatRequest) -> DialectStream:
         return await super().begin_stream(request)
 
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.application.configuration import Generation, Route, chain
+from faultmaven.application.configuration import ConfigurationSnapshot, Route, chain
 from faultmaven.application.planning.plan import Plan
 from faultmaven.application.planning.planner import nobody, plan
 from faultmaven.application.planning.requirements import needs
-from faultmaven.application.planning.time_shares import Shares
+from faultmaven.application.planning.time_shares import TimeShares
 from faultmaven.domain.attachments import File, Image
 from faultmaven.domain.capabilities import Capabilities
 from faultmaven.domain.errors import ConfigurationError, InvalidRequestError
@@ -26,9 +26,11 @@ def route(name: str, *models: str, confidence: float = 0.5, features: frozenset[
     return Route(name, FakeProvider(), models or (f"{name}-model",), confidence=confidence, features=features)
 
 
-def generation(*routes: Route, order: tuple[str, ...] = (), missing: dict[str, str] | None = None) -> Generation:
+def generation(
+    *routes: Route, order: tuple[str, ...] = (), missing: dict[str, str] | None = None
+) -> ConfigurationSnapshot:
     names = order or tuple(entry.name for entry in routes)
-    return Generation({entry.name: entry for entry in routes}, missing or {}, {"chat": names})
+    return ConfigurationSnapshot({entry.name: entry for entry in routes}, missing or {}, {"chat": names})
 
 
 def ask(text: str = "ping", **fields: object) -> ChatRequest:
@@ -75,7 +77,9 @@ def test_a_provider_that_is_not_configured_is_skipped_with_the_reason() -> None:
 
 
 def test_nothing_configured_is_a_configuration_error_that_says_what_to_set() -> None:
-    empty = Generation({}, {"a": "A_API_KEY is not set"}, {"chat": ()}, not_configured="Set one of A_API_KEY.")
+    empty = ConfigurationSnapshot(
+        {}, {"a": "A_API_KEY is not set"}, {"chat": ()}, not_configured="Set one of A_API_KEY."
+    )
     error = nobody(plan(ask(), empty), empty)
     assert isinstance(error, ConfigurationError)
     assert "Set one of A_API_KEY" in str(error)
@@ -145,14 +149,14 @@ def test_a_model_that_reasons_gets_its_own_time() -> None:
     [(120, 0, 120), (120, 1, 110), (120, 2, 100), (120, 7, 100), (12, 2, 4), (30, 2, 10), (18, 1, 9), (40, 2, 20)],
 )
 def test_a_share_leaves_its_successors_a_reserve(remaining: float, successors: int, expected: float) -> None:
-    assert Shares(successors + 1).of(0, remaining) == pytest.approx(expected)
+    assert TimeShares(successors + 1).of(0, remaining) == pytest.approx(expected)
 
 
 @given(remaining=st.floats(0.001, 1e6), successors=st.integers(0, 20))
 def test_a_hung_candidate_always_leaves_the_next_two_an_equal_split_or_ten_seconds(
     remaining: float, successors: int
 ) -> None:
-    used = Shares(successors + 1).of(0, remaining)
+    used = TimeShares(successors + 1).of(0, remaining)
     left = remaining - used
     behind = min(successors, 2)
     assert 0 < used <= remaining

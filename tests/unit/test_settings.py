@@ -12,8 +12,8 @@ from faultmaven.infrastructure.configuration.config_sources import settings_entr
 from faultmaven.infrastructure.configuration.environment_warnings import VENDOR_NAMES, environment_warnings
 from faultmaven.infrastructure.configuration.settings import (
     VARIABLES,
+    ConfigValue,
     Environment,
-    Found,
     Layer,
     Settings,
     load_settings,
@@ -50,13 +50,13 @@ class TestPrecedence:
     def test_each_layer_wins_over_the_next_and_says_what_it_overrode(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FAULTMAVEN_ENV", "staging")
         write(".env", "LLM_DEADLINE=1\n")
-        assert read_environment().find("LLM_DEADLINE") == Found("1", ".env")
+        assert read_environment().find("LLM_DEADLINE") == ConfigValue("1", ".env")
         write(".env.staging", "LLM_DEADLINE=2\n")
-        assert read_environment().find("LLM_DEADLINE") == Found("2", ".env.staging", (".env",))
+        assert read_environment().find("LLM_DEADLINE") == ConfigValue("2", ".env.staging", (".env",))
         monkeypatch.setenv("LLM_DEADLINE", "3")
         found = read_environment().find("LLM_DEADLINE")
-        assert found == Found("3", "process environment", (".env.staging", ".env"))
-        assert read_environment({"LLM_DEADLINE": "4"}).find("LLM_DEADLINE") == Found("4", "argument")
+        assert found == ConfigValue("3", "process environment", (".env.staging", ".env"))
+        assert read_environment({"LLM_DEADLINE": "4"}).find("LLM_DEADLINE") == ConfigValue("4", "argument")
         assert read_environment({}).find("LLM_DEADLINE") is None
 
     def test_a_mapping_is_all_there_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ class TestPrecedence:
         monkeypatch.setenv("LLM_DEADLINE", "")
         write(".env.staging", f"LLM_DEADLINE={blank}\n")
         write(".env", "LLM_DEADLINE=7\n")
-        assert read_environment().find("LLM_DEADLINE") == Found("7", ".env")
+        assert read_environment().find("LLM_DEADLINE") == ConfigValue("7", ".env")
         assert load_settings(read_environment()).deadline == 7
 
     def test_only_the_working_directory_is_searched(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -398,13 +398,13 @@ class TestSecondNames:
 
     def test_local_llm_url_is_accepted_and_told(self) -> None:
         found = read_environment({"LOCAL_LLM_URL": "http://gpu:8000"}).find("LOCAL_LLM_BASE_URL")
-        assert found == Found("http://gpu:8000", "argument as LOCAL_LLM_URL")
+        assert found == ConfigValue("http://gpu:8000", "argument as LOCAL_LLM_URL")
         assert warnings_of({"LOCAL_LLM_URL": "http://gpu:8000"}) == []
 
     def test_our_own_name_wins_within_a_layer(self) -> None:
         both = {"LOCAL_LLM_URL": "http://a", "LOCAL_LLM_BASE_URL": "http://b"}
         found = read_environment(both).find("LOCAL_LLM_BASE_URL")
-        assert found == Found("http://b", "argument", ("argument as LOCAL_LLM_URL",))
+        assert found == ConfigValue("http://b", "argument", ("argument as LOCAL_LLM_URL",))
 
     def test_a_stronger_layer_wins_under_either_name(self) -> None:
         layers = (
@@ -412,7 +412,7 @@ class TestSecondNames:
             Layer(".env", {"LOCAL_LLM_BASE_URL": "http://b"}),
         )
         found = Environment(layers).find("LOCAL_LLM_BASE_URL")
-        assert found == Found("http://a", "process environment as LOCAL_LLM_URL", (".env",))
+        assert found == ConfigValue("http://a", "process environment as LOCAL_LLM_URL", (".env",))
 
 
 class TestWarnings:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from faultmaven.application.configuration import Generation, Route, Target
+from faultmaven.application.configuration import ConfigurationSnapshot, Route, Target
 from faultmaven.application.planning.planner import plan
 from faultmaven.application.planning.requirements import MESSAGE_TOKENS, prompt_tokens, surely_fits
 from faultmaven.application.planning.shortlist import MOST_KINDS, MOST_PLANS, shortlist_of
@@ -20,9 +20,9 @@ from faultmaven.application.planning.token_estimate import (
 )
 from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies
-from faultmaven.application.resilience.admission import Traffic
-from faultmaven.application.resilience.availability import WELL, Standing
-from faultmaven.application.resilience.circuit_breaker import Result
+from faultmaven.application.resilience.admission import AdmissionControl
+from faultmaven.application.resilience.availability import AVAILABLE, Availability
+from faultmaven.application.resilience.circuit_breaker import CallResult
 from faultmaven.domain.attachments import Image
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.capabilities import Capabilities
@@ -55,8 +55,8 @@ def route(name: str, **fields_: Any) -> Route:
     return Route(name, FakeProvider(), (f"{name}-model",), **{"features": ALL, "timeout": 60.0, **fields_})
 
 
-def generation(*routes: Route, **fields_: Any) -> Generation:
-    return Generation({r.name: r for r in routes}, {}, {"chat": tuple(r.name for r in routes)}, **fields_)
+def generation(*routes: Route, **fields_: Any) -> ConfigurationSnapshot:
+    return ConfigurationSnapshot({r.name: r for r in routes}, {}, {"chat": tuple(r.name for r in routes)}, **fields_)
 
 
 def ask(text: str = "ping", **fields_: Any) -> ChatRequest:
@@ -64,12 +64,12 @@ def ask(text: str = "ping", **fields_: Any) -> ChatRequest:
 
 
 class Suspicious:
-    """`Health` that suspects everybody, of whom all are well: plans go the long way."""
+    """`AvailabilitySource` that suspects everybody, of whom all are well: plans go the long way."""
 
     suspects: Collection[Target] = (("a", "a-model"), ("b", "b-model"))
 
-    def standing(self, route: Route, model: str, tokens: int) -> Standing:
-        return WELL
+    def standing(self, route: Route, model: str, tokens: int) -> Availability:
+        return AVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -202,18 +202,18 @@ def test_who_is_ill_is_suspected_until_it_is_well() -> None:
     clock = FakeClock()
     policies = Policies(breaker=BreakerPolicy(min_calls=2, open_seconds=30.0))
     made = generation(route("a"), route("b"), policies=policies)
-    traffic = Traffic(lambda: made, clock, lambda event: None, lambda: build_rate_counter(clock))
+    traffic = AdmissionControl(lambda: made, clock, lambda event: None, lambda: build_rate_counter(clock))
     candidate = plan(ask(), made).candidates[0]
     assert not traffic.suspects
     breaker = traffic._breaker(candidate.target)
     for _ in range(2):
-        breaker.report(Result.BAD, clock.monotonic(), probe=False)
+        breaker.report(CallResult.BAD, clock.monotonic(), probe=False)
     assert set(traffic.suspects) == {("a", "a-model")}
     assert [c.route.name for c in plan(ask(), made, health=traffic).candidates] == ["b"]
     clock.advance(31.0)
     assert breaker.enter(clock.monotonic())
     assert set(traffic.suspects) == {("a", "a-model")}
-    breaker.report(Result.GOOD, clock.monotonic(), probe=True)
+    breaker.report(CallResult.GOOD, clock.monotonic(), probe=True)
     assert not traffic.suspects
     assert len(plan(ask(), made, health=traffic).candidates) == 2
 
@@ -221,7 +221,7 @@ def test_who_is_ill_is_suspected_until_it_is_well() -> None:
 def test_who_announced_a_pause_is_suspected_until_it_is_over() -> None:
     clock = FakeClock()
     made = generation(route("a"), route("b"))
-    traffic = Traffic(lambda: made, clock, lambda event: None, lambda: build_rate_counter(clock))
+    traffic = AdmissionControl(lambda: made, clock, lambda event: None, lambda: build_rate_counter(clock))
     traffic.limiter.announce(("b", "b-model"), 20.0)
     assert set(traffic.suspects) == {("b", "b-model")}
     assert [c.route.name for c in plan(ask(), made, health=traffic).candidates] == ["a"]

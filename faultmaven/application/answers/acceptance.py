@@ -32,7 +32,7 @@ _FENCE = re.compile(r"\s*(?P<mark>```|~~~)[^\s`{\[]*\s(?P<inside>.*)(?P=mark)\s*
 
 
 @dataclass(slots=True)
-class Verdict:
+class Evaluation:
     """What an answer came to. Unfrozen, since one is made for every answer.
 
     Attributes:
@@ -112,7 +112,7 @@ def judge(
     weight: float = 1.0,
     threshold: float = 0.0,
     schemas: SchemaValidator | None = None,
-) -> Verdict:
+) -> Evaluation:
     """Return what `response` comes to, by the first fact that is wrong with it.
 
     A cut answer without a floor is accepted with its stop reason, and tool calls without text are not empty.
@@ -125,26 +125,26 @@ def judge(
     """
     if response.stop_reason is StopReason.CONTENT_FILTER:
         blocked = ContentBlockedError("the answer was refused or filtered", **_facts(response))
-        return Verdict(response, blocked, policy.refused, 1)
+        return Evaluation(response, blocked, policy.refused, 1)
     if not response.content.strip() and not response.tool_calls:
         why = " because max_tokens was used up" if response.stop_reason is StopReason.MAX_TOKENS else ""
-        return Verdict(response, EmptyAnswerError(f"the answer is empty{why}", **_facts(response)), policy.empty, 0)
+        return Evaluation(response, EmptyAnswerError(f"the answer is empty{why}", **_facts(response)), policy.empty, 0)
     if _cut_below_floor(response, request.min_output_tokens):
         told = f"the answer was cut below min_output_tokens={request.min_output_tokens}"
-        return Verdict(response, TruncatedAnswerError(told, **_facts(response)), policy.truncated, 3)
+        return Evaluation(response, TruncatedAnswerError(told, **_facts(response)), policy.truncated, 3)
     if request.response_format is not None and not response.tool_calls:
         found, problems = parsed(response, request.response_format, schemas)
         if problems:
             told = f"the answer is not of the schema that was asked for ({'; '.join(problems)})"
-            return Verdict(response, InvalidAnswerError(told, **_facts(response)), policy.invalid, 2, problems)
+            return Evaluation(response, InvalidAnswerError(told, **_facts(response)), policy.invalid, 2, problems)
         response = replace(response, parsed=found)
     if response.confidence < threshold and response.confidence != weight:
         told = f"the answer's confidence of {response.confidence:g} is below LLM_CONFIDENCE_THRESHOLD ({threshold:g})"
-        return Verdict(response, LowConfidenceError(told, **_facts(response)), policy.unsure, 4)
-    return Verdict(response)
+        return Evaluation(response, LowConfidenceError(told, **_facts(response)), policy.unsure, 4)
+    return Evaluation(response)
 
 
-def better(new: Verdict, old: Verdict | None) -> bool:
+def better(new: Evaluation, old: Evaluation | None) -> bool:
     """Return whether `new` is the better of two answers with something wrong."""
     return old is None or (new.rank, new.response.confidence) > (old.rank, old.response.confidence)
 

@@ -13,18 +13,18 @@ from ...domain.requests import ChatRequest
 from ...domain.responses import LLMResponse
 from ...domain.usage import Usage
 from ...ports.llm import LLMStream
-from ..answers.acceptance import Verdict, checked, judge
+from ..answers.acceptance import Evaluation, checked, judge
 from ..configuration import Route
 from ..planning.plan import Candidate
 from ..planning.requirements import reported_input, unread_input
 from ..policies.errors import reaction
 from ..resilience.admission import NO_LESSON, Lesson
-from ..resilience.circuit_breaker import Result
+from ..resilience.circuit_breaker import CallResult
 from ..streaming.commit_point import CommitPoint
-from ..streaming.provider_stream import LiveStream
+from ..streaming.provider_stream import ProviderStream
 from ..streaming.single_answer import whole_stream
-from .call_log import Entry
-from .outcome import Conduct, OpenAttempt, Outcome
+from .call_log import AttemptRecord
+from .outcome import CallContext, OpenStream, Outcome
 from .third_party import as_ours, is_cancelled
 
 # A provider keeps its time itself and can say in which phase it ran out; this is for those that do not keep it. A share
@@ -37,7 +37,7 @@ FAIR_SHARE = 0.75
 
 
 def attempt(
-    entry: Entry, ends: float, patience: float, conduct: Conduct, *, last: bool, first: bool
+    entry: AttemptRecord, ends: float, patience: float, conduct: CallContext, *, last: bool, first: bool
 ) -> Coroutine[Any, Any, Outcome]:
     """Return what asks once, as soon as limits and breaker let it through, and lets them learn from it. No coroutine
     itself: one more for each call under way would cost all of them.
@@ -50,7 +50,9 @@ def attempt(
     return _streamed(entry, ends, patience, conduct, conduct.opened, last=last, first=first)
 
 
-async def _whole(entry: Entry, ends: float, patience: float, conduct: Conduct, *, last: bool, first: bool) -> Outcome:
+async def _whole(
+    entry: AttemptRecord, ends: float, patience: float, conduct: CallContext, *, last: bool, first: bool
+) -> Outcome:
     """Ask for a whole answer; what the candidate raises becomes part of the outcome as an `LLMError`.
 
     The registry's name stands on the answer and on the error, whatever the provider calls itself. A provider may be
@@ -84,11 +86,11 @@ async def _whole(entry: Entry, ends: float, patience: float, conduct: Conduct, *
 
 
 async def _streamed(
-    entry: Entry,
+    entry: AttemptRecord,
     ends: float,
     patience: float,
-    conduct: Conduct,
-    opened: list[OpenAttempt],
+    conduct: CallContext,
+    opened: list[OpenStream],
     *,
     last: bool,
     first: bool,
@@ -118,7 +120,7 @@ async def _streamed(
             await traffic.settle(admission, lesson)
 
 
-def lesson_of(outcome: Outcome, timeout: float, conduct: Conduct) -> Lesson:
+def lesson_of(outcome: Outcome, timeout: float, conduct: CallContext) -> Lesson:
     """Return what an attempt tells of its provider: its health, the tokens used, and the seconds it asks us to wait."""
     candidate, error = outcome.candidate, outcome.error if outcome.verdict is None else None
     line = outcome.entry.line if outcome.entry else None
@@ -126,24 +128,26 @@ def lesson_of(outcome: Outcome, timeout: float, conduct: Conduct) -> Lesson:
     if error is None:
         usage = line.usage if line else None
         _announce(limited_for, candidate, conduct)
-        return Lesson(Result.GOOD, usage.total if usage else None)
+        return Lesson(CallResult.GOOD, usage.total if usage else None)
     if isinstance(error, LimitReachedError):
-        return Lesson(Result.NOTHING, sent=False)
+        return Lesson(CallResult.NOTHING, sent=False)
     asked = error.retry_after
     _announce((asked or limited_for) if isinstance(error, RateLimitError) else limited_for, candidate, conduct)
     if reaction(conduct.policies.errors, error).trip:
         # Less time than usual is the caller's doing, and no fault of the provider.
         hurried = isinstance(error, ProviderTimeoutError) and timeout < candidate.fair_timeout * FAIR_SHARE
-        return Lesson(Result.NOTHING if hurried else Result.BAD, retry_after=asked)
-    return Lesson(Result.NOTHING if error.status is None else Result.GOOD, retry_after=asked)
+        return Lesson(CallResult.NOTHING if hurried else CallResult.BAD, retry_after=asked)
+    return Lesson(CallResult.NOTHING if error.status is None else CallResult.GOOD, retry_after=asked)
 
 
-def _announce(seconds: float | None, candidate: Candidate, conduct: Conduct) -> None:
+def _announce(seconds: float | None, candidate: Candidate, conduct: CallContext) -> None:
     if seconds:
         conduct.traffic.limiter.announce(candidate.target, seconds)
 
 
-async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct, opened: list[OpenAttempt]) -> Outcome:
+async def _opened(
+    entry: AttemptRecord, timeout: float, left: float, conduct: CallContext, opened: list[OpenStream]
+) -> Outcome:
     """Open the candidate's stream and read it up to the commit point; one that ends before is judged as any answer.
 
     Args:
@@ -152,13 +156,13 @@ async def _opened(entry: Entry, timeout: float, left: float, conduct: Conduct, o
     """
     candidate, clock = entry.candidate, conduct.clock
     conduct.ledger.begin(entry, timeout)
-    live: LiveStream | None = None
+    live: ProviderStream | None = None
     try:
-        live = LiveStream(_stream_of(candidate.route, _for(candidate, timeout, conduct.request)), clock)
+        live = ProviderStream(_stream_of(candidate.route, _for(candidate, timeout, conduct.request)), clock)
         async with clock.timeout(with_grace(left)):
             await live.open_until(CommitPoint(conduct.request.commit))
         if not live.is_over:
-            under_way = OpenAttempt(entry, live, timeout)
+            under_way = OpenStream(entry, live, timeout)
             opened.append(under_way)
             return Outcome(candidate, entry, live=live, under_way=under_way)
         await live.aclose()
@@ -177,7 +181,7 @@ def _stream_of(route: Route, request: ChatRequest) -> AbstractAsyncContextManage
     return route.backend.open_stream(request) if route.streams else whole_stream(lambda: route.backend.answer(request))
 
 
-async def _abandoned(live: LiveStream | None) -> None:
+async def _abandoned(live: ProviderStream | None) -> None:
     if live is not None:
         await live.aclose()
 
@@ -187,7 +191,9 @@ def with_grace(seconds: float) -> float:
     return seconds + min(GRACE_SECONDS, seconds * GRACE_SHARE)
 
 
-def answered(entry: Entry, response: object, conduct: Conduct, live: LiveStream | None = None) -> Outcome:
+def answered(
+    entry: AttemptRecord, response: object, conduct: CallContext, live: ProviderStream | None = None
+) -> Outcome:
     """Return the outcome of an answer that came whole, and write its line.
 
     Raises:
@@ -203,7 +209,7 @@ def answered(entry: Entry, response: object, conduct: Conduct, live: LiveStream 
     return Outcome(candidate, entry, verdict, None if verdict.action == "accept" else verdict.error)
 
 
-def _seen_whole(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> LLMResponse:
+def _seen_whole(response: LLMResponse, candidate: Candidate, conduct: CallContext) -> LLMResponse:
     """Return the answer, flagged where the vendor counted far fewer tokens than were sent."""
     request, reported = conduct.request, reported_input(response.usage)
     expected = None if reported is None else unread_input(request, reported)
@@ -215,7 +221,7 @@ def _seen_whole(response: LLMResponse, candidate: Candidate, conduct: Conduct) -
 
 
 def failed(
-    entry: Entry, error: BaseException, timeout: float, conduct: Conduct, live: LiveStream | None = None
+    entry: AttemptRecord, error: BaseException, timeout: float, conduct: CallContext, live: ProviderStream | None = None
 ) -> Outcome:
     """Return the outcome of an attempt that raised `error`, and write its line."""
     candidate = entry.candidate
@@ -229,7 +235,7 @@ def failed(
     return Outcome(candidate, entry, error=ours)
 
 
-def _duration(entry: Entry, conduct: Conduct) -> float:
+def _duration(entry: AttemptRecord, conduct: CallContext) -> float:
     now = conduct.clock.monotonic()
     return now - (now if entry.started is None else entry.started)
 
@@ -243,7 +249,7 @@ def _named(response: LLMResponse, candidate: Candidate) -> LLMResponse:
     return response if response.provider == name else replace(response, provider=name)
 
 
-def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Verdict:
+def _judged(response: LLMResponse, candidate: Candidate, conduct: CallContext) -> Evaluation:
     policies, weight = conduct.policies, candidate.route.confidence
     return judge(
         response,
@@ -256,11 +262,11 @@ def _judged(response: LLMResponse, candidate: Candidate, conduct: Conduct) -> Ve
 
 
 def _line(
-    entry: Entry,
+    entry: AttemptRecord,
     reported: tuple[Attempt, ...],
-    conduct: Conduct,
+    conduct: CallContext,
     error: LLMError | None,
-    live: LiveStream | None,
+    live: ProviderStream | None,
     model: str,
     usage: Usage | None = None,
 ) -> Attempt:

@@ -9,12 +9,12 @@ from ...domain.errors import (
 )
 from ...domain.events import FellBack
 from ...domain.responses import LLMResponse
-from ..answers.acceptance import Verdict, better
-from ..planning.plan import Plan, Turn
-from ..planning.time_shares import Shares
+from ..answers.acceptance import Evaluation, better
+from ..planning.plan import PendingCandidate, Plan
+from ..planning.time_shares import TimeShares
 from ..policies.errors import reaction
-from .call_log import Entry
-from .outcome import Conduct, Outcome
+from .call_log import AttemptRecord
+from .outcome import CallContext, Outcome
 
 
 class Call:
@@ -26,16 +26,16 @@ class Call:
         position: How many turns are over.
     """
 
-    def __init__(self, planned: Plan, conduct: Conduct) -> None:
+    def __init__(self, planned: Plan, conduct: CallContext) -> None:
         self.plan = planned
         self.conduct = conduct
         self.ledger = conduct.ledger
         self.ends = conduct.ledger.started + planned.deadline
         self.turns = list(planned.turns)
-        self.shares = Shares(len(self.turns))
+        self.shares = TimeShares(len(self.turns))
         self.position = 0
         self._causes: dict[str, LLMError] = {}
-        self._best: tuple[Verdict, Outcome] | None = None
+        self._best: tuple[Evaluation, Outcome] | None = None
 
     def begin(self) -> None:
         """Write down whom the plan leaves alone for the time being: they count among the causes of a failure."""
@@ -61,7 +61,7 @@ class Call:
             raise TimeoutError
         return share
 
-    def ask_later(self, turn: Turn) -> None:
+    def ask_later(self, turn: PendingCandidate) -> None:
         """Put a turn behind all first ones; those who come again stand in the order in which they may be asked."""
         earlier = [known.before is None or known.not_before <= turn.not_before for known in self.turns]
         self.turns.insert(len(earlier) if all(earlier) else earlier.index(False), turn)
@@ -101,7 +101,7 @@ class Call:
             raise ProviderError("the call ended without an answer")
         return self.kept(outcome.verdict, outcome.entry)
 
-    def kept(self, verdict: Verdict, entry: Entry | None) -> LLMResponse:
+    def kept(self, verdict: Evaluation, entry: AttemptRecord | None) -> LLMResponse:
         """Return the answer that is taken, with the whole ledger, in which its line is marked; the observer hears."""
         if entry is not None:
             self.ledger.keep(entry)

@@ -13,7 +13,7 @@ from ..planning.plan import Candidate
 
 
 @dataclass(slots=True)
-class Entry:
+class AttemptRecord:
     """A place in the ledger, taken when a provider's turn comes; `line` follows when it is known what came of it.
 
     Attributes:
@@ -34,7 +34,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Ledger:
+class CallLog:
     """What one call has seen so far. Lines stand in the order in which the providers' turns came."""
 
     call: int
@@ -42,7 +42,7 @@ class Ledger:
     observer: Observer
     started: float
     _skipped: tuple[Attempt, ...] = ()
-    _entries: list[Entry] = field(default_factory=list)
+    _entries: list[AttemptRecord] = field(default_factory=list)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -63,29 +63,29 @@ class Ledger:
         self._skipped += (Attempt(error.provider, error.model, type(error).__name__, error=error.problem),)
         self.tell(ProviderSkipped(self.call, error.provider, error.model, error.problem))
 
-    def open(self, candidate: Candidate) -> Entry:
+    def open(self, candidate: Candidate) -> AttemptRecord:
         """Take a place for a candidate whose turn has come."""
-        entry = Entry(len(self._entries) + 1, candidate, self.clock.monotonic())
+        entry = AttemptRecord(len(self._entries) + 1, candidate, self.clock.monotonic())
         self._entries.append(entry)
         return entry
 
-    def begin(self, entry: Entry, timeout: float) -> float:
+    def begin(self, entry: AttemptRecord, timeout: float) -> float:
         """Note that it is asked now, for `timeout` seconds at most; return the time."""
         entry.started = self.clock.monotonic()
         self.tell(AttemptStarted(self.call, entry.number, *entry.candidate.target, timeout))
         return entry.started
 
-    def end(self, entry: Entry, line: Attempt) -> None:
+    def end(self, entry: AttemptRecord, line: Attempt) -> None:
         """Write the line of a provider that was asked."""
         entry.line = line
         self.tell(AttemptEnded(self.call, entry.number, entry.line))
 
-    def leave_alone(self, entry: Entry, error: LLMError) -> None:
+    def leave_alone(self, entry: AttemptRecord, error: LLMError) -> None:
         """Write the line of a provider that was not asked after all, because of `error`."""
         self._close_unasked(entry, type(error).__name__, error.problem)
         self.tell(ProviderSkipped(self.call, error.provider, error.model, error.problem))
 
-    def cut(self, outcome: str, spare: Entry | None = None) -> None:
+    def cut(self, outcome: str, spare: AttemptRecord | None = None) -> None:
         """Write the lines of all that were broken off: under way, or waiting for their turn; `spare` goes on."""
         now = self.clock.monotonic()
         for entry in self._entries:
@@ -107,11 +107,11 @@ class Ledger:
         """Tell the observer that the caller gets no answer because of `reason`."""
         self.tell(CallFailed(self.call, reason, self.attempts, self.elapsed))
 
-    def keep(self, entry: Entry) -> None:
+    def keep(self, entry: AttemptRecord) -> None:
         """Mark the line whose answer the caller gets."""
         if entry.line is not None:
             entry.line = entry.line.as_kept()
 
-    def _close_unasked(self, entry: Entry, outcome: str, error: str) -> None:
+    def _close_unasked(self, entry: AttemptRecord, outcome: str, error: str) -> None:
         waited = self.clock.monotonic() - entry.opened
         entry.line = Attempt(*entry.candidate.target, outcome, waited=waited, error=error)

@@ -6,21 +6,21 @@ from ...domain.errors import LLMError
 from ...domain.requests import ChatRequest
 from ...ports.clock import Clock
 from ...ports.randomness import Randomness
-from ..answers.acceptance import Verdict
-from ..planning.plan import Candidate, Turn
+from ..answers.acceptance import Evaluation
+from ..planning.plan import Candidate, PendingCandidate
 from ..planning.requirements import answer_tokens, prompt_tokens
 from ..policies.errors import ErrorPolicy, reaction
 from ..policies.policies import Policies
-from ..resilience.admission import Admission, Traffic
-from ..streaming.provider_stream import LiveStream
-from .call_log import Entry, Ledger
+from ..resilience.admission import AdmissionControl, Permit
+from ..streaming.provider_stream import ProviderStream
+from .call_log import AttemptRecord, CallLog
 
 # The values here change no more once they are made. They are not frozen, since every call makes some of each, and a
 # frozen one takes five times as long.
 
 
 @dataclass(slots=True)
-class OpenAttempt:
+class OpenStream:
     """An attempt whose stream has reached its commit point and is still under way.
 
     Attributes:
@@ -28,10 +28,10 @@ class OpenAttempt:
         timeout: Seconds that it had for its first chunk.
     """
 
-    entry: Entry
-    live: LiveStream
+    entry: AttemptRecord
+    live: ProviderStream
     timeout: float
-    admission: Admission | None = None
+    admission: Permit | None = None
 
 
 @dataclass(slots=True)
@@ -47,12 +47,12 @@ class Outcome:
     """
 
     candidate: Candidate
-    entry: Entry | None = None
-    verdict: Verdict | None = None
+    entry: AttemptRecord | None = None
+    verdict: Evaluation | None = None
     error: LLMError | None = None
-    next_turn: Turn | None = None
-    live: LiveStream | None = None
-    under_way: OpenAttempt | None = None
+    next_turn: PendingCandidate | None = None
+    live: ProviderStream | None = None
+    under_way: OpenStream | None = None
 
     @property
     def is_good(self) -> bool:
@@ -67,7 +67,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Conduct:
+class CallContext:
     """What all attempts of one call have in common.
 
     Attributes:
@@ -77,11 +77,11 @@ class Conduct:
 
     request: ChatRequest
     policies: Policies
-    traffic: Traffic
-    ledger: Ledger
+    traffic: AdmissionControl
+    ledger: CallLog
     clock: Clock
     chance: Randomness
-    opened: list[OpenAttempt] | None = None
+    opened: list[OpenStream] | None = None
 
     def expected_tokens(self) -> int:
         """Return about how many tokens an exchange will have; the vendor's own count corrects it afterwards."""

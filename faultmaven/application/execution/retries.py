@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from ...domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
 from ...domain.events import RetryRefused, RetryScheduled
-from ..answers.acceptance import Verdict
+from ..answers.acceptance import Evaluation
 from ..answers.repair import repaired_request
-from ..planning.plan import Turn
+from ..planning.plan import PendingCandidate
 from ..policies.retry import RetryPolicy
 from ..resilience.availability import PATIENCE_SECONDS
 from ..resilience.retry import LONGEST_PATIENCE_SECONDS, next_delay
 from .attempt import attempt
-from .outcome import Conduct, Outcome
+from .outcome import CallContext, Outcome
 
 LEAST_SECONDS, LEAST_SHARE = 1.0, 0.25
 """A wait that leaves an attempt less than this, or than this part of a short share, is not worth it."""
@@ -19,7 +19,7 @@ LEAST_SECONDS, LEAST_SHARE = 1.0, 0.25
 BUDGET_USED_UP = "the provider's retry budget is used up"
 
 
-async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outcome:
+async def ask(turn: PendingCandidate, share: float, conduct: CallContext, *, last: bool) -> Outcome:
     """Ask a candidate, again where that may help, within `share` seconds for all attempts and waits.
 
     Args:
@@ -59,46 +59,48 @@ async def ask(turn: Turn, share: float, conduct: Conduct, *, last: bool) -> Outc
         delay = again
 
 
-def _given_up(outcome: Outcome, number: int, conduct: Conduct) -> Outcome:
+def _given_up(outcome: Outcome, number: int, conduct: CallContext) -> Outcome:
     """Return the outcome of a turn that ends because somebody else is left; where it may be asked again, with when."""
     wanted = _wanted_delay(outcome, number, conduct, last=True)
     if wanted is None:
         return outcome
-    return replace(outcome, next_turn=Turn(outcome.candidate, number, conduct.clock.monotonic() + wanted, outcome))
+    return replace(
+        outcome, next_turn=PendingCandidate(outcome.candidate, number, conduct.clock.monotonic() + wanted, outcome)
+    )
 
 
-def _repairing(verdict: Verdict, conduct: Conduct) -> Conduct:
+def _repairing(verdict: Evaluation, conduct: CallContext) -> CallContext:
     """Return the conduct of one more round, which sends the answer back with what is wrong with it."""
     request = repaired_request(conduct.request, verdict.response, verdict.problems)
     return replace(conduct, request=request)
 
 
-def _refused(turn: Turn, outcome: Outcome | None, refusal: LLMError, number: int, *, last: bool) -> Outcome:
+def _refused(turn: PendingCandidate, outcome: Outcome | None, refusal: LLMError, number: int, *, last: bool) -> Outcome:
     """Return the outcome of a turn that ends because limits or breaker let nothing through; it comes again once."""
     if outcome is None or outcome.error is None:  # else: what the provider itself said before is more telling
         outcome = Outcome(turn.candidate, error=refusal)
     if last or turn.before is not None:
         return outcome
     ill = replace(turn.candidate, obstacle=refusal.problem)
-    return replace(outcome, next_turn=Turn(ill, number - 1, before=outcome))
+    return replace(outcome, next_turn=PendingCandidate(ill, number - 1, before=outcome))
 
 
-def _retry_event(outcome: Outcome, delay: float, conduct: Conduct) -> RetryScheduled:
+def _retry_event(outcome: Outcome, delay: float, conduct: CallContext) -> RetryScheduled:
     reason = type(outcome.error).__name__
     return RetryScheduled(conduct.ledger.call, *outcome.candidate.target, delay, reason)
 
 
-def _delay(outcome: Outcome, number: int, left: float, conduct: Conduct, *, last: bool) -> float | None:
+def _delay(outcome: Outcome, number: int, left: float, conduct: CallContext, *, last: bool) -> float | None:
     """Return the seconds until the same provider is asked again, None to go on."""
     if isinstance(outcome.error, ProviderTimeoutError) and not last:
         return None
     delay = _wanted_delay(outcome, number, conduct, last=last)
     if delay is None:
         return None
-    return delay if _begins_again(Turn(outcome.candidate, number), delay, left, conduct) else None
+    return delay if _begins_again(PendingCandidate(outcome.candidate, number), delay, left, conduct) else None
 
 
-def _wanted_delay(outcome: Outcome, number: int, conduct: Conduct, *, last: bool) -> float | None:
+def _wanted_delay(outcome: Outcome, number: int, conduct: CallContext, *, last: bool) -> float | None:
     """Return the seconds after which the policy would ask the same provider again, None if it would not."""
     error = outcome.error
     if error is None or (outcome.verdict is not None and outcome.verdict.action == "raise"):
@@ -110,7 +112,7 @@ def _wanted_delay(outcome: Outcome, number: int, conduct: Conduct, *, last: bool
     return next_delay(policy, number, error, conduct.chance(), conduct.policies.errors)
 
 
-def _begins_again(turn: Turn, delay: float, left: float, conduct: Conduct) -> bool:
+def _begins_again(turn: PendingCandidate, delay: float, left: float, conduct: CallContext) -> bool:
     """Return whether a candidate that was asked before is asked once more: its delay fits, and its budget has one."""
     if delay > left:
         reason = f"a wait of {delay:.3g} s does not fit"

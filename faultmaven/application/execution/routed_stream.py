@@ -11,7 +11,7 @@ from ...domain.responses import LLMResponse, StreamChunk
 from ..resilience.admission import NO_LESSON
 from .attempt import answered, failed, lesson_of, with_grace
 from .call import Call
-from .outcome import Conduct, OpenAttempt, Outcome
+from .outcome import CallContext, OpenStream, Outcome
 from .third_party import is_cancelled
 
 
@@ -76,7 +76,7 @@ class RoutedStream:
         await close_all([self.under_way], self._call.conduct, kept=True)
         self._call.ledger.failed("cancelled")
 
-    async def _next_of(self, under_way: OpenAttempt) -> StreamChunk | None:
+    async def _next_of(self, under_way: OpenStream) -> StreamChunk | None:
         try:
             if self._fence is None:
                 return await under_way.live.next()
@@ -105,7 +105,7 @@ class RoutedStream:
             raise self._raised(outcome.error or InvalidRequestError("the stream is closed"))
         self._response = self._call.kept(verdict, outcome.entry)
 
-    async def _fail(self, under_way: OpenAttempt, error: BaseException, timeout: float) -> None:
+    async def _fail(self, under_way: OpenStream, error: BaseException, timeout: float) -> None:
         """Raise what went wrong after the commit point, with the ledger."""
         await under_way.live.aclose()
         outcome = failed(under_way.entry, error, timeout, self._call.conduct, under_way.live)
@@ -122,7 +122,7 @@ class RoutedStream:
         self._error = error
         return error
 
-    async def _settle(self, under_way: OpenAttempt, outcome: Outcome) -> None:
+    async def _settle(self, under_way: OpenStream, outcome: Outcome) -> None:
         conduct, usual = self._call.conduct, under_way.entry.candidate.timeout
         if under_way.admission is not None:
             admission, under_way.admission = under_way.admission, None
@@ -133,7 +133,7 @@ class RoutedStream:
                 await conduct.traffic.settle(admission, lesson)
 
 
-async def close_all(opened: Iterable[OpenAttempt], conduct: Conduct, *, kept: bool = False) -> None:
+async def close_all(opened: Iterable[OpenStream], conduct: CallContext, *, kept: bool = False) -> None:
     """Close attempts that nobody reads any more: their lines are written, and their permits go back."""
     for attempt in opened:
         try:

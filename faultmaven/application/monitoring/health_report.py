@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ...domain.events import BreakerPhase
-from ..configuration import Generation, Route
-from ..resilience.admission import Traffic
-from ..resilience.availability import Standing
+from ..configuration import ConfigurationSnapshot, Route
+from ..resilience.admission import AdmissionControl
+from ..resilience.availability import Availability
 from .probe import Probe
 from .provider_history import ProviderRecord
 
@@ -126,8 +126,8 @@ class HealthReport:
 
 
 def health_report(
-    generation: Generation,
-    traffic: Traffic,
+    generation: ConfigurationSnapshot,
+    traffic: AdmissionControl,
     records: Mapping[str, ProviderRecord],
     now: float,
     probes: Mapping[str, Probe | None],
@@ -144,7 +144,9 @@ def health_report(
     return HealthReport(_overall(roles.values()), MappingProxyType(roles), providers, generation.missing)
 
 
-def _health(route: Route, traffic: Traffic, record: ProviderRecord, now: float, probe: Probe | None) -> ProviderHealth:
+def _health(
+    route: Route, traffic: AdmissionControl, record: ProviderRecord, now: float, probe: Probe | None
+) -> ProviderHealth:
     standing = traffic.standing(route, route.own_model, 1)
     breakers = {
         model: BreakerHealth(phase, round(open_for, 3)) for model, (phase, open_for) in traffic.breakers(route).items()
@@ -166,7 +168,7 @@ def _health(route: Route, traffic: Traffic, record: ProviderRecord, now: float, 
     )
 
 
-def _limits_left(route: Route, traffic: Traffic, standing: Standing) -> LimitsLeft:
+def _limits_left(route: Route, traffic: AdmissionControl, standing: Availability) -> LimitsLeft:
     left = traffic.limiter.left(route)
     return LimitsLeft(left.get("requests"), left.get("tokens"), left.get("places"), round(standing.limited_for, 3))
 

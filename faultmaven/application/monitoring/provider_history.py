@@ -26,7 +26,7 @@ class ProviderRecord:
     first_tokens: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_ANSWERS))
 
 
-class TrackRecord:
+class ProviderHistory:
     """An `Observer` that keeps a record of each provider; it outlives a reload."""
 
     def __init__(self, clock: Clock) -> None:

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from ..configuration import Generation
+from ..configuration import ConfigurationSnapshot
 from .plan import Plan, Skipped
 
 
-def explained(planned: Plan, generation: Generation, pinned: str | None) -> Plan:
+def explained(planned: Plan, generation: ConfigurationSnapshot, pinned: str | None) -> Plan:
     """Return the plan with everybody else among the skipped ones too, each with the reason."""
     named = {candidate.route.name for candidate in planned.candidates} | {entry.name for entry in planned.skipped}
     if pinned:

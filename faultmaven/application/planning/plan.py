@@ -122,7 +122,7 @@ class Skipped:
 
 
 @dataclass(slots=True)
-class Turn:
+class PendingCandidate:
     """A candidate whose turn it is. It changes no more once it is made: calls share those of their plan.
 
     Attributes:
@@ -154,10 +154,10 @@ class Plan:
     hedge_after: float | None = None
     spared: tuple[Candidate, ...] = ()
     who: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
-    turns: tuple[Turn, ...] = field(init=False, repr=False, compare=False)
+    turns: tuple[PendingCandidate, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "turns", tuple(map(Turn, (*self.candidates, *self.spared))))
+        object.__setattr__(self, "turns", tuple(map(PendingCandidate, (*self.candidates, *self.spared))))
 
     def __str__(self) -> str:
         """Return the plan as lines of text, as `faultmaven explain` prints them."""

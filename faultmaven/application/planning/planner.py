@@ -10,8 +10,8 @@ from ...domain.attachments import Image
 from ...domain.errors import ConfigurationError, InvalidRequestError, LLMError
 from ...domain.names import did_you_mean
 from ...domain.requests import ChatRequest
-from ..configuration import Generation, check_role
-from ..resilience.availability import WELL, AllWell, Health, Standing
+from ..configuration import ConfigurationSnapshot, check_role
+from ..resilience.availability import AVAILABLE, AllAvailable, Availability, AvailabilitySource
 from .plan import Candidate, Plan, SkipKind, Skipped
 from .requirements import answer_tokens, prompt_tokens, surely_fits
 from .shortlist import Shortlist, shortlist_of, timed_candidates
@@ -19,10 +19,10 @@ from .shortlist import Shortlist, shortlist_of, timed_candidates
 
 def plan(
     request: ChatRequest,
-    generation: Generation,
+    generation: ConfigurationSnapshot,
     role: str | None = None,
     pinned: str | None = None,
-    health: Health | None = None,
+    health: AvailabilitySource | None = None,
 ) -> Plan:
     """Return who is asked for `request`, in which order; there may be nobody, see `nobody`.
 
@@ -39,7 +39,7 @@ def plan(
     if request.timeout is None:  # a router inside of another one gets vendor fields that are meant for others
         _check_extra(request, generation)
     shortlist = shortlist_of(request, generation, role, pinned)
-    health = health or AllWell()
+    health = health or AllAvailable()
     deadline = min(request.deadline or generation.deadline, request.timeout or float("inf"))
     hedge_after = request.hedge_after or generation.policies.hedge_after.get(role)
     if _all_can(request, shortlist, health):
@@ -53,7 +53,7 @@ def plan(
     return Plan(timed[: len(well)], tuple(skipped), deadline, hedge_after, timed[len(well) :], who)
 
 
-def _all_can(request: ChatRequest, shortlist: Shortlist, health: Health) -> bool:
+def _all_can(request: ChatRequest, shortlist: Shortlist, health: AvailabilitySource) -> bool:
     """Return whether everybody of the shortlist will be asked: nothing is too large or too long, and nobody ill."""
     context, output = shortlist.smallest_context, shortlist.smallest_output
     wanted = request.max_tokens or request.min_output_tokens
@@ -62,7 +62,7 @@ def _all_can(request: ChatRequest, shortlist: Shortlist, health: Health) -> bool
     return context is None or surely_fits(request, context)
 
 
-def nobody(planned: Plan, generation: Generation, pinned: str | None = None) -> LLMError:
+def nobody(planned: Plan, generation: ConfigurationSnapshot, pinned: str | None = None) -> LLMError:
     """Return the error of a plan without candidates."""
     told = "; ".join(f"{entry.name}: {entry.reason}" for entry in planned.skipped)
     if any(entry.kind in ("capability", "context") for entry in planned.skipped):
@@ -120,7 +120,7 @@ def _well(
     candidates: tuple[Candidate, ...],
     shortlist: Shortlist,
     request: ChatRequest,
-    health: Health,
+    health: AvailabilitySource,
     skipped: list[Skipped],
 ) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
     """Return those that are well, and those to spare; where nobody is well, nobody is spared."""
@@ -132,7 +132,7 @@ def _well(
     standings = [
         health.standing(candidate.route, candidate.effective_model, tokens)
         if candidate.target in suspects or candidate.route.has_limits
-        else WELL
+        else AVAILABLE
         for candidate in candidates
     ]
     if not any(standing.obstacle for standing in standings):
@@ -145,12 +145,12 @@ def _well(
     return tuple(candidate for candidate, standing in pairs if not standing.obstacle), unwell
 
 
-def _unwell(candidate: Candidate, standing: Standing) -> Skipped:
+def _unwell(candidate: Candidate, standing: Availability) -> Skipped:
     kind: SkipKind = "limit" if standing.phase == "closed" else "breaker"
     return Skipped(candidate.route.name, standing.obstacle, kind, candidate.effective_model, standing.clears_in)
 
 
-def _check_extra(request: ChatRequest, generation: Generation) -> None:
+def _check_extra(request: ChatRequest, generation: ConfigurationSnapshot) -> None:
     """Refuse vendor fields for a provider that is none: they would be lost without a word."""
     for name in request.extra:
         if name not in generation.names:

@@ -10,10 +10,10 @@ from typing import TypeAlias
 from ...domain.errors import ConfigurationError
 from ...domain.names import did_you_mean
 from ...domain.requests import ChatRequest
-from ..configuration import Generation, Route, Target
+from ..configuration import ConfigurationSnapshot, Route, Target
 from .plan import Candidate, Plan, Skipped
 from .requirements import HINTS, lacking, may_be_refused, needs
-from .time_shares import Shares, planned_shares
+from .time_shares import TimeShares, planned_time_shares
 
 Refusal: TypeAlias = Callable[[Route, str], str]
 """Tells why a model of a route cannot carry a request, as one clause; "" when it can."""
@@ -54,7 +54,7 @@ class Shortlist:
         return found
 
 
-def shortlist_of(request: ChatRequest, generation: Generation, role: str, pinned: str | None) -> Shortlist:
+def shortlist_of(request: ChatRequest, generation: ConfigurationSnapshot, role: str, pinned: str | None) -> Shortlist:
     """Return the shortlist for requests such as `request`.
 
     Raises:
@@ -83,13 +83,17 @@ def timed_candidates(
     """Return the candidates, each with its share of the deadline; `usual_deadline` is the configured one."""
     if not candidates:
         return ()
-    shares = planned_shares(deadline, tuple(candidate.timeout for candidate in candidates))
-    usual = Shares(len(candidates)).of(0, usual_deadline)
+    shares = planned_time_shares(deadline, tuple(candidate.timeout for candidate in candidates))
+    usual = TimeShares(len(candidates)).of(0, usual_deadline)
     return tuple(candidate.timed(share, usual) for candidate, share in zip(candidates, shares, strict=True))
 
 
 def _shortlist(
-    names: tuple[str, ...], request: ChatRequest, generation: Generation, wanted: Iterable[str], refusal: Refusal
+    names: tuple[str, ...],
+    request: ChatRequest,
+    generation: ConfigurationSnapshot,
+    wanted: Iterable[str],
+    refusal: Refusal,
 ) -> Shortlist:
     fit, skipped = _fit(names, request, generation, _unfitness(wanted, refusal))
     candidates = tuple(_model_first(fit, request.model))
@@ -105,7 +109,7 @@ def _shortlist(
 
 
 def _fit(
-    names: tuple[str, ...], request: ChatRequest, generation: Generation, unfit: Refusal
+    names: tuple[str, ...], request: ChatRequest, generation: ConfigurationSnapshot, unfit: Refusal
 ) -> tuple[list[Candidate], list[Skipped]]:
     """Return the configured providers that can carry the request, and the others with what they lack."""
     candidates: list[Candidate] = []
@@ -160,7 +164,7 @@ def _refusal_of(request: ChatRequest) -> Refusal:
     return refusal
 
 
-def _missing(name: str, generation: Generation) -> str:
+def _missing(name: str, generation: ConfigurationSnapshot) -> str:
     try:
         return generation.missing[name]
     except KeyError:

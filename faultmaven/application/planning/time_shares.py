@@ -6,7 +6,7 @@ RESERVE_SECONDS = 10.0
 RESERVED_SUCCESSORS = 2
 
 
-class Shares:
+class TimeShares:
     """Gives each candidate its share of the time that remains when its turn comes; unused time flows on.
 
     A candidate may use what remains, less a reserve for each of the next two: 10 s, or an equal split where there is
@@ -42,13 +42,13 @@ def _sum_of(reserves: list[float | None]) -> float:
 
 
 @functools.lru_cache(maxsize=256)
-def planned_shares(deadline: float, timeouts: tuple[float, ...]) -> tuple[float, ...]:
+def planned_time_shares(deadline: float, timeouts: tuple[float, ...]) -> tuple[float, ...]:
     """Return the seconds that each candidate has at the worst, when every one before it hangs for its whole share.
 
     Args:
         timeouts: For each candidate the seconds of one attempt; a hanging provider is asked once.
     """
-    shares, remaining, found = Shares(len(timeouts)), deadline, []
+    shares, remaining, found = TimeShares(len(timeouts)), deadline, []
     for position, timeout in enumerate(timeouts):
         share = shares.of(position, remaining)
         found.append(share)

@@ -11,12 +11,12 @@ from ...domain.events import BreakerChanged, BreakerPhase
 from ...ports.clock import Clock
 from ...ports.limits import RateCounter
 from ...ports.observer import Observer
-from ..configuration import Generation, Route, Target
+from ..configuration import ConfigurationSnapshot, Route, Target
 from ..emitting import tell
 from ..planning.plan import Candidate
-from .availability import Standing
-from .circuit_breaker import Breaker, Result
-from .rate_limiter import Limiter, Reservation
+from .availability import Availability
+from .circuit_breaker import CallResult, CircuitBreaker
+from .rate_limiter import RateLimiter, Reservation
 from .retry import RetryBudget
 
 MOST_TARGETS = 1024
@@ -24,10 +24,10 @@ MOST_TARGETS = 1024
 
 
 @dataclass(slots=True)
-class Admission:
+class Permit:
     """Leave to ask one provider once; `reservation` is None where nothing limits it."""
 
-    breaker: Breaker
+    breaker: CircuitBreaker
     probe: bool
     reservation: Reservation | None
 
@@ -41,21 +41,21 @@ class Lesson(NamedTuple):
         sent: Whether anything was: what was not is not counted.
     """
 
-    result: Result
+    result: CallResult
     used: int | None = 0
     retry_after: float | None = None
     sent: bool = True
 
 
-NO_LESSON = Lesson(Result.NOTHING)
+NO_LESSON = Lesson(CallResult.NOTHING)
 
 
-class Traffic:
+class AdmissionControl:
     """Lets calls through to providers that are well and not too busy, and learns from how they end."""
 
     def __init__(
         self,
-        generation: Callable[[], Generation],
+        generation: Callable[[], ConfigurationSnapshot],
         clock: Clock,
         observer: Observer,
         counter: Callable[[], RateCounter],
@@ -67,19 +67,19 @@ class Traffic:
         self._generation = generation
         self._clock = clock
         self._observer = observer
-        self._breakers: dict[Target, Breaker] = {}
+        self._breakers: dict[Target, CircuitBreaker] = {}
         self._unwell: set[Target] = set()
         self._budgets: dict[str, RetryBudget] = {}
         self._lock = threading.Lock()
-        self.limiter = Limiter(clock, counter)
+        self.limiter = RateLimiter(clock, counter)
 
     @property
     def suspects(self) -> Collection[Target]:
-        """Whose breaker is not closed, and who announced a pause; see `Health`."""
+        """Whose breaker is not closed, and who announced a pause; see `AvailabilitySource`."""
         announced = self.limiter.announcing
         return self._unwell.union(announced) if announced else self._unwell
 
-    def standing(self, route: Route, model: str, tokens: int) -> Standing:
+    def standing(self, route: Route, model: str, tokens: int) -> Availability:
         """Return how `model` at `route` stands now, for an exchange of about `tokens`; changes nothing."""
         target = (route.name, model)
         breaker = self._breakers.get(target)
@@ -87,10 +87,10 @@ class Traffic:
         gate = self.limiter.gate(self._in_force(route))
         is_full = gate is not None and gate.is_full
         if breaker is None or breaker.policy != self._generation().policies.breaker:
-            return Standing(limited_for=limited_for, used_up_for=used_up_for, is_full=is_full)
+            return Availability(limited_for=limited_for, used_up_for=used_up_for, is_full=is_full)
         now = self._clock.monotonic()
         phase, open_for = breaker.phase(now), breaker.open_for(now)
-        return Standing(phase, open_for, breaker.is_probing, limited_for, used_up_for, is_full)
+        return Availability(phase, open_for, breaker.is_probing, limited_for, used_up_for, is_full)
 
     def breakers(self, route: Route) -> dict[str, tuple[BreakerPhase, float]]:
         """Return the breaker's phase, and the seconds for which it is open, of each model that was asked of `route`."""
@@ -101,7 +101,7 @@ class Traffic:
             if name == route.name and breaker.policy == policy
         }
 
-    async def admit(self, candidate: Candidate, size: Callable[[], int], patience: float, *, last: bool) -> Admission:
+    async def admit(self, candidate: Candidate, size: Callable[[], int], patience: float, *, last: bool) -> Permit:
         """Return leave to ask `candidate` once, after at most `patience` seconds; give it back with `settle`.
 
         Args:
@@ -115,7 +115,7 @@ class Traffic:
         route, model = self._in_force(candidate.route), candidate.effective_model
         breaker = self._breaker(candidate.target)
         if breaker.is_closed and not self.limiter.limits(route, model):
-            return Admission(breaker, False, None)
+            return Permit(breaker, False, None)
         ends = self._clock.monotonic() + patience
         tokens = size() if route.tokens_per_minute else 0
         while True:
@@ -127,10 +127,10 @@ class Traffic:
             reservation = await self.limiter.reserve(route, model, tokens, max(0.0, ends - self._clock.monotonic()))
             probe = breaker.enter(self._clock.monotonic(), last_resort=candidate.last_resort)
             if probe is not None:
-                return Admission(breaker, probe, reservation)
+                return Permit(breaker, probe, reservation)
             await self.limiter.release(reservation, 0, sent=False)  # it changed while we waited for the limits
 
-    async def settle(self, admission: Admission, lesson: Lesson) -> None:
+    async def settle(self, admission: Permit, lesson: Lesson) -> None:
         """Take note of how an admitted call has ended."""
         now = self._clock.monotonic()
         admission.breaker.report(lesson.result, now, probe=admission.probe, retry_after=lesson.retry_after)
@@ -145,7 +145,9 @@ class Traffic:
         """Return whether the provider's retry budget has one left, and take it."""
         return self._budget(provider).take(self._clock.monotonic())
 
-    async def _outlast_probe(self, breaker: Breaker, candidate: Candidate, patience: float, *, last: bool) -> None:
+    async def _outlast_probe(
+        self, breaker: CircuitBreaker, candidate: Candidate, patience: float, *, last: bool
+    ) -> None:
         """Wait for the probe that is under way, where nobody else is left to ask; raise when it fails."""
         if not last:
             raise self._refusal(breaker, candidate)
@@ -154,13 +156,13 @@ class Traffic:
                 await breaker.wait_for_probe()
         except TimeoutError:
             raise self._refusal(breaker, candidate) from None
-        if breaker.last_probe is Result.BAD:
+        if breaker.last_probe is CallResult.BAD:
             raise self._refusal(breaker, candidate)
 
-    def _refusal(self, breaker: Breaker, candidate: Candidate) -> CircuitOpenError:
+    def _refusal(self, breaker: CircuitBreaker, candidate: Candidate) -> CircuitOpenError:
         now = self._clock.monotonic()
         seconds = breaker.open_for(now)
-        standing = Standing(breaker.phase(now), seconds, breaker.is_probing)
+        standing = Availability(breaker.phase(now), seconds, breaker.is_probing)
         return CircuitOpenError(
             standing.obstacle or "breaker half-open",
             provider=candidate.route.name,
@@ -176,7 +178,7 @@ class Traffic:
         budget = self._budgets.get(provider)
         return budget if budget is not None else self._budgets.setdefault(provider, RetryBudget())
 
-    def _breaker(self, target: Target) -> Breaker:
+    def _breaker(self, target: Target) -> CircuitBreaker:
         """Return the breaker of `target`; a reload with another policy begins a new one."""
         policy = self._generation().policies.breaker
         breaker = self._breakers.get(target)
@@ -185,7 +187,7 @@ class Traffic:
         with self._lock:
             breaker = self._breakers.get(target)
             if breaker is None or breaker.policy != policy:
-                breaker = Breaker(policy, functools.partial(self._changed, *target))
+                breaker = CircuitBreaker(policy, functools.partial(self._changed, *target))
                 self._breakers = {**self._with_room(), target: breaker}
                 self._unwell = {target for target, breaker in self._breakers.items() if not breaker.is_closed}
         return breaker
@@ -199,7 +201,7 @@ class Traffic:
                 self._unwell = self._unwell | {(provider, model)}
         tell(self._observer, BreakerChanged(provider, model, phase, seconds))
 
-    def _with_room(self) -> dict[Target, Breaker]:
+    def _with_room(self) -> dict[Target, CircuitBreaker]:
         """Return the breakers with room for one more: closed ones make it, the oldest first."""
         if len(self._breakers) < MOST_TARGETS:
             return self._breakers

@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Availability:
     """What keeps a provider from being asked now. Times are in seconds.
 
     Attributes:
@@ -51,10 +51,10 @@ class Standing:
         return self.open_for or max(self.limited_for, self.used_up_for) or None
 
 
-WELL = Standing()
+AVAILABLE = Availability()
 
 
-class Health(Protocol):
+class AvailabilitySource(Protocol):
     """Knows how providers stand."""
 
     @property
@@ -63,16 +63,16 @@ class Health(Protocol):
         the way."""
         ...
 
-    def standing(self, route: Route, model: str, tokens: int) -> Standing:
+    def standing(self, route: Route, model: str, tokens: int) -> Availability:
         """Return how `model` at `route` stands now, for an exchange of about `tokens`."""
         ...
 
 
-class AllWell:
-    """`Health` that knows of no trouble, for plans that are made without any calls before them."""
+class AllAvailable:
+    """`AvailabilitySource` that knows of no trouble, for plans that are made without any calls before them."""
 
     suspects: Collection[Target] = ()
 
-    def standing(self, route: Route, model: str, tokens: int) -> Standing:
+    def standing(self, route: Route, model: str, tokens: int) -> Availability:
         """Return that all is well."""
-        return WELL
+        return AVAILABLE

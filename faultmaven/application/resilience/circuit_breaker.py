@@ -30,7 +30,7 @@ FIRST_EARLY_PROBE_SECONDS = 1.0
 _GOOD, _BAD = 0, 1
 
 
-class Result(Enum):
+class CallResult(Enum):
     """What a call tells of its provider's health; NOTHING where it was cancelled, or never got that far."""
 
     GOOD = "good"
@@ -38,7 +38,7 @@ class Result(Enum):
     NOTHING = "nothing"
 
 
-class Breaker:
+class CircuitBreaker:
     """The state machine of one provider and model, over all event loops of the process. Time is told to it."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Breaker:
         self._early_at = 0.0
         self._early_gap = FIRST_EARLY_PROBE_SECONDS
         self._probing = False
-        self.last_probe = Result.NOTHING
+        self.last_probe = CallResult.NOTHING
         self._waiters = Waiters()
         self._lock = threading.Lock()
 
@@ -106,7 +106,7 @@ class Breaker:
         self._changed("half-open", 0.0)
         return True
 
-    def report(self, result: Result, now: float, *, probe: bool, retry_after: float | None = None) -> None:
+    def report(self, result: CallResult, now: float, *, probe: bool, retry_after: float | None = None) -> None:
         """Take note of how a call that passed has ended.
 
         Args:
@@ -137,11 +137,11 @@ class Breaker:
                 self._waiters.leave(turn)
             raise
 
-    def _after_probe(self, result: Result, now: float, until: float) -> BreakerPhase | None:
+    def _after_probe(self, result: CallResult, now: float, until: float) -> BreakerPhase | None:
         self._probing, self.last_probe = False, result
-        if result is Result.NOTHING:
+        if result is CallResult.NOTHING:
             return None  # still due: the next call is the probe
-        if result is Result.BAD:
+        if result is CallResult.BAD:
             self._early_gap *= 2
             return self._open(until, now)
         self._open_until = None
@@ -154,12 +154,12 @@ class Breaker:
         self._open_until, self._early_at = until, now + self._early_gap
         return "open"
 
-    def _after_call(self, result: Result, now: float, until: float) -> BreakerPhase | None:
+    def _after_call(self, result: CallResult, now: float, until: float) -> BreakerPhase | None:
         """Count a call. One that began before the breaker opened and ends after changes nothing."""
-        if result is Result.NOTHING or self._open_until is not None or self._window is None:
+        if result is CallResult.NOTHING or self._open_until is not None or self._window is None:
             return None
-        self._window.add(_BAD if result is Result.BAD else _GOOD, now)
-        if result is Result.GOOD:
+        self._window.add(_BAD if result is CallResult.BAD else _GOOD, now)
+        if result is CallResult.GOOD:
             return None
         good, bad = self._window.totals(now)
         if good + bad < self.policy.min_calls or bad / (good + bad) < self.policy.rate:

@@ -7,7 +7,7 @@ from .waiters import Waiters
 QUEUED_PER_PLACE = 10
 
 
-class ConcurrencyGate:
+class ConcurrencyLimiter:
     """`limit` places and a bounded queue before them, first come first served, over all event loops of the process."""
 
     def __init__(self, limit: int) -> None:

@@ -11,7 +11,7 @@ from ...domain.errors import LimitReachedError
 from ...ports.clock import Clock
 from ...ports.limits import RateCounter
 from ..configuration import Route, Target
-from .concurrency_limiter import ConcurrencyGate
+from .concurrency_limiter import ConcurrencyLimiter
 
 LONGEST_ANNOUNCEMENT_SECONDS = 60.0
 """A vendor that announces a longer pause is asked again after this: what it announced may be wrong, or over."""
@@ -36,10 +36,10 @@ class Reservation:
 
     taken_at: float
     counted: tuple[MinuteLimit, ...] = ()
-    gate: ConcurrencyGate | None = None
+    gate: ConcurrencyLimiter | None = None
 
 
-class Limiter:
+class RateLimiter:
     """Lets calls through as the limits allow. One for all routers of a process; waiting calls of one provider never
     stand in the way of another."""
 
@@ -49,7 +49,7 @@ class Limiter:
         """
         self._clock = clock
         self._counter = counter
-        self._gates: dict[str, ConcurrencyGate] = {}
+        self._gates: dict[str, ConcurrencyLimiter] = {}
         self._announced: dict[Target, float] = {}
         self._settling: set[asyncio.Future[None]] = set()
         self._lock = threading.Lock()
@@ -58,14 +58,14 @@ class Limiter:
         """Return whether anything may stand in the way of a call now: a limit of the row, or its vendor's pause."""
         return route.has_limits or (route.name, model) in self._announced
 
-    def gate(self, route: Route) -> ConcurrencyGate | None:
+    def gate(self, route: Route) -> ConcurrencyLimiter | None:
         """Return the gate of a provider with a `max_concurrency`; a reload may have changed its size."""
         limit = route.max_concurrency
         if limit is None:
             return None
         gate = self._gates.get(route.name)
         if gate is None:
-            return self._gates.setdefault(route.name, ConcurrencyGate(limit))
+            return self._gates.setdefault(route.name, ConcurrencyLimiter(limit))
         if gate.limit != limit:
             gate.resize(limit)
         return gate
@@ -173,7 +173,7 @@ class Limiter:
             elif unused < 0:
                 await counter.charge(limit.key, -unused, limit.per_minute)
 
-    async def _enter(self, gate: ConcurrencyGate, route: Route, model: str, ends: float) -> None:
+    async def _enter(self, gate: ConcurrencyLimiter, route: Route, model: str, ends: float) -> None:
         problem = f"max_concurrency={gate.limit} is reached"
         try:
             async with self._clock.timeout(max(0.0, ends - self._clock.monotonic())):

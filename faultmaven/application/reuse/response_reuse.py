@@ -13,22 +13,22 @@ from ...domain.requests import ChatRequest
 from ...domain.responses import LLMResponse, StopReason
 from ...ports.cache import ResponseCache
 from ..answers.acceptance import parsed
-from ..configuration import Generation
+from ..configuration import ConfigurationSnapshot
 from ..emitting import report
-from ..execution.call_log import Ledger
+from ..execution.call_log import CallLog
 from ..planning.plan import Plan
 from ..policies.policies import Policies
 from .request_key import request_key
-from .single_flight import SharedCalls
+from .single_flight import SingleFlight
 
-Call: TypeAlias = Callable[[], Coroutine[Any, Any, LLMResponse]]
-Found = TypeVar("Found")
+RunCall: TypeAlias = Callable[[], Coroutine[Any, Any, LLMResponse]]
+Result = TypeVar("Result")
 
 KEPT_REASONS = (StopReason.STOP, StopReason.TOOL_CALLS)
 """A cut answer, a refused one and one whose end is not known are never kept: asking again may bring a better one."""
 
 
-class AnswerReuse:
+class ResponseReuse:
     """Spares calls where the caller or the configuration allows it; without either, it only passes on."""
 
     def __init__(self, cache: ResponseCache | None) -> None:
@@ -36,7 +36,7 @@ class AnswerReuse:
         cache: Keeps answers; None keeps none.
         """
         self._cache = cache
-        self._shared = SharedCalls()
+        self._shared = SingleFlight()
 
     def is_wanted(self, request: ChatRequest, policies: Policies) -> bool:
         """Return whether there is anything to spare for `request`.
@@ -49,7 +49,7 @@ class AnswerReuse:
         return self._cache_for(request) is not None or _shares(request, policies)
 
     async def answer(
-        self, request: ChatRequest, planned: Plan, generation: Generation, ledger: Ledger, call: Call
+        self, request: ChatRequest, planned: Plan, generation: ConfigurationSnapshot, ledger: CallLog, call: RunCall
     ) -> LLMResponse:
         """Return a kept answer, that of an identical call under way, or that of `call`.
 
@@ -79,7 +79,9 @@ class AnswerReuse:
     def _cache_for(self, request: ChatRequest) -> ResponseCache | None:
         return self._cache if request.cache is not False else None
 
-    async def _join(self, key: str, request: ChatRequest, deadline: float, ledger: Ledger, call: Call) -> LLMResponse:
+    async def _join(
+        self, key: str, request: ChatRequest, deadline: float, ledger: CallLog, call: RunCall
+    ) -> LLMResponse:
         if not self._shared.is_under_way(key):
             return await self._shared.join(key, call)
         ledger.tell(CallShared(ledger.call))
@@ -104,7 +106,7 @@ def _shares(request: ChatRequest, policies: Policies) -> bool:
     return policies.deduplicate if request.deduplicate is None else request.deduplicate
 
 
-async def _guarded(work: Awaitable[Found], name: str) -> Found | None:
+async def _guarded(work: Awaitable[Result], name: str) -> Result | None:
     """Return what a cache finds; one that raises is the host's to mend, and costs nobody an answer."""
     try:
         return await work
@@ -118,7 +120,7 @@ def _may_be_kept(response: LLMResponse) -> bool:
     return response.stop_reason in KEPT_REASONS and kept is not None and not kept.error
 
 
-def _from_cache(kept: LLMResponse, request: ChatRequest, ledger: Ledger) -> LLMResponse:
+def _from_cache(kept: LLMResponse, request: ChatRequest, ledger: CallLog) -> LLMResponse:
     """Return a kept answer as this call's own: nobody was asked, and no tokens were used."""
     ledger.tell(CacheAnswered(ledger.call, kept.provider, kept.model))
     line = Attempt(kept.provider, kept.model, "cached", duration=ledger.elapsed, kept=True)

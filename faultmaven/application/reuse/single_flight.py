@@ -17,7 +17,7 @@ class _Flight:
     waiting: int = 0
 
 
-class SharedCalls:
+class SingleFlight:
     """Calls under way by their key. A caller that leaves takes nobody else's answer away; the last one to leave cancels
     the call."""
 

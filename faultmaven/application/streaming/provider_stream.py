@@ -16,7 +16,7 @@ from .commit_point import CommitPoint
 Chunks: TypeAlias = AsyncIterator[StreamChunk]
 
 
-class LiveStream:
+class ProviderStream:
     """One provider's stream, opened by the router. Its provider may be anybody's code.
 
     Attributes:

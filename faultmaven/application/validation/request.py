@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from ...domain.attachments import Attachment
 from ...domain.errors import InvalidRequestError
-from ...domain.messages import Message, Prompt, Role, Shape
+from ...domain.messages import Message, MessageSummary, Prompt, Role
 from ...domain.names import did_you_mean
 from ...domain.requests import NOTHING, ChatRequest
 from ...ports.llm import Options
@@ -85,7 +85,7 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
         if not text.isascii():
             check_text(f"prompt[{position}]", text)
         _check_turn(position, message)
-    shape = Shape.of(prompt)
+    shape = MessageSummary.of(prompt)
     if shape.has_calls:
         check_results(prompt)
     _check_question(prompt)

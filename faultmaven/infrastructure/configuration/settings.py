@@ -41,7 +41,7 @@ SECOND_NAMES = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ConfigValue:
     """A variable's value, where it came from, and the sources it overrode."""
 
     value: str = field(repr=False)
@@ -72,7 +72,7 @@ class Environment:
     files: Mapping[Path, FileState | None] = field(default_factory=dict)
     directory: Path = Path()
 
-    def find(self, variable: str) -> Found | None:
+    def find(self, variable: str) -> ConfigValue | None:
         """Return the effective value of `variable` with its provenance, None when no layer sets it."""
         names = [name for name in (variable, SECOND_NAMES.get(variable)) if name]
         hits = [
@@ -84,14 +84,14 @@ class Environment:
         if not hits:
             return None
         value, source = hits[0]
-        return Found(value, source, tuple(lower for _, lower in hits[1:]))
+        return ConfigValue(value, source, tuple(lower for _, lower in hits[1:]))
 
     def get(self, variable: str) -> str:
         """Return the effective value of `variable`, "" when no layer sets it."""
         found = self.find(variable)
         return found.value if found else ""
 
-    def find_secret(self, variable: str) -> Found | None:
+    def find_secret(self, variable: str) -> ConfigValue | None:
         """Return the key that `variable` holds, or that the file named by `<variable>_FILE` holds.
 
         Raises:
@@ -128,7 +128,7 @@ def _fits_a_header(key: str) -> bool:
     return plain and not (key[0] == key[-1] and key[0] in "\"'")
 
 
-def _read_secret(variable: str, named: Found, directory: Path) -> Found:
+def _read_secret(variable: str, named: ConfigValue, directory: Path) -> ConfigValue:
     try:
         text = (directory / named.value).read_text("utf-8-sig").strip()
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
@@ -138,7 +138,7 @@ def _read_secret(variable: str, named: Found, directory: Path) -> Found:
         ) from None
     if not text:
         raise ConfigurationError(f"{variable}_FILE ({named.source}) names a file that is empty")
-    return Found(text, f"file named by {variable}_FILE ({named.source})", named.overrode)
+    return ConfigValue(text, f"file named by {variable}_FILE ({named.source})", named.overrode)
 
 
 def working_directory() -> Path:
@@ -416,7 +416,7 @@ def check_settings(environment: Environment) -> tuple[Settings, list[str]]:
     return Settings.model_validate(sound), list(faults.values())
 
 
-def _expected(fault: Any, found: Mapping[str, Found]) -> str:
+def _expected(fault: Any, found: Mapping[str, ConfigValue]) -> str:
     variable = str(fault["loc"][0])
     choices = _CHOICES.get(variable)
     if choices is None:

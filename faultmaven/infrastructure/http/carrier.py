@@ -6,7 +6,7 @@ from typing import Protocol
 from .types import WireRequest
 
 
-class CarriedReply(Protocol):
+class CarrierReply(Protocol):
     """A reply whose headers are there and whose body is on its way. Header names are lower case, or found as such."""
 
     @property
@@ -27,7 +27,7 @@ class CarriedReply(Protocol):
 class Carrier(Protocol):
     """Connections of one event loop. It keeps no time but that for connecting: `HTTPTransport` has the whole."""
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> CarriedReply:
+    async def open(self, sent: WireRequest, timeout: float | None) -> CarrierReply:
         """Send, and return the reply once its headers are there; no redirect is followed. Raises an `LLMError`.
 
         Args:

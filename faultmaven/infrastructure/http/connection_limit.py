@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ...domain.errors import LimitReachedError
 from ...ports.clock import Clock
-from .carrier import CarriedReply, Carrier
+from .carrier import Carrier, CarrierReply
 from .failures import connect_seconds
 from .types import WireRequest
 
@@ -105,11 +105,11 @@ class _Line:
 
 
 class LimitedReply:
-    """A `CarriedReply` that counts as a connection until its body has come to its end, or it is closed."""
+    """A `CarrierReply` that counts as a connection until its body has come to its end, or it is closed."""
 
     __slots__ = ("_ended", "_reply")
 
-    def __init__(self, reply: CarriedReply, ended: Callable[[], None]) -> None:
+    def __init__(self, reply: CarrierReply, ended: Callable[[], None]) -> None:
         self._reply = reply
         self._ended: Callable[[], None] | None = ended
 
@@ -122,7 +122,7 @@ class LimitedReply:
         return self._reply.headers
 
     async def read(self) -> bytes:
-        """Return the next bytes; see `CarriedReply`."""
+        """Return the next bytes; see `CarrierReply`."""
         block = await self._reply.read()
         if not block:
             self._give_back()

@@ -12,7 +12,7 @@ from ...ports.clock import Clock
 from ..configuration.settings import CarrierName, Settings
 from ..event_loops import PerLoop
 from ..optional.optional_dependencies import require_http2, require_httpx2
-from .carrier import CarriedReply, Carrier
+from .carrier import Carrier, CarrierReply
 from .certificates import Certificates
 from .connection_limit import LimitedCarrier
 from .failures import address_advice, timeout_error
@@ -79,8 +79,8 @@ class HTTPTransport:
         self._max_reply_bytes = max_reply_bytes
         self._wall_clock = wall_clock
         self._carrier: CarrierName = "httpx2" if self._network.http2 else carrier
-        self._given = _Held(self._limited(_over(client, self._network))) if client is not None else None
-        self._carriers = PerLoop(lambda: _Held(self._make_carrier()), _Held.aclose)
+        self._given = _Lease(self._limited(_over(client, self._network))) if client is not None else None
+        self._carriers = PerLoop(lambda: _Lease(self._make_carrier()), _Lease.aclose)
         self._retired = False
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
@@ -150,29 +150,29 @@ class HTTPTransport:
         if held is not None and not held.exchanges:
             self._carriers.close_soon()
 
-    async def _held(self) -> "_Held":
+    async def _held(self) -> "_Lease":
         """Return the running loop's carrier, with one exchange more under way on it."""
         # Outside of any timeout: the first call loads what carries it, and has its whole time none the less.
         held = self._given or self._carriers.here() or await self._first_held()
         held.exchanges += 1
         return held
 
-    async def _first_held(self) -> "_Held":
+    async def _first_held(self) -> "_Lease":
         await loaded(_carrier_maker, self._carrier)
         return await self._carriers.get()
 
-    def _stream(self, sent: WireRequest, held: "_Held", reply: CarriedReply, started: float) -> "HTTPReplyStream":
+    def _stream(self, sent: WireRequest, held: "_Lease", reply: CarrierReply, started: float) -> "HTTPReplyStream":
         waited = self._clock.monotonic() - started
         head = WireReply(sent, reply.status, reply.headers, b"", waited, self._wall_clock())
         return HTTPReplyStream(self, reply, head, held)
 
-    async def _ended(self, held: "_Held", stream: "HTTPReplyStream | None") -> None:
+    async def _ended(self, held: "_Lease", stream: "HTTPReplyStream | None") -> None:
         if stream is None:
             self._release(held)
         else:
             await stream.aclose()
 
-    def _release(self, held: "_Held") -> None:
+    def _release(self, held: "_Lease") -> None:
         held.exchanges -= 1
         if self._retired:
             self._close_if_idle()
@@ -228,7 +228,7 @@ class HTTPReplyStream:
 
     __slots__ = ("_closed", "_held", "_reply", "_size", "_transport", "head")
 
-    def __init__(self, transport: HTTPTransport, reply: CarriedReply, head: WireReply, held: "_Held") -> None:
+    def __init__(self, transport: HTTPTransport, reply: CarrierReply, head: WireReply, held: "_Lease") -> None:
         self.head = head
         self._transport = transport
         self._reply = reply
@@ -268,7 +268,7 @@ class HTTPReplyStream:
             self._transport._release(self._held)
 
 
-class _Held:
+class _Lease:
     """One event loop's carrier, and how many exchanges are under way on it."""
 
     __slots__ = ("carrier", "exchanges")

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from ...application.resilience.admission import Traffic
-from ...application.reuse.response_reuse import AnswerReuse
-from ...application.router import LLMRouter, RouterParts
+from ...application.resilience.admission import AdmissionControl
+from ...application.reuse.response_reuse import ResponseReuse
+from ...application.router import LLMRouter, RouterDependencies
 from ...domain.errors import ConfigurationError
 from ...infrastructure.clock import SystemClock
 from ...infrastructure.http.transport import build_transport
 from ...infrastructure.llm.providers.adapter import has_answer
 from ...infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
 from ...infrastructure.llm.providers.base import BaseLLMProvider
-from ...infrastructure.llm.providers.dialect_provider import WireProvider
+from ...infrastructure.llm.providers.dialect_provider import DialectProvider
 from ...infrastructure.llm.providers.registry import exported_classes, read_sources
 from ...infrastructure.llm.providers.rows.sources import with_class
 from ...infrastructure.optional.optional_dependencies import build_rate_counter
@@ -135,7 +135,7 @@ def open_bench(
     lab = ContractLab()
     lab.add(name, spoken)
     if over_a_socket is None:
-        over_a_socket = not (isinstance(kind, type) and issubclass(kind, WireProvider))
+        over_a_socket = not (isinstance(kind, type) and issubclass(kind, DialectProvider))
     with served_in_a_thread(lab) if over_a_socket else nullcontext(IN_PROCESS) as address:
         yield _on_the_bench(name, resolved, lab, spoken.partition("/")[0], address, TIMEOUT_SECONDS)
 
@@ -181,6 +181,6 @@ def _registry(
 
 def _router(registry: ProviderRegistry, name: str, clock: Clock) -> LLMRouter:
     observer: Callable[[object], None] = lambda event: None  # noqa: E731 - a port, and nothing to do
-    traffic = Traffic(registry.generation, clock, observer, lambda: build_rate_counter(clock))
-    parts = RouterParts(registry.generation, traffic, AnswerReuse(None), clock, observer, lambda: 0.5)
+    traffic = AdmissionControl(registry.generation, clock, observer, lambda: build_rate_counter(clock))
+    parts = RouterDependencies(registry.generation, traffic, ResponseReuse(None), clock, observer, lambda: 0.5)
     return LLMRouter(parts, provider=name)

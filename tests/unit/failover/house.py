@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from faultmaven.application.configuration import Generation, Route
+from faultmaven.application.configuration import ConfigurationSnapshot, Route
 from faultmaven.application.policies.policies import DEFAULT_POLICIES, Policies
-from faultmaven.application.resilience.admission import Traffic
-from faultmaven.application.reuse.response_reuse import AnswerReuse
-from faultmaven.application.router import LLMRouter, RouterParts
+from faultmaven.application.resilience.admission import AdmissionControl
+from faultmaven.application.reuse.response_reuse import ResponseReuse
+from faultmaven.application.router import LLMRouter, RouterDependencies
 from faultmaven.application.streaming.single_answer import whole_stream
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError
 from faultmaven.domain.events import Event
@@ -111,12 +111,12 @@ class House:
 
     def __post_init__(self) -> None:
         names = tuple(route.name for route in self.routes)
-        self.generation = Generation(
+        self.generation = ConfigurationSnapshot(
             {route.name: route for route in self.routes}, {}, {"chat": names}, self.deadline, self.policies
         )
-        self.traffic = Traffic(lambda: self.generation, self.clock, self.events.append, self._counter)
-        reuse = AnswerReuse(self.cache)
-        self.parts = RouterParts(
+        self.traffic = AdmissionControl(lambda: self.generation, self.clock, self.events.append, self._counter)
+        reuse = ResponseReuse(self.cache)
+        self.parts = RouterDependencies(
             lambda: self.generation, self.traffic, reuse, self.clock, self.events.append, self.chance
         )
         self.router = LLMRouter(self.parts)

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultmaven.application.policies.circuit_breaker import BreakerPolicy
-from faultmaven.application.resilience.circuit_breaker import LONGEST_OPEN_SECONDS, Breaker, Result
+from faultmaven.application.resilience.circuit_breaker import LONGEST_OPEN_SECONDS, CallResult, CircuitBreaker
 
 POLICY = BreakerPolicy(window=60.0, min_calls=4, rate=0.5, open_seconds=30.0)
-GOOD, BAD, NOTHING = Result.GOOD, Result.BAD, Result.NOTHING
+GOOD, BAD, NOTHING = CallResult.GOOD, CallResult.BAD, CallResult.NOTHING
 
 
-def breaker_after(*results: Result, policy: BreakerPolicy = POLICY, now: float = 0.0) -> Breaker:
-    breaker = Breaker(policy)
+def breaker_after(*results: CallResult, policy: BreakerPolicy = POLICY, now: float = 0.0) -> CircuitBreaker:
+    breaker = CircuitBreaker(policy)
     for result in results:
         assert breaker.enter(now) is False
         breaker.report(result, now, probe=False)
@@ -89,7 +89,7 @@ def test_a_call_from_before_the_opening_changes_nothing_after_it() -> None:
 
 def test_the_vendors_own_delay_extends_it_within_bounds() -> None:
     for asked, expected in ((45.0, 45.0), (5.0, 30.0), (1e9, LONGEST_OPEN_SECONDS)):
-        breaker = Breaker(POLICY)
+        breaker = CircuitBreaker(POLICY)
         for _ in range(4):
             breaker.report(BAD, 0.0, probe=False, retry_after=asked)
         assert breaker.open_for(0.0) == pytest.approx(expected)
@@ -124,7 +124,7 @@ def test_early_probes_that_fail_come_at_ever_longer_intervals() -> None:
 
 def test_every_change_is_told_with_its_seconds() -> None:
     told: list[tuple[str, float]] = []
-    breaker = Breaker(POLICY, lambda phase, seconds: told.append((phase, seconds)))
+    breaker = CircuitBreaker(POLICY, lambda phase, seconds: told.append((phase, seconds)))
     for _ in range(4):
         breaker.report(BAD, 0.0, probe=False)
     assert breaker.enter(31.0)
@@ -146,8 +146,8 @@ async def test_those_who_wait_for_the_probe_wake_when_it_ends() -> None:
 
 
 @given(st.lists(st.sampled_from([GOOD, BAD, NOTHING]), max_size=60), st.integers(1, 20), st.floats(0.05, 1.0))
-def test_it_opens_exactly_when_the_counts_say_so(results: list[Result], min_calls: int, rate: float) -> None:
-    breaker = Breaker(BreakerPolicy(window=1000.0, min_calls=min_calls, rate=rate))
+def test_it_opens_exactly_when_the_counts_say_so(results: list[CallResult], min_calls: int, rate: float) -> None:
+    breaker = CircuitBreaker(BreakerPolicy(window=1000.0, min_calls=min_calls, rate=rate))
     good = bad = 0
     for result in results:
         good, bad = good + (result is GOOD), bad + (result is BAD)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from faultmaven.application.resilience.concurrency_limiter import QUEUED_PER_PLACE, ConcurrencyGate
+from faultmaven.application.resilience.concurrency_limiter import QUEUED_PER_PLACE, ConcurrencyLimiter
 
 
 async def settle() -> None:
@@ -14,7 +14,7 @@ async def settle() -> None:
 
 
 async def test_no_more_than_the_limit_are_inside() -> None:
-    gate, inside, most = ConcurrencyGate(3), 0, 0
+    gate, inside, most = ConcurrencyLimiter(3), 0, 0
 
     async def call() -> None:
         nonlocal inside, most
@@ -30,7 +30,7 @@ async def test_no_more_than_the_limit_are_inside() -> None:
 
 
 async def test_the_queue_is_bounded_and_says_no_at_once() -> None:
-    gate = ConcurrencyGate(1)
+    gate = ConcurrencyLimiter(1)
     assert await gate.enter()
     waiting = [asyncio.create_task(gate.enter()) for _ in range(QUEUED_PER_PLACE)]
     await settle()
@@ -44,7 +44,7 @@ async def test_the_queue_is_bounded_and_says_no_at_once() -> None:
 
 
 async def test_places_are_given_in_the_order_of_asking() -> None:
-    gate, order = ConcurrencyGate(1), list[int]()
+    gate, order = ConcurrencyLimiter(1), list[int]()
     assert await gate.enter()
 
     async def call(number: int) -> None:
@@ -60,7 +60,7 @@ async def test_places_are_given_in_the_order_of_asking() -> None:
 
 
 async def test_whoever_is_cancelled_while_waiting_took_nothing() -> None:
-    gate = ConcurrencyGate(1)
+    gate = ConcurrencyLimiter(1)
     assert await gate.enter()
     waiting = asyncio.create_task(gate.enter())
     behind = asyncio.create_task(gate.enter())
@@ -74,7 +74,7 @@ async def test_whoever_is_cancelled_while_waiting_took_nothing() -> None:
 
 
 async def test_a_place_that_comes_in_the_moment_of_cancelling_goes_to_the_next() -> None:
-    gate = ConcurrencyGate(1)
+    gate = ConcurrencyLimiter(1)
     assert await gate.enter()
     waiting, behind = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())
     await settle()
@@ -88,7 +88,7 @@ async def test_a_place_that_comes_in_the_moment_of_cancelling_goes_to_the_next()
 
 
 async def test_a_larger_limit_lets_those_in_who_wait() -> None:
-    gate = ConcurrencyGate(1)
+    gate = ConcurrencyLimiter(1)
     assert await gate.enter()
     waiting = [asyncio.create_task(gate.enter()) for _ in range(2)]
     await settle()
@@ -98,7 +98,7 @@ async def test_a_larger_limit_lets_those_in_who_wait() -> None:
 
 
 def test_one_gate_serves_several_event_loops() -> None:
-    gate, lock, inside, most = ConcurrencyGate(2), threading.Lock(), 0, 0
+    gate, lock, inside, most = ConcurrencyLimiter(2), threading.Lock(), 0, 0
 
     async def call() -> None:
         nonlocal inside, most

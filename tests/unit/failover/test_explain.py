@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultmaven.application.configuration import Generation
+from faultmaven.application.configuration import ConfigurationSnapshot
 from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies
 from faultmaven.application.router import LLMRouter
@@ -114,7 +114,7 @@ async def test_nobody_left_raises_nothing_here() -> None:
     assert planned.candidates == ()
     assert "nobody would be asked" in str(planned)
     empty = House([])
-    empty.generation = Generation({}, {"a": "A_API_KEY is not set"}, {"chat": ()})
+    empty.generation = ConfigurationSnapshot({}, {"a": "A_API_KEY is not set"}, {"chat": ()})
     assert reasons(empty) == {"a": ("unconfigured row", "A_API_KEY is not set")}
     with pytest.raises(InvalidRequestError):
         house.router.explain(" ")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faultmaven.application.planning.time_shares import RESERVE_SECONDS, Shares
+from faultmaven.application.planning.time_shares import RESERVE_SECONDS, TimeShares
 from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies
 from faultmaven.domain.errors import (
@@ -178,7 +178,7 @@ def test_a_call_ends_in_time_and_a_healthy_provider_among_the_first_three_answer
 def test_a_reserve_once_promised_is_kept(deadline: float, size: int, used: list[float]) -> None:
     """Whatever share of its time each one uses, each of the first three may use its own reserve, and nobody more than
     there is."""
-    shares, remaining = Shares(size), deadline
+    shares, remaining = TimeShares(size), deadline
     reserve = min(RESERVE_SECONDS, deadline / min(size, 3))
     for position in range(size):
         share = shares.of(position, remaining)

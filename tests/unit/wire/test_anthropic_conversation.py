@@ -237,7 +237,7 @@ def test_broken_arguments_go_back_as_an_object() -> None:
     assert len(sent.notes) == 1
 
 
-class Verdict(BaseModel):
+class Evaluation(BaseModel):
     cause: str
     score: int = Field(ge=0, le=10)
 
@@ -248,7 +248,7 @@ class Tree(BaseModel):
 
 def test_schema_is_closed_and_stands_beside_the_effort() -> None:
     """Section 2 (6) and (7): both in `output_config`. What structured outputs refuse is left out and noted."""
-    sent = sent_for(DIALECT, asked(response_format=Verdict, reasoning="low"))
+    sent = sent_for(DIALECT, asked(response_format=Evaluation, reasoning="low"))
     config = json.loads(sent.body)["output_config"]
     assert config["effort"] == "low"
     assert config["format"]["type"] == "json_schema"

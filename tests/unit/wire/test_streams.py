@@ -13,7 +13,7 @@ from faultmaven.domain.responses import StopReason, StreamChunk
 from faultmaven.infrastructure.http.types import Headers, WireReply
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
-from faultmaven.infrastructure.llm.dialects.registry import WIRES
+from faultmaven.infrastructure.llm.dialects.registry import DIALECT_MODULES
 from faultmaven.testing.lab import ANSWER
 from faultmaven.testing.lab.replies.streams import STREAMS
 
@@ -25,7 +25,7 @@ CALLING = [name for name in DIALECTS if STREAMS[name].tools]
 
 
 def parser(dialect: str) -> StreamParser:
-    wire = WIRES[dialect]
+    wire = DIALECT_MODULES[dialect]
     sent = wire.build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
     return wire.stream_parser(WireReply(sent, 200, Headers({"content-type": STREAMS[dialect].content_type}), b""))
 
@@ -36,10 +36,10 @@ def read(dialect: str, *blocks: bytes) -> tuple[list[StreamChunk], Answer]:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_request_asks_for_a_stream(dialect: str) -> None:
-    sent = WIRES[dialect].build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
+    sent = DIALECT_MODULES[dialect].build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
     is_in_route = "stream" in sent.url
     assert is_in_route or json.loads(sent.body)["stream"] is True
-    assert "stream" in WIRES[dialect].FEATURES
+    assert "stream" in DIALECT_MODULES[dialect].FEATURES
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -30,7 +30,7 @@ from ..network import NetworkSettings
 from ..types import Headers, WireRequest
 from .connections import ConnectionProtocol, close_all
 from .failures import AIOHTTP_FAILURES, aiohttp_error
-from .requests import Route, route_to, written_head
+from .requests import Endpoint, route_to, written_head
 from .resolver import Resolver
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class AiohttpCarrier:
     def __init__(self, network: NetworkSettings, certificates: Certificates) -> None:
         self._network = network
         self._certificates = certificates
-        self._routes: dict[str, Route] = {}
+        self._routes: dict[str, Endpoint] = {}
         self._connections: weakref.WeakSet[ConnectionProtocol] = weakref.WeakSet()
         self._resolver = Resolver()
         self._connector = _connector(self._resolver, self._connections, network.keep_alive)
@@ -92,7 +92,9 @@ class AiohttpCarrier:
         finally:
             await self._resolver.close()
 
-    async def _connected(self, sent: WireRequest, route: Route, timeout: float | None) -> aiohttp.connector.Connection:
+    async def _connected(
+        self, sent: WireRequest, route: Endpoint, timeout: float | None
+    ) -> aiohttp.connector.Connection:
         try:
             return await self._connector.connect(route.template, [], _connecting_within(connect_seconds(timeout)))
         except TimeoutError:
@@ -106,7 +108,7 @@ class AiohttpCarrier:
             raise connect_error(sent, error) from without_frames(error)
         raise blaming_the_proxy(mapped, sent, self._network)
 
-    def _route(self, address: str) -> Route:
+    def _route(self, address: str) -> Endpoint:
         if len(self._routes) >= MOST_ROUTES:  # addresses of images may be without end
             self._routes.clear()
         proxy = self._network.proxies.address_for(address)
@@ -115,7 +117,7 @@ class AiohttpCarrier:
 
 
 class AiohttpReply:
-    """A `CarriedReply` over aiohttp. Its connection is back in the pool as soon as the body has come to its end."""
+    """A `CarrierReply` over aiohttp. Its connection is back in the pool as soon as the body has come to its end."""
 
     __slots__ = ("_connection", "_content", "_sent", "headers", "status")
 
@@ -134,7 +136,7 @@ class AiohttpReply:
         content.on_eof(self._give_back)
 
     async def read(self) -> bytes:
-        """Return the next bytes; see `CarriedReply`."""
+        """Return the next bytes; see `CarrierReply`."""
         try:
             return await self._content.readany()
         except AIOHTTP_FAILURES as error:
@@ -157,7 +159,7 @@ class AiohttpReply:
             connection.release()
 
 
-def _written(connection: aiohttp.connector.Connection, sent: WireRequest, route: Route) -> ResponseHandler:
+def _written(connection: aiohttp.connector.Connection, sent: WireRequest, route: Endpoint) -> ResponseHandler:
     """Write a request, and return who hears the reply. Nothing is awaited here: whoever waits would hold the bytes of
     the key and of the prompt among its locals, which tracebacks show."""
     head, body = written_head(sent, route), sent.body

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Endpoint:
     """What is known of an address.
 
     Attributes:
@@ -39,7 +39,7 @@ class Route:
     names_a_user: bool
 
 
-def route_to(address: str, proxy: str, certificates: Certificates) -> Route:
+def route_to(address: str, proxy: str, certificates: Certificates) -> Endpoint:
     """Return the route to an address, through a proxy or, with "", directly.
 
     Raises:
@@ -68,7 +68,7 @@ def route_to(address: str, proxy: str, certificates: Certificates) -> Route:
     if in_full:
         headers |= to_proxy
     target = str(url.with_user(None).with_fragment(None)) if in_full else url.raw_path_qs
-    return Route(template, target, Headers(headers), url.user is not None)
+    return Endpoint(template, target, Headers(headers), url.user is not None)
 
 
 class _Template(aiohttp.ClientRequest):
@@ -80,7 +80,7 @@ class _Template(aiohttp.ClientRequest):
         return super().connection_key
 
 
-def written_head(sent: WireRequest, route: Route) -> bytes:
+def written_head(sent: WireRequest, route: Endpoint) -> bytes:
     """Return the request up to its body.
 
     Raises:

@@ -74,7 +74,7 @@ class HttpxCarrier:
 
 
 class HttpxReply:
-    """A `CarriedReply` over httpx or httpx2."""
+    """A `CarrierReply` over httpx or httpx2."""
 
     def __init__(self, carrier: HttpxCarrier, sent: WireRequest, response: "httpx.Response") -> None:
         self.status = response.status_code
@@ -86,7 +86,7 @@ class HttpxReply:
         self._has_ended = False
 
     async def read(self) -> bytes:
-        """Return the next bytes; see `CarriedReply`."""
+        """Return the next bytes; see `CarrierReply`."""
         try:
             return await cancelled_in_waits_only(self._next())
         except self._carrier.family.failures as error:

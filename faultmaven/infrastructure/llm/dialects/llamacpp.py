@@ -30,7 +30,7 @@ STOP_REASONS = {"eos": StopReason.STOP, "word": StopReason.STOP, "limit": StopRe
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Wire.refusal`."""
+    """Return why this cannot be carried; see `Dialect.refusal`."""
     return ""
 
 
@@ -63,7 +63,7 @@ def _root(config: ProviderConfig) -> str:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a completion; see `Wire.parse_response`."""
+    """Read a completion; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     _raise_for_cut_prompt(reply, data)
@@ -77,7 +77,7 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Wire.stream_parser`."""
+    """Return the parser of a stream; see `Dialect.stream_parser`."""
     return _CompletionStream(head, _Events())
 
 

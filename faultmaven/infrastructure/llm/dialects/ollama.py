@@ -14,7 +14,7 @@ from ...http.types import Json, WireReply, WireRequest
 from ..config import ProviderConfig
 from ..reasoning import reasoning_fields
 from .protocol import Answer, StreamParser
-from .shared.conversation import Linked, foreign_turn_notes, linked
+from .shared.conversation import LinkedConversation, foreign_turn_notes, linked
 from .shared.encoding import base64_of
 from .shared.errors import raise_for_error_body
 from .shared.framing import JsonLines
@@ -45,7 +45,7 @@ STOP_REASONS = {"stop": StopReason.STOP, "length": StopReason.MAX_TOKENS}
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Wire.refusal`."""
+    """Return why this cannot be carried; see `Dialect.refusal`."""
     if request.tool_choice in (None, "auto", "none"):
         return ""
     return "Ollama's own route has no tool_choice, so no call can be demanded"
@@ -110,7 +110,7 @@ def _tool(tool: Tool) -> Json:
     return {"type": "function", "function": function}
 
 
-def _messages(conversation: Linked) -> list[Json]:
+def _messages(conversation: LinkedConversation) -> list[Json]:
     """Write the turns. Only a user's turn is known to take images: those of results follow in one of their own."""
     written: list[Json] = []
     pending: list[Image] = []
@@ -147,7 +147,7 @@ def _shown(images: Sequence[Image]) -> list[Json]:
     return [{"role": "user", "content": "", "images": [base64_of(image) for image in images]}] if images else []
 
 
-def _message_notes(conversation: Linked) -> tuple[str, ...]:
+def _message_notes(conversation: LinkedConversation) -> tuple[str, ...]:
     """Return what the turns lose or change here."""
     messages = conversation.messages
     results = [message for message in messages if message.role == "tool"]
@@ -172,7 +172,7 @@ def _is_mixed(message: Message) -> bool:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a chat reply; see `Wire.parse_response`."""
+    """Read a chat reply; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     message = object_at(reply, data, "message")
@@ -189,7 +189,7 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Wire.stream_parser`."""
+    """Return the parser of a stream; see `Dialect.stream_parser`."""
     return _ChatStream(head, JsonLines())
 
 

@@ -73,7 +73,7 @@ class StreamParser(Protocol):
         ...
 
 
-class Wire(Protocol):
+class Dialect(Protocol):
     """One dialect. A module satisfies it; every function is pure.
 
     Attributes:

@@ -11,9 +11,9 @@ from .gemini import dialect as gemini_generate_content
 from .openai_chat import dialect as openai_chat
 from .openai_chat.vendors import VENDORS
 from .openai_responses import dialect as openai_responses
-from .protocol import Wire
+from .protocol import Dialect
 
-WIRES: dict[str, Wire] = {
+DIALECT_MODULES: dict[str, Dialect] = {
     openai_chat.DIALECT: openai_chat,
     openai_responses.DIALECT: openai_responses,
     anthropic_messages.DIALECT: anthropic_messages,
@@ -24,19 +24,19 @@ WIRES: dict[str, Wire] = {
     tgi_generate.DIALECT: tgi_generate,
 }
 
-DIALECTS: tuple[str, ...] = (*WIRES, *(f"{openai_chat.DIALECT}/{name}" for name in VENDORS if name))
+DIALECTS: tuple[str, ...] = (*DIALECT_MODULES, *(f"{openai_chat.DIALECT}/{name}" for name in VENDORS if name))
 
 
 @functools.lru_cache(maxsize=512)
-def wire_for(dialect: str) -> Wire:
+def wire_for(dialect: str) -> Dialect:
     """Return the wire of a dialect, such as "openai-chat/groq"."""
-    return WIRES[dialect.partition("/")[0]]
+    return DIALECT_MODULES[dialect.partition("/")[0]]
 
 
 def features_of(dialect: str) -> frozenset[str]:
     """Return what of a request a dialect carries, in the form of the vendor that it names."""
     name, _, vendor = dialect.partition("/")
-    features = WIRES[name].FEATURES
+    features = DIALECT_MODULES[name].FEATURES
     return features - VENDORS[vendor].lacks if name == openai_chat.DIALECT else features
 
 

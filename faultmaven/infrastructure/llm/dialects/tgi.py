@@ -31,7 +31,7 @@ STOP_REASONS = {
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Wire.refusal`.
+    """Return why this cannot be carried; see `Dialect.refusal`.
 
     A grammar without `properties` gets a 422, though the reference shows one (seen with TGI 3, public probes, 2026-11).
     """
@@ -67,7 +67,7 @@ def _root(config: ProviderConfig) -> str:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a generation, which some routes wrap in a list of one; see `Wire.parse_response`."""
+    """Read a generation, which some routes wrap in a list of one; see `Dialect.parse_response`."""
     data = _unwrapped(reply)
     raise_for_error_body(reply, data)
     details = object_or_empty(data.get("details"))
@@ -80,7 +80,7 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Wire.stream_parser`."""
+    """Return the parser of a stream; see `Dialect.stream_parser`."""
     return _TokenStream(head, ServerSentEvents())
 
 

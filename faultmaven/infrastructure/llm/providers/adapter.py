@@ -29,10 +29,10 @@ def backend_of(name: str, provider: Any, clock: Clock, timeout: float) -> ChatBa
     if has_answer(provider):
         backend: ChatBackend = provider
         return backend
-    return AdaptedProvider(name, provider, clock, timeout)
+    return ProviderAdapter(name, provider, clock, timeout)
 
 
-class AdaptedProvider:
+class ProviderAdapter:
     """A class of the guide's form, or any foreign `LLMProvider`, behind `answer`.
 
     It gets the prompt as one string, and `model`, `max_tokens` and `temperature` only where the caller set them; as

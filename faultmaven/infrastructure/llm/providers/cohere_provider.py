@@ -1,10 +1,10 @@
 """Cohere's Command models."""
 
 from ..dialects.cohere import dialect as cohere_v2_chat
-from .dialect_provider import WireProvider
+from .dialect_provider import DialectProvider
 
 
-class CohereProvider(WireProvider):
+class CohereProvider(DialectProvider):
     """Cohere's Command models, over their own wire."""
 
     dialects = (cohere_v2_chat.DIALECT,)

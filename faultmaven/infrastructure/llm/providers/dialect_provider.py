@@ -12,11 +12,11 @@ from ....ports.llm import LLMStream
 from ...http.types import Headers, Transport, WireReply, WireRequest
 from ..attachments import loaded
 from ..config import ProviderConfig
-from ..dialects.protocol import Wire
+from ..dialects.protocol import Dialect
 from ..dialects.registry import features_of, wire_for
 from ..dialects.shared.errors import raise_for_status
 from .base import BaseLLMProvider
-from .dialect_stream import WireStream
+from .dialect_stream import DialectStream
 from .response_builder import line_of, response_of
 
 _WAITING = frozenset(
@@ -25,7 +25,7 @@ _WAITING = frozenset(
 """The methods that wait; a subclass or an object with one of its own may wait for anything."""
 
 
-class WireProvider(BaseLLMProvider):
+class DialectProvider(BaseLLMProvider):
     """The base of the shipped providers: build, send, parse. Subclasses choose the wire."""
 
     def __init__(self, config: ProviderConfig, transport: Transport, clock: Clock) -> None:
@@ -48,11 +48,11 @@ class WireProvider(BaseLLMProvider):
     def keeps_time(self) -> bool:
         """Whether nothing is awaited but a transport of ours, with the time that there is; see `Route`."""
         kind = type(self)
-        is_plain = all(getattr(kind, name) is getattr(WireProvider, name) for name in _WAITING)
+        is_plain = all(getattr(kind, name) is getattr(DialectProvider, name) for name in _WAITING)
         # Its own word, and no heir's: a subclass of a transport may wait for anything as well.
         return is_plain and _WAITING.isdisjoint(vars(self)) and vars(type(self._transport)).get("keeps_time") is True
 
-    def wire(self, request: ChatRequest | None = None) -> Wire:
+    def wire(self, request: ChatRequest | None = None) -> Dialect:
         """Return the wire that carries `request`."""
         return wire_for(self.config.dialect or self.dialects[0])
 
@@ -75,23 +75,23 @@ class WireProvider(BaseLLMProvider):
         finally:
             await stream.aclose()
 
-    async def begin_stream(self, request: ChatRequest) -> WireStream:
+    async def begin_stream(self, request: ChatRequest) -> DialectStream:
         """Return the answer's stream once its reply has begun; whoever gets it closes it."""
         return await self.stream_over(self.wire(request), self.config, request, self.get_effective_model(request.model))
 
     async def stream_over(
-        self, wire: Wire, config: ProviderConfig, request: ChatRequest, model: str, timeout: float | None = None
-    ) -> WireStream:
+        self, wire: Dialect, config: ProviderConfig, request: ChatRequest, model: str, timeout: float | None = None
+    ) -> DialectStream:
         """Send `request` over `wire` and return the stream of its answer; errors carry this attempt's ledger line."""
         limit = timeout or request.timeout or config.timeout
         request, limit = await self._prepared_within(limit, wire, config, request, model)
         sent = wire.build_request(request, config, model, stream=True)
-        stream = WireStream(self._transport, self._clock, wire, config, sent)
+        stream = DialectStream(self._transport, self._clock, wire, config, sent)
         await stream.begin(limit, request.chunk_timeout or config.timeout)
         return stream
 
     async def _prepared_within(
-        self, limit: float, wire: Wire, config: ProviderConfig, request: ChatRequest, model: str
+        self, limit: float, wire: Dialect, config: ProviderConfig, request: ChatRequest, model: str
     ) -> tuple[ChatRequest, float]:
         """Return `request` as it can be written, and what reading and fetching its files left of `limit` seconds.
 
@@ -115,7 +115,7 @@ class WireProvider(BaseLLMProvider):
 
     async def exchange(
         self,
-        wire: Wire,
+        wire: Dialect,
         config: ProviderConfig,
         request: ChatRequest,
         model: str,
@@ -163,7 +163,7 @@ class WireProvider(BaseLLMProvider):
         """
         return await self.list_over(self.wire(), self.config, timeout)
 
-    async def list_over(self, wire: Wire, config: ProviderConfig, timeout: float) -> list[str]:
+    async def list_over(self, wire: Dialect, config: ProviderConfig, timeout: float) -> list[str]:
         """Return the models that the list route of `wire` gives."""
         sent = wire.build_models_request(config)
         started, reply = self._clock.monotonic(), None

@@ -10,7 +10,7 @@ from ....domain.responses import LLMResponse, StreamChunk
 from ....ports.clock import Clock
 from ...http.types import ReplyStream, Transport, WireReply, WireRequest
 from ..config import ProviderConfig
-from ..dialects.protocol import Answer, StreamParser, Wire
+from ..dialects.protocol import Answer, Dialect, StreamParser
 from ..dialects.shared.errors import raise_for_status
 from ..dialects.shared.streaming import interrupted
 from .response_builder import line_of, response_of
@@ -22,11 +22,11 @@ PARSED_AT_ONCE = 1024
 """Bytes of a block that are parsed before their chunks are given out: one that holds hundreds is not waited for."""
 
 
-class WireStream:
-    """One stream; an `LLMStream`. Made by `WireProvider`, which begins and closes it."""
+class DialectStream:
+    """One stream; an `LLMStream`. Made by `DialectProvider`, which begins and closes it."""
 
     def __init__(
-        self, transport: Transport, clock: Clock, wire: Wire, config: ProviderConfig, sent: WireRequest
+        self, transport: Transport, clock: Clock, wire: Dialect, config: ProviderConfig, sent: WireRequest
     ) -> None:
         self._transport = transport
         self._clock = clock

@@ -23,11 +23,11 @@ from ..dialects import llamacpp as llamacpp_completion
 from ..dialects import ollama as ollama_native
 from ..dialects import tgi as tgi_generate
 from ..dialects.openai_chat import dialect as openai_chat
-from ..dialects.protocol import Wire
+from ..dialects.protocol import Dialect
 from ..dialects.registry import features_of, wire_for
 from ..dialects.shared.requests import root_of
-from .dialect_provider import WireProvider
-from .dialect_stream import WireStream
+from .dialect_provider import DialectProvider
+from .dialect_stream import DialectStream
 
 # Tried in this order when a row names no dialect of its own.
 ANY_SERVER = (openai_chat.DIALECT, ollama_native.DIALECT, llamacpp_completion.DIALECT, tgi_generate.DIALECT)
@@ -48,7 +48,7 @@ class _Route:
     base_url: str
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> Dialect:
         return wire_for(self.dialect)
 
 
@@ -65,7 +65,7 @@ class _Finding:
         self.trying: _Route | None = None
 
 
-class LocalProvider(WireProvider):
+class LocalProvider(DialectProvider):
     """Finds out once which routes the server has, and remembers those that worked.
 
     A route is tried with the real request. Only 404 and 405 move on to the next one; anything else is the server's own
@@ -94,7 +94,7 @@ class LocalProvider(WireProvider):
         """Return the answer to `request` within `request.timeout` seconds, finding the route included."""
         return await self._over_a_route(self._ask, request)
 
-    async def begin_stream(self, request: ChatRequest) -> WireStream:
+    async def begin_stream(self, request: ChatRequest) -> DialectStream:
         """Return the answer's stream once its reply has begun, finding the route included."""
         return await self._over_a_route(self._ask_for_stream, request)
 
@@ -221,7 +221,7 @@ class LocalProvider(WireProvider):
         model, config = await self._model_over(route, request, ends), self._config_over(route)
         return await self.exchange(route.wire, config, request, model, self._left(ends))
 
-    async def _ask_for_stream(self, route: _Route, request: ChatRequest, ends: float) -> WireStream:
+    async def _ask_for_stream(self, route: _Route, request: ChatRequest, ends: float) -> DialectStream:
         model, config = await self._model_over(route, request, ends), self._config_over(route)
         return await self.stream_over(route.wire, config, request, model, self._left(ends))
 

@@ -4,18 +4,18 @@ from ....application.planning.requirements import needs
 from ....domain.requests import ChatRequest
 from ..dialects.openai_chat import dialect as openai_chat
 from ..dialects.openai_responses import dialect as openai_responses
-from ..dialects.protocol import Wire
+from ..dialects.protocol import Dialect
 from ..dialects.registry import wire_for
 from ..models import model_facts
-from .dialect_provider import WireProvider
+from .dialect_provider import DialectProvider
 
 
-class OpenAIProvider(WireProvider):
+class OpenAIProvider(DialectProvider):
     """Chat Completions, or Responses where the row or the model demands it."""
 
     dialects = (openai_chat.DIALECT, openai_responses.DIALECT)
 
-    def wire(self, request: ChatRequest | None = None) -> Wire:
+    def wire(self, request: ChatRequest | None = None) -> Dialect:
         """Return the row's wire; for a chat row, Responses when the model demands it for what `request` needs."""
         chosen = wire_for(self.config.dialect or openai_chat.DIALECT)
         if request is None or chosen is not wire_for(openai_chat.DIALECT):

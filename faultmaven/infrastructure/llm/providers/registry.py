@@ -20,7 +20,7 @@ from ...http.transport import build_transport
 from ...http.types import Transport
 from ...logging import LoggingObserver, get_logger
 from .anthropic_provider import AnthropicProvider
-from .assembly.builder import Assembly, Sources
+from .assembly.builder import ConfigurationBuilder, Sources
 from .assembly.provider_config import row_entries
 from .assembly.provider_registry import ProviderRegistry, ProviderStatus
 from .cohere_provider import CohereProvider
@@ -395,7 +395,7 @@ def readable_entries(sources: Sources) -> list[ConfigEntry]:
     """Return what can be read of a faulty configuration: its settings, and the variables of every sound row."""
     clock = SystemClock()
     transport_for = functools.partial(build_transport, clock, None)
-    assembly = Assembly(PROVIDER_SCHEMA, transport_for, clock, classes=exported_classes)
+    assembly = ConfigurationBuilder(PROVIDER_SCHEMA, transport_for, clock, classes=exported_classes)
     entries = settings_entries(sources.environment, sources.settings)
     for spec in assembly.specs(sources, {}).sound.values():
         entries += row_entries(spec, sources.environment)

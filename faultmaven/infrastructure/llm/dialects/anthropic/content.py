@@ -9,7 +9,7 @@ from .....domain.requests import ChatRequest
 from .....domain.tool_calls import ToolCall
 from ....http.types import Json
 from ...models import ModelFacts
-from ..shared.conversation import Home, foreign_turn_notes, linked, own_turn
+from ..shared.conversation import ReplayTarget, foreign_turn_notes, linked, own_turn
 from ..shared.encoding import base64_of
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
@@ -20,7 +20,7 @@ _STALE = "an earlier answer was edited: the answers after it are sent as text an
 _BROKEN = "a tool call with broken arguments is sent with none: only an object can be sent"
 
 
-def written(request: ChatRequest, home: Home, facts: ModelFacts) -> tuple[list[Json], tuple[str, ...]]:
+def written(request: ChatRequest, home: ReplayTarget, facts: ModelFacts) -> tuple[list[Json], tuple[str, ...]]:
     """Return the conversation as alternating turns, and notes on what of it stays behind."""
     notes = list(foreign_turn_notes(request.messages, home))
     turns: list[tuple[str, list[Json]]] = []
@@ -38,7 +38,7 @@ def written(request: ChatRequest, home: Home, facts: ModelFacts) -> tuple[list[J
     return _alternating(turns), tuple(dict.fromkeys(notes))
 
 
-def problem_of(request: ChatRequest, home: Home, facts: ModelFacts) -> str:
+def problem_of(request: ChatRequest, home: ReplayTarget, facts: ModelFacts) -> str:
     """Return why the conversation would be refused, as one clause; "" when it would not."""
     turns = _turns(request, home)
     return (
@@ -67,7 +67,7 @@ def text_block(text: str) -> Json:
     return {"type": "text", "text": text}
 
 
-def _turns(request: ChatRequest, home: Home) -> list[Message]:
+def _turns(request: ChatRequest, home: ReplayTarget) -> list[Message]:
     return [message for message in linked(request.messages, home).messages if message.role != "system"]
 
 
@@ -182,7 +182,7 @@ def _is_sent(turn: Message) -> bool:
     return turn.role == "tool" or any(turn.parts) or bool(turn.tool_calls) or turn.replay is not None
 
 
-def _prefill_problem(turns: Sequence[Message], home: Home, facts: ModelFacts) -> str:
+def _prefill_problem(turns: Sequence[Message], home: ReplayTarget, facts: ModelFacts) -> str:
     """A turn that the vendor's own tools paused goes back to be continued; any other at the end is a prefill."""
     sent = [turn for turn in turns if _is_sent(turn)]
     if not sent or sent[-1].role != "assistant" or not facts.refuses_prefill:

@@ -35,7 +35,7 @@ def _auth(config: ProviderConfig) -> Headers:
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Wire.refusal`."""
+    """Return why this cannot be carried; see `Dialect.refusal`."""
     try:
         format_setting(request)
     except SchemaRefusedError as reason:
@@ -102,7 +102,7 @@ def _mark(body: Json) -> None:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a message; see `Wire.parse_response`."""
+    """Read a message; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     if not isinstance(data.get("content"), list):
@@ -126,7 +126,7 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Wire.stream_parser`."""
+    """Return the parser of a stream; see `Dialect.stream_parser`."""
     return MessageStream(head)
 
 

@@ -11,7 +11,7 @@ from ...models import model_facts
 from ...reasoning import reasoning_fields
 from ..openai_chat.messages import call_object, lacking, notes_on_results, tool_objects
 from ..protocol import Answer, StreamParser
-from ..shared.conversation import Home, foreign_turn_notes, linked, own_turn
+from ..shared.conversation import ReplayTarget, foreign_turn_notes, linked, own_turn
 from ..shared.encoding import data_uri
 from ..shared.errors import raise_for_error_body
 from ..shared.model_lists import model_ids
@@ -31,7 +31,7 @@ MODEL_IN_REQUEST = True
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Wire.refusal`."""
+    """Return why this cannot be carried; see `Dialect.refusal`."""
     if request.tools and request.response_format is not None:
         return "it takes no schema together with tools"
     return next(lacking(request, frozenset({"files"})), "")
@@ -58,7 +58,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     return post(config, DIALECT, f"{config.base_url}/chat", bearer, body, request, model, notes)
 
 
-def _messages(request: ChatRequest, home: Home) -> list[Json]:
+def _messages(request: ChatRequest, home: ReplayTarget) -> list[Json]:
     # Without a schema, the prompt has to ask for JSON in words (section 2 (6)).
     system = "\n\n".join(filter(None, (request.system, json_instruction(request, request.messages))))
     told: list[Json] = [{"role": "system", "content": system}] if system else []
@@ -112,7 +112,7 @@ def _format(request: ChatRequest) -> Json:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a chat reply; see `Wire.parse_response`."""
+    """Read a chat reply; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     message = object_at(reply, data, "message")
@@ -134,7 +134,7 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Wire.stream_parser`."""
+    """Return the parser of a stream; see `Dialect.stream_parser`."""
     return ChatStream(head)
 
 

@@ -18,7 +18,7 @@ from .....domain.tool_calls import ToolCall
 from .....domain.tools import Tool
 from ....http.types import Json
 from ...models import model_facts
-from ..shared.conversation import Home, foreign_turn_notes, linked, own_turn
+from ..shared.conversation import ReplayTarget, foreign_turn_notes, linked, own_turn
 from ..shared.encoding import base64_of
 from ..shared.reading import object_or_empty, objects, string_or_empty
 from ..shared.schemas import inlined, without
@@ -52,7 +52,7 @@ def is_before_3(model: str) -> bool:
     return re.match(r"(models/)?gemini-[12](\D|$)", model) is not None
 
 
-def contents(request: ChatRequest, home: Home, notes: Notes) -> list[Json]:
+def contents(request: ChatRequest, home: ReplayTarget, notes: Notes) -> list[Json]:
     """Return the turns as contents; the results of one turn's calls become one user turn."""
     told = linked(request.turns, home)
     notes += foreign_turn_notes(request.turns, home)
@@ -76,7 +76,7 @@ def contents(request: ChatRequest, home: Home, notes: Notes) -> list[Json]:
     return found + asked.answered(results, notes)
 
 
-def _model_parts(message: Message, home: Home, notes: Notes) -> list[Json]:
+def _model_parts(message: Message, home: ReplayTarget, notes: Notes) -> list[Json]:
     own = own_turn(message, home)
     parts = objects(own) if own is not None else _rebuilt(message, notes)
     calls = [place for place, part in enumerate(parts) if "functionCall" in part]

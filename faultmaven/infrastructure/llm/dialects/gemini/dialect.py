@@ -46,7 +46,7 @@ def _auth(config: ProviderConfig) -> Headers:
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Wire.refusal`."""
+    """Return why this cannot be carried; see `Dialect.refusal`."""
     return _schema_refusal(request, model) or _attachment_refusal(request, config, model)
 
 
@@ -147,7 +147,7 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Wire.stream_parser`."""
+    """Return the parser of a stream; see `Dialect.stream_parser`."""
     return GeminiStream(head)
 
 

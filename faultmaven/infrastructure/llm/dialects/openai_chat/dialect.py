@@ -11,7 +11,7 @@ from ...config import ProviderConfig
 from ...models import model_facts
 from ...reasoning import reasoning_fields
 from ..protocol import Answer, StreamParser
-from ..shared.conversation import Home, foreign_turn_notes
+from ..shared.conversation import ReplayTarget, foreign_turn_notes
 from ..shared.errors import raise_for_error_body
 from ..shared.model_lists import model_ids
 from ..shared.outcomes import failed_answer, function_calls, stop_reason, with_ids
@@ -53,7 +53,7 @@ def auth_headers(config: ProviderConfig) -> Headers:
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this vendor cannot carry `request`; see `Wire.refusal`."""
+    """Return why this vendor cannot carry `request`; see `Dialect.refusal`."""
     form = vendor_form(config.dialect, config.base_url, model)
     forced = request.tool_choice not in (None, "auto", "none")
     if forced and "required" not in form.choices:
@@ -108,7 +108,7 @@ def _add_limits(body: Json, request: ChatRequest, limit_parameter: str, form: Ch
 
 
 def _thinking(
-    request: ChatRequest, home: Home, form: ChatVendor, config: ProviderConfig
+    request: ChatRequest, home: ReplayTarget, form: ChatVendor, config: ProviderConfig
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     if request.reasoning is None and not form.returned:
         return {}, ()
@@ -121,7 +121,7 @@ def _thinking(
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a chat completion; see `Wire.parse_response`."""
+    """Read a chat completion; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     choice = first_object(reply, data, "choices")
@@ -166,7 +166,7 @@ def _form_of(reply: WireReply) -> ChatVendor:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Wire.stream_parser`."""
+    """Return the parser of a stream; see `Dialect.stream_parser`."""
     return ChatStream(head, _form_of(head).returned)
 
 

@@ -8,7 +8,7 @@ from .....domain.requests import ChatRequest
 from .....domain.tool_calls import ToolCall
 from .....domain.tools import Tool
 from ....http.types import Json
-from ..shared.conversation import Home, linked, own_turn
+from ..shared.conversation import ReplayTarget, linked, own_turn
 from ..shared.encoding import data_uri
 from ..shared.reading import write_json
 from ..shared.schemas import ANY_JSON, SchemaRefusedError, json_instruction, schema_name, schema_of, strict
@@ -18,7 +18,7 @@ Notes = tuple[str, ...]
 ANY_OBJECT: Json = {"type": "object"}
 
 
-def messages(request: ChatRequest, home: Home, form: ChatVendor) -> list[Json]:
+def messages(request: ChatRequest, home: ReplayTarget, form: ChatVendor) -> list[Json]:
     """Return the turns. What tool results hold beside text follows in a user turn: it has no other place here."""
     shape = request.shape
     if not (shape.has_calls or shape.has_replays or shape.attachments):
@@ -193,7 +193,7 @@ def _attaching(turns: Iterable[Message]) -> set[str]:
     return {turn.role for turn in turns if any(isinstance(part, Attachment) for part in turn.parts)}
 
 
-def lacks_reasoning(request: ChatRequest, home: Home, form: ChatVendor) -> bool:
+def lacks_reasoning(request: ChatRequest, home: ReplayTarget, form: ChatVendor) -> bool:
     """Return whether an answer cannot go back with the reasoning that DeepSeek demands of all in a tool conversation.
 
     Its thinking is turned off then: the demand is one of the thinking mode (9.2, resending history).

@@ -29,7 +29,7 @@ parse_models = openai_chat.parse_models
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Wire.refusal`."""
+    """Return why this cannot be carried; see `Dialect.refusal`."""
     has_files = any(isinstance(part, File) for message in request.messages for part in message.parts)
     return "the Responses route takes no files here" if has_files else ""
 
@@ -94,7 +94,7 @@ def _json_instruction(request: ChatRequest) -> list[Json]:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a response object; see `Wire.parse_response`."""
+    """Read a response object; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data if data.get("status") != "failed" else {})
     if not isinstance(data.get("output"), list) and data.get("status") != "failed":
@@ -103,5 +103,5 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Wire.stream_parser`."""
+    """Return the parser of a stream; see `Dialect.stream_parser`."""
     return ResponseStream(head)

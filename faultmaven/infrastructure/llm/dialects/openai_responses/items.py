@@ -7,12 +7,12 @@ from .....domain.messages import Message
 from .....domain.requests import ChatRequest
 from .....domain.tools import Tool
 from ....http.types import Json
-from ..shared.conversation import Home, linked, own_turn
+from ..shared.conversation import ReplayTarget, linked, own_turn
 from ..shared.encoding import data_uri
 from ..shared.reading import write_json
 
 
-def items(request: ChatRequest, home: Home) -> list[Json]:
+def items(request: ChatRequest, home: ReplayTarget) -> list[Json]:
     """Return the turns as items; a turn that came from here goes back item by item, unchanged and in order."""
     told: list[Json] = []
     for message in linked(request.turns, home).messages:

@@ -8,14 +8,14 @@ from typing import Any, TypeAlias
 
 from .....domain.messages import Message
 
-Home: TypeAlias = tuple[str, str, str]
+ReplayTarget: TypeAlias = tuple[str, str, str]
 """The provider, the dialect and the model that are asked."""
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 @dataclass(slots=True)
-class Linked:
+class LinkedConversation:
     """A conversation whose calls and results belong together by ids that no two calls share.
 
     Attributes:
@@ -33,7 +33,9 @@ class Linked:
         self.names.append(name)
 
 
-def linked(messages: Iterable[Message], home: Home, form: re.Pattern[str] = PLAIN_ID, length: int = 20) -> Linked:
+def linked(
+    messages: Iterable[Message], home: ReplayTarget, form: re.Pattern[str] = PLAIN_ID, length: int = 20
+) -> LinkedConversation:
     """Return the turns with ids that are unique in the conversation and match `form`.
 
     Args:
@@ -43,7 +45,7 @@ def linked(messages: Iterable[Message], home: Home, form: re.Pattern[str] = PLAI
     """
     turns = [(message, own_turn(message, home) is not None) for message in messages]
     taken = {call.id for message, is_own in turns if is_own for call in message.tool_calls}
-    told = Linked()
+    told = LinkedConversation()
     now: dict[str, tuple[str, str]] = {}  # the id as the host has it, to the one that is sent and the tool's name
     for message, is_own in turns:
         if message.role == "tool":
@@ -71,7 +73,7 @@ def _free_id(wanted: str, taken: Collection[str], form: re.Pattern[str], length:
         number += 1
 
 
-def own_turn(message: Message, home: Home) -> Any:
+def own_turn(message: Message, home: ReplayTarget) -> Any:
     """Return the turn in this vendor's own form, where it came from here and was not edited since; else None."""
     replay = message.replay
     if replay is None or not replay.came_from(*home) or _is_edited(message):
@@ -79,7 +81,7 @@ def own_turn(message: Message, home: Home) -> Any:
     return replay.turn
 
 
-def foreign_turn_notes(messages: Iterable[Message], home: Home) -> tuple[str, ...]:
+def foreign_turn_notes(messages: Iterable[Message], home: ReplayTarget) -> tuple[str, ...]:
     """Return a note for each place that turns came from whose opaque parts stay behind, and for edited turns."""
     notes = []
     for message in messages:

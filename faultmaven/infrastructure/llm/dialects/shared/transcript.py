@@ -1,7 +1,7 @@
 """A conversation as one prompt, for routes that take no turns."""
 
 from .....domain.requests import ChatRequest
-from .conversation import Home, foreign_turn_notes
+from .conversation import ReplayTarget, foreign_turn_notes
 
 
 def transcript(request: ChatRequest) -> str:
@@ -17,7 +17,7 @@ def transcript(request: ChatRequest) -> str:
     return "\n\n".join([*([request.system] if request.system else []), *lines, "Assistant:"])
 
 
-def transcript_notes(request: ChatRequest, home: Home, *, without: tuple[str, ...]) -> tuple[str, ...]:
+def transcript_notes(request: ChatRequest, home: ReplayTarget, *, without: tuple[str, ...]) -> tuple[str, ...]:
     """Return the ledger's notes for what a route without turns leaves out or writes otherwise.
 
     Args:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .....application.configuration import Generation, Route
+from .....application.configuration import ConfigurationSnapshot, Route
 from .....application.policies.policies import DEFAULT_POLICIES, Policies
 from .....domain.errors import ConfigurationError
 from .....ports.clock import Clock
@@ -16,7 +16,7 @@ from ....http.types import Transport
 from ....optional.optional_dependencies import ratelimit_is_missing
 from ..base import BaseLLMProvider
 from ..rows.name_checks import wrong_names
-from ..rows.sources import SourcedRow, rows_of_file, rows_of_packages
+from ..rows.sources import RowWithSource, rows_of_file, rows_of_packages
 from ..rows.spec import ProviderSpec, port_faults, row_faults, spec_from_row, spec_of_given
 from .provider_config import ConfiguredRow, configure
 from .snapshot import build_generation, build_route
@@ -39,19 +39,19 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Assembled:
+class BuiltConfiguration:
     """Everything of one generation, swapped as a whole."""
 
     sources: Sources
     rows: Mapping[str, ConfiguredRow]
     providers: Mapping[str, Any]
-    generation: Generation
+    generation: ConfigurationSnapshot
     transport: Transport
     warnings: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
-class Assembly:
+class ConfigurationBuilder:
     """What a configuration is made of beside its sources, the same at every reload.
 
     Attributes:
@@ -73,14 +73,14 @@ class Assembly:
     classes: Callable[[], Mapping[str, type[Any]]] = dict
     counts_elsewhere: bool = False
 
-    def specs(self, sources: Sources, run_time_rows: Mapping[str, Any]) -> "Specs":
+    def specs(self, sources: Sources, run_time_rows: Mapping[str, Any]) -> "RowSpecs":
         """Return every row there is, with the faults of all of them."""
         faults = list(sources.faults)
         sourced = list(self._sourced(sources, run_time_rows, faults))
         names = frozenset(str(row.name) for row in sourced)
-        return Specs(self._sound(sourced, faults), names, faults)
+        return RowSpecs(self._sound(sourced, faults), names, faults)
 
-    def assemble(self, sources: Sources, specs: "Specs", transport: Transport | None = None) -> Assembled:
+    def assemble(self, sources: Sources, specs: "RowSpecs", transport: Transport | None = None) -> BuiltConfiguration:
         """Return the configuration that `sources` make now; without a `transport`, with one of its own.
 
         Raises:
@@ -105,7 +105,7 @@ class Assembly:
             raise refused
         found = [row.spec for row in rows.values()]
         generation = build_generation(routes, missing, found, settings, self.policies)
-        return Assembled(sources, rows, providers, generation, transport, warnings)
+        return BuiltConfiguration(sources, rows, providers, generation, transport, warnings)
 
     def _warnings(self, environment: Environment, specs: Iterable[ProviderSpec]) -> tuple[str, ...]:
         if self.only_given:
@@ -114,7 +114,7 @@ class Assembly:
         keys = [spec.api_key_var for spec in specs if spec.api_key_var]
         return tuple(environment_warnings(environment, variables, keys))
 
-    def _sound(self, rows: Iterable[SourcedRow], faults: list[str]) -> dict[str, ProviderSpec]:
+    def _sound(self, rows: Iterable[RowWithSource], faults: list[str]) -> dict[str, ProviderSpec]:
         """Return a spec for every sound row; take every fault of the others, and every clash between sources."""
         specs: dict[str, ProviderSpec] = {}
         first: dict[Any, str] = {}
@@ -132,16 +132,18 @@ class Assembly:
             specs.setdefault(name, spec_of_given(name, provider))
         return specs
 
-    def _sourced(self, sources: Sources, run_time_rows: Mapping[str, Any], faults: list[str]) -> Iterator[SourcedRow]:
+    def _sourced(
+        self, sources: Sources, run_time_rows: Mapping[str, Any], faults: list[str]
+    ) -> Iterator[RowWithSource]:
         if not self.only_given:
-            yield from (SourcedRow(name, row, "PROVIDER_SCHEMA") for name, row in list(self.schema.items()))
+            yield from (RowWithSource(name, row, "PROVIDER_SCHEMA") for name, row in list(self.schema.items()))
             if named := sources.settings.providers_file:
                 try:
                     yield from rows_of_file(named, sources.environment.directory, self.classes())
                 except ConfigurationError as error:
                     faults.append(str(error))
             yield from rows_of_packages()
-        yield from (SourcedRow(name, row, "register_provider") for name, row in run_time_rows.items())
+        yield from (RowWithSource(name, row, "register_provider") for name, row in run_time_rows.items())
 
     def _configured(
         self, specs: Mapping[str, ProviderSpec], sources: Sources, named: set[str], faults: list[str]
@@ -202,7 +204,7 @@ class Assembly:
 
 
 @dataclass(frozen=True, slots=True)
-class Specs:
+class RowSpecs:
     """The rows of all sources: the sound ones as specs, the names of all, and what is wrong."""
 
     sound: Mapping[str, ProviderSpec]

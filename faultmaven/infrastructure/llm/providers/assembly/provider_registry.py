@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from .....application.configuration import Generation
+from .....application.configuration import ConfigurationSnapshot
 from .....application.emitting import tell
 from .....application.policies.policies import DEFAULT_POLICIES, Policies
 from .....domain.errors import ConfigurationError
@@ -20,7 +20,7 @@ from ....configuration.config_sources import ConfigEntry, settings_entries, with
 from ....configuration.file_state import FileState
 from ....configuration.settings import VARIABLES, Settings
 from ....http.types import OwnTransport, Transport
-from .builder import Assembled, Assembly, Sources, states_before, states_of_keys
+from .builder import BuiltConfiguration, ConfigurationBuilder, Sources, states_before, states_of_keys
 from .provider_config import ConfiguredRow, row_entries
 
 OF_THE_OPENING = ("LLM_CACHE_SECONDS", "LLM_CACHE_ENTRIES")
@@ -84,7 +84,7 @@ class ProviderRegistry:
         Raises:
             ConfigurationError: lists every fault of every source.
         """
-        self._assembly = Assembly(
+        self._assembly = ConfigurationBuilder(
             schema, transport_for, clock, dict(given or {}), only_given, policies, classes, counts_elsewhere
         )
         self._load = load
@@ -187,7 +187,7 @@ class ProviderRegistry:
         """What carries the requests of calls that begin now."""
         return self._state.transport
 
-    def generation(self) -> Generation:
+    def generation(self) -> ConfigurationSnapshot:
         """Return the configuration in force."""
         return self._state.generation
 
@@ -207,7 +207,7 @@ class ProviderRegistry:
         entries = settings_entries(environment, settings)
         return entries + [line for row in self._state.rows.values() for line in row_entries(row.spec, environment)]
 
-    def _build(self, run_time_rows: Mapping[str, Any], transport: Transport | None = None) -> Assembled:
+    def _build(self, run_time_rows: Mapping[str, Any], transport: Transport | None = None) -> BuiltConfiguration:
         """Return the configuration that the sources make now; without a `transport`, with one of its own."""
         sources = self._load()
         # Each file's state is taken before the file is read: a change in between is one to come, and not one missed.
@@ -217,7 +217,7 @@ class ProviderRegistry:
         self._last_read = {**states_of_keys(sources.environment, specs.sound.values()), **states}
         return self._assembly.assemble(sources, specs, transport)
 
-    def _build_anew(self) -> Assembled:
+    def _build_anew(self) -> BuiltConfiguration:
         """Return the configuration of a reload.
 
         Raises:
@@ -230,7 +230,7 @@ class ProviderRegistry:
         except Exception as error:
             raise ConfigurationError(f"the configuration cannot be read ({type(error).__name__})") from error
 
-    def _swap_in(self, state: Assembled) -> None:
+    def _swap_in(self, state: BuiltConfiguration) -> None:
         known = self._state.warnings
         self._state = state = replace(state, warnings=(*state.warnings, *self._too_late(state.sources.settings)))
         self._tell(warning for warning in state.warnings if warning not in known)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .....application.configuration import Generation, Route, chain
+from .....application.configuration import ConfigurationSnapshot, Route, chain
 from .....application.policies.circuit_breaker import BreakerPolicy
 from .....application.policies.policies import Policies
 from .....domain.capabilities import Capabilities
@@ -16,7 +16,7 @@ from ...config import ProviderConfig
 from ...dialects.registry import model_family
 from ...models import REASONING_SECONDS, model_facts
 from ..adapter import backend_of, has_answer
-from ..dialect_provider import WireProvider
+from ..dialect_provider import DialectProvider
 from ..rows.spec import ProviderSpec
 
 
@@ -52,8 +52,8 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
         streams="stream" in own or "stream" not in carried,
         timeout_for=timeout_for,
         capabilities_for=capabilities_of,
-        refusal_for=provider.refusal if isinstance(provider, WireProvider) and has_answer(provider) else None,
-        keeps_time=isinstance(provider, WireProvider) and provider.keeps_time,
+        refusal_for=provider.refusal if isinstance(provider, DialectProvider) and has_answer(provider) else None,
+        keeps_time=isinstance(provider, DialectProvider) and provider.keeps_time,
         origin=f"{config.dialect} {config.base_url}".strip(),
         max_concurrency=spec.max_concurrency,
         requests_per_minute=spec.requests_per_minute,
@@ -67,7 +67,7 @@ def build_generation(
     specs: Iterable[ProviderSpec],
     settings: Settings,
     policies: Policies,
-) -> Generation:
+) -> ConfigurationSnapshot:
     """Return the configuration in force: the chat chain, and for each role its primary in front of it."""
     strict, threshold = settings.strict_provider_mode, settings.confidence_threshold
     default = chain(
@@ -79,7 +79,9 @@ def build_generation(
     }
     keys = [spec.api_key_var for spec in specs if spec.key == "required" and spec.api_key_var]
     advice = f"Set one of {', '.join(keys)}, or the address of a local server." if keys else "Pass a provider."
-    return Generation(routes, missing, chains, settings.deadline, build_policies(settings, policies), strict, advice)
+    return ConfigurationSnapshot(
+        routes, missing, chains, settings.deadline, build_policies(settings, policies), strict, advice
+    )
 
 
 def build_policies(settings: Settings, given: Policies) -> Policies:

@@ -19,7 +19,7 @@ ENTRY_POINT_GROUP = "faultmaven.providers"
 
 
 @dataclass(frozen=True, slots=True)
-class SourcedRow:
+class RowWithSource:
     """A row as it was found, with the place where it was found."""
 
     name: str
@@ -27,7 +27,7 @@ class SourcedRow:
     source: str
 
 
-def rows_of_file(path: str, directory: Path, classes: Mapping[str, type[Any]]) -> Iterator[SourcedRow]:
+def rows_of_file(path: str, directory: Path, classes: Mapping[str, type[Any]]) -> Iterator[RowWithSource]:
     """Give the rows of a TOML file: one table `[providers.<name>]` a row, `provider_class` as a name.
 
     Args:
@@ -51,7 +51,7 @@ def rows_of_file(path: str, directory: Path, classes: Mapping[str, type[Any]]) -
     if not isinstance(rows, dict):
         raise ConfigurationError(f"{source}: 'providers' is no table", advice="Write [providers.<name>].")
     for name, row in rows.items():
-        yield SourcedRow(name, with_class(row, classes), source)
+        yield RowWithSource(name, with_class(row, classes), source)
 
 
 def with_class(row: Any, classes: Mapping[str, type[Any]]) -> Any:
@@ -72,7 +72,7 @@ def _class_named(name: str, classes: Mapping[str, type[Any]]) -> Any:
         return Unresolved(f"a class that can be imported; {name} cannot ({type(error).__name__})")
 
 
-def rows_of_packages() -> Iterator[SourcedRow]:
+def rows_of_packages() -> Iterator[RowWithSource]:
     """Give the rows that installed packages offer under the entry point group `faultmaven.providers`."""
     for entry in _entry_points(tuple(file_state(Path(place)) for place in sys.path)):
         try:
@@ -80,7 +80,7 @@ def rows_of_packages() -> Iterator[SourcedRow]:
         except Exception as error:  # noqa: BLE001 - foreign code may raise anything at import; it is reported
             row = Unresolved(f"one that loads; {entry.value} does not ({type(error).__name__})")
         package = entry.dist.name if entry.dist else "an installed package"
-        yield SourcedRow(entry.name, row, f"entry point of {package}")
+        yield RowWithSource(entry.name, row, f"entry point of {package}")
 
 
 @lru_cache(maxsize=1)
