@@ -14,7 +14,7 @@ from faultmaven.domain.tools import Tool, ToolCall
 from faultmaven.infrastructure.http.types import WireRequest
 from faultmaven.infrastructure.llm.wire import anthropic_messages as wire
 
-from .asking import ASKED, body_for, config_of, sent_for
+from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import json_body, reply_of
 
 DIALECT = "anthropic-messages"
@@ -37,7 +37,7 @@ RESULT = Message.tool("toolu_1", '{"c":7}')
 
 
 def asked(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest(messages or ASKED.messages, **fields)
+    return ChatRequest(messages or REQUEST.messages, **fields)
 
 
 def messages_of(*messages: Message, model: str | None = None) -> Any:
@@ -49,7 +49,7 @@ def refused(request: ChatRequest, model: str = "claude-sonnet-5-5") -> str:
 
 
 def thinking_of(model: str, **fields: Any) -> tuple[Any, WireRequest]:
-    sent = sent_for(DIALECT, asked(**fields), model)
+    sent = http_request_for(DIALECT, asked(**fields), model)
     body = json.loads(sent.body)
     return {name: body[name] for name in ("thinking", "output_config") if name in body}, sent
 
@@ -86,7 +86,7 @@ def test_tool_without_parameters_has_an_objects_schema() -> None:
 @pytest.mark.parametrize("choice", ["required", "get_weather"])
 def test_forced_tool_becomes_an_instruction_where_it_is_refused(model: str, choice: str) -> None:
     """Section 2 (4): a 400 on these; "use auto plus an instruction"."""
-    sent = sent_for(DIALECT, asked(tools=(WEATHER,), tool_choice=choice), model)
+    sent = http_request_for(DIALECT, asked(tools=(WEATHER,), tool_choice=choice), model)
     body = json.loads(sent.body)
     assert body["tool_choice"] == {"type": "auto"}
     assert body["system"].startswith("Call ")
@@ -211,7 +211,7 @@ def test_own_turn_goes_back_unchanged() -> None:
 
 def test_other_models_thinking_stays_behind() -> None:
     """Trap 4: tied to the model that produced it. The note says so."""
-    sent = sent_for(DIALECT, asked(OPENING, own_answer(), RESULT), "claude-opus-5-5")
+    sent = http_request_for(DIALECT, asked(OPENING, own_answer(), RESULT), "claude-opus-5-5")
     assert json.loads(sent.body)["messages"][1]["content"] == CONTENT[1:]
     assert sent.notes == ("what acme (claude-sonnet-5-5) wants back of its turns is left out here",)
 
@@ -220,7 +220,7 @@ def test_other_models_thinking_stays_behind() -> None:
 def test_thinking_after_an_edited_answer_stays_out_where_it_is_bound(model: str, is_kept: bool) -> None:
     """Trap 4: not after editing history, on the 5.5 models and Fable 5.1."""
     edited = Message("assistant", ("new",), replay=Replay("acme", DIALECT, model, CONTENT[:1], "old"))
-    sent = sent_for(DIALECT, asked(OPENING, edited, OPENING, own_answer(model), RESULT), model)
+    sent = http_request_for(DIALECT, asked(OPENING, edited, OPENING, own_answer(model), RESULT), model)
     content = json.loads(sent.body)["messages"][3]["content"]
     assert content == (CONTENT if is_kept else CONTENT[1:])
     assert any("answers after it" in note for note in sent.notes) != is_kept
@@ -229,7 +229,7 @@ def test_thinking_after_an_edited_answer_stays_out_where_it_is_bound(model: str,
 def test_broken_arguments_go_back_as_an_object() -> None:
     """Trap 5: `input` is an object."""
     broken = ToolCall("toolu_1", "get_weather", {}, '{"city":', "the arguments are no JSON")
-    sent = sent_for(DIALECT, asked(OPENING, Message.assistant(tool_calls=(broken,)), RESULT))
+    sent = http_request_for(DIALECT, asked(OPENING, Message.assistant(tool_calls=(broken,)), RESULT))
     assert json.loads(sent.body)["messages"][1]["content"][0]["input"] == {}
     assert len(sent.notes) == 1
 
@@ -245,7 +245,7 @@ class Tree(BaseModel):
 
 def test_schema_is_closed_and_stands_beside_the_effort() -> None:
     """Section 2 (6) and (7): both in `output_config`. What structured outputs refuse is left out and noted."""
-    sent = sent_for(DIALECT, asked(response_format=Verdict, reasoning="low"))
+    sent = http_request_for(DIALECT, asked(response_format=Verdict, reasoning="low"))
     config = json.loads(sent.body)["output_config"]
     assert config["effort"] == "low"
     assert config["format"]["type"] == "json_schema"
@@ -264,7 +264,7 @@ def test_schema_that_cannot_be_closed_is_refused(schema: Any) -> None:
 
 def test_json_mode_is_an_instruction() -> None:
     """Section 2 (6): no plain json_object mode."""
-    sent = sent_for(DIALECT, asked(Message.system("Be terse."), *ASKED.messages, response_format="json"))
+    sent = http_request_for(DIALECT, asked(Message.system("Be terse."), *REQUEST.messages, response_format="json"))
     body = json.loads(sent.body)
     assert body["system"] == "Be terse.\n\nAnswer with one JSON object and nothing else."
     assert "output_config" not in body
@@ -333,7 +333,7 @@ def test_lowered_budget_leaves_room_for_the_answer() -> None:
 
 def test_temperature_and_thinking_do_not_go_together() -> None:
     """Section 1: sampling works on 4.6 with thinking off."""
-    sent = sent_for(DIALECT, asked(reasoning="low", temperature=0.5), "claude-opus-4-6")
+    sent = http_request_for(DIALECT, asked(reasoning="low", temperature=0.5), "claude-opus-4-6")
     assert "temperature" not in json.loads(sent.body)
     assert [note.partition(":")[0] for note in sent.notes] == ["temperature left out"]
     assert body_for(DIALECT, asked(reasoning="off", temperature=0.5), "claude-opus-4-6")["temperature"] == 0.5
@@ -344,7 +344,7 @@ MARK = {"cache_control": {"type": "ephemeral"}}
 
 def test_prompt_cache_gets_two_marks() -> None:
     """Section 2 (8): on the system text, and on the last turn."""
-    request = asked(Message.system("Be terse."), *ASKED.messages, tools=(WEATHER,), cache_prompt=True)
+    request = asked(Message.system("Be terse."), *REQUEST.messages, tools=(WEATHER,), cache_prompt=True)
     body = body_for(DIALECT, request)
     assert body["system"] == [{"type": "text", "text": "Be terse.", **MARK}]
     assert "cache_control" not in body["tools"][0]
@@ -360,15 +360,15 @@ def test_prompt_cache_marks_the_last_tool_where_there_is_no_system_text() -> Non
 @pytest.mark.parametrize("cache_prompt", [None, False])
 def test_nothing_is_marked_unasked(cache_prompt: bool | None) -> None:
     """A mark costs: cache writes are dearer."""
-    request = asked(Message.system("Be terse."), *ASKED.messages, tools=(WEATHER,), cache_prompt=cache_prompt)
-    assert b"cache_control" not in sent_for(DIALECT, request).body
+    request = asked(Message.system("Be terse."), *REQUEST.messages, tools=(WEATHER,), cache_prompt=cache_prompt)
+    assert b"cache_control" not in http_request_for(DIALECT, request).body
 
 
 def test_stream_is_asked_for() -> None:
     """Section 4."""
-    sent = wire.build_request(ASKED, config_of(DIALECT), "claude-sonnet-5-5", stream=True)
+    sent = wire.build_request(REQUEST, config_of(DIALECT), "claude-sonnet-5-5", stream=True)
     assert json.loads(sent.body)["stream"] is True
-    assert "stream" not in body_for(DIALECT, ASKED)
+    assert "stream" not in body_for(DIALECT, REQUEST)
 
 
 # anthropic-messages.md section 3

@@ -95,7 +95,7 @@ def answer(*middle: bytes) -> Answer:
     return read(START + b"".join(middle) + DELTA + STOP)[1]
 
 
-def joined(chunks: list[StreamChunk]) -> tuple[Any, ...]:
+def join_chunks(chunks: list[StreamChunk]) -> tuple[Any, ...]:
     calls: dict[int, tuple[str, str, str]] = {}
     for chunk in chunks:
         if told := chunk.tool_call:
@@ -115,7 +115,7 @@ def test_documented_stream_is_rebuilt_whole() -> None:
     assert whole.usage == Usage(input=12, cache_read=0, cache_write=0, output=58)
     assert whole.turn == CONTENT
     calls = {0: ("toolu_1", "get_weather", '{"city":"Oslo"}')}
-    assert joined(chunks)[:3] == ("Checking.", "Simple.", calls)
+    assert join_chunks(chunks)[:3] == ("Checking.", "Simple.", calls)
 
 
 RICH = (
@@ -168,7 +168,7 @@ def test_cuts_do_not_matter(data: st.DataObject, stream: bytes) -> None:
     chunks, whole = read(*blocks)
     expected_chunks, expected = read(stream)
     assert whole == expected
-    assert joined(chunks) == joined(expected_chunks)
+    assert join_chunks(chunks) == join_chunks(expected_chunks)
 
 
 @given(end=st.integers(0, len(STREAM) - len(STOP)))

@@ -12,7 +12,7 @@ from faultmaven.domain.replay import Replay
 from faultmaven.domain.tools import Tool, ToolCall
 from faultmaven.infrastructure.llm.wire import cohere_v2_chat as wire
 
-from .asking import ASKED, body_for, config_of, sent_for
+from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import json_body, reply_of
 
 DIALECT = "cohere-v2-chat"
@@ -34,7 +34,7 @@ PIXEL = Image.from_bytes(b"\x89PNG", "image/png")
 
 
 def asked(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest(messages or ASKED.messages, **fields)
+    return ChatRequest(messages or REQUEST.messages, **fields)
 
 
 def messages_of(*messages: Message) -> Any:
@@ -72,7 +72,7 @@ def test_tool_choice_is_upper_case(choice: str, sent: str) -> None:
 
 def test_one_tool_by_name_is_sent_alone() -> None:
     """2 (4): no specific-tool form; the note says so."""
-    sent = sent_for(DIALECT, asked(tools=(CLOCK, WEATHER), tool_choice="get_weather"))
+    sent = http_request_for(DIALECT, asked(tools=(CLOCK, WEATHER), tool_choice="get_weather"))
     body = json.loads(sent.body)
     assert [tool["function"]["name"] for tool in body["tools"]] == ["get_weather"]
     assert body["tool_choice"] == "REQUIRED"
@@ -99,7 +99,7 @@ def test_failed_result_says_so() -> None:
 def test_images_of_results_follow_in_a_user_turn() -> None:
     """2 (5): a result's parts are text and documents only."""
     request = asked(OPENING, Message.assistant(tool_calls=[CALL]), Message.tool("get_weather_ab12", "see", PIXEL))
-    sent = sent_for(DIALECT, request)
+    sent = http_request_for(DIALECT, request)
     *_, result, behind = json.loads(sent.body)["messages"]
     assert (result["role"], result["content"]) == ("tool", "see")
     assert behind["role"] == "user"
@@ -157,28 +157,28 @@ def test_reasoning_is_thinking_with_a_budget(intent: Any, kind: str, has_budget:
 
 def test_reasoning_of_a_model_that_has_none_is_left_out_with_a_note() -> None:
     """2 (7): for reasoning-capable models."""
-    sent = sent_for(DIALECT, asked(reasoning="high"), "command-r7b-12-2024")
+    sent = http_request_for(DIALECT, asked(reasoning="high"), "command-r7b-12-2024")
     assert "thinking" not in json.loads(sent.body)
     assert any("reasoning" in note for note in sent.notes)
-    assert "thinking" not in body_for(DIALECT, ASKED)
+    assert "thinking" not in body_for(DIALECT, REQUEST)
 
 
 def test_stream_is_one_field() -> None:
     """Everything else is as in a plain request."""
-    sent = wire.build_request(ASKED, config_of(DIALECT), MODEL, stream=True)
-    assert json.loads(sent.body) == {**body_for(DIALECT, ASKED), "stream": True}
+    sent = wire.build_request(REQUEST, config_of(DIALECT), MODEL, stream=True)
+    assert json.loads(sent.body) == {**body_for(DIALECT, REQUEST), "stream": True}
 
 
 def test_own_turn_goes_home_unchanged() -> None:
     """With its plan."""
-    sent = sent_for(DIALECT, asked(OPENING, own_answer(), RESULT))
+    sent = http_request_for(DIALECT, asked(OPENING, own_answer(), RESULT))
     assert json.loads(sent.body)["messages"][1] == TURN
     assert sent.notes == ()
 
 
 def test_edited_turn_is_rebuilt_with_a_note() -> None:
     """It is no longer the vendor's."""
-    sent = sent_for(DIALECT, asked(OPENING, replace(own_answer(), parts=("Mine.",)), RESULT))
+    sent = http_request_for(DIALECT, asked(OPENING, replace(own_answer(), parts=("Mine.",)), RESULT))
     assert json.loads(sent.body)["messages"][1] == {**TURN, "tool_plan": "Mine."}
     assert len(sent.notes) == 1
 

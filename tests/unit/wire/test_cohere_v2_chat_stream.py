@@ -14,7 +14,7 @@ from faultmaven.infrastructure.llm.wire.cohere_v2_chat import parse_response, st
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 
 from .samples import json_body, reply_of
-from .stream_reading import calls_of, failure_of, joined, pieces, read_stream
+from .stream_reading import call_parts_of, failure_of, join_chunks, read_stream, split_at
 
 DIALECT = "cohere-v2-chat"
 # cohere-v2-chat.md section 4, the events as they stand there
@@ -106,7 +106,7 @@ def test_the_documents_stream_is_its_answer() -> None:
     chunks, answer = read(STREAM)
     assert (answer.content, answer.stop_reason) == ("Hi", StopReason.TOOL_CALLS)
     assert answer.usage == Usage(input=71, output=22)
-    assert calls_of(answer) == joined(chunks)[2] == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
+    assert call_parts_of(answer) == join_chunks(chunks)[2] == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
     assert answer.turn == {
         "role": "assistant",
         "content": [{"type": "text", "text": "Hi"}],
@@ -120,16 +120,16 @@ def test_where_the_bytes_are_cut_does_not_matter(cuts: list[int]) -> None:
     """Text, calls, plan and thinking."""
     for data in (STREAM, THINKING):
         whole_chunks, whole = read(data)
-        chunks, answer = read(*pieces(data, cuts))
+        chunks, answer = read(*split_at(data, cuts))
         assert answer == whole
-        assert joined(chunks) == joined(whole_chunks)
+        assert join_chunks(chunks) == join_chunks(whole_chunks)
 
 
 def test_thinking_is_apart_and_kept_block_by_block() -> None:
     """Section 4: content-start of the type thinking, deltas of `content.thinking`."""
     chunks, answer = read(THINKING)
     thought = "S\u00efmple \u2028enough."
-    assert joined(chunks) == ("Hi there", thought, [])
+    assert join_chunks(chunks) == ("Hi there", thought, [])
     assert (answer.content, answer.reasoning, answer.stop_reason) == ("Hi there", thought, StopReason.STOP)
     assert answer.turn == {
         "role": "assistant",
@@ -181,14 +181,14 @@ def test_two_calls_stay_apart_whatever_their_index(indexes: tuple[Any, Any]) -> 
         call("delta", second, "", "", "2}"),
         end("TOOL_CALL"),
     )
-    assert calls_of(answer) == joined(chunks)[2] == [("a_1", "a", '{"a":1}'), ("b_2", "b", '{"b":2}')]
+    assert call_parts_of(answer) == join_chunks(chunks)[2] == [("a_1", "a", '{"a":1}'), ("b_2", "b", '{"b":2}')]
 
 
 def test_calls_in_a_list_are_read_too() -> None:
     """Section 7, trap 6: an object in events, a list in the plain reply."""
     listed = event("tool-call-start", index=0, delta={"message": {"tool_calls": [TOOL_CALL]}})
     _, answer = read(listed, end("TOOL_CALL"))
-    assert calls_of(answer) == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
+    assert call_parts_of(answer) == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from faultmaven.infrastructure.llm.wire import gemini_generate_content as gemini
 from faultmaven.infrastructure.llm.wire.outcomes import with_ids
 from faultmaven.infrastructure.llm.wire.protocol import Answer
 
-from .asking import ASKED, body_for, config_of, sent_for
+from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import json_body, reply_of
 
 DIALECT = "gemini-generate-content"
@@ -64,7 +64,7 @@ def _refusal(request: ChatRequest, model: str = MODEL) -> str:
 
 def test_tools_are_declared() -> None:
     """Section 2 (4)."""
-    body = body_for(DIALECT, replace(ASKED, tools=(WEATHER,), tool_choice="auto"))
+    body = body_for(DIALECT, replace(REQUEST, tools=(WEATHER,), tool_choice="auto"))
     wanted = json.loads(
         '{"tools":[{"functionDeclarations":[{"name":"get_weather","description":"d","parametersJsonSchema":'
         '{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}]}],'
@@ -83,19 +83,19 @@ def test_tools_are_declared() -> None:
 )
 def test_tool_choice_is_a_mode(choice: str, config: dict[str, Any]) -> None:
     """Section 2 (4), modes."""
-    body = body_for(DIALECT, replace(ASKED, tools=(WEATHER,), tool_choice=choice))
+    body = body_for(DIALECT, replace(REQUEST, tools=(WEATHER,), tool_choice=choice))
     assert body["toolConfig"] == {"functionCallingConfig": config}
 
 
 def test_unset_tool_choice_is_not_sent() -> None:
     """The vendor's default."""
-    assert "toolConfig" not in body_for(DIALECT, replace(ASKED, tools=(WEATHER,)))
+    assert "toolConfig" not in body_for(DIALECT, replace(REQUEST, tools=(WEATHER,)))
 
 
 @pytest.mark.parametrize("parameters", [{}, {"type": "object", "properties": {}, "additionalProperties": False}])
 def test_tool_without_parameters_has_no_schema(parameters: dict[str, Any]) -> None:
     """An empty object is refused by some models."""
-    body = body_for(DIALECT, replace(ASKED, tools=(Tool("now", "", parameters),)))
+    body = body_for(DIALECT, replace(REQUEST, tools=(Tool("now", "", parameters),)))
     assert body["tools"] == [{"functionDeclarations": [{"name": "now"}]}]
 
 
@@ -182,7 +182,7 @@ def test_foreign_call_gets_the_documented_dummy() -> None:
         {**BARE_PART, "thoughtSignature": DUMMY},
         {"functionCall": {"name": "now", "args": {}}},
     ]
-    assert [note for note in sent_for(DIALECT, request).notes if DUMMY in note]
+    assert [note for note in http_request_for(DIALECT, request).notes if DUMMY in note]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_turn_of_another_model_is_rebuilt_and_noted() -> None:
     told = body_for(DIALECT, request)["contents"]
     assert told[0]["parts"] == [{**BARE_PART, "thoughtSignature": DUMMY}]
     assert "id" not in told[1]["parts"][0]["functionResponse"]
-    assert any("gemini-3.7-flash" in note for note in sent_for(DIALECT, request).notes)
+    assert any("gemini-3.7-flash" in note for note in http_request_for(DIALECT, request).notes)
 
 
 def test_own_call_without_any_signature_gets_the_dummy() -> None:
@@ -215,7 +215,7 @@ def test_broken_arguments_are_noted() -> None:
     """What is no object has no place in `args`."""
     broken = ToolCall("c1", "get_weather", {}, "{", "the arguments are no JSON")
     request = ChatRequest((Message.assistant(tool_calls=[broken]), Message.tool("c1", "7")))
-    assert any("broken arguments" in note for note in sent_for(DIALECT, request).notes)
+    assert any("broken arguments" in note for note in http_request_for(DIALECT, request).notes)
 
 
 # --- images and files ---
@@ -249,7 +249,7 @@ def test_attachments_are_inline_or_addresses() -> None:
 def test_guessed_type_and_lost_name_are_noted() -> None:
     """Nothing is left out in silence."""
     file = File.from_bytes(b"%PDF-", "application/pdf", name="report.pdf")
-    notes = sent_for(DIALECT, ChatRequest((Message.user(Image.from_url("https://a.invalid/x"), file),))).notes
+    notes = http_request_for(DIALECT, ChatRequest((Message.user(Image.from_url("https://a.invalid/x"), file),))).notes
     assert any("image/jpeg" in note for note in notes)
     assert any("names of files" in note for note in notes)
     assert not any("report" in note or "a.invalid" in note for note in notes)
@@ -297,26 +297,26 @@ class Node(pydantic.BaseModel):
 
 def test_json_alone_is_the_mime_type() -> None:
     """Section 2 (6)."""
-    body = body_for(DIALECT, replace(ASKED, response_format="json"))
+    body = body_for(DIALECT, replace(REQUEST, response_format="json"))
     assert body["generationConfig"] == {"responseMimeType": "application/json"}
 
 
 def test_schema_is_sent_without_references() -> None:
     """Section 2 (6); what is dropped is noted."""
-    request = replace(ASKED, response_format=Trip)
+    request = replace(REQUEST, response_format=Trip)
     config = body_for(DIALECT, request)["generationConfig"]
     assert config["responseMimeType"] == "application/json"
     place = config["responseJsonSchema"]["properties"]["start"]
     assert place["properties"] == {"city": {"title": "City", "type": "string"}}
     told = json.dumps(config)  # pydantic wrote the inner model as a reference
     assert not any(word in told for word in ("$ref", "$defs", "additionalProperties"))
-    assert [note for note in sent_for(DIALECT, request).notes if "additionalProperties" in note]
+    assert [note for note in http_request_for(DIALECT, request).notes if "additionalProperties" in note]
 
 
 def test_recursive_schema_is_refused_by_name() -> None:
     """As the answer's form and as a tool's parameters."""
-    assert "Node" in _refusal(replace(ASKED, response_format=Node))
-    assert "Node" in _refusal(replace(ASKED, tools=(Tool("t", "", Node.model_json_schema()),)))
+    assert "Node" in _refusal(replace(REQUEST, response_format=Node))
+    assert "Node" in _refusal(replace(REQUEST, tools=(Tool("t", "", Node.model_json_schema()),)))
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_recursive_schema_is_refused_by_name() -> None:
 )
 def test_format_beside_tools_is_for_gemini_3(model: str, choice: str | None, refused: bool) -> None:
     """Gemini 2.5 answers 400 unless the mode is NONE (github.com/google/adk-python/issues/5735)."""
-    request = replace(ASKED, tools=(WEATHER,), tool_choice=choice, response_format=Trip)
+    request = replace(REQUEST, tools=(WEATHER,), tool_choice=choice, response_format=Trip)
     assert bool(_refusal(request, model)) is refused
 
 
@@ -356,10 +356,10 @@ def test_format_beside_tools_is_for_gemini_3(model: str, choice: str | None, ref
 )
 def test_reasoning_is_said_as_the_model_takes_it(model: str, asked: Any, config: Any, noted: str) -> None:
     """Section 2 (7): levels from Gemini 3 on, budgets in 2.5, never both."""
-    request = replace(ASKED, reasoning=asked)
+    request = replace(REQUEST, reasoning=asked)
     sent = body_for(DIALECT, request, model).get("generationConfig", {})
     assert sent.get("thinkingConfig") == config
-    notes = sent_for(DIALECT, request, model).notes
+    notes = http_request_for(DIALECT, request, model).notes
     assert bool(notes) is bool(noted)
     assert noted in " ".join(notes)
 
@@ -421,6 +421,6 @@ def test_failed_answer_with_text_is_an_answer() -> None:
 
 def test_stream_has_its_own_route() -> None:
     """Section 1."""
-    sent = gemini.build_request(ASKED, config_of(DIALECT), MODEL, stream=True)
+    sent = gemini.build_request(REQUEST, config_of(DIALECT), MODEL, stream=True)
     assert sent.url.endswith("/v1beta/models/gemini-3.8-flash:streamGenerateContent?alt=sse")
-    assert sent.body == sent_for(DIALECT, ASKED).body
+    assert sent.body == http_request_for(DIALECT, REQUEST).body

@@ -15,7 +15,7 @@ from faultmaven.domain.tools import Tool, ToolCall
 from faultmaven.infrastructure.llm.wire import openai_chat as wire
 from faultmaven.infrastructure.llm.wire.openai_chat_vendors import VENDORS
 
-from .asking import ASKED, body_for, config_of, sent_for
+from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import json_body, reply_of
 
 # openai-chat.md section 2 (4)
@@ -52,7 +52,7 @@ class Tree(BaseModel):
 
 
 def asked(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest(messages or ASKED.messages, **fields)
+    return ChatRequest(messages or REQUEST.messages, **fields)
 
 
 def body_of(vendor: str, request: ChatRequest, model: str | None = None) -> Any:
@@ -60,7 +60,7 @@ def body_of(vendor: str, request: ChatRequest, model: str | None = None) -> Any:
 
 
 def notes_of(vendor: str, request: ChatRequest, model: str | None = None) -> tuple[str, ...]:
-    return sent_for(f"openai-chat/{vendor}", request, model or MODELS.get(vendor, "m")).notes
+    return http_request_for(f"openai-chat/{vendor}", request, model or MODELS.get(vendor, "m")).notes
 
 
 def refused(vendor: str, request: ChatRequest, **fields: Any) -> str:
@@ -79,10 +79,10 @@ def own_answer(vendor: str, turn: Any, text: str = "") -> Message:
 @pytest.mark.parametrize("vendor", [name for name in VENDORS if name])
 def test_a_stream_asks_for_its_counts(vendor: str) -> None:
     """Section 4; 9.2: Mistral's types have no `stream_options`, and it always counts (9.3)."""
-    sent = sent_for(f"openai-chat/{vendor}", ASKED, "m")
+    sent = http_request_for(f"openai-chat/{vendor}", REQUEST, "m")
     plain = json.loads(sent.body)
     config = config_of(f"openai-chat/{vendor}")
-    body = json.loads(wire.build_request(ASKED, config, "m", stream=True).body)
+    body = json.loads(wire.build_request(REQUEST, config, "m", stream=True).body)
     options = {} if vendor == "mistral" else {"stream_options": {"include_usage": True}}
     assert body == {**plain, "stream": True, **options}
 

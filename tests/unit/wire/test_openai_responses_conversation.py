@@ -13,7 +13,7 @@ from faultmaven.domain.replay import Replay
 from faultmaven.domain.tools import Tool, ToolCall
 from faultmaven.infrastructure.llm.wire import openai_responses as wire
 
-from .asking import ASKED, body_for, config_of, sent_for
+from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import FUNCTION_CALL, json_body, reply_of
 
 DIALECT = "openai-responses"
@@ -42,7 +42,7 @@ class Person(BaseModel):
 
 
 def asked(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest(messages or ASKED.messages, **fields)
+    return ChatRequest(messages or REQUEST.messages, **fields)
 
 
 def input_of(*messages: Message, model: str | None = None) -> Any:
@@ -130,7 +130,7 @@ def test_schema_is_strict_and_not_nested() -> None:
 def test_schema_of_an_open_object_is_sent_as_it_is_with_a_note() -> None:
     """Strict mode takes no object of any names; without it the schema is a wish."""
     schema = {"type": "object", "additionalProperties": {"type": "integer"}}
-    sent = sent_for(DIALECT, asked(response_format=schema))
+    sent = http_request_for(DIALECT, asked(response_format=schema))
     told = json.loads(sent.body)["text"]["format"]
     assert (told["strict"], told["schema"]) == (False, schema)
     assert any("strict" in note for note in sent.notes)
@@ -158,7 +158,7 @@ def test_any_json_needs_the_word_in_the_input(text: str, is_added: bool) -> None
 )
 def test_reasoning_is_an_effort_with_a_summary(model: str, intent: Any, sent: Any, is_noted: bool) -> None:
     """2 (7): a summary only where the caller wants the model to think."""
-    request = sent_for(DIALECT, asked(reasoning=intent), model)
+    request = http_request_for(DIALECT, asked(reasoning=intent), model)
     assert json.loads(request.body).get("reasoning") == sent
     assert any("reasoning" in note for note in request.notes) is is_noted
 
@@ -166,7 +166,7 @@ def test_reasoning_is_an_effort_with_a_summary(model: str, intent: Any, sent: An
 @pytest.mark.parametrize(("model", "is_asked"), [(MODEL, True), ("gpt-4o", False)])
 def test_encrypted_reasoning_is_asked_for_since_nothing_is_stored(model: str, is_asked: bool) -> None:
     """2 (7): stateless replay, with tools and without."""
-    for request in (ASKED, asked(tools=(WEATHER,))):
+    for request in (REQUEST, asked(tools=(WEATHER,))):
         body = body_for(DIALECT, request, model)
         assert body["store"] is False
         assert body.get("include") == (["reasoning.encrypted_content"] if is_asked else None)
@@ -174,14 +174,14 @@ def test_encrypted_reasoning_is_asked_for_since_nothing_is_stored(model: str, is
 
 def test_stream_is_one_field() -> None:
     """Everything else is as in a plain request."""
-    plain = body_for(DIALECT, ASKED)
-    sent = wire.build_request(ASKED, config_of(DIALECT), MODEL, stream=True)
+    plain = body_for(DIALECT, REQUEST)
+    sent = wire.build_request(REQUEST, config_of(DIALECT), MODEL, stream=True)
     assert json.loads(sent.body) == {**plain, "stream": True}
 
 
 def test_own_items_go_home_unchanged_and_in_order() -> None:
     """5, trap 3."""
-    sent = sent_for(DIALECT, asked(OPENING, own_answer(), RESULT))
+    sent = http_request_for(DIALECT, asked(OPENING, own_answer(), RESULT))
     assert json.loads(sent.body)["input"][1:] == [
         THOUGHT,
         FUNCTION_CALL,
@@ -194,7 +194,7 @@ def test_own_items_go_home_unchanged_and_in_order() -> None:
 def test_items_that_are_not_its_own_are_rebuilt_without_reasoning(how: str) -> None:
     """With a note."""
     message = own_answer("gpt-6-astra") if how == "another model" else replace(own_answer(), parts=("I look.",))
-    sent = sent_for(DIALECT, asked(OPENING, message, RESULT))
+    sent = http_request_for(DIALECT, asked(OPENING, message, RESULT))
     kinds = [item.get("type") for item in json.loads(sent.body)["input"]]
     assert "reasoning" not in kinds
     assert kinds[-2:] == ["function_call", "function_call_output"]

@@ -20,7 +20,7 @@ from faultmaven.infrastructure.llm.wire.openai_responses import parse_response, 
 from faultmaven.infrastructure.llm.wire.protocol import Answer, StreamParser
 
 from .samples import FUNCTION_CALL, json_body, reply_of
-from .stream_reading import CUTS, calls_of, failure_of, joined, pieces, read_stream
+from .stream_reading import CUT_POSITIONS, call_parts_of, failure_of, join_chunks, read_stream, split_at
 
 DIALECT = "openai-responses"
 # openai-responses.md section 4, the events as they stand there
@@ -111,7 +111,7 @@ def test_the_documents_stream_is_its_answer() -> None:
     ]
     assert answer.usage == Usage(input=12, output=30)
     assert answer.turn is None  # nothing in it is opaque
-    assert joined(chunks) == ("Hi", "", [("call_1", "get_weather", '{"city":"Oslo"}')])
+    assert join_chunks(chunks) == ("Hi", "", [("call_1", "get_weather", '{"city":"Oslo"}')])
 
 
 THINKING = (
@@ -127,21 +127,21 @@ THINKING = (
 )
 
 
-@given(cuts=CUTS)
+@given(cuts=CUT_POSITIONS)
 def test_where_the_bytes_are_cut_does_not_matter(cuts: list[int]) -> None:
     """Text, calls, reasoning and the kept items."""
     for data in (STREAM, THINKING):
         whole_chunks, whole = read(data)
-        chunks, answer = read(*pieces(data, cuts))
+        chunks, answer = read(*split_at(data, cuts))
         assert answer == whole
-        assert joined(chunks) == joined(whole_chunks)
+        assert join_chunks(chunks) == join_chunks(whole_chunks)
 
 
 def test_items_are_kept_unchanged_and_in_order() -> None:
     """Section 4, last line: from `output_item.done`; the terminal event's output is empty."""
     chunks, answer = read(THINKING)
     assert answer.turn == [THOUGHT, FUNCTION_CALL]
-    assert answer.reasoning == joined(chunks)[1] == "L\u00f6ok \u2028it up.\n\nThen tell."
+    assert answer.reasoning == join_chunks(chunks)[1] == "L\u00f6ok \u2028it up.\n\nThen tell."
     assert (answer.content, answer.stop_reason) == ("", StopReason.TOOL_CALLS)
 
 
@@ -171,7 +171,7 @@ def test_items_that_only_the_terminal_event_has_are_the_answer() -> None:
     message = {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "Hi"}]}
     output = [{**THOUGHT, "summary": [{"type": "summary_text", "text": "Hm"}]}, message, FUNCTION_CALL]
     chunks, answer = read(CREATED, ended(output=output, model="gpt-6.2-sol"))
-    assert joined(chunks) == ("Hi", "Hm", [("call_1", "get_weather", '{"city":"Oslo"}')])
+    assert join_chunks(chunks) == ("Hi", "Hm", [("call_1", "get_weather", '{"city":"Oslo"}')])
     assert (answer.content, answer.reasoning, answer.turn) == ("Hi", "Hm", output)
     assert (answer.model, answer.stop_reason) == ("gpt-6.2-sol", StopReason.TOOL_CALLS)
 
@@ -181,8 +181,8 @@ def test_nothing_is_said_twice_when_the_terminal_event_repeats_it() -> None:
     again = item_event("added", 1, FUNCTION_CALL) + item_event("done", 1, FUNCTION_CALL)
     message = {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "Hi"}]}
     chunks, answer = read(CREATED, MESSAGE, item_event("done", 0, message), CALL, again, ended(output=[FUNCTION_CALL]))
-    assert answer.content == joined(chunks)[0] == "Hi"
-    assert calls_of(answer) == joined(chunks)[2] == [("call_1", "get_weather", '{"city":"Oslo"}')]
+    assert answer.content == join_chunks(chunks)[0] == "Hi"
+    assert call_parts_of(answer) == join_chunks(chunks)[2] == [("call_1", "get_weather", '{"city":"Oslo"}')]
 
 
 @pytest.mark.parametrize("last", ["arguments", "item"])
@@ -194,7 +194,7 @@ def test_arguments_that_come_whole_are_not_lost(last: str) -> None:
         "item": item_event("done", 1, FUNCTION_CALL),
     }
     _, answer = read(item_event("added", 1, {**FUNCTION_CALL, "arguments": ""}), done[last], ended())
-    assert calls_of(answer) == [("call_1", "get_weather", '{"city":"Oslo"}')]
+    assert call_parts_of(answer) == [("call_1", "get_weather", '{"city":"Oslo"}')]
 
 
 @pytest.mark.parametrize("indexes", [(1, 2), (2, 1), (0, 0), (None, None), (7, "x")])
@@ -214,7 +214,7 @@ def test_two_calls_whose_pieces_alternate_stay_apart(indexes: tuple[Any, Any]) -
         ended(),
     )
     expected = [("call_1", "tool_1", '{"a":1}'), ("call_2", "tool_2", '{"b":2}')]
-    assert calls_of(answer) == joined(chunks)[2] == expected
+    assert call_parts_of(answer) == join_chunks(chunks)[2] == expected
     assert isinstance(answer.turn, list)
     assert len(answer.turn) == 3  # none hides another
 
@@ -227,7 +227,7 @@ def test_item_ids_that_change_with_each_event_do_not_double_arguments() -> None:
         item_event("done", 1, {**call_item(1, '{"a":1}'), "id": "x3"}),
         ended(),
     )
-    assert calls_of(answer) == [("call_1", "tool_1", '{"a":1}')]
+    assert call_parts_of(answer) == [("call_1", "tool_1", '{"a":1}')]
 
 
 def test_calls_without_an_id_get_one() -> None:
@@ -243,7 +243,7 @@ def test_refusal_is_text_and_a_filter() -> None:
     pieces = [event("response.refusal.delta", output_index=0, content_index=0, delta=text) for text in ("I ", "can't.")]
     done = event("response.refusal.done", output_index=0, content_index=0, refusal="I can't.")
     chunks, answer = read(CREATED, *pieces, done, ended())
-    assert answer.content == joined(chunks)[0] == "I can't."
+    assert answer.content == join_chunks(chunks)[0] == "I can't."
     assert answer.stop_reason is StopReason.CONTENT_FILTER
 
 
