@@ -18,7 +18,7 @@ def call_ids(messages: list[Message]) -> list[str]:
     return [message.tool_call_id or message.tool_calls[0].id for message in messages]
 
 
-def test_foreign_call_id_yields_to_own_id() -> None:
+def test_other_provider_call_id_yields_to_own() -> None:
     conversation = linked(
         [
             call_message("a", "first", "other"),
@@ -28,9 +28,9 @@ def test_foreign_call_id_yields_to_own_id() -> None:
         ],
         TARGET,
     )
-    foreign, foreign_result, own, own_result = call_ids(conversation.messages)
+    other, other_result, own, own_result = call_ids(conversation.messages)
     assert (own, own_result) == ("a", "a")
-    assert foreign == foreign_result != "a"
+    assert other == other_result != "a"
     assert conversation.names == ["", "first", "", "second"]
 
 
