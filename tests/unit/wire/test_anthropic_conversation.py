@@ -424,7 +424,7 @@ def test_calls_without_id_get_numbered_ids() -> None:
     """The content kept for replay has the same ids."""
     call = {"type": "tool_use", "name": "ping", "input": {}}
     answer = answer_of(CONTENT[0], call, call, stop="tool_use")
-    assert [made.id for made in answer.tool_calls] == ["call_0", "call_1"]
+    assert [call.id for call in answer.tool_calls] == ["call_0", "call_1"]
     assert [block.get("id") for block in answer.turn] == [None, "call_0", "call_1"]
     assert answer.stop_reason is StopReason.TOOL_CALLS
 

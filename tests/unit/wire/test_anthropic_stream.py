@@ -200,7 +200,7 @@ def test_events_after_message_stop_are_ignored() -> None:
 
 @pytest.mark.parametrize("before", [b"", START, START + TEXT, START + TEXT + DELTA])
 def test_error_event_raises_vendor_error(before: bytes) -> None:
-    """Section 4: treat it as status 529."""
+    """Section 4: treated as status 529."""
 
     def feed_all() -> None:
         parser = new_parser()

@@ -205,7 +205,7 @@ def test_replay_of_other_model_is_rebuilt() -> None:
 
 
 def test_own_call_without_signature_has_dummy() -> None:
-    """The vendor would refuse a turn that is kept only for the thoughts in it."""
+    """The vendor would refuse a turn that is kept only for thoughts."""
     thought = {"text": "Hm", "thought": True}
     contents = _contents(_message(_answer(thought, BARE_PART)), Message.tool("call_1", "7"))
     assert contents[0]["parts"] == [thought, {**BARE_PART, "thoughtSignature": DUMMY}]

@@ -375,7 +375,7 @@ def test_deepseek_reasoning_is_sent_back() -> None:
     ids=["without replay", "edited", "of another vendor"],
 )
 def test_deepseek_calls_without_reasoning_disable_thinking(answer: Message) -> None:
-    """Section 9.2: in thinking mode 400, when a turn of a tool conversation comes without its `reasoning_content`."""
+    """Section 9.2: in thinking mode 400, when a turn of a tool conversation lacks `reasoning_content`."""
     request = request_with(QUESTION, answer, RESULT, tools=(WEATHER,), reasoning="high")
     body = body_of("deepseek", request)
     assert body["thinking"] == {"type": "disabled"}

@@ -92,8 +92,8 @@ STREAMS = {
 @given(cuts=st.lists(st.integers(0, 10**6), max_size=12))
 def test_stream_does_not_depend_on_cuts(name: str, cuts: list[int]) -> None:
     data, vendor = STREAMS[name]
-    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    blocks = [data[start:end] for start, end in itertools.pairwise(places)]
+    positions = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    blocks = [data[start:end] for start, end in itertools.pairwise(positions)]
     assert read(blocks, vendor) == read([data], vendor)
 
 
