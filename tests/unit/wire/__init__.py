@@ -1,1 +1,1 @@
-"""The wire dialects, as pure functions of values."""
+"""Tests of the dialects, which are pure functions of values."""

@@ -1,4 +1,4 @@
-"""The vendor replies of tests/samples as values; see the README there for their form."""
+"""The vendor replies of tests/samples as values. The README there describes the form of the files."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ DIALECTS = (
 
 @dataclass(frozen=True)
 class Sample:
-    """One vendor reply and what it means."""
+    """One vendor reply with the values that a dialect must read from it."""
 
     dialect: str
     name: str
@@ -47,37 +47,37 @@ FUNCTION_CALL = {
 
 
 def reply_of(dialect: str, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> WireReply:
-    """Return a reply as the transport would give it."""
+    """Return a reply as the transport would return it."""
     origin = Origin("acme", dialect, "ACME_API_KEY", "ACME_MODEL", "ACME_API_BASE")
     sent = WireRequest(origin, "https://acme.invalid/v1", Headers(), model="acme-1", secret=KEY)
     return WireReply(sent, status, {"content-type": "application/json", **(headers or {})}, body)
 
 
 def json_body(value: Any) -> bytes:
-    """Return `value` as the bytes of a body."""
+    """Return `value` as the bytes of a JSON body."""
     return json.dumps(value).encode()
 
 
 def load(kind: str) -> list[Sample]:
-    """Return every sample of "answers", "errors" or "models"."""
+    """Return every sample of one kind: "answers", "errors" or "models"."""
     return [
         _sample(dialect, row) for dialect in DIALECTS for row in _read(dialect, kind) if _has_source(dialect, kind, row)
     ]
 
 
 def stop_reasons() -> list[Sample]:
-    """Return one reply for each row of each dialect's table of reasons, and one where the reason is missing."""
-    found = []
+    """Return one reply for each row of each dialect's stop reason table, and one without a stop reason."""
+    samples = []
     for dialect in DIALECTS:
         table = _read(dialect, "stop_reasons")
         for raw, expected in table["table"]:
             body = copy.deepcopy(table["body"])
             _parent(body, table["place"])[table["place"][-1]] = raw
-            found.append(Sample(dialect, f"{raw!r}", reply_of(dialect, json_body(body)), expected))
+            samples.append(Sample(dialect, f"{raw!r}", reply_of(dialect, json_body(body)), expected))
         body = copy.deepcopy(table["body"])
         del _parent(body, table["place"])[table["place"][-1]]
-        found.append(Sample(dialect, "no reason", reply_of(dialect, json_body(body)), "unknown"))
-    return found
+        samples.append(Sample(dialect, "no reason", reply_of(dialect, json_body(body)), "unknown"))
+    return samples
 
 
 def _read(dialect: str, kind: str) -> Any:
@@ -91,12 +91,14 @@ def _has_source(dialect: str, kind: str, row: dict[str, Any]) -> bool:
 
 
 def _sample(dialect: str, row: dict[str, Any]) -> Sample:
-    form = row.get("dialect", dialect)
+    dialect = row.get("dialect", dialect)
     body = row["text"].encode() if "text" in row else json_body(row["body"])
-    return Sample(form, row["name"], reply_of(form, body, row.get("status", 200), row.get("headers")), row["expected"])
+    return Sample(
+        dialect, row["name"], reply_of(dialect, body, row.get("status", 200), row.get("headers")), row["expected"]
+    )
 
 
-def _parent(body: Any, place: list[Any]) -> Any:
-    for step in place[:-1]:
-        body = body[step]
+def _parent(body: Any, path: list[Any]) -> Any:
+    for key in path[:-1]:
+        body = body[key]
     return body

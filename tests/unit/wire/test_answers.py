@@ -1,4 +1,4 @@
-"""What each dialect reads from a vendor's reply with status 200, against values worked out by hand."""
+"""Replies with status 200, parsed by each dialect, against values worked out by hand."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ FAILURES = [sample for sample in load("answers") if "error" in sample.expected]
 
 
 @pytest.mark.parametrize("sample", ANSWERS, ids=str)
-def test_reply_is_read_as_the_document_says(sample: Sample) -> None:
-    """Text, stop reason, usage, tool calls and the model are those of the document."""
+def test_reply_parses_to_documented_values(sample: Sample) -> None:
+    """Text, stop reason, usage, tool calls and model are those of the vendor's document."""
     answer = wire_for(sample.dialect).parse_response(sample.reply)
     expected: dict[str, Any] = sample.expected
     usage = expected.get("usage")
@@ -31,24 +31,24 @@ def test_reply_is_read_as_the_document_says(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize("sample", [s for s in ANSWERS if s.expected.get("usage")], ids=str)
-def test_buckets_add_up_to_the_vendors_total(sample: Sample) -> None:
-    """The sum of the buckets is the vendor's own total; where half is unknown there is none."""
+def test_usage_buckets_sum_to_vendor_total(sample: Sample) -> None:
+    """The total is unknown where the vendor reports only one side."""
     answer = wire_for(sample.dialect).parse_response(sample.reply)
     assert answer.usage is not None
     assert answer.usage.total == sample.expected["total"]
 
 
 @pytest.mark.parametrize("sample", ANSWERS, ids=str)
-def test_raw_reply_is_kept(sample: Sample) -> None:
-    """The decoded reply stays reachable, for what the values do not carry."""
+def test_answer_keeps_raw_reply(sample: Sample) -> None:
+    """`raw` holds the decoded reply, with the fields that no other attribute carries."""
     answer = wire_for(sample.dialect).parse_response(sample.reply)
     decoded = parse_json(sample.reply.body)
     assert answer.raw == (decoded[0] if isinstance(decoded, list) else decoded)
 
 
 @pytest.mark.parametrize("sample", FAILURES, ids=str)
-def test_failure_inside_a_200_is_an_error(sample: Sample) -> None:
-    """An error object, a failed state or a foreign body under 200 raises the type that the document calls for."""
+def test_error_body_under_200_raises_error(sample: Sample) -> None:
+    """An error object, a failed state or a third-party body under status 200 raises the documented class."""
     with pytest.raises(LLMError) as caught:
         wire_for(sample.dialect).parse_response(sample.reply)
     expected = sample.expected
@@ -59,27 +59,27 @@ def test_failure_inside_a_200_is_an_error(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize("sample", stop_reasons(), ids=str)
-def test_stop_reason_goes_through_the_table(sample: Sample) -> None:
-    """Each row of the document's table; unknown, null and missing reasons are unknown, never stop."""
+def test_stop_reason_follows_documented_table(sample: Sample) -> None:
+    """Each row of the document's table. Unknown, null and missing reasons are `unknown`, never `stop`."""
     answer = wire_for(sample.dialect).parse_response(sample.reply)
     assert answer.stop_reason.value == sample.expected
 
 
 @pytest.mark.parametrize("sample", load("models"), ids=str)
-def test_list_route_gives_the_models_names(sample: Sample) -> None:
-    """The names as a request would send them."""
+def test_list_route_returns_model_names(sample: Sample) -> None:
+    """The names have the form that a request sends."""
     assert wire_for(sample.dialect).parse_models(sample.reply) == sample.expected
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_error_object_of_the_list_route_is_no_empty_list(dialect: str) -> None:
-    """A server that answers 200 with an error has no list; it is not one without models."""
+def test_list_route_error_object_raises_error(dialect: str) -> None:
+    """An error under status 200 never becomes an empty list of models."""
     with pytest.raises(LLMError):
         wire_for(dialect).parse_models(reply_of(dialect, b'{"error":"Unexpected endpoint or method."}'))
 
 
-def test_every_dialect_has_samples_of_every_kind() -> None:
-    """No dialect is left out by a misnamed file."""
+def test_every_dialect_has_every_sample_kind() -> None:
+    """A misnamed file would leave a dialect untested."""
     for kind in ("answers", "errors", "models"):
         assert {sample.dialect.partition("/")[0] for sample in load(kind)} == set(DIALECTS), kind
     assert {sample.dialect for sample in stop_reasons()} == set(DIALECTS)

@@ -1,4 +1,4 @@
-"""Whatever bytes come: an answer or one of our errors, never a KeyError. Whatever text goes: a request or our error."""
+"""Mutated replies and arbitrary text: a dialect returns a value or raises `LLMError`, and no other exception."""
 
 import json
 import math
@@ -24,106 +24,108 @@ from faultmaven.infrastructure.llm.dialects.shared.reading import parse_json
 
 from .samples import DIALECTS, json_body, load, reply_of
 
-few = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+few_examples = settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
-# Lone surrogates are two in a thousand of all characters: named here, or they would hardly ever be tried.
+# Lone surrogates are two in a thousand of all characters. Without this list, hypothesis would rarely draw one.
 ANY_TEXT = st.text(st.characters(exclude_categories=()) | st.sampled_from("\ud800\udfff\x00\u2028 é👩/?#"), max_size=12)
 ODD_NUMBERS = st.sampled_from([10**20, -(10**400), 10**400, math.nan, math.inf, -math.inf, 1e308, -0.0, 2**63])
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | ODD_NUMBERS | ANY_TEXT
-VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4))
+VALUES = st.recursive(LEAVES, lambda item: st.lists(item, max_size=4) | st.dictionaries(ANY_TEXT, item, max_size=4))
 
 
-def _deep(depth: int) -> Any:
+def _nested_value(depth: int) -> Any:
     value: Any = "x"
     for level in range(depth):
         value = [value] if level % 2 else {"content": value}
     return value
 
 
-ODD_VALUES = VALUES | st.sampled_from([_deep(150), _deep(400), [[]], [{}], {"": {}}])
+ODD_VALUES = VALUES | st.sampled_from([_nested_value(150), _nested_value(400), [[]], [{}], {"": {}}])
 
 
-def _places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the path of every value inside `value`, its own included."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [here, *(place for key, inner in inside for place in _places(inner, (*here, key)))]
+def _paths_in(value: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of every value inside `value`, and the empty path of `value` itself."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [prefix, *(path for key, item in items for path in _paths_in(item, (*prefix, key)))]
 
 
-def _changed(value: Any, place: tuple[Any, ...], new: Any) -> Any:
-    """Return `value` with what is at `place` replaced; the whole of it when `place` is empty."""
-    if not place:
+def _with_value(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """Return a copy of `value` with `new` at `path`. An empty path replaces `value` itself."""
+    if not path:
         return new
-    key, rest = place[0], place[1:]
+    key, rest = path[0], path[1:]
     if isinstance(value, dict):
-        return {**value, key: _changed(value[key], rest, new)}
-    return [*value[:key], _changed(value[key], rest, new), *value[key + 1 :]]
+        return {**value, key: _with_value(value[key], rest, new)}
+    return [*value[:key], _with_value(value[key], rest, new), *value[key + 1 :]]
 
 
-def _without(value: Any, place: tuple[Any, ...]) -> Any:
-    key, rest = place[0], place[1:]
+def _without_value(value: Any, path: tuple[Any, ...]) -> Any:
+    key, rest = path[0], path[1:]
     if rest:
-        return _changed(value, (key,), _without(value[key], rest))
+        return _with_value(value, (key,), _without_value(value[key], rest))
     if isinstance(value, dict):
-        return {name: inner for name, inner in value.items() if name != key}
+        return {name: item for name, item in value.items() if name != key}
     return [*value[:key], *value[key + 1 :]]
 
 
 @st.composite
-def broken_bodies(draw: st.DrawFn, good: list[bytes]) -> bytes:
-    """A good body with values replaced, keys deleted, bytes cut off or overwritten."""
-    body = draw(st.sampled_from(good))
-    how = draw(st.sampled_from(["values", "values", "values", "cut", "bytes", "noise"]))
-    if how == "values":
+def mutated_bodies(draw: st.DrawFn, valid_bodies: list[bytes]) -> bytes:
+    """Draw a valid body with values replaced, keys deleted, or bytes cut off or overwritten; or random bytes."""
+    body = draw(st.sampled_from(valid_bodies))
+    mutation = draw(st.sampled_from(["values", "values", "values", "cut", "bytes", "noise"]))
+    if mutation == "values":
         value = json.loads(body)
         for _ in range(draw(st.integers(1, 3))):
-            place = draw(st.sampled_from(_places(value)))
-            remove = bool(place) and draw(st.booleans())
-            value = _without(value, place) if remove else _changed(value, place, draw(ODD_VALUES))
+            path = draw(st.sampled_from(_paths_in(value)))
+            remove = bool(path) and draw(st.booleans())
+            value = _without_value(value, path) if remove else _with_value(value, path, draw(ODD_VALUES))
         return json_body(value)
-    if how == "cut":
+    if mutation == "cut":
         return body[: draw(st.integers(0, len(body)))]
-    if how == "bytes":
-        at = draw(st.integers(0, len(body)))
-        return body[:at] + draw(st.binary(min_size=1, max_size=8)) + body[at + draw(st.integers(0, 8)) :]
+    if mutation == "bytes":
+        start = draw(st.integers(0, len(body)))
+        return body[:start] + draw(st.binary(min_size=1, max_size=8)) + body[start + draw(st.integers(0, 8)) :]
     return draw(st.binary(max_size=60) | VALUES.map(json_body) | st.sampled_from([b"[" * 9999, b'{"a":' * 9999]))
 
 
-def _good(kind: str, dialect: str) -> list[bytes]:
+def _valid_bodies(kind: str, dialect: str) -> list[bytes]:
     bodies = [sample.reply.body for sample in load(kind) if sample.dialect.partition("/")[0] == dialect]
     return [body for body in bodies if body[:1] in (b"{", b"[") and b"\n" not in body]
 
 
-ODD_ANYWHERE: list[Any] = [
+ODD_REPLACEMENTS: list[Any] = [
     *(None, True, "", "x", "\ud800", -1, 0, 1.5, 10**20, 10**400, -(10**400), math.nan, math.inf, -math.inf),
-    *([], [[]], [None], ["x"], [{}], {}, {"": {}}, {"text": 1}, _deep(150)),
+    *([], [[]], [None], ["x"], [{}], {}, {"": {}}, {"text": 1}, _nested_value(150)),
 ]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_place_of_every_answer_may_hold_anything_or_nothing(dialect: str) -> None:
-    """Each value of each sample, replaced by each odd value and taken out: without luck."""
-    for body in _good("answers", dialect):
-        for broken in _broken_everywhere(json.loads(body)):
-            _check_reading(dialect, json_body(broken))
+def test_every_answer_field_tolerates_odd_values(dialect: str) -> None:
+    """Each value of each sample is replaced by each odd value, and removed. Exhaustive, not random."""
+    for body in _valid_bodies("answers", dialect):
+        for mutated in _mutations_of(json.loads(body)):
+            _check_parsing(dialect, json_body(mutated))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_place_of_every_error_may_hold_anything_or_nothing(dialect: str) -> None:
-    """The same for errors, under a status where the body decides most."""
-    for body in _good("errors", dialect):
-        for broken in _broken_everywhere(json.loads(body)):
-            reply = reply_of(dialect, json_body(broken), 429)
+def test_every_error_field_tolerates_odd_values(dialect: str) -> None:
+    """The same for error replies, under 429, where the body decides most."""
+    for body in _valid_bodies("errors", dialect):
+        for mutated in _mutations_of(json.loads(body)):
+            reply = reply_of(dialect, json_body(mutated), 429)
             _check_error(vendor_error(reply, read_error(reply)))
 
 
-def _broken_everywhere(value: Any) -> Iterator[Any]:
-    for place in _places(value):
-        yield from (_changed(value, place, odd) for odd in ODD_ANYWHERE)
-        if place:
-            yield _without(value, place)
+def _mutations_of(value: Any) -> Iterator[Any]:
+    for path in _paths_in(value):
+        yield from (_with_value(value, path, odd) for odd in ODD_REPLACEMENTS)
+        if path:
+            yield _without_value(value, path)
 
 
-def _check_reading(dialect: str, body: bytes) -> None:
+def _check_parsing(dialect: str, body: bytes) -> None:
     try:
         answer = wire_for(dialect).parse_response(reply_of(dialect, body))
     except LLMError as error:
@@ -133,19 +135,19 @@ def _check_reading(dialect: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@few
+@few_examples
 @given(data=st.data())
-def test_any_body_is_an_answer_or_our_error(dialect: str, data: st.DataObject) -> None:
-    """Every mutation of every sample."""
-    _check_reading(dialect, data.draw(broken_bodies(_good("answers", dialect))))
+def test_mutated_answer_parses_or_raises_llm_error(dialect: str, data: st.DataObject) -> None:
+    """Random mutations of every answer sample."""
+    _check_parsing(dialect, data.draw(mutated_bodies(_valid_bodies("answers", dialect))))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@few
+@few_examples
 @given(data=st.data())
-def test_any_list_of_models_is_names_or_our_error(dialect: str, data: st.DataObject) -> None:
-    """Every mutation of every list."""
-    body = data.draw(broken_bodies(_good("models", dialect)))
+def test_mutated_model_list_parses_or_raises(dialect: str, data: st.DataObject) -> None:
+    """Random mutations of every sample of the list route."""
+    body = data.draw(mutated_bodies(_valid_bodies("models", dialect)))
     try:
         models = wire_for(dialect).parse_models(reply_of(dialect, body))
     except LLMError as error:
@@ -180,12 +182,14 @@ HEADERS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@few
+@few_examples
 @given(data=st.data(), status=st.integers(300, 599), headers=HEADERS)
-def test_any_error_body_is_our_error(dialect: str, data: st.DataObject, status: int, headers: dict[str, str]) -> None:
-    """Every mutation of every error, under every status and in every vendor's form."""
-    form = data.draw(st.sampled_from([form for form in ALL_FORMS if form.partition("/")[0] == dialect]))
-    reply = reply_of(form, data.draw(broken_bodies(_good("errors", dialect))), status, headers)
+def test_mutated_error_body_raises_llm_error(
+    dialect: str, data: st.DataObject, status: int, headers: dict[str, str]
+) -> None:
+    """Random mutations of every error sample, under every status and every vendor's dialect."""
+    variant = data.draw(st.sampled_from([variant for variant in ALL_FORMS if variant.partition("/")[0] == dialect]))
+    reply = reply_of(variant, data.draw(mutated_bodies(_valid_bodies("errors", dialect))), status, headers)
     with pytest.raises(LLMError) as caught:
         raise_for_status(reply)
     _check_error(caught.value)
@@ -195,7 +199,7 @@ def test_any_error_body_is_our_error(dialect: str, data: st.DataObject, status: 
 
 def _check_answer(answer: Answer) -> None:
     assert isinstance(answer.content, str)
-    answer.content.encode()  # no lone surrogate gets in
+    answer.content.encode()  # raises if a lone surrogate is inside
     assert isinstance(answer.stop_reason, StopReason)
     assert isinstance(answer.model, str)
     for call in answer.tool_calls:
@@ -232,24 +236,24 @@ def _config(dialect: str) -> ProviderConfig:
 def _strings(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for inner in inside for text in _strings(inner)]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for item in items for text in _strings(item)]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("prompt", ODD_PROMPTS)
-def test_odd_text_arrives_unchanged(dialect: str, prompt: str) -> None:
-    """Whatever can be encoded is sent as it is."""
+def test_odd_prompt_text_is_sent_unchanged(dialect: str, prompt: str) -> None:
+    """Every prompt that UTF-8 can encode is sent unchanged."""
     sent = wire_for(dialect).build_request(chat_request(prompt), _config(dialect), "m")
     assert prompt in _strings(json.loads(sent.body))
     assert prompt in _strings(parse_json(sent.body))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@few
+@few_examples
 @given(texts=st.lists(ANY_TEXT, min_size=1, max_size=4), model=ANY_TEXT)
-def test_any_text_is_a_request_or_refused_by_type(dialect: str, texts: list[str], model: str) -> None:
-    """Past the door too: empty turns, odd model ids and lone surrogates never raise anything untyped."""
+def test_any_text_builds_request_or_is_refused(dialect: str, texts: list[str], model: str) -> None:
+    """Without request validation, empty messages, odd model ids and lone surrogates raise typed errors only."""
     roles: tuple[Role, ...] = ("user", "assistant", "system", "user")
     request = ChatRequest(tuple(Message(role, (text,)) for role, text in zip(roles, texts, strict=False)))
     build = wire_for(dialect).build_request
@@ -259,17 +263,17 @@ def test_any_text_is_a_request_or_refused_by_type(dialect: str, texts: list[str]
         assert isinstance(json.loads(sent.body), dict)
         assert sent.url.isascii()
     else:
-        assert not all(_is_text(text) for text in (*texts, model))
+        assert not all(_is_encodable(text) for text in (*texts, model))
         assert refused.__context__ is None  # a UnicodeEncodeError holds the whole text
 
 
-@few
+@few_examples
 @given(prompt=ANY_TEXT, stop=ANY_TEXT, model=ANY_TEXT)
-def test_door_lets_through_only_what_can_be_encoded(prompt: str, stop: str, model: str) -> None:
-    """A lone surrogate is refused before anybody is asked; nothing else about the characters matters."""
+def test_request_validation_accepts_encodable_text_only(prompt: str, stop: str, model: str) -> None:
+    """A lone surrogate is refused before any provider is called. All other characters are allowed."""
     if not prompt.strip() or not stop:
         return
-    sendable = all(_is_text(text) for text in (prompt, stop, model))
+    sendable = all(_is_encodable(text) for text in (prompt, stop, model))
     refused = _refusal(lambda: chat_request(prompt, model, options={"stop": stop}))
     assert (refused is None) is sendable
     if refused is not None:
@@ -277,8 +281,8 @@ def test_door_lets_through_only_what_can_be_encoded(prompt: str, stop: str, mode
         assert refused.__context__ is None
 
 
-def test_door_says_where_the_surrogate_is_without_the_text() -> None:
-    """The turn and the position, nothing of what was written."""
+def test_surrogate_error_names_position_without_text() -> None:
+    """The message names the turn and the position, and quotes no text of the prompt."""
     with pytest.raises(InvalidRequestError, match=r"prompt\[1\] holds a lone surrogate at character 6") as caught:
         chat_request([Message.system("ok"), Message.user("secret\udce9")])
     assert "secret" not in repr(caught.value)
@@ -286,8 +290,8 @@ def test_door_says_where_the_surrogate_is_without_the_text() -> None:
 
 @pytest.mark.parametrize("number", [10**400, 10**5000, -(10**5000), math.inf, -math.inf, math.nan], ids=lambda _: "")
 @pytest.mark.parametrize("name", ["temperature", "deadline"])
-def test_door_refuses_numbers_beyond_a_float(name: str, number: float) -> None:
-    """An int that no float holds is a wrong number, not an OverflowError."""
+def test_request_validation_refuses_numbers_beyond_float(name: str, number: float) -> None:
+    """An int beyond the range of float raises InvalidRequestError, not OverflowError."""
     arguments: dict[str, Any] = {"temperature": number} if name == "temperature" else {"options": {"deadline": number}}
     with pytest.raises(InvalidRequestError, match=f"{name} is"):
         chat_request("ping", **arguments)
@@ -301,5 +305,5 @@ def _refusal(call: Callable[[], object]) -> InvalidRequestError | None:
     return None
 
 
-def _is_text(text: str) -> bool:
+def _is_encodable(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,4 +1,4 @@
-"""Streams of Cohere v2 Chat: literal bytes of the wire document, cut anywhere."""
+"""Streams of Cohere v2 Chat: literal bytes of the vendor's document, cut at any position."""
 
 import json
 from typing import Any
@@ -14,10 +14,10 @@ from faultmaven.infrastructure.llm.dialects.cohere.dialect import parse_response
 from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
 
 from .samples import json_body, reply_of
-from .stream_reading import calls_of, failure_of, joined, pieces, read_stream
+from .stream_reading import call_parts_of, failure_of, join_chunks, read_stream, split_at
 
 DIALECT = "cohere-v2-chat"
-# cohere-v2-chat.md section 4, the events as they stand there
+# cohere-v2-chat.md section 4, events copied verbatim
 START = (
     b"event: message-start\n"
     b'data: {"type":"message-start","id":"c1","delta":{"message":{"role":"assistant","content":[],"tool_plan":"",'
@@ -55,58 +55,58 @@ TOOL_CALL = {
 }
 
 
-def parser() -> StreamParser:
+def new_parser() -> StreamParser:
     return stream_parser(reply_of(DIALECT, b""))
 
 
 def event(kind: str, **fields: Any) -> bytes:
-    """An event in the document's form."""
+    """Return an event in the documented form."""
     return b"event: %s\ndata: %s\n\n" % (kind.encode(), json.dumps({"type": kind, **fields}).encode())
 
 
-def content(step: str, index: Any, **block: Any) -> bytes:
+def content_event(step: str, index: Any, **block: Any) -> bytes:
     return event(f"content-{step}", index=index, delta={"message": {"content": block}})
 
 
-def call(step: str, index: Any, call_id: str, name: str, arguments: str) -> bytes:
-    told: dict[str, Any] = {"function": {"arguments": arguments}}
+def call_event(step: str, index: Any, call_id: str, name: str, arguments: str) -> bytes:
+    tool_calls: dict[str, Any] = {"function": {"arguments": arguments}}
     if step == "start":
-        told = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-    return event(f"tool-call-{step}", index=index, delta={"message": {"tool_calls": told}})
+        tool_calls = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+    return event(f"tool-call-{step}", index=index, delta={"message": {"tool_calls": tool_calls}})
 
 
-def end(reason: Any = "COMPLETE", **fields: Any) -> bytes:
+def message_end(reason: Any = "COMPLETE", **fields: Any) -> bytes:
     return event("message-end", delta={"finish_reason": reason, **fields})
 
 
 THINKING = (
     START
-    + content("start", 0, type="thinking", thinking="")
-    + content("delta", 0, thinking="S\u00efmple \u2028")
-    + content("delta", 0, thinking="enough.")
+    + content_event("start", 0, type="thinking", thinking="")
+    + content_event("delta", 0, thinking="S\u00efmple \u2028")
+    + content_event("delta", 0, thinking="enough.")
     + event("content-end", index=0)
-    + content("start", 1, type="text", text="")
-    + content("delta", 1, text="Hi ")
-    + content("delta", 1, text="there")
+    + content_event("start", 1, type="text", text="")
+    + content_event("delta", 1, text="Hi ")
+    + content_event("delta", 1, text="there")
     + event("content-end", index=1)
-    + end()
+    + message_end()
 )
 
 
 def read(*blocks: bytes) -> tuple[list[StreamChunk], Answer]:
-    return read_stream(parser(), blocks)
+    return read_stream(new_parser(), blocks)
 
 
 def failure(*blocks: bytes) -> LLMError:
-    return failure_of(parser(), blocks)
+    return failure_of(new_parser(), blocks)
 
 
-def test_the_documents_stream_is_its_answer() -> None:
+def test_documented_stream_gives_complete_answer() -> None:
     """Section 4, word for word; of two token counts, `tokens` are the real ones (section 7, trap 7)."""
     chunks, answer = read(STREAM)
     assert (answer.content, answer.stop_reason) == ("Hi", StopReason.TOOL_CALLS)
     assert answer.usage == Usage(input=71, output=22)
-    assert calls_of(answer) == joined(chunks)[2] == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
+    assert call_parts_of(answer) == join_chunks(chunks)[2] == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
     assert answer.turn == {
         "role": "assistant",
         "content": [{"type": "text", "text": "Hi"}],
@@ -116,29 +116,29 @@ def test_the_documents_stream_is_its_answer() -> None:
 
 
 @given(cuts=st.lists(st.integers(0, 10**6), max_size=12))
-def test_where_the_bytes_are_cut_does_not_matter(cuts: list[int]) -> None:
-    """Text, calls, plan and thinking."""
+def test_stream_does_not_depend_on_cuts(cuts: list[int]) -> None:
+    """Text, calls, plan and thinking are compared."""
     for data in (STREAM, THINKING):
-        whole_chunks, whole = read(data)
-        chunks, answer = read(*pieces(data, cuts))
-        assert answer == whole
-        assert joined(chunks) == joined(whole_chunks)
+        complete_chunks, complete = read(data)
+        chunks, answer = read(*split_at(data, cuts))
+        assert answer == complete
+        assert join_chunks(chunks) == join_chunks(complete_chunks)
 
 
-def test_thinking_is_apart_and_kept_block_by_block() -> None:
+def test_thinking_is_separate_and_kept_for_replay() -> None:
     """Section 4: content-start of the type thinking, deltas of `content.thinking`."""
     chunks, answer = read(THINKING)
-    thought = "S\u00efmple \u2028enough."
-    assert joined(chunks) == ("Hi there", thought, [])
-    assert (answer.content, answer.reasoning, answer.stop_reason) == ("Hi there", thought, StopReason.STOP)
+    thinking = "S\u00efmple \u2028enough."
+    assert join_chunks(chunks) == ("Hi there", thinking, [])
+    assert (answer.content, answer.reasoning, answer.stop_reason) == ("Hi there", thinking, StopReason.STOP)
     assert answer.turn == {
         "role": "assistant",
-        "content": [{"type": "thinking", "thinking": thought}, {"type": "text", "text": "Hi there"}],
+        "content": [{"type": "thinking", "thinking": thinking}, {"type": "text", "text": "Hi there"}],
     }
 
 
-def test_stream_and_whole_reply_keep_the_same_turn() -> None:
-    """Two blocks of thinking, text between them, and a block of tomorrow's."""
+def test_stream_and_plain_reply_keep_same_turn() -> None:
+    """Two thinking blocks with text between them, and a block of an unknown type."""
     blocks = [
         {"type": "thinking", "thinking": "One."},
         {"type": "text", "text": "Hel"},
@@ -147,21 +147,21 @@ def test_stream_and_whole_reply_keep_the_same_turn() -> None:
         {"type": "text", "text": "lo"},
     ]
     message = {"role": "assistant", "content": blocks, "tool_plan": "Ask.", "tool_calls": [TOOL_CALL]}
-    whole = parse_response(reply_of(DIALECT, json_body({"finish_reason": "TOOL_CALL", "message": message})))
-    pieces = []
+    complete = parse_response(reply_of(DIALECT, json_body({"finish_reason": "TOOL_CALL", "message": message})))
+    deltas = []
     for index, block in enumerate(blocks):
         ((name, text),) = ((name, text) for name, text in block.items() if name != "type")
-        pieces += [content("start", index, **{**block, name: ""}), content("delta", index, **{name: text})]
+        deltas += [content_event("start", index, **{**block, name: ""}), content_event("delta", index, **{name: text})]
     plan = event("tool-plan-delta", delta={"message": {"tool_plan": "Ask."}})
-    _, answer = read(START, *pieces, plan, CALL, end("TOOL_CALL"))
-    assert answer.turn == whole.turn == message
+    _, answer = read(START, *deltas, plan, CALL, message_end("TOOL_CALL"))
+    assert answer.turn == complete.turn == message
     for name in ("content", "reasoning", "stop_reason", "tool_calls"):
-        assert getattr(answer, name) == getattr(whole, name), name
+        assert getattr(answer, name) == getattr(complete, name), name
 
 
-def test_pieces_without_a_beginning_are_not_lost() -> None:
-    """A content-delta whose content-start never came."""
-    _, answer = read(content("delta", 3, thinking="Hm"), content("delta", 4, text="Hi"), end())
+def test_deltas_without_content_start_are_kept() -> None:
+    """A content-delta may come without a content-start."""
+    _, answer = read(content_event("delta", 3, thinking="Hm"), content_event("delta", 4, text="Hi"), message_end())
     assert (answer.content, answer.reasoning) == ("Hi", "Hm")
     assert answer.turn == {
         "role": "assistant",
@@ -170,25 +170,25 @@ def test_pieces_without_a_beginning_are_not_lost() -> None:
 
 
 @pytest.mark.parametrize("indexes", [(0, 1), (1, 2), (0, 0), (None, None), ("a", "b")])
-def test_two_calls_stay_apart_whatever_their_index(indexes: tuple[Any, Any]) -> None:
-    """The same one twice, or none."""
+def test_two_tool_calls_survive_any_index(indexes: tuple[Any, Any]) -> None:
+    """The same index twice, or no index."""
     first, second = indexes
     chunks, answer = read(
-        call("start", first, "a_1", "a", ""),
-        call("delta", first, "", "", '{"a":1}'),
-        call("start", second, "b_2", "b", ""),
-        call("delta", second, "", "", '{"b":'),
-        call("delta", second, "", "", "2}"),
-        end("TOOL_CALL"),
+        call_event("start", first, "a_1", "a", ""),
+        call_event("delta", first, "", "", '{"a":1}'),
+        call_event("start", second, "b_2", "b", ""),
+        call_event("delta", second, "", "", '{"b":'),
+        call_event("delta", second, "", "", "2}"),
+        message_end("TOOL_CALL"),
     )
-    assert calls_of(answer) == joined(chunks)[2] == [("a_1", "a", '{"a":1}'), ("b_2", "b", '{"b":2}')]
+    assert call_parts_of(answer) == join_chunks(chunks)[2] == [("a_1", "a", '{"a":1}'), ("b_2", "b", '{"b":2}')]
 
 
-def test_calls_in_a_list_are_read_too() -> None:
+def test_tool_calls_in_list_are_parsed() -> None:
     """Section 7, trap 6: an object in events, a list in the plain reply."""
     listed = event("tool-call-start", index=0, delta={"message": {"tool_calls": [TOOL_CALL]}})
-    _, answer = read(listed, end("TOOL_CALL"))
-    assert calls_of(answer) == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
+    _, answer = read(listed, message_end("TOOL_CALL"))
+    assert call_parts_of(answer) == [("get_weather_ab12", "get_weather", '{"city":"Oslo"}')]
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ def test_calls_in_a_list_are_read_too() -> None:
         (None, StopReason.UNKNOWN),
     ],
 )
-def test_finish_reason_goes_through_the_table(reason: Any, expected: StopReason) -> None:
+def test_finish_reason_follows_documented_table(reason: Any, expected: StopReason) -> None:
     """Section 3."""
-    assert read(START, TEXT, end(reason))[1].stop_reason is expected
+    assert read(START, TEXT, message_end(reason))[1].stop_reason is expected
 
 
 @pytest.mark.parametrize(
@@ -215,39 +215,39 @@ def test_finish_reason_goes_through_the_table(reason: Any, expected: StopReason)
         ({"reason": "COMPLETE", "error": "secret prose"}, ProviderError, "COMPLETE"),
     ],
 )
-def test_end_with_an_error_is_a_failed_answer(fields: dict[str, Any], expected: type[LLMError], code: str) -> None:
+def test_message_end_with_error_raises_error(fields: dict[str, Any], expected: type[LLMError], code: str) -> None:
     """Section 4: `message-end` with ERROR and `delta.error`; section 3: TIMEOUT too."""
-    error = failure(START, TEXT, end(**fields))
+    error = failure(START, TEXT, message_end(**fields))
     assert (type(error), error.code, error.retryable) == (expected, code, True)
     assert "secret" not in str(error)
 
 
-def test_flat_error_body_in_the_stream_is_an_error() -> None:
-    """Section 5: key `message`, and nothing else."""
+def test_flat_error_body_in_stream_raises_error() -> None:
+    """Section 5: an object with the key `message` only."""
     error = failure(START, b'data: {"message":"internal server error"}\n\n')
     assert isinstance(error, ProviderUnavailableError)
 
 
 @pytest.mark.parametrize("after", [b"", b"data: [DONE]\n\n"])
-def test_stream_without_its_end_is_cut(after: bytes) -> None:
-    """Section 4: EOF before message-end = truncated; the plan is not kept then."""
-    made = parser()
-    made.feed(START + TEXT + PLAN + after)
-    made.rest()
-    assert not made.may_end
+def test_stream_without_message_end_is_interrupted(after: bytes) -> None:
+    """Section 4: EOF before message-end = truncated; the partial answer keeps no plan."""
+    parser = new_parser()
+    parser.feed(START + TEXT + PLAN + after)
+    parser.rest()
+    assert not parser.may_end
     with pytest.raises(StreamInterruptedError):
-        made.close()
-    partial = made.partial()
+        parser.close()
+    partial = parser.partial()
     assert (partial.content, partial.stop_reason, partial.turn) == ("Hi", StopReason.UNKNOWN, None)
 
 
-def test_what_comes_after_the_end_is_none_of_it() -> None:
-    """Such as the `[DONE]` at which the SDK stops too."""
+def test_events_after_message_end_are_ignored() -> None:
+    """For example `[DONE]`, at which the SDK stops too."""
     assert read(STREAM, b"data: [DONE]\n\n", TEXT)[1] == read(STREAM)[1]
 
 
-def test_unknown_events_and_odd_values_are_passed_over() -> None:
-    """Citations, debug events, events of tomorrow."""
+def test_unknown_events_and_values_are_ignored() -> None:
+    """Citations, debug events and future events."""
     odd = [
         event("citation-start", index=0, delta={"message": {"citations": {"start": 0, "end": 2, "text": "Hi"}}}),
         event("debug", prompt="..."),

@@ -1,4 +1,4 @@
-"""Bytes to events, wherever they are cut."""
+"""Framing of bytes into events, independent of block boundaries."""
 
 import itertools
 
@@ -20,28 +20,28 @@ EVENTS = [
 ]
 
 
-def cut(data: bytes, cuts: list[int]) -> list[bytes]:
-    places = [0, *sorted(place % (len(data) + 1) for place in cuts), len(data)]
-    return [data[start:end] for start, end in itertools.pairwise(places)]
+def split_at(data: bytes, cuts: list[int]) -> list[bytes]:
+    positions = [0, *sorted(position % (len(data) + 1) for position in cuts), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(positions)]
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=20))
 def test_events_do_not_depend_on_cuts(cuts: list[int]) -> None:
     framing = ServerSentEvents()
-    events = [event for block in cut(STREAM, cuts) for event in framing.feed(block)]
+    events = [event for block in split_at(STREAM, cuts) for event in framing.feed(block)]
     assert events + framing.close() == EVENTS
     assert framing.stray == [b'{"error":']
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=20))
-def test_lines_do_not_depend_on_cuts(cuts: list[int]) -> None:
+def test_json_lines_do_not_depend_on_cuts(cuts: list[int]) -> None:
     data = '{"a":1}\n\n{"b":"\u2028"}\r\n{"c":3}'.encode()
     framing = JsonLines()
-    lines = [event.data for block in cut(data, cuts) for event in framing.feed(block)]
+    lines = [event.data for block in split_at(data, cuts) for event in framing.feed(block)]
     assert lines + [event.data for event in framing.close()] == [b'{"a":1}', '{"b":"\u2028"}'.encode(), b'{"c":3}']
 
 
-def test_every_byte_alone_gives_the_same() -> None:
+def test_single_byte_blocks_give_same_events() -> None:
     framing = ServerSentEvents()
-    events = [event for place in range(len(STREAM)) for event in framing.feed(STREAM[place : place + 1])]
+    events = [event for position in range(len(STREAM)) for event in framing.feed(STREAM[position : position + 1])]
     assert events + framing.close() == EVENTS

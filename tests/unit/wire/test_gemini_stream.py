@@ -1,4 +1,4 @@
-"""Gemini's streams. Samples are those of wire/gemini-generate-content.md section 4, 2026-11-23."""
+"""Streams of Gemini. Samples are those of wire/gemini-generate-content.md section 4, 2026-11-23."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -36,7 +36,7 @@ DOCUMENTED = (
     b'"totalTokenCount":41}}\n\n'
 )
 # Section 4: a late signature on an empty text; section 3: thoughts are flagged.
-THOUGHTFUL = (
+WITH_THOUGHTS = (
     b'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"Think","thought":true}]}}]}\r\n\r\n'
     b'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"ing","thought":true},{"text":"H\xc3\xa9"}]}}]}'
     b"\r\n\r\n"
@@ -44,8 +44,8 @@ THOUGHTFUL = (
     b'data: {"candidates":[{"content":{"parts":[{"text":"","thoughtSignature":"CrEB..."}]},"finishReason":"STOP"}]}'
     b"\r\n\r\n"
 )
-# Section 2 (4) and 4: calls come whole, without index; ids may be missing, args too.
-PARALLEL = (
+# Section 2 (4) and 4: each call comes in one part, without an index; ids and args may be missing.
+PARALLEL_CALLS = (
     b'data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"a","args":{"x":1}},'
     b'"thoughtSignature":"S"},{"functionCall":{"name":"a","args":{"x":2}}}]}}]}\n\n'
     b'data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"now"}}]},"finishReason":"STOP"}]}\n\n'
@@ -60,21 +60,21 @@ SECOND_CANDIDATE = (
     b'data: {"candidates":[{"index":0,"finishReason":"STOP"}]}\n\n'
 )
 ERROR = b'{"error":{"code":503,"message":"...","status":"UNAVAILABLE"}}'
-BEGIN = DOCUMENTED.partition(b"\n\n")[0] + b"\n\n"
+FIRST_EVENT = DOCUMENTED.partition(b"\n\n")[0] + b"\n\n"
 
 
 def _parser() -> StreamParser:
     return stream_parser(reply_of("gemini-generate-content", b"", headers={"content-type": "text/event-stream"}))
 
 
-def _read(*blocks: bytes) -> tuple[list[StreamChunk], Answer]:
+def _parse(*blocks: bytes) -> tuple[list[StreamChunk], Answer]:
     parser = _parser()
-    whole = read_stream(parser, blocks)
-    assert not parser.ended  # the connection's end is the only one
-    return whole
+    result = read_stream(parser, blocks)
+    assert not parser.ended  # only the end of the connection ends the stream
+    return result
 
 
-def _joined(chunks: Sequence[StreamChunk]) -> tuple[Any, ...]:
+def _join_chunks(chunks: Sequence[StreamChunk]) -> tuple[Any, ...]:
     calls: dict[int, str] = {}
     for chunk in chunks:
         if chunk.tool_call is not None:
@@ -84,10 +84,10 @@ def _joined(chunks: Sequence[StreamChunk]) -> tuple[Any, ...]:
     return text, "".join(chunk.reasoning or "" for chunk in chunks), calls
 
 
-def test_documented_stream_is_read() -> None:
-    """Text, a whole call, and the last counts, which are not added up."""
-    chunks, answer = _read(DOCUMENTED)
-    assert _joined(chunks) == ("Hello", "", {0: 'c1|get_weather|{"city":"Oslo"}'})
+def test_documented_stream_gives_complete_answer() -> None:
+    """Text, a complete call, and the last usage counts, which are not summed."""
+    chunks, answer = _parse(DOCUMENTED)
+    assert _join_chunks(chunks) == ("Hello", "", {0: 'c1|get_weather|{"city":"Oslo"}'})
     assert answer.content == "Hello"
     assert answer.tool_calls == (ToolCall("c1", "get_weather", {"city": "Oslo"}, '{"city":"Oslo"}'),)
     assert answer.stop_reason is StopReason.TOOL_CALLS
@@ -96,19 +96,19 @@ def test_documented_stream_is_read() -> None:
     assert [chunk.usage for chunk in chunks if chunk.usage is not None][-1] == answer.usage
 
 
-def test_turn_is_rebuilt_with_its_signature() -> None:
-    """Neighbours of text become one; the signed part stays as it came."""
+def test_turn_is_rebuilt_with_thought_signature() -> None:
+    """Adjacent text parts are joined; the signed part stays unchanged."""
     signed = {
         "functionCall": {"id": "c1", "name": "get_weather", "args": {"city": "Oslo"}},
         "thoughtSignature": "CrEB...",
     }
-    assert _read(DOCUMENTED)[1].turn == [{"text": "Hello"}, signed]
+    assert _parse(DOCUMENTED)[1].turn == [{"text": "Hello"}, signed]
 
 
-def test_late_signature_stays_a_part_of_its_own() -> None:
-    """On an empty text, at the end."""
-    chunks, answer = _read(THOUGHTFUL)
-    assert _joined(chunks) == ("Héllo", "Thinking", {})
+def test_late_thought_signature_stays_separate_part() -> None:
+    """The signature comes on an empty text at the end."""
+    chunks, answer = _parse(WITH_THOUGHTS)
+    assert _join_chunks(chunks) == ("Héllo", "Thinking", {})
     assert (answer.content, answer.reasoning) == ("Héllo", "Thinking")
     assert answer.turn == [
         {"text": "Thinking", "thought": True},
@@ -117,10 +117,10 @@ def test_late_signature_stays_a_part_of_its_own() -> None:
     ]
 
 
-def test_calls_without_ids_are_told_apart() -> None:
-    """The same tool twice is two calls."""
-    chunks, answer = _read(PARALLEL)
-    assert _joined(chunks)[2] == {0: 'call_1|a|{"x":1}', 1: 'call_2|a|{"x":2}', 2: "call_3|now|{}"}
+def test_calls_without_ids_get_numbered_ids() -> None:
+    """Two calls of the same tool stay separate."""
+    chunks, answer = _parse(PARALLEL_CALLS)
+    assert _join_chunks(chunks)[2] == {0: 'call_1|a|{"x":1}', 1: 'call_2|a|{"x":2}', 2: "call_3|now|{}"}
     assert [(call.id, call.name, call.arguments) for call in answer.tool_calls] == [
         ("call_1", "a", {"x": 1}),
         ("call_2", "a", {"x": 2}),
@@ -129,13 +129,13 @@ def test_calls_without_ids_are_told_apart() -> None:
 
 
 def test_plain_stream_keeps_no_turn() -> None:
-    """Text says everything there."""
-    _, answer = _read(BEGIN, b'data: {"candidates":[{"finishReason":"MAX_TOKENS"}]}\n\n')
+    """The text is complete without `turn`."""
+    _, answer = _parse(FIRST_EVENT, b'data: {"candidates":[{"finishReason":"MAX_TOKENS"}]}\n\n')
     assert (answer.content, answer.turn, answer.stop_reason) == ("Hel", None, StopReason.MAX_TOKENS)
 
 
-def test_blocked_prompt_is_an_end() -> None:
-    """Section 3: no candidates, only the reason."""
+def test_blocked_prompt_ends_stream() -> None:
+    """Section 3: no candidates, only the block reason."""
     parser = _parser()
     parser.feed(BLOCKED)
     assert parser.may_end
@@ -144,29 +144,29 @@ def test_blocked_prompt_is_an_end() -> None:
     assert answer.usage == Usage.from_totals(12, 0)
 
 
-def test_only_the_first_candidate_counts() -> None:
-    """A second one comes where `extra` asks for it."""
-    _, answer = _read(SECOND_CANDIDATE)
+def test_stream_uses_first_candidate_only() -> None:
+    """`extra` may request a second candidate."""
+    _, answer = _parse(SECOND_CANDIDATE)
     assert (answer.content, answer.stop_reason) == ("A", StopReason.STOP)
 
 
-def test_end_without_a_reason_is_an_interruption() -> None:
+def test_eof_without_finish_reason_is_interruption() -> None:
     """Section 4: EOF with no finishReason is truncated."""
     parser = _parser()
-    parser.feed(BEGIN)
+    parser.feed(FIRST_EVENT)
     assert not parser.may_end
     assert parser.partial().content == "Hel"
     with pytest.raises(StreamInterruptedError):
         parser.close()
 
 
-def test_last_empty_line_may_be_missing() -> None:
-    """The event is whole without it."""
-    assert _read(DOCUMENTED.rstrip(b"\n"))[1] == _read(DOCUMENTED)[1]
+def test_final_empty_line_is_optional() -> None:
+    """The last event is complete without the empty line."""
+    assert _parse(DOCUMENTED.rstrip(b"\n"))[1] == _parse(DOCUMENTED)[1]
 
 
 @pytest.mark.parametrize(
-    "failed",
+    "error_bytes",
     [
         b"data: " + ERROR + b"\n\n",
         b"data: [" + ERROR + b"]\n\n",
@@ -175,48 +175,48 @@ def test_last_empty_line_may_be_missing() -> None:
         b'[{\n  "error": {\n    "code": 503,\n    "message": "...",\n    "status": "UNAVAILABLE"\n  }\n}\n]\n',
         b'{\n  "error": {\n    "code": 503,\n    "message": "...",\n    "status": "UNAVAILABLE"\n  }\n}',
     ],
-    ids=["event", "event of a list", "line", "list", "lines in a list", "lines without an end"],
+    ids=["event", "list in event", "one line", "list", "multi-line list", "multi-line without newline"],
 )
 @pytest.mark.parametrize("step", [1, 7, 10_000])
-def test_error_in_the_stream_is_the_vendors(failed: bytes, step: int) -> None:
-    """Section 4: raw JSON, perhaps over lines, perhaps in a list of one; also as an event."""
-    stream = BEGIN + failed
+def test_error_in_stream_raises_vendor_error(error_bytes: bytes, step: int) -> None:
+    """Section 4: raw JSON, perhaps on several lines, perhaps in a list of one; also as an event."""
+    stream = FIRST_EVENT + error_bytes
     parser = _parser()
     with pytest.raises(ProviderUnavailableError) as caught:
-        _feed(parser, [stream[place : place + step] for place in range(0, len(stream), step)])
+        _answer_of(parser, [stream[start : start + step] for start in range(0, len(stream), step)])
     assert caught.value.code == "UNAVAILABLE"
 
 
-def _feed(parser: StreamParser, blocks: Sequence[bytes]) -> Answer:
+def _answer_of(parser: StreamParser, blocks: Sequence[bytes]) -> Answer:
     return read_stream(parser, blocks)[1]
 
 
 @pytest.mark.parametrize(
-    ("reason", "kind"),
+    ("reason", "error_class"),
     [
         (b"MALFORMED_FUNCTION_CALL", MalformedResponseError),
         (b"MALFORMED_RESPONSE", MalformedResponseError),
         (b"UNEXPECTED_TOOL_CALL", ProviderError),
     ],
 )
-def test_failed_answer_is_an_error_where_nothing_came(reason: bytes, kind: type[ProviderError]) -> None:
-    """Section 3, table; what came is kept where there is something."""
+def test_failure_reason_without_content_raises_error(reason: bytes, error_class: type[ProviderError]) -> None:
+    """Section 3, table. Content that came before the reason is kept."""
     end = b'data: {"candidates":[{"finishReason":"' + reason + b'"}]}\n\n'
-    with pytest.raises(kind):
-        _read(end)
-    assert _read(BEGIN, end)[1].stop_reason is StopReason.UNKNOWN
+    with pytest.raises(error_class):
+        _parse(end)
+    assert _parse(FIRST_EVENT, end)[1].stop_reason is StopReason.UNKNOWN
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    stream=st.sampled_from([DOCUMENTED, THOUGHTFUL, PARALLEL, BLOCKED, SECOND_CANDIDATE]),
+    stream=st.sampled_from([DOCUMENTED, WITH_THOUGHTS, PARALLEL_CALLS, BLOCKED, SECOND_CANDIDATE]),
     cuts=st.lists(st.integers(0, 900), max_size=30),
 )
-def test_where_the_bytes_are_cut_does_not_matter(stream: bytes, cuts: list[int]) -> None:
-    """The same chunks, joined, and the same answer."""
-    places = sorted({0, *(cut for cut in cuts if cut < len(stream)), len(stream)})
-    blocks = [stream[start:end] for start, end in pairwise(places)]
-    chunks, answer = _read(*blocks)
-    whole_chunks, whole_answer = _read(stream)
-    assert _joined(chunks) == _joined(whole_chunks)
-    assert answer == whole_answer
+def test_stream_does_not_depend_on_cuts(stream: bytes, cuts: list[int]) -> None:
+    """The joined chunks and the answer are the same."""
+    positions = sorted({0, *(cut for cut in cuts if cut < len(stream)), len(stream)})
+    blocks = [stream[start:end] for start, end in pairwise(positions)]
+    chunks, answer = _parse(*blocks)
+    complete_chunks, complete_answer = _parse(stream)
+    assert _join_chunks(chunks) == _join_chunks(complete_chunks)
+    assert answer == complete_answer

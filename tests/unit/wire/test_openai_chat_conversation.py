@@ -1,4 +1,4 @@
-"""OpenAI Chat and its vendors: tools, results, images, files, schemas, reasoning and turns that go home unchanged."""
+"""OpenAI Chat and the vendors that use the dialect: tools, results, attachments, schemas, reasoning and replay."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,7 @@ from faultmaven.domain.tools import Tool
 from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as wire
 from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import VENDORS
 
-from .asking import ASKED, body_for, config_of, sent_for
+from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import json_body, reply_of
 
 # openai-chat.md section 2 (4)
@@ -32,16 +32,16 @@ WEATHER = Tool("get_weather", "d", SCHEMA)
 RESTART = Tool("restart")
 # section 2 (5)
 CALL = ToolCall("call_1", "get_weather", {"city": "Oslo"}, '{"city":"Oslo"}')
-WRITTEN_CALL = {
+CALL_JSON = {
     "id": "call_1",
     "type": "function",
     "function": {"name": "get_weather", "arguments": '{"city":"Oslo"}'},
 }
-OPENING = Message.user("Weather?")
-CALLING = Message.assistant(tool_calls=[CALL])
+QUESTION = Message.user("Weather?")
+CALL_MESSAGE = Message.assistant(tool_calls=[CALL])
 RESULT = Message.tool("call_1", '{"c":7}')
-PICTURE = Image.from_bytes(b"\x89PNG", "image/png")
-PICTURE_PART = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}}
+IMAGE = Image.from_bytes(b"\x89PNG", "image/png")
+IMAGE_PART = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}}
 MODELS = {"deepseek": "deepseek-v4-flash", "openai": "gpt-6.2-sol", "xai": "grok-4.7"}
 
 
@@ -54,8 +54,8 @@ class Tree(BaseModel):
     below: list[Self]
 
 
-def asked(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest(messages or ASKED.messages, **fields)
+def request_with(*messages: Message, **fields: Any) -> ChatRequest:
+    return ChatRequest(messages or REQUEST.messages, **fields)
 
 
 def body_of(vendor: str, request: ChatRequest, model: str | None = None) -> Any:
@@ -63,14 +63,14 @@ def body_of(vendor: str, request: ChatRequest, model: str | None = None) -> Any:
 
 
 def notes_of(vendor: str, request: ChatRequest, model: str | None = None) -> tuple[str, ...]:
-    return sent_for(f"openai-chat/{vendor}", request, model or MODELS.get(vendor, "m")).notes
+    return http_request_for(f"openai-chat/{vendor}", request, model or MODELS.get(vendor, "m")).notes
 
 
-def refused(vendor: str, request: ChatRequest, **fields: Any) -> str:
+def refusal_for(vendor: str, request: ChatRequest, **fields: Any) -> str:
     return wire.refusal(request, config_of(f"openai-chat/{vendor}", **fields), MODELS.get(vendor, "m"))
 
 
-def own_answer(vendor: str, turn: Any, text: str = "") -> Message:
+def replayed_answer(vendor: str, turn: Any, text: str = "") -> Message:
     calls = (CALL,) if "tool_calls" in turn else ()
     replay = Replay("acme", f"openai-chat/{vendor}", MODELS.get(vendor, "m"), turn, text, tuple(c.id for c in calls))
     return Message("assistant", (text,) if text else (), calls, replay=replay)
@@ -80,12 +80,12 @@ def own_answer(vendor: str, turn: Any, text: str = "") -> Message:
 
 
 @pytest.mark.parametrize("vendor", [name for name in VENDORS if name])
-def test_a_stream_asks_for_its_counts(vendor: str) -> None:
-    """Section 4; 9.2: Mistral's types have no `stream_options`, and it always counts (9.3)."""
-    sent = sent_for(f"openai-chat/{vendor}", ASKED, "m")
+def test_stream_request_includes_usage_option(vendor: str) -> None:
+    """Section 4; 9.2: Mistral's types have no `stream_options`, and Mistral always reports usage (9.3)."""
+    sent = http_request_for(f"openai-chat/{vendor}", REQUEST, "m")
     plain = json.loads(sent.body)
     config = config_of(f"openai-chat/{vendor}")
-    body = json.loads(wire.build_request(ASKED, config, "m", stream=True).body)
+    body = json.loads(wire.build_request(REQUEST, config, "m", stream=True).body)
     options = {} if vendor == "mistral" else {"stream_options": {"include_usage": True}}
     assert body == {**plain, "stream": True, **options}
 
@@ -93,9 +93,9 @@ def test_a_stream_asks_for_its_counts(vendor: str) -> None:
 # --- tools ---
 
 
-def test_tools_as_the_document_has_them() -> None:
-    """Section 2 (4); one without parameters takes an empty object."""
-    body = body_of("groq", asked(tools=(WEATHER, RESTART)))
+def test_tools_match_documented_function_form() -> None:
+    """Section 2 (4): a tool without parameters has an empty object schema."""
+    body = body_of("groq", request_with(tools=(WEATHER, RESTART)))
     assert body["tools"] == [
         {"type": "function", "function": {"name": "get_weather", "description": "d", "parameters": SCHEMA}},
         {"type": "function", "function": {"name": "restart", "parameters": {"type": "object", "properties": {}}}},
@@ -112,199 +112,209 @@ def test_tools_as_the_document_has_them() -> None:
         ("get_weather", {"type": "function", "function": {"name": "get_weather"}}),
     ],
 )
-def test_choices(choice: str, written: Any) -> None:
-    assert body_of("groq", asked(tools=(WEATHER, RESTART), tool_choice=choice))["tool_choice"] == written
-    assert refused("groq", asked(tools=(WEATHER, RESTART), tool_choice=choice)) == ""
+def test_tool_choice_is_string_or_function(choice: str, written: Any) -> None:
+    assert body_of("groq", request_with(tools=(WEATHER, RESTART), tool_choice=choice))["tool_choice"] == written
+    assert refusal_for("groq", request_with(tools=(WEATHER, RESTART), tool_choice=choice)) == ""
 
 
 @pytest.mark.parametrize("vendor", ["llamacpp", "lmstudio"])
-def test_a_choice_by_name_where_there_is_none(vendor: str) -> None:
-    """Section 9.2: auto, none, required."""
-    request = asked(tools=(WEATHER, RESTART), tool_choice="restart")
+def test_unsupported_named_choice_sends_one_tool(vendor: str) -> None:
+    """Section 9.2: these vendors accept auto, none and required only."""
+    request = request_with(tools=(WEATHER, RESTART), tool_choice="restart")
     body = body_of(vendor, request)
     assert ([tool["function"]["name"] for tool in body["tools"]], body["tool_choice"]) == (["restart"], "required")
     assert any("'restart' is the only tool offered" in note for note in notes_of(vendor, request))
 
 
-def test_ollama_ignores_choices() -> None:
-    """Section 9.2, Ollama /v1: ignored. No call can be demanded; none can be had by offering no tool."""
-    assert "ignores tool_choice" in refused("ollama", asked(tools=(WEATHER,), tool_choice="required"))
-    assert "ignores tool_choice" in refused("ollama", asked(tools=(WEATHER,), tool_choice="get_weather"))
-    request = asked(tools=(WEATHER,), tool_choice="none")
-    assert refused("ollama", request) == ""
+def test_ollama_refuses_forced_tool_choice() -> None:
+    """Section 9.2, Ollama /v1: `tool_choice` is ignored. No call can be forced; `none` works by sending no tools."""
+    assert "ignores tool_choice" in refusal_for("ollama", request_with(tools=(WEATHER,), tool_choice="required"))
+    assert "ignores tool_choice" in refusal_for("ollama", request_with(tools=(WEATHER,), tool_choice="get_weather"))
+    request = request_with(tools=(WEATHER,), tool_choice="none")
+    assert refusal_for("ollama", request) == ""
     assert "tools" not in body_of("ollama", request)
     assert any(note.startswith("tools left out") for note in notes_of("ollama", request))
 
 
-def test_a_result_follows_its_call() -> None:
+def test_tool_result_follows_tool_call() -> None:
     """Section 2 (5)."""
-    messages = body_of("groq", asked(OPENING, CALLING, RESULT, tools=(WEATHER,)))["messages"]
+    messages = body_of("groq", request_with(QUESTION, CALL_MESSAGE, RESULT, tools=(WEATHER,)))["messages"]
     assert messages[1:] == [
-        {"role": "assistant", "content": None, "tool_calls": [WRITTEN_CALL]},
+        {"role": "assistant", "content": None, "tool_calls": [CALL_JSON]},
         {"role": "tool", "tool_call_id": "call_1", "content": '{"c":7}'},
     ]
 
 
-def test_broken_arguments_go_back_as_they_came() -> None:
+def test_broken_arguments_are_sent_back_unchanged() -> None:
     broken = Message.assistant(tool_calls=[ToolCall("call_1", "f", {}, '{"city":', "the arguments are no JSON")])
-    messages = body_of("groq", asked(OPENING, broken, RESULT))["messages"]
+    messages = body_of("groq", request_with(QUESTION, broken, RESULT))["messages"]
     assert messages[1]["tool_calls"][0]["function"]["arguments"] == '{"city":'
 
 
-def test_a_failed_result_says_so() -> None:
+def test_failed_tool_result_has_error_prefix() -> None:
     failed = Message.tool("call_1", "no such station", error=True)
-    assert body_of("groq", asked(OPENING, CALLING, failed))["messages"][-1]["content"] == "Error: no such station"
+    assert (
+        body_of("groq", request_with(QUESTION, CALL_MESSAGE, failed))["messages"][-1]["content"]
+        == "Error: no such station"
+    )
 
 
-def test_images_of_results_follow_all_results_in_a_user_turn() -> None:
+def test_result_images_follow_in_user_message() -> None:
     """Section 2 (5): a tool message takes a string or text parts, and one message per id follows the calls."""
     second = replace(CALL, id="call_2")
-    turns = (
-        OPENING,
+    conversation = (
+        QUESTION,
         Message.assistant(tool_calls=[CALL, second]),
-        Message.tool("call_1", "a graph", PICTURE),
+        Message.tool("call_1", "a graph", IMAGE),
         Message.tool("call_2", "7"),
         Message.user("So?"),
     )
-    messages = body_of("groq", asked(*turns))["messages"]
+    messages = body_of("groq", request_with(*conversation))["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user", "user"]
     assert messages[2]["content"] == "a graph"
-    assert messages[4]["content"] == [{"type": "text", "text": "Of the result of call_1:"}, PICTURE_PART]
-    assert any("tool results" in note for note in notes_of("groq", asked(*turns)))
+    assert messages[4]["content"] == [{"type": "text", "text": "Of the result of call_1:"}, IMAGE_PART]
+    assert any("tool results" in note for note in notes_of("groq", request_with(*conversation)))
 
 
-def test_mistral_gets_ids_of_nine_characters() -> None:
-    """The form that Mistral's server demands; both ends agree, and a retry says the same."""
-    request = asked(OPENING, CALLING, RESULT)
+def test_mistral_call_ids_have_nine_characters() -> None:
+    """Mistral's server requires this form. Call and result have the same id, and a retry repeats the id."""
+    request = request_with(QUESTION, CALL_MESSAGE, RESULT)
     messages = body_of("mistral", request)["messages"]
-    made = messages[1]["tool_calls"][0]["id"]
-    assert made.isalnum()
-    assert len(made) == 9
-    assert messages[2]["tool_call_id"] == made
+    generated_id = messages[1]["tool_calls"][0]["id"]
+    assert generated_id.isalnum()
+    assert len(generated_id) == 9
+    assert messages[2]["tool_call_id"] == generated_id
     assert body_of("mistral", request)["messages"] == messages
 
 
 # --- images and files ---
 
 
-def test_images_and_files_of_a_user() -> None:
+def test_images_and_files_become_content_parts() -> None:
     """Section 2 (3)."""
     report = File.from_bytes(b"%PDF", "application/pdf", name="r.pdf")
     address = Image.from_url("https://example.com/a.png")
-    body = body_of("openai", asked(Message.user("What is this?", address, PICTURE, report)))
+    body = body_of("openai", request_with(Message.user("What is this?", address, IMAGE, report)))
     assert body["messages"][0]["content"] == [
         {"type": "text", "text": "What is this?"},
         {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
-        PICTURE_PART,
+        IMAGE_PART,
         {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERg==", "filename": "r.pdf"}},
     ]
 
 
-def test_what_a_vendor_cannot_see_is_refused() -> None:
-    """Section 9.2: Ollama /v1 refuses image addresses; files stand in OpenAI's types only (2 (3)), as data."""
+def test_unsupported_attachments_are_refused() -> None:
+    """Section 9.2: Ollama /v1 refuses image URLs; only OpenAI's types have files (2 (3)), as data."""
     address, fetched = (Image.from_url("https://example.com/a.png", fetch=fetch) for fetch in (False, True))
     report = File.from_bytes(b"%PDF", "application/pdf")
-    assert "no image addresses" in refused("ollama", asked(Message.user(address)))
-    assert refused("ollama", asked(Message.user(fetched))) == ""
-    assert refused("ollama", asked(Message.user(PICTURE))) == ""
-    assert "no files" in refused("groq", asked(Message.user(report)))
-    assert refused("openai", asked(Message.user(report))) == ""
-    assert "addresses of files" in refused("openai", asked(Message.user(File.from_url("https://example.com/a.pdf"))))
+    assert "no image addresses" in refusal_for("ollama", request_with(Message.user(address)))
+    assert refusal_for("ollama", request_with(Message.user(fetched))) == ""
+    assert refusal_for("ollama", request_with(Message.user(IMAGE))) == ""
+    assert "no files" in refusal_for("groq", request_with(Message.user(report)))
+    assert refusal_for("openai", request_with(Message.user(report))) == ""
+    assert "addresses of files" in refusal_for(
+        "openai", request_with(Message.user(File.from_url("https://example.com/a.pdf")))
+    )
 
 
-def test_images_have_no_place_in_system_turns() -> None:
-    request = asked(Message("system", ("Look.", PICTURE)), OPENING)
+def test_images_in_system_message_are_dropped() -> None:
+    request = request_with(Message("system", ("Look.", IMAGE)), QUESTION)
     assert body_of("groq", request)["messages"][0] == {"role": "system", "content": "Look."}
     assert any("system turns left out" in note for note in notes_of("groq", request))
 
 
 # --- structured output ---
 
-OUT = {"properties": {"a": {"title": "A", "type": "integer"}}, "required": ["a"], "title": "Out", "type": "object"}
+OUT_SCHEMA = {
+    "properties": {"a": {"title": "A", "type": "integer"}},
+    "required": ["a"],
+    "title": "Out",
+    "type": "object",
+}
 
 
-def test_openais_strict_form() -> None:
+def test_openai_schema_uses_strict_mode() -> None:
     """Section 2 (6)."""
-    described = body_of("openai", asked(response_format=Out))["response_format"]
-    strict_schema = {**OUT, "additionalProperties": False}
-    assert described == {
+    sent_format = body_of("openai", request_with(response_format=Out))["response_format"]
+    strict_schema = {**OUT_SCHEMA, "additionalProperties": False}
+    assert sent_format == {
         "type": "json_schema",
         "json_schema": {"name": "Out", "strict": True, "schema": strict_schema},
     }
 
 
-def test_a_model_that_holds_itself_gets_an_object_at_its_root() -> None:
-    schema = body_of("openai", asked(response_format=Tree))["response_format"]["json_schema"]["schema"]
+def test_recursive_schema_has_object_at_root() -> None:
+    schema = body_of("openai", request_with(response_format=Tree))["response_format"]["json_schema"]["schema"]
     assert (schema["type"], "$ref" in schema, "Tree" in schema["$defs"]) == ("object", False, True)
 
 
 @pytest.mark.parametrize(
     "schema", [{"type": "array", "items": {"type": "integer"}}, {"type": "object", "additionalProperties": True}]
 )
-def test_a_schema_that_strict_mode_refuses_is_sent_without_it(schema: Any) -> None:
-    request = asked(response_format=schema)
-    described = body_of("openai", request)["response_format"]["json_schema"]
-    assert (described["strict"], described["schema"]) == (False, schema)
+def test_strict_mode_is_off_for_unfit_schema(schema: Any) -> None:
+    request = request_with(response_format=schema)
+    sent_format = body_of("openai", request)["response_format"]["json_schema"]
+    assert (sent_format["strict"], sent_format["schema"]) == (False, schema)
     assert any("without strict mode" in note for note in notes_of("openai", request))
 
 
 @pytest.mark.parametrize(
-    ("vendor", "described"),
+    ("vendor", "sent_format"),
     [
-        ("groq", {"type": "json_schema", "json_schema": {"name": "Out", "schema": OUT}}),
-        ("llamacpp", {"type": "json_object", "schema": OUT}),
-        ("tgi", {"type": "json_object", "value": OUT}),
+        ("groq", {"type": "json_schema", "json_schema": {"name": "Out", "schema": OUT_SCHEMA}}),
+        ("llamacpp", {"type": "json_object", "schema": OUT_SCHEMA}),
+        ("tgi", {"type": "json_object", "value": OUT_SCHEMA}),
         ("deepseek", {"type": "json_object"}),
     ],
 )
-def test_each_vendors_form_of_a_schema(vendor: str, described: Any) -> None:
+def test_schema_uses_form_of_the_vendor(vendor: str, sent_format: Any) -> None:
     """Section 9.2, response_format."""
-    assert body_of(vendor, asked(response_format=Out))["response_format"] == described
+    assert body_of(vendor, request_with(response_format=Out))["response_format"] == sent_format
 
 
 @pytest.mark.parametrize(
     ("fields", "model"),
     [({}, "m:hf-inference"), ({"base_url": "https://router.huggingface.co/hf-inference/models/m/v1"}, "m")],
 )
-def test_hugging_faces_own_servers_are_tgi(fields: Any, model: str) -> None:
+def test_hugging_face_inference_uses_tgi_form(fields: Any, model: str) -> None:
     """huggingface.md section 2: hf-inference and TGI want structured output under `value`."""
-    body = body_for("openai-chat/huggingface", asked(response_format=Out), model, **fields)
-    assert body["response_format"] == {"type": "json_object", "value": OUT}
-    plain = body_for("openai-chat/huggingface", asked(response_format=Out), "m:groq")
+    body = body_for("openai-chat/huggingface", request_with(response_format=Out), model, **fields)
+    assert body["response_format"] == {"type": "json_object", "value": OUT_SCHEMA}
+    plain = body_for("openai-chat/huggingface", request_with(response_format=Out), "m:groq")
     assert plain["response_format"]["type"] == "json_schema"
 
 
-def test_deepseek_is_told_the_schema() -> None:
+def test_deepseek_schema_is_in_system_message() -> None:
     """Section 9.2: text and json_object only."""
-    request = asked(Message.system("Be terse."), OPENING, response_format=Out)
+    request = request_with(Message.system("Be terse."), QUESTION, response_format=Out)
     first = body_of("deepseek", request)["messages"][0]
     assert first["role"] == "system"
     assert first["content"].startswith("Be terse.\n\n")
-    assert json.dumps(OUT, separators=(",", ":")) in first["content"]
+    assert json.dumps(OUT_SCHEMA, separators=(",", ":")) in first["content"]
     assert notes_of("deepseek", request)
 
 
-def test_json_mode_demands_the_word() -> None:
+def test_json_mode_adds_word_when_missing() -> None:
     """Section 2 (6): the word JSON must occur in the messages."""
-    told = body_of("groq", asked(response_format="json"))
-    assert told["response_format"] == {"type": "json_object"}
-    assert [message["role"] for message in told["messages"]] == ["system", "user"]
-    assert notes_of("groq", asked(response_format="json"))
-    said = asked(Message.user("Answer in json"), response_format="json")
-    assert [message["role"] for message in body_of("groq", said)["messages"]] == ["user"]
-    assert notes_of("groq", said) == ()
+    body = body_of("groq", request_with(response_format="json"))
+    assert body["response_format"] == {"type": "json_object"}
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert notes_of("groq", request_with(response_format="json"))
+    with_word = request_with(Message.user("Answer in json"), response_format="json")
+    assert [message["role"] for message in body_of("groq", with_word)["messages"]] == ["user"]
+    assert notes_of("groq", with_word) == ()
 
 
-def test_lm_studio_has_no_json_mode() -> None:
+def test_lm_studio_json_mode_becomes_schema() -> None:
     """Section 9.2: json_object -> 400."""
-    described = body_of("lmstudio", asked(response_format="json"))["response_format"]
-    assert (described["type"], described["json_schema"]["schema"]) == ("json_schema", {"type": "object"})
+    sent_format = body_of("lmstudio", request_with(response_format="json"))["response_format"]
+    assert (sent_format["type"], sent_format["json_schema"]["schema"]) == ("json_schema", {"type": "object"})
 
 
-def test_tgi_takes_no_schema_beside_tools() -> None:
+def test_tgi_refuses_schema_with_tools() -> None:
     """Section 9.2: not together with response_format."""
-    assert "together with tools" in refused("tgi", asked(tools=(WEATHER,), response_format=Out))
-    assert refused("groq", asked(tools=(WEATHER,), response_format=Out)) == ""
+    assert "together with tools" in refusal_for("tgi", request_with(tools=(WEATHER,), response_format=Out))
+    assert refusal_for("groq", request_with(tools=(WEATHER,), response_format=Out)) == ""
 
 
 # --- reasoning ---
@@ -328,30 +338,30 @@ def test_tgi_takes_no_schema_beside_tools() -> None:
         ("huggingface", "low", {"reasoning_effort": "low"}),
     ],
 )
-def test_how_much_to_think(vendor: str, intent: Any, fields: Any) -> None:
+def test_reasoning_uses_form_of_the_vendor(vendor: str, intent: Any, fields: Any) -> None:
     """Section 9.2, reasoning control."""
-    request = asked(reasoning=intent)
-    assert body_of(vendor, request) == {**body_of(vendor, asked()), **fields}
+    request = request_with(reasoning=intent)
+    assert body_of(vendor, request) == {**body_of(vendor, request_with()), **fields}
     assert notes_of(vendor, request) == ()
 
 
 @pytest.mark.parametrize(("vendor", "intent"), [("xai", "off"), ("openai", "off"), ("tgi", "high"), ("nvidia", "low")])
-def test_an_intent_without_a_form_is_noted(vendor: str, intent: str) -> None:
+def test_unsupported_reasoning_intent_is_noted(vendor: str, intent: str) -> None:
     """Section 9.2: grok-4.7 cannot be off; section 8: gpt-6.2 neither; TGI and NIM have no such parameter."""
-    assert body_of(vendor, asked(reasoning=intent)) == body_of(vendor, asked())
-    assert [note.partition(" left out")[0] for note in notes_of(vendor, asked(reasoning=intent))] == [
+    assert body_of(vendor, request_with(reasoning=intent)) == body_of(vendor, request_with())
+    assert [note.partition(" left out")[0] for note in notes_of(vendor, request_with(reasoning=intent))] == [
         f"reasoning={intent!r}"
     ]
 
 
-# --- what vendors want back ---
+# --- reasoning in later requests ---
 
-DEEPSEEK_TURN = {"role": "assistant", "content": None, "reasoning_content": "Hm.", "tool_calls": [WRITTEN_CALL]}
+DEEPSEEK_TURN = {"role": "assistant", "content": None, "reasoning_content": "Hm.", "tool_calls": [CALL_JSON]}
 
 
-def test_deepseek_gets_its_reasoning_back() -> None:
+def test_deepseek_reasoning_is_sent_back() -> None:
     """Section 9.2, resending history."""
-    request = asked(OPENING, own_answer("deepseek", DEEPSEEK_TURN), RESULT, tools=(WEATHER,))
+    request = request_with(QUESTION, replayed_answer("deepseek", DEEPSEEK_TURN), RESULT, tools=(WEATHER,))
     body = body_of("deepseek", request)
     assert body["messages"][1] == DEEPSEEK_TURN
     assert "thinking" not in body
@@ -360,12 +370,16 @@ def test_deepseek_gets_its_reasoning_back() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [CALLING, replace(own_answer("deepseek", DEEPSEEK_TURN), parts=("edited",)), own_answer("groq", DEEPSEEK_TURN)],
-    ids=["another's", "edited", "from another vendor"],
+    [
+        CALL_MESSAGE,
+        replace(replayed_answer("deepseek", DEEPSEEK_TURN), parts=("edited",)),
+        replayed_answer("groq", DEEPSEEK_TURN),
+    ],
+    ids=["without replay", "edited", "of another vendor"],
 )
-def test_deepseek_does_not_think_over_calls_without_its_reasoning(answer: Message) -> None:
-    """Section 9.2: in thinking mode 400, when a turn of a tool conversation comes without its `reasoning_content`."""
-    request = asked(OPENING, answer, RESULT, tools=(WEATHER,), reasoning="high")
+def test_deepseek_calls_without_reasoning_disable_thinking(answer: Message) -> None:
+    """Section 9.2: in thinking mode 400, when a turn of a tool conversation lacks `reasoning_content`."""
+    request = request_with(QUESTION, answer, RESULT, tools=(WEATHER,), reasoning="high")
     body = body_of("deepseek", request)
     assert body["thinking"] == {"type": "disabled"}
     assert "reasoning_effort" not in body
@@ -373,17 +387,19 @@ def test_deepseek_does_not_think_over_calls_without_its_reasoning(answer: Messag
     assert any(note.startswith("reasoning turned off") for note in notes_of("deepseek", request))
 
 
-def test_deepseek_thinks_over_plain_turns_of_others() -> None:
-    """The demand is one of tool conversations."""
-    assert "thinking" not in body_of("deepseek", asked(OPENING, Message.assistant("Rain."), Message.user("Sure?")))
+def test_deepseek_plain_history_keeps_thinking() -> None:
+    """The vendor's rule is for tool conversations only."""
+    assert "thinking" not in body_of(
+        "deepseek", request_with(QUESTION, Message.assistant("Rain."), Message.user("Sure?"))
+    )
 
 
-def test_another_vendor_gets_the_text_and_the_calls() -> None:
-    request = asked(OPENING, own_answer("deepseek", DEEPSEEK_TURN), RESULT)
+def test_other_vendor_receives_text_and_calls() -> None:
+    request = request_with(QUESTION, replayed_answer("deepseek", DEEPSEEK_TURN), RESULT)
     assert body_of("groq", request)["messages"][1] == {
         "role": "assistant",
         "content": None,
-        "tool_calls": [WRITTEN_CALL],
+        "tool_calls": [CALL_JSON],
     }
     assert any("left out here" in note for note in notes_of("groq", request))
 
@@ -396,24 +412,24 @@ def answer_of(vendor: str, message: dict[str, Any], reason: str | None = "stop")
     return wire.parse_response(reply_of(f"openai-chat/{vendor}", json_body({"model": "m", "choices": [choice]})))
 
 
-def test_calls_decide_over_the_reason() -> None:
+def test_tool_calls_override_finish_reason() -> None:
     """Section 3: a forced tool reports stop."""
-    answer = answer_of("openai", {"content": None, "tool_calls": [WRITTEN_CALL]})
+    answer = answer_of("openai", {"content": None, "tool_calls": [CALL_JSON]})
     assert (answer.tool_calls, answer.stop_reason, answer.content) == ((CALL,), StopReason.TOOL_CALLS, "")
     assert answer.turn is None
 
 
 @pytest.mark.parametrize("ids", [("null", "null"), (None, None), ("0", "0")])
-def test_every_call_has_an_id_of_its_own(ids: tuple[Any, Any]) -> None:
+def test_every_tool_call_has_unique_id(ids: tuple[Any, Any]) -> None:
     """Section 9.3, TGI; 9.5, Mistral: the default is the string "null", and arguments may be an object."""
-    calls = [{"id": told, "function": {"name": "f", "arguments": {"x": 1}}} for told in ids]
+    calls = [{"id": call_id, "function": {"name": "f", "arguments": {"x": 1}}} for call_id in ids]
     answer = answer_of("mistral", {"content": "", "tool_calls": calls})
     assert [call.arguments for call in answer.tool_calls] == [{"x": 1}, {"x": 1}]
     assert len({call.id for call in answer.tool_calls} - {"", "null"}) == 2
 
 
 @pytest.mark.parametrize("calls", [None, []])
-def test_no_calls(calls: Any) -> None:
+def test_answer_without_calls_stops_normally(calls: Any) -> None:
     """Section 7 (3)."""
     assert answer_of("openai", {"content": "Hi", "tool_calls": calls}).stop_reason is StopReason.STOP
 
@@ -435,32 +451,32 @@ def test_no_calls(calls: Any) -> None:
         ),
     ],
 )
-def test_reasoning_stands_apart(vendor: str, message: dict[str, Any]) -> None:
-    """Section 9.2, reasoning text in."""
+def test_reasoning_is_separate_from_content(vendor: str, message: dict[str, Any]) -> None:
+    """Section 9.2, reasoning text in replies."""
     answer = answer_of(vendor, message)
     assert (answer.content, answer.reasoning) == ("Hi", "Hmm.")
     assert (answer.turn is not None) == (vendor == "deepseek")
 
 
-def test_openrouters_details_come_back_unchanged() -> None:
+def test_openrouter_reasoning_details_are_sent_back() -> None:
     """Section 9.2: `reasoning_details` should go back unchanged in tool loops."""
     details = [{"type": "reasoning.text", "text": "Hm", "signature": "S1", "index": 0}]
     answer = answer_of("openrouter", {"content": "Hi", "reasoning": "Hm", "reasoning_details": details})
-    request = asked(OPENING, own_answer("openrouter", answer.turn, "Hi"), Message.user("Sure?"))
+    request = request_with(QUESTION, replayed_answer("openrouter", answer.turn, "Hi"), Message.user("Sure?"))
     assert body_of("openrouter", request)["messages"][1]["reasoning_details"] == details
 
 
-def test_an_own_turn_has_the_ids_that_its_results_have() -> None:
-    nameless = {"function": {"name": "f", "arguments": "{}"}}
-    answer = answer_of("deepseek", {"content": None, "reasoning_content": "Hm.", "tool_calls": [nameless]})
+def test_kept_turn_has_generated_call_ids() -> None:
+    call_without_id = {"function": {"name": "f", "arguments": "{}"}}
+    answer = answer_of("deepseek", {"content": None, "reasoning_content": "Hm.", "tool_calls": [call_without_id]})
     assert answer.turn["tool_calls"][0]["id"] == answer.tool_calls[0].id != ""
 
 
-def test_a_content_of_another_type_is_malformed() -> None:
+def test_content_of_wrong_type_is_malformed() -> None:
     with pytest.raises(MalformedResponseError):
         answer_of("openai", {"content": 7})
 
 
-def test_a_reason_that_is_a_failure() -> None:
+def test_failure_finish_reason_raises_error() -> None:
     with pytest.raises(LLMError):
         answer_of("openrouter", {"content": ""}, "error")

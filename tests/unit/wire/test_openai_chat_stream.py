@@ -1,4 +1,4 @@
-"""Streams of OpenAI Chat: literal bytes of the wire document, cut anywhere."""
+"""Streams of OpenAI Chat: literal bytes of the vendor's document, cut at any position."""
 
 import itertools
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ CALLS = (
     b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n' + DONE
 )
 ERROR = b'data: {"error":{"message":"...","type":"server_error","code":null}}\n\n'
-# section 4, rules: comments; section 9.2: where reasoning stands
+# section 4, rules: comments; section 9.2: fields with reasoning
 THINKING = (
     b": OPENROUTER PROCESSING\n\n"
     b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"","reasoning":"Hm","reasoning_details":'
@@ -67,12 +67,12 @@ def answer_of(*blocks: bytes, vendor: str = "openai") -> Answer:
 
 
 def delta(fields: bytes) -> bytes:
-    """A chunk in the document's form."""
+    """Return a chunk in the documented form."""
     return b'data: {"choices":[{"index":0,"delta":{%s},"finish_reason":null}]}\n\n' % fields
 
 
-def finish(reason: bytes, beside: bytes = b"") -> bytes:
-    return b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"%s"}]%s}\n\n' % (reason, beside)
+def finish(reason: bytes, extra_fields: bytes = b"") -> bytes:
+    return b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"%s"}]%s}\n\n' % (reason, extra_fields)
 
 
 STREAMS = {
@@ -85,14 +85,14 @@ STREAMS = {
 
 @pytest.mark.parametrize("name", STREAMS)
 @given(cuts=st.lists(st.integers(0, 10**6), max_size=12))
-def test_where_the_bytes_are_cut_does_not_matter(name: str, cuts: list[int]) -> None:
+def test_stream_does_not_depend_on_cuts(name: str, cuts: list[int]) -> None:
     data, vendor = STREAMS[name]
-    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    blocks = [data[start:end] for start, end in itertools.pairwise(places)]
+    positions = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    blocks = [data[start:end] for start, end in itertools.pairwise(positions)]
     assert read(blocks, vendor) == read([data], vendor)
 
 
-def test_a_text() -> None:
+def test_text_stream_gives_complete_answer() -> None:
     chunks, answer = read([TEXT + FINISH + USAGE + DONE])
     assert [chunk.text for chunk in chunks if chunk.text is not None] == ["Hel", "lo"]
     assert (answer.content, answer.stop_reason, answer.model) == ("Hello", StopReason.STOP, "m")
@@ -101,7 +101,7 @@ def test_a_text() -> None:
     assert answer.turn is None
 
 
-def test_a_call_in_pieces() -> None:
+def test_tool_call_in_deltas_is_joined() -> None:
     chunks, answer = read([CALLS])
     deltas = [chunk.tool_call for chunk in chunks if chunk.tool_call is not None]
     assert "".join(delta.arguments for delta in deltas) == '{"city":"Oslo"}'
@@ -111,26 +111,26 @@ def test_a_call_in_pieces() -> None:
     assert answer.stop_reason is StopReason.TOOL_CALLS
 
 
-def test_the_marker_may_be_missing_once_there_is_a_reason() -> None:
+def test_done_marker_is_optional_after_finish_reason() -> None:
     """Section 4: an end without `[DONE]` and without any finish_reason is a cut stream."""
     assert answer_of(TEXT + FINISH).content == "Hello"
     with pytest.raises(StreamInterruptedError):
         answer_of(TEXT)
 
 
-def test_nothing_after_the_marker_counts() -> None:
+def test_events_after_done_marker_are_ignored() -> None:
     """Section 4: the SDK ends on data that starts with `[DONE]`."""
     assert answer_of(TEXT + FINISH + b"data: [DONE] x\n\n" + TEXT).content == "Hello"
 
 
 @pytest.mark.parametrize("before", [b"", TEXT, TEXT + FINISH])
-def test_an_error_in_the_stream(before: bytes) -> None:
+def test_error_event_raises_vendor_error(before: bytes) -> None:
     with pytest.raises(ProviderUnavailableError):
         answer_of(before, ERROR, DONE)
 
 
 @pytest.mark.parametrize("reason", [b"error", b"insufficient_system_resource"])
-def test_a_reason_that_is_a_failure(reason: bytes) -> None:
+def test_failure_finish_reason_raises_error(reason: bytes) -> None:
     """Section 3: Mistral, OpenRouter; DeepSeek."""
     with pytest.raises(LLMError) as caught:
         answer_of(TEXT, finish(reason), DONE)
@@ -138,7 +138,7 @@ def test_a_reason_that_is_a_failure(reason: bytes) -> None:
     assert not isinstance(caught.value, MalformedResponseError | StreamInterruptedError)
 
 
-def test_what_stands_beside_a_failure_is_given_out_before_it() -> None:
+def test_content_with_failure_reason_comes_first() -> None:
     parser = stream_parser(reply_of("openai-chat/mistral", b""))
     last = b'data: {"choices":[{"index":0,"delta":{"content":"end"},"finish_reason":"error"}]}\n\n'
     assert [chunk.text for chunk in parser.feed(TEXT + last)] == ["Hel", "lo", "end"]
@@ -146,21 +146,21 @@ def test_what_stands_beside_a_failure_is_given_out_before_it() -> None:
         parser.feed(b"")
 
 
-def test_a_refusal_is_the_content_and_the_reason() -> None:
+def test_refusal_gives_text_and_content_filter() -> None:
     """Section 4: `delta.refusal` pieces; section 3: the reason is usually stop."""
     answer = answer_of(delta(b'"refusal":"I can"'), delta(b'"refusal":"not."'), FINISH, DONE)
     assert (answer.content, answer.stop_reason) == ("I cannot.", StopReason.CONTENT_FILTER)
 
 
-def test_azures_first_chunk_and_deltas_that_are_none() -> None:
+def test_azure_first_chunk_and_null_deltas_tolerated() -> None:
     """Section 4, tolerate: only `prompt_filter_results`; `choices` empty or missing; `delta` null."""
     first = b'data: {"choices":[],"prompt_filter_results":[{"prompt_index":0,"content_filter_results":{}}]}\n\n'
-    null = b'data: {"choices":[{"index":0,"delta":null,"finish_reason":null}]}\n\ndata: {"id":"c1"}\n\n'
-    assert answer_of(first, null, TEXT, FINISH, DONE, vendor="azure").content == "Hello"
+    null_chunks = b'data: {"choices":[{"index":0,"delta":null,"finish_reason":null}]}\n\ndata: {"id":"c1"}\n\n'
+    assert answer_of(first, null_chunks, TEXT, FINISH, DONE, vendor="azure").content == "Hello"
 
 
-def test_a_message_beside_the_deltas_repeats_them() -> None:
-    """Section 4, tolerate: both `delta` and `message` in a choice, the message being all so far (9.5, Perplexity)."""
+def test_message_with_deltas_does_not_duplicate_text() -> None:
+    """Section 4, tolerate: `delta` and `message` in one choice, with the text so far in `message` (9.5, Perplexity)."""
     chunk = (
         b'data: {"choices":[{"index":0,"delta":{"content":"%s"},"message":{"content":"%s"},"finish_reason":null}]}\n\n'
     )
@@ -169,7 +169,7 @@ def test_a_message_beside_the_deltas_repeats_them() -> None:
     assert answer_of(last, DONE, vendor="").content == "Hello"
 
 
-def test_groqs_own_counts_and_errors() -> None:
+def test_groq_usage_and_error_fields_are_parsed() -> None:
     """Section 9.3: always `x_groq.usage` on the final chunk; `x_groq.error`."""
     usage = b'{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}'
     answer = answer_of(TEXT, finish(b"stop", b',"x_groq":{"id":"r","usage":%s}' % usage), DONE, vendor="groq")
@@ -178,8 +178,8 @@ def test_groqs_own_counts_and_errors() -> None:
         answer_of(TEXT, finish(b"stop", b',"x_groq":{"id":"r","error":"over capacity"}'), DONE, vendor="groq")
 
 
-def test_counts_on_every_chunk() -> None:
-    """Section 9.3, vLLM: `continuous_usage_stats`; the newest count stands."""
+def test_usage_on_every_chunk_keeps_newest() -> None:
+    """Section 9.3, vLLM: `continuous_usage_stats`; the newest count replaces the earlier ones."""
     chunk = (
         b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":{"prompt_tokens":9,'
         b'"completion_tokens":%d,"total_tokens":%d}}\n\n'
@@ -189,26 +189,26 @@ def test_counts_on_every_chunk() -> None:
 
 
 CALL_SHAPES = {
-    "no index, ids tell them apart": [
+    "no index, distinct ids": [
         b'{"id":"a","type":"function","function":{"name":"f","arguments":"{\\"x\\":"}}',
         b'{"function":{"arguments":"1}"}}',
         b'{"id":"b","type":"function","function":{"name":"f","arguments":"{\\"x\\":2}"}}',
     ],
-    "one index for all": [
+    "one index for all calls": [
         b'{"index":0,"id":"a","function":{"name":"f","arguments":"{\\"x\\":1}"}}',
         b'{"index":0,"id":"b","function":{"name":"f","arguments":"{\\"x\\":2}"}}',
     ],
-    "interleaved, counted from 1": [
+    "interleaved, indexes from 1": [
         b'{"index":1,"id":"a","function":{"name":"f","arguments":""}}',
         b'{"index":2,"id":"b","function":{"name":"f","arguments":""}}',
         b'{"index":1,"function":{"arguments":"{\\"x\\":1}"}}',
         b'{"index":2,"function":{"arguments":"{\\"x\\":2}"}}',
     ],
-    "objects, and Mistral's id that is none": [
+    "argument objects, Mistral null id": [
         b'{"index":0,"id":"null","function":{"name":"f","arguments":{"x":1}}}',
         b'{"index":0,"id":"null","function":{"name":"f","arguments":{"x":2}}}',
     ],
-    "TGI's one id for all": [
+    "TGI id for all calls": [
         b'{"index":0,"id":"0","function":{"name":"f","arguments":"{\\"x\\":1}"}}',
         b'{"index":1,"id":"0","function":{"name":"f","arguments":"{\\"x\\":2}"}}',
     ],
@@ -216,7 +216,7 @@ CALL_SHAPES = {
 
 
 @pytest.mark.parametrize("shape", CALL_SHAPES)
-def test_calls_survive_whatever_index_comes(shape: str) -> None:
+def test_tool_calls_survive_any_index(shape: str) -> None:
     """Section 4, tolerate: a missing index; 9.3 TGI; 9.5 Mistral."""
     pieces = [delta(b'"tool_calls":[%s]' % piece) for piece in CALL_SHAPES[shape]]
     answer = answer_of(*pieces, FINISH, DONE, vendor="mistral")
@@ -233,24 +233,24 @@ def test_calls_survive_whatever_index_comes(shape: str) -> None:
         ("mistral", b'"content":[{"type":"thinking","thinking":[{"type":"text","text":"Hmm."}]}]'),
     ],
 )
-def test_reasoning_stands_apart_from_the_answer(vendor: str, piece: bytes) -> None:
-    """Section 9.2, reasoning text in."""
+def test_reasoning_is_separate_from_content(vendor: str, piece: bytes) -> None:
+    """Section 9.2, reasoning text in replies."""
     chunks, answer = read([delta(piece), TEXT, FINISH, DONE], vendor)
     assert (chunks[0].reasoning, chunks[0].text) == ("Hmm.", None)
     assert (answer.reasoning, answer.content) == ("Hmm.", "Hello")
 
 
-def test_a_content_of_parts() -> None:
+def test_content_parts_list_is_parsed() -> None:
     """Section 9.5, Mistral: streamed `delta.content` may be a list of parts."""
     assert answer_of(delta(b'"content":[{"type":"text","text":"Hi"}]'), FINISH, DONE, vendor="mistral").content == "Hi"
 
 
-def test_a_content_that_is_no_text_is_malformed() -> None:
+def test_content_of_wrong_type_is_malformed() -> None:
     with pytest.raises(MalformedResponseError):
         answer_of(delta(b'"content":7'), FINISH, DONE)
 
 
-def test_deepseek_gets_its_reasoning_back() -> None:
+def test_deepseek_turn_keeps_reasoning_content() -> None:
     """Section 9.2, resending history."""
     answer = answer_of(
         delta(b'"content":null,"reasoning_content":"H"'), delta(b'"reasoning_content":"m."'), CALLS, vendor="deepseek"
@@ -259,8 +259,8 @@ def test_deepseek_gets_its_reasoning_back() -> None:
     assert answer.turn == {"role": "assistant", "content": None, "reasoning_content": "Hm.", "tool_calls": [call]}
 
 
-def test_openrouters_details_are_whole_again() -> None:
-    """Section 9.2: `reasoning_details` should go back unchanged: a text and its signature are one detail."""
+def test_openrouter_reasoning_details_are_joined() -> None:
+    """Section 9.2: `reasoning_details` should be sent back unchanged: a text and the signature are one detail."""
     answer = answer_of(THINKING, TEXT, FINISH, DONE, vendor="openrouter")
     assert answer.reasoning == "Hmm."
     assert answer.turn == {
@@ -273,7 +273,7 @@ def test_openrouters_details_are_whole_again() -> None:
     }
 
 
-def test_a_turn_of_reasoning_only_has_a_content() -> None:
+def test_reasoning_only_turn_has_empty_content() -> None:
     """Section 2 (5): an assistant message needs `content` or `tool_calls`."""
     answer = answer_of(delta(b'"reasoning_content":"Hm."'), finish(b"length"), DONE, vendor="deepseek")
     assert answer.turn == {"role": "assistant", "content": "", "reasoning_content": "Hm."}

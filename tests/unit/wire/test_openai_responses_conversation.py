@@ -1,4 +1,4 @@
-"""OpenAI Responses: tools, results, images, schemas, reasoning and items that go home unchanged."""
+"""OpenAI Responses: tools, results, images, schemas, reasoning and replay of output items."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.domain.tools import Tool
 from faultmaven.infrastructure.llm.dialects.openai_responses import dialect as wire
 
-from .asking import ASKED, body_for, config_of, sent_for
+from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import FUNCTION_CALL, json_body, reply_of
 
 DIALECT = "openai-responses"
@@ -30,40 +30,40 @@ SCHEMA: dict[str, Any] = {
 }
 WEATHER = Tool("get_weather", "d", SCHEMA)
 CALL = ToolCall("call_1", "get_weather", {"city": "Oslo"}, '{"city":"Oslo"}')
-OPENING = Message.user("Weather?")
+QUESTION = Message.user("Weather?")
 RESULT = Message.tool("call_1", '{"c":7}')
 PIXEL = Image.from_bytes(b"\x89PNG", "image/png")
 # openai-responses.md 3
-THOUGHT = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "..."}
+REASONING_ITEM = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "..."}
 
 
 class Person(BaseModel):
-    """Someone."""
+    """Schema with an optional field."""
 
     name: str
     age: int | None = None
 
 
-def asked(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest(messages or ASKED.messages, **fields)
+def request_with(*messages: Message, **fields: Any) -> ChatRequest:
+    return ChatRequest(messages or REQUEST.messages, **fields)
 
 
-def input_of(*messages: Message, model: str | None = None) -> Any:
-    return body_for(DIALECT, asked(*messages), model)["input"]
+def input_items(*messages: Message, model: str | None = None) -> Any:
+    return body_for(DIALECT, request_with(*messages), model)["input"]
 
 
 def answer_of(*output: Any) -> Any:
     return wire.parse_response(reply_of(DIALECT, json_body({"status": "completed", "output": output})))
 
 
-def own_answer(model: str = MODEL) -> Message:
-    replay = Replay("acme", DIALECT, model, [THOUGHT, FUNCTION_CALL], "", ("call_1",))
+def replayed_answer(model: str = MODEL) -> Message:
+    replay = Replay("acme", DIALECT, model, [REASONING_ITEM, FUNCTION_CALL], "", ("call_1",))
     return Message("assistant", (), (CALL,), replay=replay)
 
 
-def test_tools_are_flat() -> None:
+def test_tools_are_sent_as_flat_objects() -> None:
     """2 (4): `parameters` and `strict` are required keys, null allowed."""
-    body = body_for(DIALECT, asked(tools=(WEATHER,)))
+    body = body_for(DIALECT, request_with(tools=(WEATHER,)))
     assert body["tools"] == [
         {"type": "function", "name": "get_weather", "description": "d", "parameters": SCHEMA, "strict": None}
     ]
@@ -79,14 +79,14 @@ def test_tools_are_flat() -> None:
         ("get_weather", {"type": "function", "name": "get_weather"}),
     ],
 )
-def test_tool_choice_is_a_word_or_a_function(choice: str, sent: Any) -> None:
+def test_tool_choice_is_string_or_function(choice: str, sent: Any) -> None:
     """2 (4)."""
-    assert body_for(DIALECT, asked(tools=(WEATHER,), tool_choice=choice))["tool_choice"] == sent
+    assert body_for(DIALECT, request_with(tools=(WEATHER,), tool_choice=choice))["tool_choice"] == sent
 
 
-def test_call_and_result_are_items() -> None:
+def test_call_and_result_become_input_items() -> None:
     """2 (5)."""
-    assert input_of(OPENING, Message.assistant("I look.", tool_calls=[CALL]), RESULT) == [
+    assert input_items(QUESTION, Message.assistant("I look.", tool_calls=[CALL]), RESULT) == [
         {"role": "user", "content": "Weather?"},
         {"role": "assistant", "content": "I look."},
         {"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": '{"city":"Oslo"}'},
@@ -94,22 +94,22 @@ def test_call_and_result_are_items() -> None:
     ]
 
 
-def test_failed_result_says_so_and_shows_its_images_in_order() -> None:
-    """2 (5): a string or a list of input parts; there is no flag for an error."""
+def test_failed_result_has_prefix_and_images() -> None:
+    """2 (5): a string or a list of input parts in order; the dialect has no flag for an error."""
     failed = Message.tool("call_1", "before", PIXEL, "after", error=True)
-    assert input_of(OPENING, Message.assistant(tool_calls=[CALL]), failed)[-1]["output"] == [
+    assert input_items(QUESTION, Message.assistant(tool_calls=[CALL]), failed)[-1]["output"] == [
         {"type": "input_text", "text": "Error: "},
         {"type": "input_text", "text": "before"},
         {"type": "input_image", "image_url": "data:image/png;base64,iVBORw==", "detail": "auto"},
         {"type": "input_text", "text": "after"},
     ]
     plain = Message.tool("call_1", "no such station", error=True)
-    assert input_of(OPENING, Message.assistant(tool_calls=[CALL]), plain)[-1]["output"] == "Error: no such station"
+    assert input_items(QUESTION, Message.assistant(tool_calls=[CALL]), plain)[-1]["output"] == "Error: no such station"
 
 
-def test_image_is_a_string_not_an_object() -> None:
-    """2 (3)."""
-    assert input_of(Message.user("What?", Image.from_url("https://x.invalid/a.png"), PIXEL)) == [
+def test_image_url_is_a_plain_string() -> None:
+    """2 (3): not an object, unlike OpenAI Chat."""
+    assert input_items(Message.user("What?", Image.from_url("https://x.invalid/a.png"), PIXEL)) == [
         {
             "role": "user",
             "content": [
@@ -123,26 +123,26 @@ def test_image_is_a_string_not_an_object() -> None:
 
 def test_schema_is_strict_and_not_nested() -> None:
     """2 (6)."""
-    assert body_for(DIALECT, asked(response_format=SCHEMA))["text"] == {
+    assert body_for(DIALECT, request_with(response_format=SCHEMA))["text"] == {
         "format": {"type": "json_schema", "name": "answer", "strict": True, "schema": SCHEMA}
     }
-    told = body_for(DIALECT, asked(response_format=Person))["text"]["format"]
-    assert (told["name"], told["schema"]["required"]) == ("Person", ["name", "age"])
+    sent_format = body_for(DIALECT, request_with(response_format=Person))["text"]["format"]
+    assert (sent_format["name"], sent_format["schema"]["required"]) == ("Person", ["name", "age"])
 
 
-def test_schema_of_an_open_object_is_sent_as_it_is_with_a_note() -> None:
-    """Strict mode takes no object of any names; without it the schema is a wish."""
+def test_open_object_schema_is_sent_without_strict() -> None:
+    """Strict mode refuses objects with arbitrary keys; without strict mode the vendor does not enforce the schema."""
     schema = {"type": "object", "additionalProperties": {"type": "integer"}}
-    sent = sent_for(DIALECT, asked(response_format=schema))
-    told = json.loads(sent.body)["text"]["format"]
-    assert (told["strict"], told["schema"]) == (False, schema)
+    sent = http_request_for(DIALECT, request_with(response_format=schema))
+    sent_format = json.loads(sent.body)["text"]["format"]
+    assert (sent_format["strict"], sent_format["schema"]) == (False, schema)
     assert any("strict" in note for note in sent.notes)
 
 
 @pytest.mark.parametrize(("text", "is_added"), [("Say hi", True), ("Say hi as JSON", False)])
-def test_any_json_needs_the_word_in_the_input(text: str, is_added: bool) -> None:
-    """openai-chat.md 2 (6); the system text does not count as input here."""
-    body = body_for(DIALECT, asked(Message.system("Write JSON."), Message.user(text), response_format="json"))
+def test_json_mode_requires_word_in_input(text: str, is_added: bool) -> None:
+    """openai-chat.md 2 (6); the system text does not count as input in this dialect."""
+    body = body_for(DIALECT, request_with(Message.system("Write JSON."), Message.user(text), response_format="json"))
     assert body["text"] == {"format": {"type": "json_object"}}
     assert (body["input"][0]["role"] == "developer") is is_added
     assert ("JSON" in body["input"][0]["content"]) is True
@@ -159,55 +159,59 @@ def test_any_json_needs_the_word_in_the_input(text: str, is_added: bool) -> None
         (MODEL, None, None, False),
     ],
 )
-def test_reasoning_is_an_effort_with_a_summary(model: str, intent: Any, sent: Any, is_noted: bool) -> None:
-    """2 (7): a summary only where the caller wants the model to think."""
-    request = sent_for(DIALECT, asked(reasoning=intent), model)
+def test_reasoning_becomes_effort_with_summary(model: str, intent: Any, sent: Any, is_noted: bool) -> None:
+    """2 (7): a summary is requested only if the caller asks for reasoning."""
+    request = http_request_for(DIALECT, request_with(reasoning=intent), model)
     assert json.loads(request.body).get("reasoning") == sent
     assert any("reasoning" in note for note in request.notes) is is_noted
 
 
-@pytest.mark.parametrize(("model", "is_asked"), [(MODEL, True), ("gpt-4o", False)])
-def test_encrypted_reasoning_is_asked_for_since_nothing_is_stored(model: str, is_asked: bool) -> None:
+@pytest.mark.parametrize(("model", "is_included"), [(MODEL, True), ("gpt-4o", False)])
+def test_encrypted_reasoning_is_requested_without_storage(model: str, is_included: bool) -> None:
     """2 (7): stateless replay, with tools and without."""
-    for request in (ASKED, asked(tools=(WEATHER,))):
+    for request in (REQUEST, request_with(tools=(WEATHER,))):
         body = body_for(DIALECT, request, model)
         assert body["store"] is False
-        assert body.get("include") == (["reasoning.encrypted_content"] if is_asked else None)
+        assert body.get("include") == (["reasoning.encrypted_content"] if is_included else None)
 
 
-def test_stream_is_one_field() -> None:
-    """Everything else is as in a plain request."""
-    plain = body_for(DIALECT, ASKED)
-    sent = wire.build_request(ASKED, config_of(DIALECT), MODEL, stream=True)
+def test_stream_request_adds_one_field() -> None:
+    """All other fields equal those of a plain request."""
+    plain = body_for(DIALECT, REQUEST)
+    sent = wire.build_request(REQUEST, config_of(DIALECT), MODEL, stream=True)
     assert json.loads(sent.body) == {**plain, "stream": True}
 
 
-def test_own_items_go_home_unchanged_and_in_order() -> None:
-    """5, trap 3."""
-    sent = sent_for(DIALECT, asked(OPENING, own_answer(), RESULT))
+def test_replayed_items_are_sent_back_in_order() -> None:
+    """5, trap 3: unchanged and in order."""
+    sent = http_request_for(DIALECT, request_with(QUESTION, replayed_answer(), RESULT))
     assert json.loads(sent.body)["input"][1:] == [
-        THOUGHT,
+        REASONING_ITEM,
         FUNCTION_CALL,
         {"type": "function_call_output", "call_id": "call_1", "output": '{"c":7}'},
     ]
     assert sent.notes == ()
 
 
-@pytest.mark.parametrize("how", ["another model", "edited"])
-def test_items_that_are_not_its_own_are_rebuilt_without_reasoning(how: str) -> None:
-    """With a note."""
-    message = own_answer("gpt-6-astra") if how == "another model" else replace(own_answer(), parts=("I look.",))
-    sent = sent_for(DIALECT, asked(OPENING, message, RESULT))
+@pytest.mark.parametrize("difference", ["other model", "edited"])
+def test_other_model_or_edited_items_lose_reasoning(difference: str) -> None:
+    """The items are rebuilt from text and calls, with a note."""
+    message = (
+        replayed_answer("gpt-6-astra")
+        if difference == "other model"
+        else replace(replayed_answer(), parts=("I look.",))
+    )
+    sent = http_request_for(DIALECT, request_with(QUESTION, message, RESULT))
     kinds = [item.get("type") for item in json.loads(sent.body)["input"]]
     assert "reasoning" not in kinds
     assert kinds[-2:] == ["function_call", "function_call_output"]
     assert len(sent.notes) == 1
 
 
-def test_items_of_an_answer_are_kept_where_one_is_opaque() -> None:
-    """3, and what goes back of it."""
-    answer = answer_of(THOUGHT, FUNCTION_CALL)
-    assert answer.turn == [THOUGHT, FUNCTION_CALL]
+def test_answer_with_opaque_item_keeps_items() -> None:
+    """3: the kept items are sent back in the next request."""
+    answer = answer_of(REASONING_ITEM, FUNCTION_CALL)
+    assert answer.turn == [REASONING_ITEM, FUNCTION_CALL]
     assert answer.stop_reason is StopReason.TOOL_CALLS
     assert answer_of(FUNCTION_CALL).turn is None
 
@@ -215,38 +219,38 @@ def test_items_of_an_answer_are_kept_where_one_is_opaque() -> None:
 @pytest.mark.parametrize(
     "output",
     [
-        [THOUGHT],  # "provided without its required following item"
-        [{"id": "rs_1", "type": "reasoning", "summary": []}, FUNCTION_CALL],  # nothing is stored under this id
-        [THOUGHT, FUNCTION_CALL, FUNCTION_CALL],  # one id for two calls
-        [THOUGHT, {**FUNCTION_CALL, "call_id": None}],
+        [REASONING_ITEM],  # vendor: "provided without its required following item"
+        [{"id": "rs_1", "type": "reasoning", "summary": []}, FUNCTION_CALL],  # the vendor stores no item under this id
+        [REASONING_ITEM, FUNCTION_CALL, FUNCTION_CALL],  # one id for two calls
+        [REASONING_ITEM, {**FUNCTION_CALL, "call_id": None}],
     ],
-    ids=["nothing follows", "no content", "one id twice", "no id"],
+    ids=["no following item", "no encrypted content", "repeated call id", "no call id"],
 )
-def test_items_that_would_be_refused_are_not_kept(output: list[Any]) -> None:
-    """5, trap 3: then text and calls are what goes back."""
+def test_items_refused_on_replay_are_dropped(output: list[Any]) -> None:
+    """5, trap 3: text and calls are sent back instead."""
     assert answer_of(*output).turn is None
 
 
-def test_reasoning_is_apart_from_the_answer() -> None:
-    """3: summaries, and raw thinking where a server tells it."""
-    thought = {
-        **THOUGHT,
+def test_reasoning_is_separate_from_content() -> None:
+    """3: summaries, and raw thinking if a server sends any."""
+    reasoning_item = {
+        **REASONING_ITEM,
         "summary": [{"type": "summary_text", "text": "One."}, {"type": "summary_text", "text": "Two."}],
         "content": [{"type": "reasoning_text", "text": "Raw."}],
     }
     message = {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}
-    answer = answer_of(thought, message)
+    answer = answer_of(reasoning_item, message)
     assert (answer.content, answer.reasoning) == ("Hi", "One.\n\nTwo.\n\nRaw.")
 
 
-def test_broken_arguments_are_told() -> None:
-    """The text stays."""
+def test_broken_arguments_are_reported_as_problem() -> None:
+    """`raw_arguments` keeps the text."""
     (call,) = answer_of({**FUNCTION_CALL, "arguments": '{"city":'}).tool_calls
     assert (call.arguments, call.raw_arguments) == ({}, '{"city":')
     assert call.problem
 
 
-def test_files_have_no_form_here() -> None:
-    """The reference knows none."""
+def test_files_are_no_supported_feature() -> None:
+    """The vendor's reference documents no form for files."""
     assert "files" not in wire.FEATURES
     assert {"stream", "tools", "schema", "images", "image addresses", "reasoning", "cache_prompt"} <= wire.FEATURES

@@ -1,4 +1,4 @@
-"""Streams of OpenAI Responses: literal bytes of the wire document, cut anywhere."""
+"""Streams of OpenAI Responses: literal bytes of the vendor's document, cut at any position."""
 
 import json
 from typing import Any
@@ -20,10 +20,10 @@ from faultmaven.infrastructure.llm.dialects.openai_responses.dialect import pars
 from faultmaven.infrastructure.llm.dialects.protocol import Answer, StreamParser
 
 from .samples import FUNCTION_CALL, json_body, reply_of
-from .stream_reading import CUTS, calls_of, failure_of, joined, pieces, read_stream
+from .stream_reading import CUT_POSITIONS, call_parts_of, failure_of, join_chunks, read_stream, split_at
 
 DIALECT = "openai-responses"
-# openai-responses.md section 4, the events as they stand there
+# openai-responses.md section 4, events copied verbatim
 CREATED = (
     b"event: response.created\n"
     b'data: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1","status":"in_progress",'
@@ -64,16 +64,16 @@ COMPLETED = (
     b'"output":[],"usage":{"input_tokens":12,"output_tokens":30,"total_tokens":42}}}\n\n'
 )
 STREAM = CREATED + MESSAGE + CALL + COMPLETED
-# section 3: a reasoning item and what follows it
-THOUGHT = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAAA\u00e9..."}
+# section 3: a reasoning item, followed by a call
+REASONING_ITEM = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAAA\u00e9..."}
 
 
-def parser() -> StreamParser:
+def new_parser() -> StreamParser:
     return stream_parser(reply_of(DIALECT, b""))
 
 
 def event(kind: str, **fields: Any) -> bytes:
-    """An event in the document's form."""
+    """Return an event in the documented form."""
     return b"event: %s\ndata: %s\n\n" % (kind.encode(), json.dumps({"type": kind, **fields}).encode())
 
 
@@ -90,19 +90,19 @@ def call_item(number: int, arguments: str = "") -> Any:
     return {**item, "arguments": arguments}
 
 
-def ended(status: str = "completed", **fields: Any) -> bytes:
+def terminal_event(status: str = "completed", **fields: Any) -> bytes:
     return event(f"response.{status}", response={"status": status, "output": [], **fields})
 
 
 def read(*blocks: bytes) -> tuple[list[StreamChunk], Answer]:
-    return read_stream(parser(), blocks)
+    return read_stream(new_parser(), blocks)
 
 
 def failure(*blocks: bytes) -> LLMError:
-    return failure_of(parser(), blocks)
+    return failure_of(new_parser(), blocks)
 
 
-def test_the_documents_stream_is_its_answer() -> None:
+def test_documented_stream_gives_complete_answer() -> None:
     """Section 4, word for word."""
     chunks, answer = read(STREAM)
     assert (answer.content, answer.stop_reason) == ("Hi", StopReason.TOOL_CALLS)
@@ -110,96 +110,100 @@ def test_the_documents_stream_is_its_answer() -> None:
         ("call_1", "get_weather", {"city": "Oslo"})
     ]
     assert answer.usage == Usage(input=12, output=30)
-    assert answer.turn is None  # nothing in it is opaque
-    assert joined(chunks) == ("Hi", "", [("call_1", "get_weather", '{"city":"Oslo"}')])
+    assert answer.turn is None  # no item is opaque
+    assert join_chunks(chunks) == ("Hi", "", [("call_1", "get_weather", '{"city":"Oslo"}')])
 
 
 THINKING = (
     CREATED
-    + item_event("added", 0, {**THOUGHT, "encrypted_content": "half"})
+    + item_event("added", 0, {**REASONING_ITEM, "encrypted_content": "half"})
     + event("response.reasoning_summary_text.delta", output_index=0, summary_index=0, delta="L\u00f6ok \u2028")
     + event("response.reasoning_summary_text.delta", output_index=0, summary_index=0, delta="it up.")
     + event("response.reasoning_summary_text.done", output_index=0, summary_index=0, text="L\u00f6ok \u2028it up.")
     + event("response.reasoning_summary_text.delta", output_index=0, summary_index=1, delta="Then tell.")
-    + item_event("done", 0, THOUGHT)
+    + item_event("done", 0, REASONING_ITEM)
     + CALL
     + COMPLETED
 )
 
 
-@given(cuts=CUTS)
-def test_where_the_bytes_are_cut_does_not_matter(cuts: list[int]) -> None:
-    """Text, calls, reasoning and the kept items."""
+@given(cuts=CUT_POSITIONS)
+def test_stream_does_not_depend_on_cuts(cuts: list[int]) -> None:
+    """Text, calls, reasoning and the kept items are compared."""
     for data in (STREAM, THINKING):
-        whole_chunks, whole = read(data)
-        chunks, answer = read(*pieces(data, cuts))
-        assert answer == whole
-        assert joined(chunks) == joined(whole_chunks)
+        complete_chunks, complete = read(data)
+        chunks, answer = read(*split_at(data, cuts))
+        assert answer == complete
+        assert join_chunks(chunks) == join_chunks(complete_chunks)
 
 
-def test_items_are_kept_unchanged_and_in_order() -> None:
+def test_items_are_kept_unchanged_in_order() -> None:
     """Section 4, last line: from `output_item.done`; the terminal event's output is empty."""
     chunks, answer = read(THINKING)
-    assert answer.turn == [THOUGHT, FUNCTION_CALL]
-    assert answer.reasoning == joined(chunks)[1] == "L\u00f6ok \u2028it up.\n\nThen tell."
+    assert answer.turn == [REASONING_ITEM, FUNCTION_CALL]
+    assert answer.reasoning == join_chunks(chunks)[1] == "L\u00f6ok \u2028it up.\n\nThen tell."
     assert (answer.content, answer.stop_reason) == ("", StopReason.TOOL_CALLS)
 
 
-def test_stream_and_whole_reply_say_the_same() -> None:
-    """Two summaries, raw thinking and two texts, either way."""
+def test_stream_and_plain_reply_give_same_answer() -> None:
+    """Two summaries, raw thinking and two texts."""
     summary = [{"type": "summary_text", "text": "One."}, {"type": "summary_text", "text": "Two."}]
-    thought = {**THOUGHT, "summary": summary, "content": [{"type": "reasoning_text", "text": "Raw."}]}
+    reasoning_item = {**REASONING_ITEM, "summary": summary, "content": [{"type": "reasoning_text", "text": "Raw."}]}
     parts = [{"type": "output_text", "text": "Hel", "annotations": []}, {"type": "output_text", "text": "lo"}]
     message = {"id": "msg_1", "type": "message", "role": "assistant", "content": parts}
-    whole = parse_response(reply_of(DIALECT, json_body({"status": "completed", "output": [thought, message]})))
+    complete = parse_response(
+        reply_of(DIALECT, json_body({"status": "completed", "output": [reasoning_item, message]}))
+    )
     _, answer = read(
         event("response.reasoning_summary_text.delta", output_index=0, summary_index=0, delta="One."),
         event("response.reasoning_summary_text.delta", output_index=0, summary_index=1, delta="Two."),
         event("response.reasoning_text.delta", output_index=0, content_index=0, delta="Raw."),
-        item_event("done", 0, thought),
+        item_event("done", 0, reasoning_item),
         event("response.output_text.delta", output_index=1, content_index=0, delta="Hel"),
         event("response.output_text.delta", output_index=1, content_index=1, delta="lo"),
         item_event("done", 1, message),
-        ended(),
+        terminal_event(),
     )
     for name in ("content", "reasoning", "turn", "stop_reason", "tool_calls"):
-        assert getattr(answer, name) == getattr(whole, name), name
+        assert getattr(answer, name) == getattr(complete, name), name
 
 
-def test_items_that_only_the_terminal_event_has_are_the_answer() -> None:
-    """It holds the whole response (section 4): a server may send nothing else."""
+def test_terminal_event_alone_gives_complete_answer() -> None:
+    """The terminal event holds the whole response (section 4): a server may send no other event."""
     message = {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "Hi"}]}
-    output = [{**THOUGHT, "summary": [{"type": "summary_text", "text": "Hm"}]}, message, FUNCTION_CALL]
-    chunks, answer = read(CREATED, ended(output=output, model="gpt-6.2-sol"))
-    assert joined(chunks) == ("Hi", "Hm", [("call_1", "get_weather", '{"city":"Oslo"}')])
+    output = [{**REASONING_ITEM, "summary": [{"type": "summary_text", "text": "Hm"}]}, message, FUNCTION_CALL]
+    chunks, answer = read(CREATED, terminal_event(output=output, model="gpt-6.2-sol"))
+    assert join_chunks(chunks) == ("Hi", "Hm", [("call_1", "get_weather", '{"city":"Oslo"}')])
     assert (answer.content, answer.reasoning, answer.turn) == ("Hi", "Hm", output)
     assert (answer.model, answer.stop_reason) == ("gpt-6.2-sol", StopReason.TOOL_CALLS)
 
 
-def test_nothing_is_said_twice_when_the_terminal_event_repeats_it() -> None:
-    """Deltas, `.done` events, items, twice, and the whole response say the same."""
-    again = item_event("added", 1, FUNCTION_CALL) + item_event("done", 1, FUNCTION_CALL)
+def test_repeated_items_do_not_duplicate_answer() -> None:
+    """Deltas, `.done` events, repeated items and the terminal event hold the same content."""
+    repeated = item_event("added", 1, FUNCTION_CALL) + item_event("done", 1, FUNCTION_CALL)
     message = {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "Hi"}]}
-    chunks, answer = read(CREATED, MESSAGE, item_event("done", 0, message), CALL, again, ended(output=[FUNCTION_CALL]))
-    assert answer.content == joined(chunks)[0] == "Hi"
-    assert calls_of(answer) == joined(chunks)[2] == [("call_1", "get_weather", '{"city":"Oslo"}')]
+    chunks, answer = read(
+        CREATED, MESSAGE, item_event("done", 0, message), CALL, repeated, terminal_event(output=[FUNCTION_CALL])
+    )
+    assert answer.content == join_chunks(chunks)[0] == "Hi"
+    assert call_parts_of(answer) == join_chunks(chunks)[2] == [("call_1", "get_weather", '{"city":"Oslo"}')]
 
 
 @pytest.mark.parametrize("last", ["arguments", "item"])
-def test_arguments_that_come_whole_are_not_lost(last: str) -> None:
-    """A server without deltas: the `.done` event of either kind has them."""
-    whole = {"item_id": "fc_1", "output_index": 1, "arguments": '{"city":"Oslo"}'}
+def test_arguments_without_deltas_are_kept(last: str) -> None:
+    """A server without deltas sends the arguments in a `.done` event of either kind."""
+    complete = {"item_id": "fc_1", "output_index": 1, "arguments": '{"city":"Oslo"}'}
     done = {
-        "arguments": event("response.function_call_arguments.done", **whole),
+        "arguments": event("response.function_call_arguments.done", **complete),
         "item": item_event("done", 1, FUNCTION_CALL),
     }
-    _, answer = read(item_event("added", 1, {**FUNCTION_CALL, "arguments": ""}), done[last], ended())
-    assert calls_of(answer) == [("call_1", "get_weather", '{"city":"Oslo"}')]
+    _, answer = read(item_event("added", 1, {**FUNCTION_CALL, "arguments": ""}), done[last], terminal_event())
+    assert call_parts_of(answer) == [("call_1", "get_weather", '{"city":"Oslo"}')]
 
 
 @pytest.mark.parametrize("indexes", [(1, 2), (2, 1), (0, 0), (None, None), (7, "x")])
-def test_two_calls_whose_pieces_alternate_stay_apart(indexes: tuple[Any, Any]) -> None:
-    """Whatever index they have, the same or none: the item's id says which one a piece belongs to."""
+def test_interleaved_tool_calls_survive_any_index(indexes: tuple[Any, Any]) -> None:
+    """With a repeated or missing index, the item id tells which call a delta belongs to."""
     first, second = indexes
     chunks, answer = read(
         item_event("added", first, call_item(1)),
@@ -208,42 +212,47 @@ def test_two_calls_whose_pieces_alternate_stay_apart(indexes: tuple[Any, Any]) -
         arguments(second, "fc_2", '{"b":'),
         arguments(first, "fc_1", "1}"),
         arguments(second, "fc_2", "2}"),
-        item_event("done", first, THOUGHT),
+        item_event("done", first, REASONING_ITEM),
         item_event("done", first, call_item(1, '{"a":1}')),
         item_event("done", second, call_item(2, '{"b":2}')),
-        ended(),
+        terminal_event(),
     )
     expected = [("call_1", "tool_1", '{"a":1}'), ("call_2", "tool_2", '{"b":2}')]
-    assert calls_of(answer) == joined(chunks)[2] == expected
+    assert call_parts_of(answer) == join_chunks(chunks)[2] == expected
     assert isinstance(answer.turn, list)
-    assert len(answer.turn) == 3  # none hides another
+    assert len(answer.turn) == 3  # no item replaces another
 
 
-def test_item_ids_that_change_with_each_event_do_not_double_arguments() -> None:
-    """Then the index says it."""
+def test_changing_item_ids_do_not_duplicate_arguments() -> None:
+    """The output index identifies the call then."""
     _, answer = read(
         item_event("added", 1, {**call_item(1), "id": "x1"}),
         arguments(1, "x2", '{"a":1}'),
         item_event("done", 1, {**call_item(1, '{"a":1}'), "id": "x3"}),
-        ended(),
+        terminal_event(),
     )
-    assert calls_of(answer) == [("call_1", "tool_1", '{"a":1}')]
+    assert call_parts_of(answer) == [("call_1", "tool_1", '{"a":1}')]
 
 
-def test_calls_without_an_id_get_one() -> None:
-    """And the items are not kept: the results would not find their calls there."""
+def test_calls_without_id_get_generated_ids() -> None:
+    """The items are not kept: tool results could not refer to the calls in the items."""
     item = {name: value for name, value in FUNCTION_CALL.items() if name != "call_id"}
-    _, answer = read(item_event("done", 0, THOUGHT), item_event("added", 1, item), item_event("done", 1, item), ended())
+    _, answer = read(
+        item_event("done", 0, REASONING_ITEM),
+        item_event("added", 1, item),
+        item_event("done", 1, item),
+        terminal_event(),
+    )
     assert [(call.id != "", call.arguments) for call in answer.tool_calls] == [(True, {"city": "Oslo"})]
     assert answer.turn is None
 
 
-def test_refusal_is_text_and_a_filter() -> None:
+def test_refusal_gives_text_and_content_filter() -> None:
     """Section 3, table, and section 4, `response.refusal.delta`."""
-    pieces = [event("response.refusal.delta", output_index=0, content_index=0, delta=text) for text in ("I ", "can't.")]
+    deltas = [event("response.refusal.delta", output_index=0, content_index=0, delta=text) for text in ("I ", "can't.")]
     done = event("response.refusal.done", output_index=0, content_index=0, refusal="I can't.")
-    chunks, answer = read(CREATED, *pieces, done, ended())
-    assert answer.content == joined(chunks)[0] == "I can't."
+    chunks, answer = read(CREATED, *deltas, done, terminal_event())
+    assert answer.content == join_chunks(chunks)[0] == "I can't."
     assert answer.stop_reason is StopReason.CONTENT_FILTER
 
 
@@ -251,15 +260,17 @@ def test_refusal_is_text_and_a_filter() -> None:
     ("reason", "expected"),
     [("max_output_tokens", StopReason.MAX_TOKENS), ("content_filter", StopReason.CONTENT_FILTER)],
 )
-def test_incomplete_answer_says_why(reason: str, expected: StopReason) -> None:
-    """Section 3, table; thinking that nothing follows does not go back (section 5, trap 3)."""
-    _, answer = read(item_event("done", 0, THOUGHT), ended("incomplete", incomplete_details={"reason": reason}))
+def test_incomplete_answer_has_documented_stop_reason(reason: str, expected: StopReason) -> None:
+    """Section 3, table; reasoning without a following item is not kept (section 5, trap 3)."""
+    _, answer = read(
+        item_event("done", 0, REASONING_ITEM), terminal_event("incomplete", incomplete_details={"reason": reason})
+    )
     assert (answer.stop_reason, answer.turn) == (expected, None)
 
 
-def test_calls_of_an_incomplete_answer_do_not_make_it_whole() -> None:
+def test_calls_do_not_override_incomplete_status() -> None:
     """The last call may be cut."""
-    _, answer = read(CALL, ended("incomplete", incomplete_details={"reason": "max_output_tokens"}))
+    _, answer = read(CALL, terminal_event("incomplete", incomplete_details={"reason": "max_output_tokens"}))
     assert answer.stop_reason is StopReason.MAX_TOKENS
 
 
@@ -274,20 +285,20 @@ def test_calls_of_an_incomplete_answer_do_not_make_it_whole() -> None:
         (None, ProviderUnavailableError),
     ],
 )
-def test_failure_is_the_same_error_in_all_its_forms(code: str | None, expected: type[LLMError]) -> None:
+def test_both_failure_forms_raise_same_error(code: str | None, expected: type[LLMError]) -> None:
     """Section 3, table: a failed response; section 4: the flat error event."""
-    told = {"code": code, "message": "secret prose"}
+    error_object = {"code": code, "message": "secret prose"}
     for error in (
-        failure(CREATED, ended("failed", error=told)),
-        failure(CREATED, event("error", **told, param=None, sequence_number=3)),
+        failure(CREATED, terminal_event("failed", error=error_object)),
+        failure(CREATED, event("error", **error_object, param=None, sequence_number=3)),
     ):
         assert type(error) is expected
         assert error.code == (code or "")
         assert "secret" not in str(error)
 
 
-def test_nested_error_event_is_a_context_overflow() -> None:
-    """Section 4, as seen in the wild, word for word."""
+def test_nested_error_event_raises_context_length_error() -> None:
+    """Section 4, an observed event, copied verbatim."""
     error = failure(
         b'data: {"type":"error","sequence_number":2,"error":{"type":"invalid_request_error",'
         b'"code":"context_length_exceeded","message":"Your input exceeds the context window of this model. ...",'
@@ -296,31 +307,31 @@ def test_nested_error_event_is_a_context_overflow() -> None:
     assert type(error) is ContextLengthError
 
 
-def test_failure_by_policy_is_a_filter() -> None:
+def test_policy_failure_gives_content_filter() -> None:
     """Section 3, table."""
-    _, answer = read(CREATED, ended("failed", error={"code": "bio_policy", "message": "..."}))
+    _, answer = read(CREATED, terminal_event("failed", error={"code": "bio_policy", "message": "..."}))
     assert (answer.content, answer.stop_reason) == ("", StopReason.CONTENT_FILTER)
 
 
 @pytest.mark.parametrize("after", [b"", b"data: [DONE]\n\n"])
-def test_stream_without_a_terminal_event_is_cut(after: bytes) -> None:
-    """Section 4: no `[DONE]` is required, and it ends nothing."""
-    made = parser()
-    made.feed(CREATED + MESSAGE + after)
-    made.rest()
-    assert not made.may_end
+def test_stream_without_terminal_event_is_interrupted(after: bytes) -> None:
+    """Section 4: `[DONE]` is not required and does not end the stream."""
+    parser = new_parser()
+    parser.feed(CREATED + MESSAGE + after)
+    parser.rest()
+    assert not parser.may_end
     with pytest.raises(StreamInterruptedError):
-        made.close()
-    assert (made.partial().content, made.partial().stop_reason) == ("Hi", StopReason.UNKNOWN)
+        parser.close()
+    assert (parser.partial().content, parser.partial().stop_reason) == ("Hi", StopReason.UNKNOWN)
 
 
-def test_what_comes_after_the_terminal_event_is_none_of_it() -> None:
-    """A tolerated `[DONE]`, and anything else."""
+def test_events_after_terminal_event_are_ignored() -> None:
+    """A tolerated `[DONE]`, and any other event."""
     assert read(STREAM, b"data: [DONE]\n\n", MESSAGE)[1] == read(STREAM)[1]
 
 
-def test_unknown_events_and_odd_values_are_passed_over() -> None:
-    """Hosted tools' events, and events of tomorrow."""
+def test_unknown_events_and_values_are_ignored() -> None:
+    """Events of hosted tools, and future events."""
     odd = [
         event("response.web_search_call.searching", output_index=0, item_id="ws_1"),
         event("response.output_text.delta", delta=None),

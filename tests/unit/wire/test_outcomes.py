@@ -1,4 +1,4 @@
-"""How an answer ended: the rules of wire/README.md, once for every dialect."""
+"""Stop reasons and tool calls of an answer, by the rules of wire/README.md that all dialects share."""
 
 import pytest
 
@@ -24,13 +24,15 @@ TABLE = {"end": StopReason.STOP, "cut": StopReason.MAX_TOKENS, "filter": StopRea
         (7, False, False, StopReason.UNKNOWN),
     ],
 )
-def test_what_is_there_decides_unless_the_answer_was_cut(
+def test_content_decides_stop_reason_unless_cut(
     raw: object, has_calls: bool, refused: bool, expected: StopReason
 ) -> None:
+    """Calls and refusals override the vendor's reason, except where the answer was cut."""
     assert stop_reason(raw, TABLE, has_calls=has_calls, refused=refused) is expected
 
 
-def test_calls_in_openais_shape_are_read_and_anything_else_is_passed_over() -> None:
+def test_function_calls_skip_malformed_entries() -> None:
+    """Function and custom calls in OpenAI's form are parsed."""
     calls = function_calls(
         [
             {"id": "call_1", "type": "function", "function": {"name": "a", "arguments": '{"x":1}'}},

@@ -1,4 +1,4 @@
-"""How long a vendor's rate-limit headers let nothing through. Forms and names are those of wire/*.md."""
+"""Seconds until a vendor's rate-limit headers allow the next request. Forms and names are those of wire/*.md."""
 
 import math
 from datetime import UTC, datetime, timedelta, timezone
@@ -20,9 +20,9 @@ from .samples import json_body
 DATE = "Mon, 23 Nov 2026 22:00:00 GMT"
 
 
-def _openai(remaining: str | None, reset: str | None, kind: str = "requests") -> dict[str, str]:
-    told = {f"x-ratelimit-remaining-{kind}": remaining, f"x-ratelimit-reset-{kind}": reset}
-    return {name: value for name, value in told.items() if value is not None}
+def _openai_headers(remaining: str | None, reset: str | None, kind: str = "requests") -> dict[str, str]:
+    headers = {f"x-ratelimit-remaining-{kind}": remaining, f"x-ratelimit-reset-{kind}": reset}
+    return {name: value for name, value in headers.items() if value is not None}
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ def _openai(remaining: str | None, reset: str | None, kind: str = "requests") ->
         ("1795471230", 30.0),
         ("2026-11-23T22:00:30Z", 30.0),
         ("2026-11-23T23:00:30.5+01:00", 30.5),
-        # a moment that has passed, or is now
+        # a time in the past, or now
         ("1795471200", None),
         ("2026-11-23T21:59:59Z", None),
-        # nothing that could be read
+        # no valid form
         ("0", None),
         ("0s", None),
         ("-1", None),
@@ -64,34 +64,34 @@ def _openai(remaining: str | None, reset: str | None, kind: str = "requests") ->
         ("٣s", None),
     ],
 )
-def test_reset_is_read_in_every_form(reset: str, seconds: float | None) -> None:
-    assert seconds_until_allowed({**_openai("0", reset), "date": DATE}) == (
+def test_rate_limit_reset_parses_every_form(reset: str, seconds: float | None) -> None:
+    assert seconds_until_allowed({**_openai_headers("0", reset), "date": DATE}) == (
         None if seconds is None else pytest.approx(seconds)
     )
 
 
 @pytest.mark.parametrize("reset", ["1795471230", "2026-11-23T22:00:30Z"])
 @pytest.mark.parametrize("date", [{}, {"date": "today"}, {"date": ""}])
-def test_moment_without_any_date_says_nothing(reset: str, date: dict[str, str]) -> None:
-    assert seconds_until_allowed({**_openai("0", reset), **date}) is None
+def test_absolute_reset_without_date_is_ignored(reset: str, date: dict[str, str]) -> None:
+    assert seconds_until_allowed({**_openai_headers("0", reset), **date}) is None
 
 
-async def test_line_counts_from_when_the_reply_came() -> None:
-    provider = _asking(200, _openai("0", "2026-11-23T22:00:30Z"), ANSWER, received_at=1795471200.0)
-    assert (await provider.answer(QUESTION)).attempts[0].limited_for == 30.0
+async def test_attempt_limit_counts_from_reception_time() -> None:
+    provider = _provider_returning(200, _openai_headers("0", "2026-11-23T22:00:30Z"), ANSWER, received_at=1795471200.0)
+    assert (await provider.answer(REQUEST)).attempts[0].limited_for == 30.0
 
 
 @pytest.mark.parametrize("remaining", ["1", "100", "-1", "", "none", "nan", "0.5"])
-def test_what_remains_lets_requests_through(remaining: str) -> None:
+def test_remaining_quota_gives_no_delay(remaining: str) -> None:
     """wire/README.md: values can be -1, 0 or absent."""
-    assert seconds_until_allowed(_openai(remaining, "6m0s")) is None
-    assert seconds_until_allowed(_openai(remaining, "6m0s"), refused=True) is None
+    assert seconds_until_allowed(_openai_headers(remaining, "6m0s")) is None
+    assert seconds_until_allowed(_openai_headers(remaining, "6m0s"), refused=True) is None
 
 
-def test_absent_count_matters_on_a_refusal_only() -> None:
-    assert seconds_until_allowed(_openai(None, "6m0s")) is None
-    assert seconds_until_allowed(_openai(None, "6m0s"), refused=True) == 360.0
-    assert seconds_until_allowed(_openai("0", None)) is None
+def test_missing_remaining_count_delays_refusals_only() -> None:
+    assert seconds_until_allowed(_openai_headers(None, "6m0s")) is None
+    assert seconds_until_allowed(_openai_headers(None, "6m0s"), refused=True) == 360.0
+    assert seconds_until_allowed(_openai_headers("0", None)) is None
 
 
 @pytest.mark.parametrize(
@@ -108,19 +108,19 @@ def test_absent_count_matters_on_a_refusal_only() -> None:
         ),
     ],
 )
-def test_every_vendors_names_are_known(remaining: str, reset: str) -> None:
+def test_every_vendor_header_pair_is_known(remaining: str, reset: str) -> None:
     """wire/README.md, header names."""
     assert seconds_until_allowed({remaining: "0", reset: "1s"}) == 1.0
     assert len(RESET_OF_REMAINING) == 9
 
 
-def test_longest_of_several_wins() -> None:
-    told = _openai("0", "1s") | _openai("0", "6m0s", "tokens")
-    assert seconds_until_allowed(told) == 360.0
-    assert seconds_until_allowed(told | _openai("7", "6m0s", "tokens")) == 1.0
+def test_longest_rate_limit_reset_wins() -> None:
+    headers = _openai_headers("0", "1s") | _openai_headers("0", "6m0s", "tokens")
+    assert seconds_until_allowed(headers) == 360.0
+    assert seconds_until_allowed(headers | _openai_headers("7", "6m0s", "tokens")) == 1.0
 
 
-def test_reply_without_such_headers_says_nothing() -> None:
+def test_headers_without_rate_limit_give_no_delay() -> None:
     assert seconds_until_allowed({}) is None
     assert seconds_until_allowed({"content-type": "application/json", "date": DATE, "retry-after": "3"}) is None
 
@@ -140,20 +140,20 @@ NAMES = [*RESET_OF_REMAINING, *RESET_OF_REMAINING.values(), "date"]
     st.dictionaries(st.sampled_from(NAMES), TEXTS | st.just("0"), max_size=8),
     st.booleans(),
 )
-def test_any_headers_give_none_or_seconds(headers: dict[str, str], refused: bool) -> None:
+def test_arbitrary_headers_give_positive_seconds_or_none(headers: dict[str, str], refused: bool) -> None:
     seconds = seconds_until_allowed(headers, refused=refused)
     assert seconds is None or (math.isfinite(seconds) and seconds > 0)
 
 
 @given(st.integers(1, 10**7))
-def test_every_moment_to_come_is_as_far_as_it_is(ahead: int) -> None:
-    then = datetime(2026, 11, 23, 22, tzinfo=UTC) + timedelta(seconds=ahead)
+def test_future_reset_gives_exact_seconds(seconds: int) -> None:
+    then = datetime(2026, 11, 23, 22, tzinfo=UTC) + timedelta(seconds=seconds)
     for text in (f"{then:%Y-%m-%dT%H:%M:%SZ}", f"{then.timestamp():.0f}"):
-        assert seconds_until_allowed({**_openai("0", text), "date": DATE}) == ahead
+        assert seconds_until_allowed({**_openai_headers("0", text), "date": DATE}) == seconds
 
 
-class OneReply:
-    """A transport that gives one reply."""
+class SingleReplyTransport:
+    """A fake transport that returns the same reply to every request."""
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes, received_at: float) -> None:
         self._parts = (status, headers, body, received_at)
@@ -166,30 +166,32 @@ class OneReply:
         raise NotImplementedError
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
-def _asking(status: int, headers: dict[str, str], body: object, received_at: float = 0.0) -> OpenAIProvider:
+def _provider_returning(status: int, headers: dict[str, str], body: object, received_at: float = 0.0) -> OpenAIProvider:
     config = ProviderConfig(name="acme", base_url="https://acme.invalid/v1", api_key="k", models=["acme-1"])
-    return OpenAIProvider.create(config, OneReply(status, headers, json_body(body), received_at), FakeClock())
+    return OpenAIProvider.create(
+        config, SingleReplyTransport(status, headers, json_body(body), received_at), FakeClock()
+    )
 
 
 ANSWER = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
-QUESTION = ChatRequest((Message.user("hi"),))
+REQUEST = ChatRequest((Message.user("hi"),))
 
 
 @pytest.mark.parametrize(("remaining", "limited_for"), [("0", 360.0), ("1", None)])
-async def test_answers_line_says_how_long_nothing_is_left(remaining: str, limited_for: float | None) -> None:
-    """The last request of a minute is answered, and its headers say that the next one would not be."""
-    provider = _asking(200, _openai(remaining, "6m0s", "tokens"), ANSWER)
-    assert (await provider.answer(QUESTION)).attempts[0].limited_for == limited_for
+async def test_answer_attempt_reports_exhausted_rate_limit(remaining: str, limited_for: float | None) -> None:
+    """The last request of a minute succeeds, and the headers announce that the next one would fail."""
+    provider = _provider_returning(200, _openai_headers(remaining, "6m0s", "tokens"), ANSWER)
+    assert (await provider.answer(REQUEST)).attempts[0].limited_for == limited_for
 
 
 @pytest.mark.parametrize(("remaining", "limited_for"), [("0", 360.0), ("1", None)])
-async def test_errors_line_says_how_long_nothing_is_left(remaining: str, limited_for: float | None) -> None:
-    """Also where the error itself names another delay."""
-    provider = _asking(429, {**_openai(remaining, "6m0s"), "retry-after": "2"}, {})
+async def test_error_attempt_reports_exhausted_rate_limit(remaining: str, limited_for: float | None) -> None:
+    """`limited_for` is independent of the delay that the error itself has."""
+    provider = _provider_returning(429, {**_openai_headers(remaining, "6m0s"), "retry-after": "2"}, {})
     with pytest.raises(LLMError) as caught:
-        await provider.answer(QUESTION)
+        await provider.answer(REQUEST)
     assert caught.value.attempts[0].limited_for == limited_for
     assert caught.value.retry_after == 2.0

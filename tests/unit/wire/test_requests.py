@@ -1,4 +1,4 @@
-"""The request that each dialect sends: address, headers and JSON body, as the wire documents write them."""
+"""The HTTP request of each dialect: URL, headers and JSON body, as in the vendors' documents."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,10 +9,10 @@ from faultmaven.domain.messages import Message
 from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.llm.dialects.registry import wire_for
 
-from .asking import ASKED, BASES, TURNS, body_for, config_of, sent_for
+from .request_building import BASE_URLS, CONVERSATION, REQUEST, body_for, config_of, http_request_for
 from .samples import DIALECTS, KEY
 
-SINGLE: dict[str, Any] = {
+SINGLE_PROMPT_BODIES: dict[str, Any] = {
     "openai-chat": {"model": "gpt-6.2-sol", "messages": [{"role": "user", "content": "Say hi"}]},
     "openai-responses": {
         "model": "gpt-6.2-sol",
@@ -40,17 +40,17 @@ SINGLE: dict[str, Any] = {
     },
 }
 
-CHAT_TURNS = [
+CHAT_MESSAGES = [
     {"role": "system", "content": "You are terse."},
     {"role": "user", "content": "2+2?"},
     {"role": "assistant", "content": "4"},
     {"role": "user", "content": "times 3?"},
 ]
 TRANSCRIPT = "You are terse.\n\nUser: 2+2?\n\nAssistant: 4\n\nUser: times 3?\n\nAssistant:"
-CONVERSATION: dict[str, Any] = {
-    "openai-chat": {"messages": CHAT_TURNS},
-    "openai-responses": {"instructions": "You are terse.", "input": CHAT_TURNS[1:]},
-    "anthropic-messages": {"system": "You are terse.", "messages": CHAT_TURNS[1:]},
+CONVERSATION_BODIES: dict[str, Any] = {
+    "openai-chat": {"messages": CHAT_MESSAGES},
+    "openai-responses": {"instructions": "You are terse.", "input": CHAT_MESSAGES[1:]},
+    "anthropic-messages": {"system": "You are terse.", "messages": CHAT_MESSAGES[1:]},
     "gemini-generate-content": {
         "systemInstruction": {"parts": [{"text": "You are terse."}]},
         "contents": [
@@ -59,8 +59,8 @@ CONVERSATION: dict[str, Any] = {
             {"role": "user", "parts": [{"text": "times 3?"}]},
         ],
     },
-    "cohere-v2-chat": {"messages": CHAT_TURNS},
-    "ollama-native": {"messages": CHAT_TURNS},
+    "cohere-v2-chat": {"messages": CHAT_MESSAGES},
+    "ollama-native": {"messages": CHAT_MESSAGES},
     "llamacpp-completion": {"prompt": TRANSCRIPT},
     "tgi-generate": {"inputs": TRANSCRIPT},
 }
@@ -77,7 +77,7 @@ ROUTES = {
     "llamacpp-completion": "http://127.0.0.1:9931/completion",
     "tgi-generate": "http://localhost:3000/generate",
 }
-LIST_ROUTES = {
+MODELS_ROUTES = {
     "openai-chat": "https://api.openai.com/v1/models",
     "openai-responses": "https://api.openai.com/v1/models",
     "anthropic-messages": "https://api.anthropic.com/v1/models",
@@ -99,22 +99,22 @@ def _key_headers(dialect: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_single_prompt_is_the_documents_request(dialect: str) -> None:
-    """One user turn and nothing that nobody asked for."""
-    assert body_for(dialect, ASKED) == SINGLE[dialect]
+def test_single_prompt_body_matches_document(dialect: str) -> None:
+    """One user message, and no field that the caller did not set and the dialect does not require."""
+    assert body_for(dialect, REQUEST) == SINGLE_PROMPT_BODIES[dialect]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_conversation_keeps_system_text_and_turns(dialect: str) -> None:
-    """System text where the dialect wants it, roles by the dialect's names, in order."""
-    body = body_for(dialect, TURNS)
-    assert {name: body[name] for name in CONVERSATION[dialect]} == CONVERSATION[dialect]
+def test_conversation_body_keeps_roles_in_order(dialect: str) -> None:
+    """System text and roles have the dialect's own places and names."""
+    body = body_for(dialect, CONVERSATION)
+    assert {name: body[name] for name in CONVERSATION_BODIES[dialect]} == CONVERSATION_BODIES[dialect]
 
 
 @pytest.mark.parametrize("dialect", [*DIALECTS, "openai-chat/azure"])
-def test_request_goes_to_the_route_with_the_key_in_its_header(dialect: str) -> None:
-    """POST, JSON, and the key in one header only."""
-    sent = sent_for(dialect, ASKED)
+def test_request_sends_key_in_header_only(dialect: str) -> None:
+    """POST and JSON to the documented route, with the key in one header."""
+    sent = http_request_for(dialect, REQUEST)
     assert (sent.method, sent.url) == ("POST", ROUTES[dialect.partition("/")[0]])
     assert dict(sent.headers) == {"content-type": "application/json", **_key_headers(dialect)}
     assert KEY not in sent.url
@@ -123,68 +123,70 @@ def test_request_goes_to_the_route_with_the_key_in_its_header(dialect: str) -> N
 
 
 @pytest.mark.parametrize("dialect", [*DIALECTS, "openai-chat/azure"])
-def test_list_route_is_asked_with_the_same_key(dialect: str) -> None:
-    """GET without a body; the page size is the only thing in the query."""
+def test_models_request_sends_key_in_header(dialect: str) -> None:
+    """GET without a body. The query holds only the page size."""
     sent = wire_for(dialect).build_models_request(config_of(dialect))
     address, _, query = sent.url.partition("?")
-    assert (sent.method, address, sent.body) == ("GET", LIST_ROUTES[dialect.partition("/")[0]], b"")
+    assert (sent.method, address, sent.body) == ("GET", MODELS_ROUTES[dialect.partition("/")[0]], b"")
     assert dict(sent.headers) == _key_headers(dialect)
     assert KEY not in query
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_no_key_sends_no_key_header(dialect: str) -> None:
-    """A local server without a key wants none (openai-chat.md 9.1: omit the header)."""
-    without = {"anthropic-version": "2023-06-01"} if dialect == "anthropic-messages" else {}
-    sent = wire_for(dialect).build_request(ASKED, config_of(dialect, key=""), "m")
-    assert dict(sent.headers) == {"content-type": "application/json", **without}
-    assert dict(wire_for(dialect).build_models_request(config_of(dialect, key="")).headers) == without
+def test_missing_key_sends_no_key_header(dialect: str) -> None:
+    """A local server without a key takes no such header (openai-chat.md 9.1: omit the header)."""
+    version_header = {"anthropic-version": "2023-06-01"} if dialect == "anthropic-messages" else {}
+    sent = wire_for(dialect).build_request(REQUEST, config_of(dialect, key=""), "m")
+    assert dict(sent.headers) == {"content-type": "application/json", **version_header}
+    assert dict(wire_for(dialect).build_models_request(config_of(dialect, key="")).headers) == version_header
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_rows_headers_are_sent_on_both_routes(dialect: str) -> None:
-    """Such as OpenRouter's HTTP-Referer or Hugging Face's X-HF-Bill-To."""
+def test_configured_headers_are_sent_on_both_routes(dialect: str) -> None:
+    """For example OpenRouter's HTTP-Referer or Hugging Face's X-HF-Bill-To."""
     config = config_of(dialect, headers={"X-HF-Bill-To": "org"})
     wire = wire_for(dialect)
-    for sent in (wire.build_request(ASKED, config, "m"), wire.build_models_request(config)):
+    for sent in (wire.build_request(REQUEST, config, "m"), wire.build_models_request(config)):
         assert sent.headers["X-HF-Bill-To"] == "org"
 
 
 @pytest.mark.parametrize("dialect", ["openai-chat", "openai-chat/huggingface", "openai-responses", "cohere-v2-chat"])
-def test_model_is_the_first_key(dialect: str) -> None:
-    """huggingface.md section 2: the router reads it from a prefix of the body."""
-    assert sent_for(dialect, replace(TURNS, max_tokens=5, extra={"acme": {"a": 1}})).body.startswith(b'{"model":"')
+def test_model_is_first_key_of_body(dialect: str) -> None:
+    """huggingface.md section 2: the router reads the model from a prefix of the body."""
+    assert http_request_for(dialect, replace(CONVERSATION, max_tokens=5, extra={"acme": {"a": 1}})).body.startswith(
+        b'{"model":"'
+    )
 
 
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "models/gemini-3.8-flash"])
-def test_gemini_prefix_is_not_doubled(model: str) -> None:
+def test_gemini_model_prefix_is_not_doubled(model: str) -> None:
     """gemini-generate-content.md section 1."""
-    assert sent_for("gemini-generate-content", ASKED, model).url == ROUTES["gemini-generate-content"]
+    assert http_request_for("gemini-generate-content", REQUEST, model).url == ROUTES["gemini-generate-content"]
 
 
-def test_gemini_model_cannot_leave_its_place_in_the_address() -> None:
-    """A model id is data: its slashes and question marks are escaped."""
-    url = sent_for("gemini-generate-content", ASKED, "x/../y?key=1#").url
-    assert url == f"{BASES['gemini-generate-content']}/models/x%2F..%2Fy%3Fkey%3D1%23:generateContent"
+def test_gemini_model_is_escaped_in_url() -> None:
+    """A model id is data: slashes and question marks are escaped."""
+    url = http_request_for("gemini-generate-content", REQUEST, "x/../y?key=1#").url
+    assert url == f"{BASE_URLS['gemini-generate-content']}/models/x%2F..%2Fy%3Fkey%3D1%23:generateContent"
 
 
-def test_anthropic_drops_empty_turns() -> None:
+def test_anthropic_body_omits_empty_messages() -> None:
     """anthropic-messages.md section 7, trap 7: empty content is a 400."""
     request = ChatRequest((Message.user("a"), Message.assistant(""), Message.user("b")))
     texts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert body_for("anthropic-messages", request)["messages"] == [{"role": "user", "content": texts}]
 
 
-def test_several_system_turns_become_one() -> None:
-    """Where the dialect has one place for it, the texts are joined by blank lines."""
+def test_system_messages_join_into_one() -> None:
+    """Where the dialect has one place for system text, blank lines join the texts."""
     request = ChatRequest((Message.system("A."), Message.user("q"), Message.system("B.")))
     assert body_for("anthropic-messages", request)["system"] == "A.\n\nB."
     assert body_for("cohere-v2-chat", request)["messages"][0] == {"role": "system", "content": "A.\n\nB."}
     assert body_for("gemini-generate-content", request)["systemInstruction"] == {"parts": [{"text": "A.\n\nB."}]}
 
 
-def test_one_question_under_a_system_text_is_no_transcript() -> None:
-    """A route without turns gets the question as it is."""
+def test_system_and_question_need_no_transcript() -> None:
+    """A dialect without messages receives the question unchanged, after the system text."""
     request = ChatRequest((Message.system("Be terse."), Message.user("Why?")))
     assert body_for("llamacpp-completion", request)["prompt"] == "Be terse.\n\nWhy?"
 
@@ -199,20 +201,20 @@ def test_one_question_under_a_system_text_is_no_transcript() -> None:
         ("cohere-v2-chat", "https://proxy.invalid/cohere/v2", "https://proxy.invalid/cohere/v2/chat"),
     ],
 )
-def test_base_may_carry_a_version_that_the_route_does_not(dialect: str, base: str, url: str) -> None:
-    """Local servers' bases are their root, with or without the chat route's /v1."""
-    assert wire_for(dialect).build_request(ASKED, config_of(dialect, base_url=base), "m").url == url
+def test_base_url_version_is_not_repeated(dialect: str, base: str, url: str) -> None:
+    """The base URL of a local server is the root, with or without the /v1 of the chat route."""
+    assert wire_for(dialect).build_request(REQUEST, config_of(dialect, base_url=base), "m").url == url
 
 
-def test_llamacpp_names_a_model_only_when_there_is_one() -> None:
-    """llamacpp-completion.md section 7, trap 4: ignored in single-model mode, selects in router mode."""
-    assert "model" not in body_for("llamacpp-completion", ASKED, "")
-    assert body_for("llamacpp-completion", ASKED, "m.gguf")["model"] == "m.gguf"
+def test_llamacpp_model_is_sent_when_set() -> None:
+    """llamacpp-completion.md section 7, trap 4: ignored in single-model mode, selects the model in router mode."""
+    assert "model" not in body_for("llamacpp-completion", REQUEST, "")
+    assert body_for("llamacpp-completion", REQUEST, "m.gguf")["model"] == "m.gguf"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_request_shows_neither_key_nor_prompt(dialect: str) -> None:
-    """In its repr, which ends up in logs."""
-    shown = repr(sent_for(dialect, ASKED))
-    assert KEY not in shown
-    assert "Say hi" not in shown
+def test_request_repr_hides_key_and_prompt(dialect: str) -> None:
+    """The repr of a request may end up in logs."""
+    text = repr(http_request_for(dialect, REQUEST))
+    assert KEY not in text
+    assert "Say hi" not in text

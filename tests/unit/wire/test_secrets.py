@@ -1,4 +1,4 @@
-"""What a vendor echoes does not come out of our errors: the key nowhere, the prompt only where it is asked for."""
+"""Secrets that a vendor echoes: errors never show the key, and show the prompt only in `vendor_message`."""
 
 import pickle
 import traceback
@@ -13,7 +13,7 @@ from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_statu
 from .samples import DIALECTS, KEY, json_body, reply_of
 
 PROMPT = "why does pod payments-7f9c restart with exit code 137"
-# How vendors are known to echo a key: whole, its beginning, masked in the middle, inside a header line.
+# Known forms of an echoed key: whole, only the beginning, masked in the middle, inside a header line.
 ECHOES = {
     "whole": KEY,
     "first eight": KEY[:8],
@@ -24,14 +24,14 @@ ECHOES = {
 }
 
 
-def _raised(reply: WireReply) -> LLMError:
+def _raised_by(reply: WireReply) -> LLMError:
     parse = wire_for(reply.request.origin.dialect).parse_response
     with pytest.raises(LLMError) as caught:
         parse(reply) if reply.status == 200 else raise_for_status(reply)
     return caught.value
 
 
-def _shown(error: LLMError) -> dict[str, str]:
+def _texts_of(error: LLMError) -> dict[str, str]:
     return {
         "str": str(error),
         "repr": repr(error),
@@ -41,8 +41,8 @@ def _shown(error: LLMError) -> dict[str, str]:
     }
 
 
-def _bodies(text: str) -> list[bytes]:
-    """The text at every place from which an error is read, in every vendor's shape."""
+def _bodies_with(text: str) -> list[bytes]:
+    """Return error bodies of every vendor, each with `text` in all fields from which an error is parsed."""
     return [
         json_body({"error": {"message": text, "type": text, "code": text, "param": text, "status": text}}),
         json_body({"error": text, "error_type": text, "code": text}),
@@ -62,37 +62,38 @@ def _bodies(text: str) -> list[bytes]:
 
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500, 308])
-def test_echoed_key_is_shown_nowhere(status: int, echo: str) -> None:
-    """Neither the key nor its first or last eight characters, in no text, no pickle and no fact, prose included."""
-    for body in _bodies(ECHOES[echo]):
-        error = _raised(reply_of("openai-chat", body, status, {"x-request-id": KEY, "content-type": KEY}))
-        for place, text in {**_shown(error), "prose": str(error.vendor_message)}.items():
+def test_echoed_key_is_redacted_everywhere(status: int, echo: str) -> None:
+    """Neither the key nor the first or last eight characters are in any text, pickle or attribute, the vendor message
+    included."""
+    for body in _bodies_with(ECHOES[echo]):
+        error = _raised_by(reply_of("openai-chat", body, status, {"x-request-id": KEY, "content-type": KEY}))
+        for place, text in {**_texts_of(error), "prose": str(error.vendor_message)}.items():
             for piece in (KEY, KEY[:8], KEY[-8:]):
                 assert piece not in text, (place, body)
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500, 308])
-def test_echoed_prompt_is_shown_nowhere_but_in_the_prose(status: int) -> None:
-    """Only `vendor_message`, which one has to ask for by name, holds what the vendor wrote."""
-    for body in _bodies(PROMPT):
-        error = _raised(reply_of("openai-chat", body, status, {"x-request-id": PROMPT, "content-type": PROMPT}))
-        for place, text in _shown(error).items():
+def test_echoed_prompt_appears_in_vendor_message_only(status: int) -> None:
+    """Only `str(vendor_message)` holds the vendor's text; the repr hides the text."""
+    for body in _bodies_with(PROMPT):
+        error = _raised_by(reply_of("openai-chat", body, status, {"x-request-id": PROMPT, "content-type": PROMPT}))
+        for place, text in _texts_of(error).items():
             assert PROMPT not in text, (place, body)
             assert "payments-7f9c" not in text, (place, body)
         assert "payments-7f9c" not in repr(error.vendor_message)
 
 
-def test_prose_is_there_for_whoever_asks() -> None:
-    """With the key taken out, and nothing else."""
+def test_vendor_message_keeps_prose_without_key() -> None:
+    """Only the key is replaced."""
     body = json_body({"error": {"message": f"Incorrect API key provided: {KEY}. See the console."}})
     assert (
-        _raised(reply_of("openai-chat", body, 401)).vendor_message
+        _raised_by(reply_of("openai-chat", body, 401)).vendor_message
         == "Incorrect API key provided: ***. See the console."
     )
 
 
-def test_prose_of_a_vendor_without_a_key_is_whole() -> None:
-    """No key, nothing to take out: an empty secret matches no text."""
+def test_vendor_message_without_key_is_unchanged() -> None:
+    """An empty secret matches no text, so that nothing is replaced."""
     reply = reply_of("openai-chat", b'{"error":"model is loading"}', 503)
     keyless = WireReply(
         type(reply.request)(reply.request.origin, "http://localhost:1234/v1", reply.request.headers),
@@ -100,14 +101,14 @@ def test_prose_of_a_vendor_without_a_key_is_whole() -> None:
         {"x-request-id": "req_1"},
         reply.body,
     )
-    error = _raised(keyless)
+    error = _raised_by(keyless)
     assert error.vendor_message == "model is loading"
     assert error.request_id == "req_1"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_answer_of_the_wrong_shape_is_not_shown(dialect: str) -> None:
-    """A MalformedResponseError names types and places, never the text that stood there."""
+def test_malformed_answer_error_hides_content(dialect: str) -> None:
+    """A MalformedResponseError names types and paths, never the text of the reply."""
     for body in (
         json_body(PROMPT),
         json_body([PROMPT]),
@@ -115,12 +116,12 @@ def test_answer_of_the_wrong_shape_is_not_shown(dialect: str) -> None:
         PROMPT.encode(),
         b'{"content":' + PROMPT.encode(),
     ):
-        for place, text in _shown(_raised(reply_of(dialect, body))).items():
+        for place, text in _texts_of(_raised_by(reply_of(dialect, body))).items():
             assert "payments-7f9c" not in text, (place, body)
 
 
-def test_answer_shows_its_text_only_when_asked() -> None:
-    """The repr of what a dialect read holds neither content nor arguments nor the raw reply."""
+def test_answer_repr_hides_text_and_arguments() -> None:
+    """The repr of a parsed answer holds neither content nor arguments nor the raw reply."""
     body = json_body(
         {
             "choices": [

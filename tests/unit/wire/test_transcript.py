@@ -1,4 +1,4 @@
-"""Routes that take no messages: how a conversation is written out, and what a cut prompt means."""
+"""Transcripts for dialects that take no messages, and cut prompts."""
 
 import pytest
 
@@ -11,27 +11,29 @@ from faultmaven.infrastructure.llm.dialects import llamacpp as llamacpp_completi
 from faultmaven.infrastructure.llm.dialects import tgi as tgi_generate
 from faultmaven.infrastructure.llm.dialects.shared.transcript import transcript
 
-TALK = (Message.system("Be terse."), Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?"))
+CONVERSATION = (Message.system("Be terse."), Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?"))
 
 
-def test_a_single_question_goes_as_it_is() -> None:
+def test_single_question_transcript_is_unchanged() -> None:
     assert transcript(ChatRequest((Message.user("Say hi:"),))) == "Say hi:"
 
 
-def test_a_conversation_ends_where_the_assistant_speaks_next() -> None:
-    assert transcript(ChatRequest(TALK)) == ("Be terse.\n\nUser: 2+2?\n\nAssistant: 4\n\nUser: times 3?\n\nAssistant:")
+def test_conversation_transcript_ends_with_assistant_label() -> None:
+    assert transcript(ChatRequest(CONVERSATION)) == (
+        "Be terse.\n\nUser: 2+2?\n\nAssistant: 4\n\nUser: times 3?\n\nAssistant:"
+    )
 
 
-@pytest.mark.parametrize("wire", [llamacpp_completion, tgi_generate])
-def test_writing_it_out_is_noted(wire: object) -> None:
-    build = wire.build_request  # type: ignore[attr-defined]
+@pytest.mark.parametrize("dialect", [llamacpp_completion, tgi_generate])
+def test_transcript_of_conversation_adds_note(dialect: object) -> None:
+    build = dialect.build_request  # type: ignore[attr-defined]
     config = ProviderConfig("mine", base_url="http://localhost")
-    assert build(ChatRequest(TALK), config, "").notes
+    assert build(ChatRequest(CONVERSATION), config, "").notes
     assert build(ChatRequest((Message.user("hi"),)), config, "").notes == ()
 
 
-def test_an_answer_to_a_cut_prompt_does_not_look_whole() -> None:
-    # wire/llamacpp-completion.md, section 3: `truncated:true` = the prompt overran the context
+def test_answer_to_truncated_prompt_raises_error() -> None:
+    # wire/llamacpp-completion.md, section 3: `truncated:true` = the prompt exceeded the context
     sent = WireRequest(Origin("llamacpp", "llamacpp-completion"), "http://localhost/completion", Headers())
     body = b'{"content":"An answer","stop":true,"stop_type":"eos","truncated":true}'
     with pytest.raises(ContextLengthError):

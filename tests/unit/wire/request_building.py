@@ -1,4 +1,4 @@
-"""Rows at the vendors' own addresses, and what is asked of them."""
+"""Provider rows at the vendors' own addresses, and requests to send with them."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from faultmaven.infrastructure.llm.dialects.registry import wire_for
 
 from .samples import KEY
 
-BASES = {
+BASE_URLS = {
     "openai-chat": "https://api.openai.com/v1",
     "openai-responses": "https://api.openai.com/v1",
     "anthropic-messages": "https://api.anthropic.com/v1",
@@ -31,20 +31,20 @@ MODELS = {
     "llamacpp-completion": "",
     "tgi-generate": "",
 }
-ASKED = ChatRequest((Message.user("Say hi"),))
-TURNS = ChatRequest(
+REQUEST = ChatRequest((Message.user("Say hi"),))
+CONVERSATION = ChatRequest(
     (Message.system("You are terse."), Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?"))
 )
 
 
 def config_of(dialect: str, key: str = KEY, **fields: Any) -> ProviderConfig:
-    """Return a row of `dialect` at its vendor's own address."""
-    base = BASES[dialect.partition("/")[0]]
-    return ProviderConfig("acme", key, **{"base_url": base, "dialect": dialect, **fields})
+    """Return the configuration of a provider of `dialect` at the vendor's own base URL."""
+    base_url = BASE_URLS[dialect.partition("/")[0]]
+    return ProviderConfig("acme", key, **{"base_url": base_url, "dialect": dialect, **fields})
 
 
-def sent_for(dialect: str, request: ChatRequest, model: str | None = None, **fields: Any) -> WireRequest:
-    """Return the request that asks `model`, or the dialect's default."""
+def http_request_for(dialect: str, request: ChatRequest, model: str | None = None, **fields: Any) -> WireRequest:
+    """Return the HTTP request for `model`, or for the default model of `dialect`."""
     name = dialect.partition("/")[0]
     return wire_for(dialect).build_request(
         request, config_of(dialect, **fields), MODELS[name] if model is None else model
@@ -52,5 +52,5 @@ def sent_for(dialect: str, request: ChatRequest, model: str | None = None, **fie
 
 
 def body_for(dialect: str, request: ChatRequest, model: str | None = None, **fields: Any) -> Any:
-    """Return the JSON body of that request."""
-    return json.loads(sent_for(dialect, request, model, **fields).body)
+    """Return the decoded JSON body of the HTTP request."""
+    return json.loads(http_request_for(dialect, request, model, **fields).body)
