@@ -25,7 +25,7 @@ DIALECTS_WITH_TOOLS = [name for name in DIALECTS if STREAMS[name].tools]
 
 
 def parser_for(dialect: str) -> StreamParser:
-    wire = WIRES[dialect]
+    wire = DIALECT_MODULES[dialect]
     sent = wire.build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
     return wire.stream_parser(WireReply(sent, 200, Headers({"content-type": STREAMS[dialect].content_type}), b""))
 
@@ -36,7 +36,7 @@ def read(dialect: str, *blocks: bytes) -> tuple[list[StreamChunk], Answer]:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_request_enables_streaming_in_every_dialect(dialect: str) -> None:
-    sent = WIRES[dialect].build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
+    sent = DIALECT_MODULES[dialect].build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
     is_in_route = "stream" in sent.url
     assert is_in_route or json.loads(sent.body)["stream"] is True
     assert "stream" in DIALECT_MODULES[dialect].FEATURES
