@@ -78,7 +78,7 @@ CARRIERS = {"aiohttp", "httpx", "httpx2"}
 ONE_CALL = """
 import asyncio
 from faultmaven import LLMError, open_container
-async def ask():
+async def call():
     env = {{"GROQ_API_KEY": "k", "GROQ_API_BASE": "http://127.0.0.1:9", "LLM_MAX_RETRIES": "0"}}
     async with open_container(env | {!r}) as container:
         llm = container.llm()
@@ -87,7 +87,7 @@ async def ask():
             await llm.generate("ping")
         except LLMError:
             pass
-asyncio.run(ask())
+asyncio.run(call())
 """
 
 
@@ -118,7 +118,7 @@ class SlowFinder:
 
 loads, resumed = [], threading.Event()
 
-async def ask():
+async def call():
     global loop, started
     loop, started = asyncio.get_running_loop(), asyncio.Event()
     sys.meta_path.insert(0, SlowFinder())
@@ -137,7 +137,7 @@ async def ask():
     assert all(isinstance(error, LLMError) and "refused" in str(error) for error in ended[1:]), ended
     assert len(loads) == 1 and loads[0] is not threading.main_thread(), loads
     assert loop._default_executor is None
-asyncio.run(ask())
+asyncio.run(call())
 """
 
 
@@ -158,12 +158,12 @@ async def answer(self, request):
 
 httpx.AsyncHTTPTransport.handle_async_request = answer
 
-async def ask():
+async def call():
     env = {"GROQ_API_KEY": "k", "LLM_HTTP_CARRIER": "httpx"}
     async with open_container(env, clock=VirtualClock()) as container:
         await container.llm().generate("ping")
     assert asyncio.get_running_loop().time() == 0.0
-run_in_virtual_time(ask())
+run_in_virtual_time(call())
 """
 
 
@@ -175,14 +175,14 @@ CALL_AT_EXIT = """
 import asyncio, atexit
 from faultmaven import LLMError, open_container
 
-async def ask():
+async def call():
     env = {"GROQ_API_KEY": "k", "GROQ_API_BASE": "http://127.0.0.1:9", "LLM_MAX_RETRIES": "0"}
     async with open_container(env) as container:
         await container.llm().generate("ping")
 
 def call_at_exit():
     try:
-        asyncio.run(ask())
+        asyncio.run(call())
     except LLMError as error:
         print(error)
 atexit.register(call_at_exit)
