@@ -1,4 +1,4 @@
-"""Whatever carries bytes: proxies, certificates, pools, names, addresses, uploads and packing, the same over each."""
+"""HTTP carriers: the same rules for certificates, proxies, DNS, connection pools, uploads and compression over each."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ Make: TypeAlias = Callable[..., HTTPTransport]
 
 @pytest.fixture
 def make(carrier: Any) -> Make:
-    """Make a transport over the carrier that is tried."""
+    """Return a function that creates a transport over the carrier under test."""
     return lambda **options: HTTPTransport(SystemClock(), carrier=carrier, **options)
 
 
@@ -68,7 +68,7 @@ async def closing(transport: HTTPTransport) -> AsyncIterator[HTTPTransport]:
 
 
 class Server:
-    """An HTTP server over keep-alive: it notes each request's head and body, and answers with `reply`."""
+    """A keep-alive HTTP server that records the head and body of each request and answers with `reply`."""
 
     def __init__(self, reply: bytes = OK) -> None:
         self.reply = reply
@@ -135,7 +135,7 @@ def trusted(tmp_path: Path) -> str:
     return str(path)
 
 
-async def test_https_with_a_file_of_certificates_keeps_its_connection(make: Make, trusted: str) -> None:
+async def test_https_with_certificate_file_reuses_connection(make: Make, trusted: str) -> None:
     server = Server()
     async with (
         listen(server, tls_of("localhost")) as port,
@@ -146,8 +146,8 @@ async def test_https_with_a_file_of_certificates_keeps_its_connection(make: Make
     assert server.connections == 1
 
 
-async def test_a_folder_of_hashed_certificates_is_trusted(make: Make, tmp_path: Path, trusted: str) -> None:
-    # What `SSL_CERT_DIR` and a system's store are: files named by the hash of their subject.
+async def test_folder_of_hashed_certificates_is_trusted(make: Make, tmp_path: Path, trusted: str) -> None:
+    # The layout of `SSL_CERT_DIR` and of system stores: files named by the hash of the subject.
     command = ["openssl", "x509", "-hash", "-noout", "-in", trusted]
     name = (await asyncio.to_thread(subprocess.check_output, command, text=True)).strip()
     folder = tmp_path / "certs"
@@ -159,7 +159,7 @@ async def test_a_folder_of_hashed_certificates_is_trusted(make: Make, tmp_path: 
         assert (await failure(make(), asking(f"https://localhost:{port}"))).phase == "tls"
 
 
-async def test_a_certificate_for_another_host_is_refused(make: Make, trusted: str) -> None:
+async def test_certificate_of_other_host_is_refused(make: Make, trusted: str) -> None:
     server = Server()
     async with listen(server, tls_of("vendor.example")) as port:
         error = await failure(make(network=NetworkSettings(trusted)), asking(f"https://localhost:{port}"))
@@ -167,7 +167,7 @@ async def test_a_certificate_for_another_host_is_refused(make: Make, trusted: st
     assert server.heads == []
 
 
-async def test_a_handshake_that_does_not_end_is_a_timeout_of_connecting(make: Make) -> None:
+async def test_hanging_tls_handshake_is_connect_timeout(make: Make) -> None:
     async def hang(reader: Reader, writer: Writer) -> None:
         await reader.read()
 
@@ -178,8 +178,8 @@ async def test_a_handshake_that_does_not_end_is_a_timeout_of_connecting(make: Ma
     assert "within 0.1 s" in str(error)
 
 
-async def test_a_call_that_is_given_up_waits_for_no_farewell(make: Make, trusted: str) -> None:
-    """TLS ends with a message of both sides: behind a cut line, the other's never comes."""
+async def test_cancelled_call_skips_tls_shutdown(make: Make, trusted: str) -> None:
+    """A TLS shutdown needs a message of both sides; over a cut connection, the message of the server never arrives."""
     server, silent, left = Server(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"), asyncio.Event(), asyncio.Event()
 
     async def relay(reader: Reader, writer: Writer) -> None:
@@ -209,13 +209,13 @@ async def test_a_call_that_is_given_up_waits_for_no_farewell(make: Make, trusted
         await transport.aclose()
 
 
-def test_a_file_of_certificates_is_all_that_is_trusted(trusted: str, tmp_path: Path) -> None:
+def test_certificate_file_replaces_default_authorities(trusted: str, tmp_path: Path) -> None:
     assert len(Certificates(trusted).context.get_ca_certs()) == 1
-    assert Certificates(str(tmp_path)).context.get_ca_certs() == []  # of a folder they are read as they are needed
+    assert Certificates(str(tmp_path)).context.get_ca_certs() == []  # certificates of a folder are loaded on demand
     assert len(Certificates().context.get_ca_certs()) > 50
 
 
-def test_a_context_is_built_once_and_none_for_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ssl_context_is_built_once_for_https(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[ssl.SSLContext] = []
     create = ssl.create_default_context
 
@@ -234,14 +234,14 @@ def test_a_context_is_built_once_and_none_for_plain_http(monkeypatch: pytest.Mon
     assert made == []
     for _ in range(3):
         asyncio.run(ask("https"))
-    assert len(made) <= 1  # none, where another test of this process had it built
+    assert len(made) <= 1  # 0 if another test of this process has built the context
 
 
 # --- proxies ---------------------------------------------------------------------------------------------------------
 
 
 class Proxy(Server):
-    """A proxy that opens tunnels to `port` whatever name is asked for, unless it wants a password."""
+    """A proxy that opens every tunnel to `port`, for any host name, and checks a password if `wants` is set."""
 
     def __init__(self, port: int, wants: str = "") -> None:
         super().__init__()
@@ -275,7 +275,7 @@ PASSWORD = base64.b64encode(b"user:pass word").decode()
 
 
 @pytest.mark.parametrize("wants", ["", PASSWORD], ids=["open", "with a password"])
-async def test_https_goes_through_a_tunnel(make: Make, trusted: str, wants: str) -> None:
+async def test_https_request_uses_proxy_tunnel(make: Make, trusted: str, wants: str) -> None:
     server = Server()
     async with listen(server, tls_of("vendor.invalid")) as port:
         proxy = Proxy(port, wants)
@@ -285,7 +285,7 @@ async def test_https_goes_through_a_tunnel(make: Make, trusted: str, wants: str)
             async with closing(make(network=NetworkSettings(trusted, proxies))) as transport:
                 for _ in range(2):
                     assert (await transport.send(asking("https://vendor.invalid/v1"), 5.0)).status == 200
-    assert len(proxy.heads) == 1  # the tunnel is kept
+    assert len(proxy.heads) == 1  # the tunnel is reused
     assert proxy.heads[0].startswith("connect vendor.invalid:443")
     assert "sk-key" not in proxy.heads[0]
     assert server.header("authorization") == "bearer sk-key"
@@ -293,7 +293,7 @@ async def test_https_goes_through_a_tunnel(make: Make, trusted: str, wants: str)
 
 
 @pytest.mark.parametrize("wants", ["", PASSWORD], ids=["open", "with a password"])
-async def test_plain_http_is_asked_of_the_proxy_in_full(make: Make, wants: str) -> None:
+async def test_http_request_sends_full_url_to_proxy(make: Make, wants: str) -> None:
     proxy = Proxy(0, wants)
     async with listen(proxy) as port:
         user = "user:pass%20word@" if wants else ""
@@ -310,20 +310,20 @@ async def test_plain_http_is_asked_of_the_proxy_in_full(make: Make, wants: str) 
         ("vendor.invalid", AUTHORITY, ""),
         ("vendor.invalid", trustme.CA(), "tls"),
         ("other.invalid", AUTHORITY, "tls"),
-        ("", AUTHORITY, "tls"),  # it speaks plain HTTP
+        ("", AUTHORITY, "tls"),  # a server of plain HTTP
     ],
-    ids=["sound", "unknown authority", "other name", "no TLS"],
+    ids=["valid", "unknown authority", "other host name", "no TLS"],
 )
-async def test_a_tunnel_through_a_proxy_over_tls(
+async def test_tls_proxy_tunnel_checks_both_certificates(
     make: Make, trusted: str, names: str, authority: trustme.CA, told: str
 ) -> None:
-    """TLS inside of TLS: the proxy's certificate is trusted as a vendor's is, and what a vendor lacks is told."""
+    """TLS inside TLS: one trust store covers proxy and vendor; the error names a fault of the vendor certificate."""
 
     async def speak_plainly(reader: Reader, writer: Writer) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
         await reader.read()
 
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # before Python 3.12, asyncio trips over itself
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # asyncio before Python 3.12 fails spuriously
     server = Server()
     serving = listen(server, tls_of(names, authority=authority)) if names else listen(speak_plainly)
     async with serving as port:
@@ -342,7 +342,7 @@ async def test_a_tunnel_through_a_proxy_over_tls(
     assert len(proxy.heads) == 1
 
 
-async def test_a_proxy_is_not_told_which_library_asks(trusted: str) -> None:
+async def test_proxy_sees_no_library_user_agent(trusted: str) -> None:
     async with listen(Server(), tls_of("vendor.invalid")) as port:
         proxy = Proxy(port, PASSWORD)
         async with listen(proxy) as proxy_port:
@@ -352,7 +352,7 @@ async def test_a_proxy_is_not_told_which_library_asks(trusted: str) -> None:
     assert proxy.header("user-agent") == "faultmaven"
 
 
-async def test_a_proxy_that_opens_no_tunnel_has_refused(make: Make) -> None:
+async def test_refused_proxy_tunnel_is_proxy_error(make: Make) -> None:
     proxy = Proxy(0, wants=PASSWORD)
     async with listen(proxy) as port:
         network = NetworkSettings(proxies=ProxySettings(https=f"localhost:{port}"))
@@ -362,7 +362,7 @@ async def test_a_proxy_that_opens_no_tunnel_has_refused(make: Make) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nno TLS"])
-async def test_no_error_shows_the_proxys_password(make: Make, answer: bytes) -> None:
+async def test_proxy_errors_hide_proxy_password(make: Make, answer: bytes) -> None:
     proxy = Server(answer)
     async with listen(proxy) as port:
         proxies = ProxySettings(https=f"http://user:secret-word@localhost:{port}")
@@ -376,14 +376,14 @@ async def test_no_error_shows_the_proxys_password(make: Make, answer: bytes) -> 
         error = error.__cause__ or error.__context__
 
 
-async def test_a_proxy_whose_name_nobody_knows_is_blamed(make: Make) -> None:
+async def test_unresolvable_proxy_name_is_named_in_error(make: Make) -> None:
     network = NetworkSettings(proxies=ProxySettings(https="proxy.invalid:3128"))
     error = await failure(make(network=network), asking("https://vendor.invalid"))
     assert error.phase == "dns"
     assert "the proxy cannot be reached" in str(error)
 
 
-async def test_a_host_of_no_proxy_is_reached_directly(make: Make) -> None:
+async def test_no_proxy_host_is_reached_directly(make: Make) -> None:
     network = NetworkSettings(proxies=ProxySettings(http="127.0.0.1:9", bypass=("vendor.invalid",)))
     error = await failure(make(network=network), asking("http://vendor.invalid"))
     assert error.phase == "dns"
@@ -399,7 +399,7 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("bypass", BYPASSES)
-def test_both_carriers_choose_the_same_proxy(bypass: str) -> None:
+def test_carriers_choose_the_same_proxy(bypass: str) -> None:
     proxies = ProxySettings(http="one:1", all="http://other:2", bypass=(bypass,))
     mounts = {pattern: proxy or None for pattern, proxy in proxies.mounts().items()}
     taken = [(httpx._utils.URLPattern(pattern), proxy) for pattern, proxy in mounts.items()]
@@ -411,13 +411,13 @@ def test_both_carriers_choose_the_same_proxy(bypass: str) -> None:
 # --- names and addresses ---------------------------------------------------------------------------------------------
 
 
-async def test_a_name_that_does_not_resolve_is_told_so(make: Make) -> None:
+async def test_unresolvable_host_name_is_dns_error(make: Make) -> None:
     error = await failure(make(), asking("https://vendor.invalid/v1"))
     assert (type(error), error.phase) == (ProviderUnavailableError, "dns")
 
 
 class SlowNames:
-    """Names that begin with "slow" hang until `answer` is set."""
+    """A `getaddrinfo` that blocks on host names with the prefix "slow" until `answer` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
@@ -436,7 +436,7 @@ class SlowNames:
         return self._look_up(host, *arguments, **options)
 
     async def are_asked(self, count: int) -> None:
-        """Wait until so many were asked for, in a thread that is nobody's."""
+        """Wait in a separate thread until `count` lookups have started."""
 
         def wait() -> bool:
             with self._heard:
@@ -457,7 +457,7 @@ def slow_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowNames]:
             assert not thread.is_alive(), "a thread outlives its carrier"
 
 
-async def test_names_that_hang_hold_up_neither_others_nor_the_host(slow_names: SlowNames) -> None:
+async def test_hanging_dns_lookup_blocks_no_other_request(slow_names: SlowNames) -> None:
     loop = asyncio.get_running_loop()
     hosts_own = ThreadPoolExecutor(1)
     loop.set_default_executor(hosts_own)
@@ -472,7 +472,7 @@ async def test_names_that_hang_hold_up_neither_others_nor_the_host(slow_names: S
         await asyncio.wait(hanging)
 
 
-async def test_a_name_is_looked_up_once_however_many_gave_it_up(slow_names: SlowNames) -> None:
+async def test_concurrent_requests_share_one_dns_lookup(slow_names: SlowNames) -> None:
     async with closing(HTTPTransport(SystemClock())) as transport, asyncio.timeout(20):
         for _ in range(5):
             calls = [asyncio.create_task(transport.send(asking("http://slow.example"), 60.0)) for _ in range(10)]
@@ -487,7 +487,7 @@ async def test_a_name_is_looked_up_once_however_many_gave_it_up(slow_names: Slow
     assert slow_names.asked == ["slow.example"]
 
 
-async def test_closing_waits_for_no_name(slow_names: SlowNames) -> None:
+async def test_closing_does_not_wait_for_dns(slow_names: SlowNames) -> None:
     async with asyncio.timeout(20):
         transport = HTTPTransport(SystemClock())
         names = [f"slow{number}.example" for number in range(40)]
@@ -495,10 +495,10 @@ async def test_closing_waits_for_no_name(slow_names: SlowNames) -> None:
         await slow_names.are_asked(THREADS)
         await transport.aclose()
         await asyncio.gather(*calls, return_exceptions=True)
-    assert len(slow_names.asked) == THREADS  # those that had not begun never do
+    assert len(slow_names.asked) == THREADS  # queued lookups never start
 
 
-async def test_ipv6(make: Make) -> None:
+async def test_ipv6_address_is_reachable(make: Make) -> None:
     server = Server()
     serving = await asyncio.start_server(server, "::1", 0)
     async with serving, closing(make()) as transport:
@@ -507,7 +507,7 @@ async def test_ipv6(make: Make) -> None:
         assert server.header("host") == f"[::1]:{port}"
 
 
-async def test_the_target_and_the_headers_are_sent_as_they_stand(make: Make) -> None:
+async def test_request_target_and_headers_are_sent_unchanged(make: Make) -> None:
     server = Server()
     target = "/v1/models/gemini-2.5:generateContent?alt=sse&signature=a%2Fb%3D+c~%7E"
     async with listen(server) as port, closing(make()) as transport:
@@ -523,7 +523,7 @@ async def test_the_target_and_the_headers_are_sent_as_they_stand(make: Make) -> 
 
 
 @pytest.mark.parametrize("value", ["a\r\nx-other: b", "a\nb", "schlüssel", "a\0b"])
-async def test_no_header_hides_another_one(make: Make, value: str) -> None:
+async def test_invalid_header_value_is_refused(make: Make, value: str) -> None:
     server = Server()
     async with listen(server) as port:
         error = await failure(make(), asking(f"http://localhost:{port}", headers={"x-own": value}))
@@ -531,7 +531,7 @@ async def test_no_header_hides_another_one(make: Make, value: str) -> None:
     assert server.heads == []
 
 
-async def test_a_name_and_a_password_in_the_address_go_before_the_key(make: Make) -> None:
+async def test_url_credentials_override_authorization_header(make: Make) -> None:
     server = Server()
     async with listen(server) as port, closing(make()) as transport:
         await transport.send(asking(f"http://me:secret@localhost:{port}/v1"), 5.0)
@@ -541,7 +541,7 @@ async def test_a_name_and_a_password_in_the_address_go_before_the_key(make: Make
 # --- connections -----------------------------------------------------------------------------------------------------
 
 
-async def test_many_calls_at_once_do_not_queue_for_connections(make: Make) -> None:
+async def test_concurrent_requests_open_unlimited_connections(make: Make) -> None:
     class Waiting(Server):
         async def answer(self, reader: Reader, writer: Writer) -> None:
             if self.open == 300:
@@ -556,7 +556,7 @@ async def test_many_calls_at_once_do_not_queue_for_connections(make: Make) -> No
     assert {reply.status for reply in replies} == {200}
 
 
-async def test_a_slow_host_blocks_no_other(make: Make) -> None:
+async def test_slow_host_blocks_no_other_host(make: Make) -> None:
     async def hang(reader: Reader, writer: Writer) -> None:
         await reader.read()
 
@@ -569,9 +569,9 @@ async def test_a_slow_host_blocks_no_other(make: Make) -> None:
         await asyncio.wait(waiting)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the event loop alone tells that a server hung up")
-async def test_a_kept_connection_that_the_server_closed_is_not_used_again(make: Make) -> None:
-    """Even where the loop has had no turn to hear of it: a request written to it would fail, and could be billed."""
+@pytest.mark.skipif(sys.platform != "linux", reason="on other platforms only the event loop detects the close")
+async def test_connection_closed_by_server_is_not_reused(make: Make) -> None:
+    """The event loop has not seen the close yet; a request over this connection would fail and could be billed."""
     hung_up: list[socket.socket] = []
 
     class Hasty(Server):
@@ -585,12 +585,12 @@ async def test_a_kept_connection_that_the_server_closed_is_not_used_again(make: 
             assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).status == 200
 
             with socket.fromfd(hung_up[-1].fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
-                same.shutdown(socket.SHUT_RDWR)  # from here to the next request, the loop takes no turn
+                same.shutdown(socket.SHUT_RDWR)  # the loop runs no callback between here and the next request
     assert server.connections == 3
     assert len(server.heads) == 3
 
 
-async def test_every_request_is_sent_once(make: Make) -> None:
+async def test_failed_request_is_sent_only_once(make: Make) -> None:
     class Closing(Server):
         async def answer(self, reader: Reader, writer: Writer) -> None:
             writer.close()
@@ -608,7 +608,7 @@ async def test_every_request_is_sent_once(make: Make) -> None:
 @pytest.mark.parametrize(
     ("more", "kept"), [("", True), ("connection: close\r\n", False), ("set-cookie: a=b\r\n", True)], ids=repr
 )
-async def test_connections_are_kept_as_the_server_says(make: Make, more: str, kept: bool) -> None:
+async def test_connection_header_controls_connection_reuse(make: Make, more: str, kept: bool) -> None:
     server = Server(f"HTTP/1.1 200 OK\r\n{more}content-length: 2\r\n\r\n{{}}".encode())
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
@@ -617,12 +617,12 @@ async def test_connections_are_kept_as_the_server_says(make: Make, more: str, ke
     assert server.connections == (1 if kept else 2)
 
 
-# --- requests and replies --------------------------------------------------------------------------------------------
+# --- requests and responses ------------------------------------------------------------------------------------------
 
 LARGE = b" " * (5 * 1024 * 1024)
 
 
-async def test_a_large_prompt_arrives_whole(make: Make) -> None:
+async def test_large_request_body_is_sent_completely(make: Make) -> None:
     server = Server()
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
@@ -631,8 +631,8 @@ async def test_a_large_prompt_arrives_whole(make: Make) -> None:
     assert server.connections == 1
 
 
-async def test_an_answer_before_the_whole_prompt_was_read_is_the_answer() -> None:
-    # Over aiohttp alone: httpx reads nothing before it has written all, so that such a server keeps it waiting.
+async def test_response_before_full_upload_is_accepted() -> None:
+    # Over aiohttp only: httpx reads no response before the upload ends, so that such a server would block the request.
     connections = 0
 
     async def refuse(reader: Reader, writer: Writer) -> None:
@@ -648,10 +648,10 @@ async def test_an_answer_before_the_whole_prompt_was_read_is_the_answer() -> Non
         for _ in range(2):
             assert (await transport.send(asking(f"http://127.0.0.1:{port}", LARGE), 10.0)).status == 413
         left.set()
-    assert connections == 2  # half a request hangs on the first
+    assert connections == 2  # the first connection has an unfinished upload
 
 
-async def test_a_packed_stream_comes_piece_by_piece(make: Make) -> None:
+async def test_gzip_stream_is_decompressed_incrementally(make: Make) -> None:
     packer = zlib.compressobj(wbits=31)
     pieces = [packer.compress(word) + packer.flush(zlib.Z_SYNC_FLUSH) for word in (b"one", b"two")]
 
@@ -675,7 +675,7 @@ async def test_a_packed_stream_comes_piece_by_piece(make: Make) -> None:
         await stream.aclose()
 
 
-async def test_interim_replies_are_passed_over(make: Make) -> None:
+async def test_interim_responses_are_skipped(make: Make) -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
     server = Server(interim + OK)
     async with listen(server) as port, closing(make()) as transport:
@@ -685,14 +685,14 @@ async def test_interim_replies_are_passed_over(make: Make) -> None:
     assert server.connections == 1
 
 
-async def test_long_and_repeated_headers_are_read(make: Make) -> None:
+async def test_long_and_repeated_headers_are_parsed(make: Make) -> None:
     reply = b"HTTP/1.1 200 OK\r\nX-Long: %s\r\nX-Two: a\r\nx-two: b\r\ncontent-length: 2\r\n\r\n{}" % (b"x" * 50_000)
     async with listen(Server(reply)) as port, closing(make()) as transport:
         headers = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers
     assert (len(headers["x-long"]), headers["x-two"]) == (50_000, "a, b")
 
 
-async def test_what_is_no_ascii_in_a_header_can_be_printed(make: Make) -> None:
+async def test_non_ascii_header_is_valid_text(make: Make) -> None:
     reply = b"HTTP/1.1 200 OK\r\nx-own: gr\xfc\xdfe\r\ncontent-length: 2\r\n\r\n{}"
     async with listen(Server(reply)) as port, closing(make()) as transport:
         told = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers["x-own"]
@@ -700,7 +700,7 @@ async def test_what_is_no_ascii_in_a_header_can_be_printed(make: Make) -> None:
 
 
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
-async def test_a_reply_without_a_body_ends_at_once(make: Make, status: bytes) -> None:
+async def test_response_without_body_ends_immediately(make: Make, status: bytes) -> None:
     server = Server(b"HTTP/1.1 " + status + b"\r\n\r\n")
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
@@ -717,21 +717,21 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-async def test_a_broken_body_is_the_providers_fault(make: Make, carrier: str, fault: str) -> None:
+async def test_broken_response_body_is_provider_error(make: Make, carrier: str, fault: str) -> None:
     async def answer(reader: Reader, writer: Writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n" + BROKEN[fault])
 
     async with listen(answer) as port:
         error = await failure(make(), asking(f"http://127.0.0.1:{port}"))
-    # httpx does not tell chunks that are none from a connection that broke.
+    # httpx reports invalid chunks and a broken connection as the same error.
     if fault == "a length that is none" or (carrier == "aiohttp" and fault == "chunks that are none"):
         assert (type(error), "the reply is no HTTP" in str(error)) == (MalformedResponseError, True)
     else:
         assert (type(error), "the connection broke" in str(error)) == (ProviderUnavailableError, True)
 
 
-async def test_a_stream_that_was_closed_gives_no_more(make: Make) -> None:
+async def test_read_of_closed_stream_raises_error(make: Make) -> None:
     server = Server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}")
     async with listen(server) as port, closing(make()) as transport, asyncio.timeout(5):
         stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 5.0)
@@ -742,7 +742,7 @@ async def test_a_stream_that_was_closed_gives_no_more(make: Make) -> None:
             await stream.read()
 
 
-# --- aiohttp's own ---------------------------------------------------------------------------------------------------
+# --- aiohttp ---------------------------------------------------------------------------------------------------------
 
 
 def every_aiohttp_error() -> Iterator[Exception]:
@@ -763,16 +763,16 @@ def every_aiohttp_error() -> Iterator[Exception]:
 
 
 @pytest.mark.parametrize("error", [*every_aiohttp_error()], ids=lambda error: type(error).__name__)
-def test_every_exception_of_aiohttp_becomes_one_of_ours(error: Exception) -> None:
+def test_every_aiohttp_exception_maps_to_llm_error(error: Exception) -> None:
     mapped = aiohttp_error(asking("http://localhost"), error, "first byte", 8.0)
     assert isinstance(error, AIOHTTP_FAILURES)
     assert type(mapped) is not LLMError
-    # An answer that never came is not told as a connection that was never made: another attempt may be billed again.
+    # A missing response must not map to a connect phase: a retry after a sent request may be billed again.
     no_connection = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     assert (mapped.phase in ("connect", "dns", "tls")) == no_connection
 
 
-async def test_our_connections_are_those_that_aiohttp_uses() -> None:
+async def test_carrier_tracks_the_connections_of_aiohttp() -> None:
     async with listen(Server()) as port, closing(HTTPTransport(SystemClock())) as transport:
         await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
         held: Any = transport._carriers.here()
@@ -780,15 +780,15 @@ async def test_our_connections_are_those_that_aiohttp_uses() -> None:
         assert list(held.carrier._connections) == kept != []
 
 
-async def test_without_a_choice_it_is_aiohttp_that_carries() -> None:
+async def test_default_http_carrier_is_aiohttp() -> None:
     server = Server()
     async with listen(server) as port, closing(HTTPTransport(SystemClock())) as transport:
         await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
     assert server.header("user-agent") == "faultmaven"
 
 
-def test_a_loop_that_ends_without_a_farewell_leaves_no_warning(make: Make) -> None:
-    """`-W error` turns what is left to the garbage collector into a failure; see pyproject.toml."""
+def test_ended_event_loop_leaves_no_warning(make: Make) -> None:
+    """Warnings are errors (see pyproject.toml), so that an unclosed resource fails this test at garbage collection."""
     transport = make()
 
     async def ask() -> None:
@@ -800,7 +800,7 @@ def test_a_loop_that_ends_without_a_farewell_leaves_no_warning(make: Make) -> No
     assert not transport.is_open
 
 
-async def test_a_gzip_bomb_is_not_unpacked_to_its_end(make: Make) -> None:
+async def test_gzip_bomb_stops_at_size_limit(make: Make) -> None:
     packed = gzip.compress(b" " * 50_000_000)
     reply = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed) + packed
     async with listen(Server(reply)) as port:
@@ -816,7 +816,7 @@ async def test_a_gzip_bomb_is_not_unpacked_to_its_end(make: Make) -> None:
     ("3.15.0", "aiohttp", "AiohttpCarrier"),
     ("3.14.5", "httpx", "HttpxCarrier"),
 ])  # fmt: skip
-async def test_an_aiohttp_that_nobody_tried_is_used_only_where_it_is_named(
+async def test_untested_aiohttp_version_requires_explicit_setting(
     version: str, named: Any, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aiohttp, "__version__", version)
@@ -826,8 +826,8 @@ async def test_an_aiohttp_that_nobody_tried_is_used_only_where_it_is_named(
         assert type(held.carrier).__name__ == kind
 
 
-def test_a_client_of_another_event_loop_is_told_so(library: Any) -> None:
-    """Its connections wait for the loop that opened them; what comes of that says nothing of the vendor."""
+def test_client_of_other_loop_is_configuration_error(library: Any) -> None:
+    """The connections of the client are bound to the first loop: an error of configuration, not of the vendor."""
     opened_in: list[asyncio.AbstractEventLoop] = []
 
     def answer(request: object) -> Any:
@@ -845,11 +845,11 @@ def test_a_client_of_another_event_loop_is_told_so(library: Any) -> None:
     asyncio.run(client.aclose())
 
 
-# --- what comes unasked ----------------------------------------------------------------------------------------------
+# --- unsolicited and invalid responses -------------------------------------------------------------------------------
 
 
 class Talkative(Server):
-    """A server that says something more after each answer, and does not close."""
+    """A server that sends `more` after each response and keeps the connection open."""
 
     def __init__(self, more: bytes) -> None:
         super().__init__()
@@ -859,7 +859,7 @@ class Talkative(Server):
     async def answer(self, reader: Reader, writer: Writer) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(self.bodies[-1]), self.bodies[-1]))
         await writer.drain()
-        await asyncio.sleep(0.01)  # the answer is taken, and its connection lies idle
+        await asyncio.sleep(0.01)  # the client has read the response, and the connection is idle
         writer.write(self.more)
         await writer.drain()
         self.said.set()
@@ -875,8 +875,8 @@ LATE = (
 
 @pytest.mark.parametrize("secured", [False, True])
 @pytest.mark.parametrize("more", LATE)
-async def test_what_comes_unasked_is_nobodys_answer(make: Make, trusted: str, more: bytes, secured: bool) -> None:
-    """It would be taken for the reply to the next request, and each reply for that to the request after."""
+async def test_unsolicited_response_is_never_accepted(make: Make, trusted: str, more: bytes, secured: bool) -> None:
+    """Otherwise an unsolicited response would answer the next request, and shift all later responses by one."""
     server = Talkative(more)
     tls = tls_of("localhost") if secured else None
     transport = make(network=NetworkSettings(trusted))
@@ -890,13 +890,13 @@ async def test_what_comes_unasked_is_nobodys_answer(make: Make, trusted: str, mo
             await asyncio.sleep(0.01)
 
 
-async def test_what_the_loop_had_no_turn_to_read_is_nobodys_answer_either(make: Make) -> None:
+async def test_unread_unsolicited_response_is_never_accepted(make: Make) -> None:
     server = Talkative(LATE[0])
     async with listen(server) as port, closing(make()) as transport:
         for number in range(3):
             body = b"%d" % number
             assert (await transport.send(asking(f"http://127.0.0.1:{port}", body), 5.0)).body == body
-            await server.said.wait()  # the next request is sent in the very turn in which this is said
+            await server.said.wait()  # the next request is sent before the loop can read these bytes
             server.said.clear()
 
 
@@ -907,19 +907,19 @@ async def test_what_the_loop_had_no_turn_to_read_is_nobodys_answer_either(make: 
         b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nabcd",
     ],
 )
-async def test_a_packing_that_is_none_is_told_of_the_reply(make: Make, reply: bytes) -> None:
+async def test_invalid_content_encoding_is_malformed_response(make: Make, reply: bytes) -> None:
     server = Server(reply)
     async with listen(server) as port:
         try:
             error = await failure(make(), asking(f"http://127.0.0.1:{port}"))
         except pytest.fail.Exception:
-            pytest.skip("httpx knows brotli here, or passes over what it does not know")
+            pytest.skip("httpx supports brotli here, or ignores unknown encodings")
     assert type(error) is MalformedResponseError
     assert server.connections == 1
 
 
-async def test_what_is_no_http_is_told_of_the_reply() -> None:
-    """Something came, so the vendor has seen the request: it is no connection that broke before."""
+async def test_non_http_reply_is_malformed_response() -> None:
+    """The vendor has received the request, because bytes arrived: this is not a connection failure before the reply."""
     for reply in (b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 600 + b"\r\n"):
         async with listen(Server(reply)) as port:
             error = await failure(HTTPTransport(SystemClock()), asking(f"http://127.0.0.1:{port}"))
@@ -941,21 +941,21 @@ UPGRADE = b"connection: upgrade\r\nupgrade: websocket\r\n"
     ],
     ids=["101", "101 to a websocket", "101 with a body", "101 after 103", "endless header", "no status"],
 )
-async def test_what_is_no_answer_is_malformed_over_both(make: Make, reply: bytes) -> None:
+async def test_invalid_response_head_is_malformed_response(make: Make, reply: bytes) -> None:
     server = Server(reply)
     async with listen(server) as port, closing(make()) as transport:
         for ask in (transport.send, transport.open):
             with pytest.raises(MalformedResponseError, match="the reply is no HTTP") as caught:
                 await ask(asking(f"http://127.0.0.1:{port}"), 5.0)
             assert (caught.value.phase, caught.value.status) == ("first byte", None)
-    assert server.connections == len(server.heads) == 2  # what comes after such a reply is nobody's answer
+    assert server.connections == len(server.heads) == 2  # no response is read from the connection after such a reply
 
 
-# --- what a traceback shows ------------------------------------------------------------------------------------------
+# --- tracebacks ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "hosts timeout", "own timeout"])
-async def test_no_frame_that_waits_holds_key_or_prompt(make: Make, ends: str) -> None:
+async def test_traceback_locals_hide_key_and_prompt(make: Make, ends: str) -> None:
     class Silent(Server):
         async def answer(self, reader: Reader, writer: Writer) -> None:
             await reader.read()
