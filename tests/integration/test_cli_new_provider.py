@@ -84,7 +84,7 @@ def test_scaffold_of_each_dialect_is_valid_row(dialect: str) -> None:
 
 
 def test_scaffold_has_class_for_each_dialect() -> None:
-    assert set(CLASSES) == set(WIRES)
+    assert set(CLASSES) == set(DIALECT_MODULES)
     for dialect in WRITTEN_OUT:
         compile(files_of(NewProvider("acme", dialect, has_class=True))["acme_provider.py"], "acme_provider.py", "exec")
 
