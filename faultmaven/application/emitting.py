@@ -1,4 +1,4 @@
-"""Telling the observer, so that one that raises costs nobody an answer."""
+"""Emission of events to observers: an observer that raises never costs an answer."""
 
 import asyncio
 import sys
@@ -7,16 +7,19 @@ from ..domain.events import Event
 from ..ports.observer import Observer
 
 
-def tell(observer: Observer, event: Event) -> None:
-    """Tell `observer`. What it raises is reported by the running event loop, or by Python where none runs."""
+def emit(observer: Observer, event: Event) -> None:
+    """Pass `event` to `observer`. An exception of the observer is reported, see `report`."""
     try:
         observer(event)
-    except Exception as error:  # noqa: BLE001 - an observer is the host's code; what it raises is reported
+    except Exception as error:  # noqa: BLE001 - an observer is the host's code; its exception is reported
         report(error, f"faultmaven: the observer raised on {type(event).__name__}")
 
 
 def report(error: BaseException, message: str) -> None:
-    """Report what a host's own code raised where nobody waits for it."""
+    """Report an exception of the host's own code that no caller waits for.
+
+    The running event loop's exception handler gets the exception, or `sys.excepthook` where no loop runs.
+    """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""How a provider stands at the moment, as the planner sees it: a value, taken once for each plan."""
+"""Availability of a provider at the moment of planning, as a value."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import Protocol
 from ...domain.events import BreakerPhase
 from ..configuration import Route, Target
 
-PATIENCE_SECONDS = 2.0
-"""While another provider is left, nobody waits longer than this for a limit."""
+MAX_WAIT_SECONDS = 2.0
+"""The longest wait for a limit while another candidate is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """What keeps a provider from being asked now. Times are in seconds.
+    """Everything that keeps a provider from being tried now. Times are in seconds.
 
     Attributes:
-        phase: Its circuit breaker's phase; an open one lets nothing through for `open_for`.
-        is_probing: A half-open breaker's one probe is under way.
-        limited_for: The vendor said that it takes nothing for so long.
-        used_up_for: The row's own limits per minute let nothing through for so long.
+        phase: The circuit breaker's phase; an open breaker refuses requests for `open_for`.
+        is_probing: The one probe of a half-open circuit breaker is in flight.
+        limited_for: The vendor announced a pause of so long.
+        used_up_for: The row's own limits per minute refuse requests for so long.
         is_full: Every place of `max_concurrency` is taken, and so is the queue before them.
     """
 
@@ -32,14 +32,14 @@ class Availability:
 
     @property
     def obstacle(self) -> str:
-        """Why it is left alone while another provider can be asked, "" when it is not."""
+        """The reason for which the provider is skipped while another one is available; "" when it is available."""
         if self.phase == "open":
             return f"breaker open for {self.open_for:.3g} s more"
         if self.is_probing:
             return "breaker half-open: its one probe is under way"
-        if self.limited_for > PATIENCE_SECONDS:
+        if self.limited_for > MAX_WAIT_SECONDS:
             return f"limit: the vendor takes nothing for {self.limited_for:.3g} s more"
-        if self.used_up_for > PATIENCE_SECONDS:
+        if self.used_up_for > MAX_WAIT_SECONDS:
             return f"limit: what the row allows in a minute is used up for {self.used_up_for:.3g} s more"
         if self.is_full:
             return "limit: every place of max_concurrency is taken, and so is the queue"
@@ -47,7 +47,7 @@ class Availability:
 
     @property
     def clears_in(self) -> float | None:
-        """Seconds until it can be asked again, None where that is not known."""
+        """Seconds until the provider is available again, None where that is unknown."""
         return self.open_for or max(self.limited_for, self.used_up_for) or None
 
 
@@ -55,24 +55,26 @@ AVAILABLE = Availability()
 
 
 class AvailabilitySource(Protocol):
-    """Knows how providers stand."""
+    """Source of the availability of providers, read by the planner."""
 
     @property
-    def suspects(self) -> Collection[Target]:
-        """Whose breaker is not closed, and who announced a pause: of all others, only limits of our own can stand in
-        the way."""
+    def possibly_unavailable(self) -> Collection[Target]:
+        """Targets whose circuit breaker is not closed or whose vendor announced a pause.
+
+        Only the row's own limits can make any other target unavailable.
+        """
         ...
 
-    def standing(self, route: Route, model: str, tokens: int) -> Availability:
-        """Return how `model` at `route` stands now, for an exchange of about `tokens`."""
+    def availability(self, route: Route, model: str, tokens: int) -> Availability:
+        """Return the availability of `model` at `route` now, for an exchange of about `tokens` tokens."""
         ...
 
 
 class AllAvailable:
-    """`AvailabilitySource` that knows of no trouble, for plans that are made without any calls before them."""
+    """An `AvailabilitySource` for plans without earlier calls: every provider is available."""
 
-    suspects: Collection[Target] = ()
+    possibly_unavailable: Collection[Target] = ()
 
-    def standing(self, route: Route, model: str, tokens: int) -> Availability:
-        """Return that all is well."""
+    def availability(self, route: Route, model: str, tokens: int) -> Availability:
+        """Return `AVAILABLE`."""
         return AVAILABLE

@@ -1,14 +1,14 @@
-"""How many calls may be under way at one provider, and how many may wait for a place."""
+"""Limit on the number of requests in flight at one provider, with a bounded queue of waiting calls."""
 
 import threading
 
 from .waiters import Waiters
 
-QUEUED_PER_PLACE = 10
+QUEUED_CALLS_PER_PLACE = 10
 
 
 class ConcurrencyLimiter:
-    """`limit` places and a bounded queue before them, first come first served, over all event loops of the process."""
+    """`limit` places and a first-in, first-out queue of bounded length, over all event loops of the process."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -18,7 +18,7 @@ class ConcurrencyLimiter:
 
     @property
     def taken(self) -> int:
-        """Places that are taken now."""
+        """The number of places taken now."""
         return self._taken
 
     @property
@@ -28,54 +28,54 @@ class ConcurrencyLimiter:
 
     @property
     def is_full(self) -> bool:
-        """Whether there is neither a place nor room in the queue."""
-        return self._taken >= self._limit and len(self._waiters) >= self._limit * QUEUED_PER_PLACE
+        """Whether every place is taken and the queue has no room."""
+        return self._taken >= self._limit and len(self._waiters) >= self._limit * QUEUED_CALLS_PER_PLACE
 
     def resize(self, limit: int) -> None:
-        """Change the number of places; calls that are under way keep theirs."""
+        """Change the number of places; requests in flight keep theirs."""
         with self._lock:
             self._limit = limit
-        self._let_in()
+        self._grant_places()
 
-    def enter_at_once(self) -> bool:
-        """Take a place if one is free and nobody waits for it; return whether it was. See `enter`."""
+    def try_enter(self) -> bool:
+        """Take a place if one is free and no call waits; return whether a place was taken. See `enter`."""
         with self._lock:
-            return self._took_place()
+            return self._take_place()
 
     async def enter(self) -> bool:
-        """Take a place, waiting for one if need be; return False at once when the queue is full.
+        """Take a place, after waiting in the queue if necessary; return False at once when the queue is full.
 
-        Whoever got True calls `leave`. A call that is cancelled while it waits has taken nothing.
+        A call that got True ends with `leave`. A call that is cancelled during the wait holds no place.
         """
         with self._lock:
-            if self._took_place():
+            if self._take_place():
                 return True
             if self.is_full:
                 return False
-            turn = self._waiters.join()
+            waiter = self._waiters.join()
         try:
-            await turn
+            await waiter
         except BaseException:
             with self._lock:
-                self._waiters.leave(turn)
-            if turn.done() and not turn.cancelled():
-                self.leave()  # its turn came in the moment in which it was cancelled
+                self._waiters.leave(waiter)
+            if waiter.done() and not waiter.cancelled():
+                self.leave()  # the place was granted at the moment of the cancellation
             raise
         return True
 
     def leave(self) -> None:
-        """Give a place back; the next in the queue gets it."""
+        """Give a place back; the first call of the queue gets it."""
         with self._lock:
             self._taken -= 1
-        self._let_in()
+        self._grant_places()
 
-    def _took_place(self) -> bool:
+    def _take_place(self) -> bool:
         is_free = self._taken < self._limit and not self._waiters
         self._taken += is_free
         return is_free
 
-    def _let_in(self) -> None:
-        """Give free places to those who wait; a place is taken before its owner wakes, so nobody overtakes."""
+    def _grant_places(self) -> None:
+        """Grant free places to waiting calls. A place is taken before its call wakes, so that no other call gets it."""
         with self._lock:
             while self._taken < self._limit and self._waiters.wake_next(self.leave):
                 self._taken += 1

@@ -1,4 +1,4 @@
-"""Whether the same provider is asked again, and when: a decision over values."""
+"""The delay before a retry at the same provider, and the budget of retries: decisions over values."""
 
 import threading
 
@@ -10,27 +10,26 @@ from .sliding_window import SlidingWindow
 MAX_BACKOFF_SECONDS = 8.0
 
 
-LONGEST_PATIENCE_SECONDS = 120.0
-"""What a vendor may ask for at most before it is given up, even when nobody else is left (as OpenAI's SDK does)."""
+MAX_LAST_DELAY_SECONDS = 120.0
+"""The longest delay that a vendor may ask for when no other candidate is left; a longer one ends the retries, as in
+OpenAI's SDK."""
 
 
 def next_delay(
     policy: RetryPolicy,
     attempt: int,
     error: LLMError,
-    chance: float = 1.0,
+    random: float = 1.0,
     errors: ErrorPolicy = DEFAULT_ERROR_POLICY,
 ) -> float | None:
-    """Decide how long to wait before trying the same provider again.
+    """Return the seconds to wait before the next attempt at the same provider, None for no further attempt.
+
+    The vendor's newest `retry_after` wins over the backoff while it is within `policy.max_delay`.
 
     Args:
         attempt: Attempts made so far, counted from 1.
-        chance: From 0 to 1, for full jitter: without it, the retries of many callers come at the same moment.
-        errors: Which class of error may be retried at all.
-
-    Returns:
-        Seconds to wait, or None to give up. The vendor's own delay, the newest one, wins while it is within
-        `policy.max_delay`.
+        random: A number from 0 to 1 for full jitter, which spreads the retries of many callers.
+        errors: The host's overrides of reactions to errors.
 
     Source: RFC 9110, 10.2.3 (Retry-After); AWS Architecture Blog, "Exponential Backoff And Jitter" (full jitter).
     """
@@ -42,33 +41,33 @@ def next_delay(
         return None
     if error.retry_after:
         return error.retry_after if error.retry_after <= policy.max_delay else None
-    return float(min(MAX_BACKOFF_SECONDS, policy.base_delay * 2 ** min(attempt - 1, 30)) * chance)
+    return float(min(MAX_BACKOFF_SECONDS, policy.base_delay * 2 ** min(attempt - 1, 30)) * random)
 
 
 class RetryBudget:
-    """Retries of one provider as a share of its recent calls, so that they multiply nothing when everything fails.
+    """The budget of retries at one provider: a share of its recent calls, so that an outage multiplies no requests.
 
-    A few are always free: with little traffic, a share of it would allow none.
+    The first `FLOOR` retries of a window are always allowed, since a share of few calls would allow none.
     """
 
-    SECONDS = 30.0
+    WINDOW_SECONDS = 30.0
     SHARE = 0.2
-    FREE = 10
+    FLOOR = 10
 
     def __init__(self) -> None:
-        self._window = SlidingWindow(self.SECONDS)
+        self._window = SlidingWindow(self.WINDOW_SECONDS)
         self._lock = threading.Lock()
 
     def count_call(self, now: float) -> None:
-        """Take note of a first attempt."""
+        """Count a first attempt at `now` seconds."""
         with self._lock:
             self._window.add(0, now)
 
     def take(self, now: float) -> bool:
-        """Return whether one more retry may be made, and count it if so."""
+        """Take one retry from the budget at `now` seconds; return False when the budget is used up."""
         with self._lock:
             calls, retries = self._window.totals(now)
-            if retries >= self.FREE + calls * self.SHARE:
+            if retries >= self.FLOOR + calls * self.SHARE:
                 return False
             self._window.add(1, now)
             return True

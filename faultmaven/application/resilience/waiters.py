@@ -1,4 +1,4 @@
-"""Calls that wait for a turn, in the order in which they came, from any event loop of the process."""
+"""A first-in, first-out queue of waiting calls, from any event loop of the process."""
 
 import asyncio
 from collections import deque
@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 
 class Waiters:
-    """A queue of futures. Its owner guards it with a lock of its own; waking another loop's future goes through that
-    loop."""
+    """A queue of futures. The owner guards the queue with a lock; a future of another event loop is woken in that loop."""
 
     __slots__ = ("_futures",)
 
@@ -18,44 +17,44 @@ class Waiters:
         return len(self._futures)
 
     def join(self) -> "asyncio.Future[None]":
-        """Return a future of the running loop that ends when its turn comes."""
+        """Return a future of the running loop, which ends when the queue wakes it."""
         future = asyncio.get_running_loop().create_future()
         self._futures.append(future)
         return future
 
     def leave(self, future: "asyncio.Future[None]") -> None:
-        """Take out a future that waits no more."""
+        """Remove a future that waits no longer."""
         if future in self._futures:
             self._futures.remove(future)
 
-    def wake_next(self, lost: Callable[[], None]) -> bool:
-        """Wake the first that still waits; return whether there was one.
+    def wake_next(self, on_lost: Callable[[], None]) -> bool:
+        """Wake the first future that still waits; return whether there was one.
 
         Args:
-            lost: Called when the woken call is gone by the time its loop hears of it, so that its turn is not lost.
+            on_lost: Called when the woken call ended before its loop ran the wake-up, so that the place is passed on.
         """
         while self._futures:
             future = self._futures.popleft()
-            if not future.done() and _wake(future, lost):
+            if not future.done() and _wake(future, on_lost):
                 return True
         return False
 
     def wake_all(self) -> None:
-        """Wake everybody."""
-        while self.wake_next(_nothing_lost):
+        """Wake every waiting future."""
+        while self.wake_next(_ignore_lost):
             pass
 
 
-def _nothing_lost() -> None:
-    """A turn that everybody has is not lost with one of them."""
+def _ignore_lost() -> None:
+    """Do nothing: where every future wakes, no place is passed on."""
 
 
-def _wake(future: "asyncio.Future[None]", lost: Callable[[], None]) -> bool:
+def _wake(future: "asyncio.Future[None]", on_lost: Callable[[], None]) -> bool:
     loop = future.get_loop()
 
     def wake() -> None:
         if future.done():
-            lost()
+            on_lost()
         else:
             future.set_result(None)
 
@@ -64,7 +63,7 @@ def _wake(future: "asyncio.Future[None]", lost: Callable[[], None]) -> bool:
         return True
     try:
         loop.call_soon_threadsafe(wake)
-    except RuntimeError:  # that loop is closed, and whoever waited went with it
+    except RuntimeError:  # the future's loop is closed, and its call ended with it
         return False
     return True
 
