@@ -1,7 +1,7 @@
 """Draw `docs/pictures/demo.svg`, the scene of `faultmaven demo` in which the primary fails.
 
-Run `python -m tests.docs.demo_picture` after a change of the demo or of an error message; `test_pictures.py` compares the file with the
-demo's output.
+Run `python -m tests.docs.demo_picture` after a change of the demo or of an error message. `test_pictures.py` compares
+the file with the output.
 """
 
 import os
