@@ -20,11 +20,11 @@ RESULTS = ROOT / "benchmarks" / "results" / "2026-11-25-amd-epyc-2-cores.md"
 # Per column of a page's table: the table of the results and its column, counted from 0.
 COLUMNS = {
     "CPU per call, us": ("One call at a time", 1),
-    "failover, CPU us": ("Failing over: the primary answers 500, retries off", 1),
-    "calls per second, 500 at once": ("500 at once", 3),
+    "failover, us": ("Failing over: the primary answers 500, retries off", 1),
+    "calls per second": ("500 at once", 3),
     "import, ms": ("Starting, memory, size", 1),
-    "start to first answer, ms": ("Starting, memory, size", 3),
-    "peak memory, MB": ("Starting, memory, size", 4),
+    "start, ms": ("Starting, memory, size", 3),
+    "memory, MB": ("Starting, memory, size", 4),
     "installed, MB": ("Starting, memory, size", 6),
 }
 
