@@ -195,7 +195,7 @@ async def test_unused_retry_takes_no_retry_budget() -> None:
 @in_virtual_time
 async def test_rejected_request_probes_no_open_breaker() -> None:
     wrong = Step(0.1, RejectedRequestError("no", status=400))
-    harness = RouterHarness([route("ill", *[DOWN] * 4, HANGS), route("b", *[SUCCESS] * 4, wrong)], QUICK_BREAKER)
+    harness = RouterHarness([route("down", *[DOWN] * 4, HANGS), route("b", *[SUCCESS] * 4, wrong)], QUICK_BREAKER)
     for _ in range(4):
         await generate(harness)
     await asyncio.sleep(2.0)
@@ -413,9 +413,8 @@ async def test_hung_provider_opens_breaker_under_default_deadline() -> None:
     harness = RouterHarness([route("a", HANGS, timeout=200.0), route("b")], QUICK_BREAKER)
     for _ in range(4):
         assert (await generate(harness)).provider == "b"
-    assert (
-        harness.admission.standing(harness.routes[0], "a-model", 0).phase == "closed"
-    )  # four calls take longer than the window
+    # Four calls take longer than the window of the policy.
+    assert harness.admission.standing(harness.routes[0], "a-model", 0).phase == "closed"
     long_window = replace(QUICK_BREAKER, breaker=replace(QUICK_BREAKER.breaker, window=1000.0))
     harness = RouterHarness([route("a", HANGS, timeout=200.0), route("b")], long_window)
     for _ in range(4):
