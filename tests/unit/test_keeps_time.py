@@ -51,7 +51,7 @@ class AnswerSubclass(OpenAIProvider):
 
 
 class StreamSubclass(OpenAIProvider):
-    async def begin_stream(self, request: ChatRequest) -> WireStream:
+    async def begin_stream(self, request: ChatRequest) -> DialectStream:
         return await super().begin_stream(request)
 
 

@@ -26,9 +26,11 @@ def route(name: str, *models: str, confidence: float = 0.5, features: frozenset[
     return Route(name, FakeProvider(), models or (f"{name}-model",), confidence=confidence, features=features)
 
 
-def configure(*routes: Route, order: tuple[str, ...] = (), missing: dict[str, str] | None = None) -> Generation:
+def configure(
+    *routes: Route, order: tuple[str, ...] = (), missing: dict[str, str] | None = None
+) -> ConfigurationSnapshot:
     names = order or tuple(route.name for route in routes)
-    return Generation({route.name: route for route in routes}, missing or {}, {"chat": names})
+    return ConfigurationSnapshot({route.name: route for route in routes}, missing or {}, {"chat": names})
 
 
 def make_request(text: str = "ping", **fields: object) -> ChatRequest:
@@ -75,7 +77,9 @@ def test_unconfigured_provider_is_skipped_with_reason() -> None:
 
 
 def test_empty_configuration_error_names_missing_settings() -> None:
-    empty = Generation({}, {"a": "A_API_KEY is not set"}, {"chat": ()}, not_configured="Set one of A_API_KEY.")
+    empty = ConfigurationSnapshot(
+        {}, {"a": "A_API_KEY is not set"}, {"chat": ()}, not_configured="Set one of A_API_KEY."
+    )
     error = nobody(plan(make_request(), empty), empty)
     assert isinstance(error, ConfigurationError)
     assert "Set one of A_API_KEY" in str(error)
@@ -147,12 +151,12 @@ def test_candidate_timeout_depends_on_the_model() -> None:
     [(120, 0, 120), (120, 1, 110), (120, 2, 100), (120, 7, 100), (12, 2, 4), (30, 2, 10), (18, 1, 9), (40, 2, 20)],
 )
 def test_share_leaves_reserve_for_next_candidates(remaining: float, successors: int, expected: float) -> None:
-    assert Shares(successors + 1).of(0, remaining) == pytest.approx(expected)
+    assert TimeShares(successors + 1).of(0, remaining) == pytest.approx(expected)
 
 
 @given(remaining=st.floats(0.001, 1e6), successors=st.integers(0, 20))
 def test_hung_candidate_leaves_next_two_a_reserve(remaining: float, successors: int) -> None:
-    used = Shares(successors + 1).of(0, remaining)
+    used = TimeShares(successors + 1).of(0, remaining)
     rest = remaining - used
     reserved_candidates = min(successors, 2)
     assert 0 < used <= remaining
@@ -274,7 +278,7 @@ def test_prompt_tokens_are_counted_once_if_limited(monkeypatch: pytest.MonkeyPat
         counted.append(request)
         return 7
 
-    monkeypatch.setattr("faultmaven.application.plan.prompt_tokens", count)
+    monkeypatch.setattr("faultmaven.application.planning.planner.prompt_tokens", count)
     plan(make_request(), configure(route("a")))
     assert counted == []
     small = Capabilities(TEXT_FEATURES, context_window=100)

@@ -55,8 +55,8 @@ def route(name: str, **overrides: Any) -> Route:
     return Route(name, FakeProvider(), (f"{name}-model",), **{"features": ALL_FEATURES, "timeout": 60.0, **overrides})
 
 
-def configure(*routes: Route, **overrides: Any) -> Generation:
-    return Generation(
+def configure(*routes: Route, **overrides: Any) -> ConfigurationSnapshot:
+    return ConfigurationSnapshot(
         {route.name: route for route in routes}, {}, {"chat": tuple(route.name for route in routes)}, **overrides
     )
 
@@ -215,18 +215,18 @@ def test_open_breaker_makes_target_possibly_unavailable() -> None:
     clock = FakeClock()
     policies = Policies(breaker=BreakerPolicy(min_calls=2, open_seconds=30.0))
     configuration = configure(route("a"), route("b"), policies=policies)
-    admission = Traffic(lambda: configuration, clock, lambda event: None, lambda: build_rate_counter(clock))
+    admission = AdmissionControl(lambda: configuration, clock, lambda event: None, lambda: build_rate_counter(clock))
     candidate = plan(make_request(), configuration).candidates[0]
     assert not admission.suspects
     breaker = admission._breaker(candidate.target)
     for _ in range(2):
-        breaker.report(Result.BAD, clock.monotonic(), probe=False)
+        breaker.report(CallResult.BAD, clock.monotonic(), probe=False)
     assert set(admission.suspects) == {("a", "a-model")}
     assert [c.route.name for c in plan(make_request(), configuration, health=admission).candidates] == ["b"]
     clock.advance(31.0)
     assert breaker.enter(clock.monotonic())
     assert set(admission.suspects) == {("a", "a-model")}
-    breaker.report(Result.GOOD, clock.monotonic(), probe=True)
+    breaker.report(CallResult.GOOD, clock.monotonic(), probe=True)
     assert not admission.suspects
     assert len(plan(make_request(), configuration, health=admission).candidates) == 2
 
@@ -234,7 +234,7 @@ def test_open_breaker_makes_target_possibly_unavailable() -> None:
 def test_announced_pause_makes_target_possibly_unavailable() -> None:
     clock = FakeClock()
     configuration = configure(route("a"), route("b"))
-    admission = Traffic(lambda: configuration, clock, lambda event: None, lambda: build_rate_counter(clock))
+    admission = AdmissionControl(lambda: configuration, clock, lambda event: None, lambda: build_rate_counter(clock))
     admission.limiter.announce(("b", "b-model"), 20.0)
     assert set(admission.suspects) == {("b", "b-model")}
     assert [c.route.name for c in plan(make_request(), configuration, health=admission).candidates] == ["a"]

@@ -118,12 +118,14 @@ class RouterHarness:
 
     def __post_init__(self) -> None:
         names = tuple(route.name for route in self.routes)
-        self.configuration = Generation(
+        self.configuration = ConfigurationSnapshot(
             {route.name: route for route in self.routes}, {}, {"chat": names}, self.deadline, self.policies
         )
-        self.admission = Traffic(lambda: self.configuration, self.clock, self.events.append, self._build_rate_counter)
-        reuse = AnswerReuse(self.cache)
-        self.dependencies = RouterParts(
+        self.admission = AdmissionControl(
+            lambda: self.configuration, self.clock, self.events.append, self._build_rate_counter
+        )
+        reuse = ResponseReuse(self.cache)
+        self.dependencies = RouterDependencies(
             lambda: self.configuration, self.admission, reuse, self.clock, self.events.append, self.random
         )
         self.router = LLMRouter(self.dependencies)

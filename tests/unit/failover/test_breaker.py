@@ -10,7 +10,7 @@ from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.resilience.circuit_breaker import LONGEST_OPEN_SECONDS, CallResult, CircuitBreaker
 
 POLICY = BreakerPolicy(window=60.0, min_calls=4, rate=0.5, open_seconds=30.0)
-SUCCESS, FAILURE, IGNORED = Result.GOOD, Result.BAD, Result.NOTHING
+SUCCESS, FAILURE, IGNORED = CallResult.GOOD, CallResult.BAD, CallResult.NOTHING
 
 
 def breaker_after(*results: CallResult, policy: BreakerPolicy = POLICY, now: float = 0.0) -> CircuitBreaker:
@@ -89,7 +89,7 @@ def test_late_results_do_not_change_open_breaker() -> None:
 
 def test_retry_after_extends_open_time_within_bounds() -> None:
     for retry_after, expected in ((45.0, 45.0), (5.0, 30.0), (1e9, LONGEST_OPEN_SECONDS)):
-        breaker = Breaker(POLICY)
+        breaker = CircuitBreaker(POLICY)
         for _ in range(4):
             breaker.report(FAILURE, 0.0, probe=False, retry_after=retry_after)
         assert breaker.open_for(0.0) == pytest.approx(expected)
@@ -124,7 +124,7 @@ def test_failed_early_probes_come_at_longer_intervals() -> None:
 
 def test_phase_changes_are_reported_with_seconds() -> None:
     changes: list[tuple[str, float]] = []
-    breaker = Breaker(POLICY, lambda phase, seconds: changes.append((phase, seconds)))
+    breaker = CircuitBreaker(POLICY, lambda phase, seconds: changes.append((phase, seconds)))
     for _ in range(4):
         breaker.report(FAILURE, 0.0, probe=False)
     assert breaker.enter(31.0)
@@ -146,8 +146,8 @@ async def test_end_of_probe_wakes_waiting_calls() -> None:
 
 
 @given(st.lists(st.sampled_from([SUCCESS, FAILURE, IGNORED]), max_size=60), st.integers(1, 20), st.floats(0.05, 1.0))
-def test_breaker_opens_exactly_when_counts_reach_policy(results: list[Result], min_calls: int, rate: float) -> None:
-    breaker = Breaker(BreakerPolicy(window=1000.0, min_calls=min_calls, rate=rate))
+def test_breaker_opens_exactly_when_counts_reach_policy(results: list[CallResult], min_calls: int, rate: float) -> None:
+    breaker = CircuitBreaker(BreakerPolicy(window=1000.0, min_calls=min_calls, rate=rate))
     successes = failures = 0
     for result in results:
         successes, failures = successes + (result is SUCCESS), failures + (result is FAILURE)

@@ -14,7 +14,7 @@ async def run_pending_tasks() -> None:
 
 
 async def test_active_calls_never_exceed_the_limit() -> None:
-    limiter, active, max_active = ConcurrencyGate(3), 0, 0
+    limiter, active, max_active = ConcurrencyLimiter(3), 0, 0
 
     async def call() -> None:
         nonlocal active, max_active
@@ -30,7 +30,7 @@ async def test_active_calls_never_exceed_the_limit() -> None:
 
 
 async def test_full_queue_refuses_calls_at_once() -> None:
-    limiter = ConcurrencyGate(1)
+    limiter = ConcurrencyLimiter(1)
     assert await limiter.enter()
     waiting = [asyncio.create_task(limiter.enter()) for _ in range(QUEUED_PER_PLACE)]
     await run_pending_tasks()
@@ -44,7 +44,7 @@ async def test_full_queue_refuses_calls_at_once() -> None:
 
 
 async def test_permits_are_granted_in_request_order() -> None:
-    limiter, order = ConcurrencyGate(1), list[int]()
+    limiter, order = ConcurrencyLimiter(1), list[int]()
     assert await limiter.enter()
 
     async def call(number: int) -> None:
@@ -60,7 +60,7 @@ async def test_permits_are_granted_in_request_order() -> None:
 
 
 async def test_cancelled_waiter_takes_no_permit() -> None:
-    limiter = ConcurrencyGate(1)
+    limiter = ConcurrencyLimiter(1)
     assert await limiter.enter()
     waiting = asyncio.create_task(limiter.enter())
     next_waiter = asyncio.create_task(limiter.enter())
@@ -74,7 +74,7 @@ async def test_cancelled_waiter_takes_no_permit() -> None:
 
 
 async def test_permit_granted_during_cancellation_passes_on() -> None:
-    limiter = ConcurrencyGate(1)
+    limiter = ConcurrencyLimiter(1)
     assert await limiter.enter()
     waiting, next_waiter = asyncio.create_task(limiter.enter()), asyncio.create_task(limiter.enter())
     await run_pending_tasks()
@@ -88,7 +88,7 @@ async def test_permit_granted_during_cancellation_passes_on() -> None:
 
 
 async def test_larger_limit_admits_waiting_calls() -> None:
-    limiter = ConcurrencyGate(1)
+    limiter = ConcurrencyLimiter(1)
     assert await limiter.enter()
     waiting = [asyncio.create_task(limiter.enter()) for _ in range(2)]
     await run_pending_tasks()
@@ -98,7 +98,7 @@ async def test_larger_limit_admits_waiting_calls() -> None:
 
 
 def test_one_limiter_serves_several_event_loops() -> None:
-    limiter, lock, active, max_active = ConcurrencyGate(2), threading.Lock(), 0, 0
+    limiter, lock, active, max_active = ConcurrencyLimiter(2), threading.Lock(), 0, 0
 
     async def call() -> None:
         nonlocal active, max_active

@@ -117,7 +117,7 @@ async def test_explain_without_candidates_raises_no_error() -> None:
     assert planned.candidates == ()
     assert "nobody would be asked" in str(planned)
     empty = RouterHarness([])
-    empty.configuration = Generation({}, {"a": "A_API_KEY is not set"}, {"chat": ()})
+    empty.configuration = ConfigurationSnapshot({}, {"a": "A_API_KEY is not set"}, {"chat": ()})
     assert skip_reasons(empty) == {"a": ("unconfigured row", "A_API_KEY is not set")}
     with pytest.raises(InvalidRequestError):
         harness.router.explain(" ")

@@ -185,7 +185,7 @@ def test_call_ends_in_time_with_healthy_answer(part: int) -> None:
 @given(st.floats(0.01, 1e4), st.integers(1, 8), st.lists(st.floats(0.0, 1.0), min_size=8, max_size=8))
 def test_time_shares_keep_each_promised_reserve(deadline: float, size: int, used: list[float]) -> None:
     """Each of the first three candidates can use its reserve, and no share exceeds the remaining time."""
-    shares, remaining = Shares(size), deadline
+    shares, remaining = TimeShares(size), deadline
     reserve = min(RESERVE_SECONDS, deadline / min(size, 3))
     for position in range(size):
         share = shares.of(position, remaining)

@@ -147,7 +147,7 @@ async def test_incomplete_response_is_never_cached(stop: StopReason) -> None:
 
 @in_virtual_time
 async def test_refused_or_unsure_response_is_never_cached() -> None:
-    from faultmaven.application.acceptance import AcceptancePolicy
+    from faultmaven.application.policies.acceptance import AcceptancePolicy
 
     policies = Policies(acceptance=AcceptancePolicy(refused="accept", unsure="accept"), confidence_threshold=0.5)
     for step in (Step(text="I can't", stop=StopReason.CONTENT_FILTER), Step(text="perhaps", confidence=0.2)):
