@@ -1,4 +1,4 @@
-"""The face that callers see, over the one that the router sees: `generate` and `stream` over `answer`."""
+"""ChatProvider: the callers' interface, `generate` and `stream`, over the router's interface, `answer`."""
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
@@ -9,33 +9,33 @@ from ..domain.requests import ChatRequest
 from ..domain.responses import LLMResponse
 from ..ports.llm import LLMStream, Options
 from .blocking import run_blocking
-from .streaming.single_answer import whole_stream
-from .validation.request import chat_request
+from .streaming.single_answer import single_answer
+from .validation.request import build_chat_request
 
 
 class ChatProvider(ABC):
-    """Turns a caller's arguments into one `ChatRequest` at the door; whoever inherits only answers requests."""
+    """Base of providers that answer a `ChatRequest`. Arguments are validated once, before `answer`."""
 
     @property
     @abstractmethod
     def provider_name(self) -> str:
-        """Its name."""
+        """The provider's name."""
 
     @abstractmethod
     def is_available(self) -> bool:
-        """Return whether it is configured; asks nobody over the network."""
+        """Return whether the provider is configured; nothing is sent."""
 
     @abstractmethod
     def get_supported_models(self) -> list[str]:
-        """Return the names of its models, the default first."""
+        """Return the names of the provider's models, the default first."""
 
     @abstractmethod
     async def answer(self, request: ChatRequest) -> LLMResponse:
-        """Return the answer to `request`."""
+        """Return the response to `request`."""
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the answer's stream. Today the answer comes as one chunk."""
-        return whole_stream(lambda: self.answer(request))
+        """Return a context that opens the response's stream, here the whole response in one piece."""
+        return single_answer(lambda: self.answer(request))
 
     async def generate(
         self,
@@ -45,9 +45,14 @@ class ChatProvider(ABC):
         temperature: float | None = None,
         **options: Unpack[Options],
     ) -> LLMResponse:
-        """Return the answer to `prompt`; errors as for `answer`, and InvalidRequestError for what the door refuses."""
-        request = chat_request(prompt, model, max_tokens, temperature, options)
-        del prompt  # so that no traceback of ours shows it among its locals
+        """Return the response to `prompt`.
+
+        Raises:
+            InvalidRequestError: an argument is invalid; nothing was sent.
+            LLMError: as `answer`.
+        """
+        request = build_chat_request(prompt, model, max_tokens, temperature, options)
+        del prompt  # a traceback that prints local variables must not show the prompt
         return await self.answer(request)
 
     def generate_sync(
@@ -58,14 +63,14 @@ class ChatProvider(ABC):
         temperature: float | None = None,
         **options: Unpack[Options],
     ) -> LLMResponse:
-        """Return what `generate` does, for code that is not asynchronous; works where a loop is running too.
+        """Return the response to `prompt` for code that is not asynchronous, also where an event loop runs.
 
-        This thread waits; the call runs in a loop of the background, which all such calls of the process share. Code
-        that can await should: a server's loop stands still meanwhile.
+        The calling thread waits. The call runs in one background event loop that all such calls of the process share.
+        Code that can await `generate` should: `generate_sync` blocks the caller's own event loop.
 
         Raises:
             LLMError: as `generate`.
-            RuntimeError: called from within another such call.
+            RuntimeError: the caller runs inside another such call.
         """
         coroutine = self.generate(prompt, model, max_tokens, temperature, **options)
         del prompt
@@ -79,7 +84,11 @@ class ChatProvider(ABC):
         temperature: float | None = None,
         **options: Unpack[Options],
     ) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the answer's stream; InvalidRequestError for what the door refuses."""
-        request = chat_request(prompt, model, max_tokens, temperature, options)
+        """Return a context that opens the stream of the response to `prompt`.
+
+        Raises:
+            InvalidRequestError: an argument is invalid; nothing was sent.
+        """
+        request = build_chat_request(prompt, model, max_tokens, temperature, options)
         del prompt
         return self.open_stream(request)

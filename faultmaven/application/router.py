@@ -1,14 +1,12 @@
-"""LLMRouter: a provider made of providers. It runs a plan and keeps the ledger."""
+"""LLMRouter: a provider made of providers. The router plans a request and runs the plan."""
 
-import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Unpack
 
-from ..domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
-from ..domain.events import HedgeStarted
+from ..domain.errors import InvalidRequestError
 from ..domain.messages import Prompt
 from ..domain.requests import ChatRequest
 from ..domain.responses import LLMResponse
@@ -20,55 +18,55 @@ from .chat_provider import ChatProvider
 from .configuration import ConfigurationSnapshot, Route, check_role
 from .execution.call import Call
 from .execution.call_log import CallLog
-from .execution.hedging import hedged
-from .execution.outcome import CallContext, OpenStream, Outcome
-from .execution.retries import ask
-from .execution.routed_stream import RoutedStream, close_all
-from .planning.explanation import explained
+from .execution.context import CallContext
+from .execution.outcome import OpenStream
+from .execution.routed_stream import RoutedStream, close_streams
+from .planning.explanation import explain_plan
 from .planning.plan import Plan
-from .planning.planner import nobody, plan
+from .planning.planner import no_candidate_error, plan_request
 from .resilience.admission import AdmissionControl
 from .reuse.response_reuse import ResponseReuse
 from .validation.options import check_schema
-from .validation.request import chat_request
+from .validation.request import build_chat_request
 
-BEHIND_SECONDS = 0.01
-"""The deadline of what stands around a call comes a little after the call's own, which knows more."""
+REUSE_GRACE_SECONDS = 0.01
+"""The timeout around a reused call ends this much after the call's own deadline, whose error says more."""
 
 _call_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class RouterDependencies:
-    """What all routers of a process share.
+    """The parts that all routers of a container share.
 
     Attributes:
-        generation: Gives the configuration in force; asked once per call, so that a reload counts from the next one.
-        reuse: Answers that are shared or kept.
+        configuration: Returns the current configuration; read once per call, so that a reload applies from the next one.
+        admission: Circuit breakers, limits and retry budgets.
+        reuse: The response cache and the sharing of identical calls.
     """
 
-    generation: Callable[[], ConfigurationSnapshot]
-    traffic: AdmissionControl
+    configuration: Callable[[], ConfigurationSnapshot]
+    admission: AdmissionControl
     reuse: ResponseReuse
     clock: Clock
     observer: Observer
-    chance: Randomness
+    random: Randomness
 
 
 class LLMRouter(ChatProvider):
-    """An `LLMProvider` that asks the configured providers in order until one answers well enough."""
+    """An `LLMProvider` that tries the configured providers in order until one gives an acceptable response."""
 
-    def __init__(self, parts: RouterDependencies, *, role: str | None = None, provider: str | None = None) -> None:
-        """Keep what is shared; a container makes routers, by `container.llm()`.
+    def __init__(self, dependencies: RouterDependencies, *, role: str | None = None, provider: str | None = None) -> None:
+        """Keep the shared parts; `container.llm()` makes routers.
 
         Args:
-            parts: What all routers of a container share.
-            role: Which primary to use: "chat", "multimodal", "synthesis", "classifier" or "code".
-            provider: Ask this provider only.
+            dependencies: The parts that all routers of a container share.
+            role: The role whose primary is tried first: "chat", "multimodal", "synthesis", "classifier" or "code".
+            provider: The only provider to try.
         """
         if role is not None:
             check_role(role)
-        self._parts = parts
+        self._dependencies = dependencies
         self._role = role
         self._pinned = provider
 
@@ -78,7 +76,7 @@ class LLMRouter(ChatProvider):
         return self._pinned or "router"
 
     def is_available(self) -> bool:
-        """Return whether any provider of this router's chain is configured."""
+        """Return whether a provider of this router's chain is configured."""
         return bool(self._routes())
 
     def get_supported_models(self) -> list[str]:
@@ -93,153 +91,88 @@ class LLMRouter(ChatProvider):
         temperature: float | None = None,
         **options: Unpack[Options],
     ) -> Plan:
-        """Return who would be asked for `prompt` now, for how long, and why not the others; nothing is sent.
+        """Return the plan for `prompt`: the candidates with their times, and every skipped provider with the reason.
+
+        Nothing is sent.
 
         Raises:
-            InvalidRequestError, ConfigurationError: as `generate` would before anything is sent; a plan in which nobody
-                is left raises nothing.
+            InvalidRequestError, ConfigurationError: as `generate` before anything is sent; a plan without candidates
+                raises nothing.
         """
-        request = chat_request(prompt, model, max_tokens, temperature, options)
+        request = build_chat_request(prompt, model, max_tokens, temperature, options)
         del prompt
-        generation = self._parts.generation()
-        planned = plan(request, generation, self._role, self._pinned, self._parts.traffic)
-        return explained(planned, generation, self._pinned)
+        configuration = self._dependencies.configuration()
+        plan = plan_request(request, configuration, self._role, self._pinned, self._dependencies.admission)
+        return explain_plan(plan, configuration, self._pinned)
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
-        """Return the first answer that will do. `attempts` lists everyone who was asked.
+        """Return the first acceptable response. Its `attempts` list every provider that was tried.
 
         Raises:
-            InvalidRequestError: no provider takes what the request needs; nothing was sent.
-            ConfigurationError: nothing is configured.
-            DeadlineExceededError: the whole call's time is over.
+            InvalidRequestError: no provider can carry the request; nothing was sent.
+            ConfigurationError: no provider is configured.
+            DeadlineExceededError: the deadline of the whole call passed.
             AllProvidersFailedError: several providers were planned and all failed.
-            LLMError: one provider was planned; this is its own error.
+            LLMError: the error of the only planned provider.
         """
-        parts, generation = self._parts, self._parts.generation()
-        spares = parts.reuse.is_wanted(request, generation.policies)
-        call = self._call(request, generation)
-        if not spares:
-            return call.taken(await self._carry_out(call))
+        dependencies, configuration = self._dependencies, self._dependencies.configuration()
+        can_reuse = dependencies.reuse.is_enabled(request, configuration.policies)
+        call = self._plan_call(request, configuration)
+        if not can_reuse:
+            return call.accept(await call.run())
         try:
-            async with parts.clock.timeout(call.plan.deadline + BEHIND_SECONDS):
-                return await self._reused(call, generation)
+            async with dependencies.clock.timeout(call.plan.deadline + REUSE_GRACE_SECONDS):
+                return await dependencies.reuse.answer(call, configuration)
         except TimeoutError as error:
-            raise self._failed(call.ledger, call.failure(is_late=True)) from error
+            raise call.log.fail(call.failure(is_late=True)) from error
 
     @asynccontextmanager
     async def open_stream(self, request: ChatRequest) -> AsyncIterator[LLMStream]:
-        """Return a context that opens the answer's stream. On entry the providers are asked in order until one reaches
-        the caller's commit point; the deadline ends there. Leaving early closes the connection to the vendor at once.
+        """Return a context that opens the response's stream.
+
+        On entry the providers are tried in order until one reaches the caller's commit point; the deadline ends there.
+        Leaving the context early closes the connection to the vendor at once.
 
         Raises:
-            InvalidRequestError: also for `cache=True`: streams are neither kept nor shared.
-            LLMError: as `answer`; after the commit point, while iterating, the provider's own, `response` being what
-                came before it.
+            InvalidRequestError: also for `cache=True`: streams are neither cached nor shared.
+            LLMError: as `answer`; after the commit point, while iterating, the provider's own error, whose `response`
+                holds the partial answer.
         """
-        generation = self._parts.generation()
+        configuration = self._dependencies.configuration()
         if request.cache:
             raise InvalidRequestError("cache=True, but a stream is neither kept nor taken from the response cache")
-        opened: list[OpenStream] = []
-        call = self._call(request, generation, opened)
+        open_streams: list[OpenStream] = []
+        call = self._plan_call(request, configuration, open_streams)
         stream: RoutedStream | None = None
         try:
-            outcome = await self._carry_out(call)
-            stream = RoutedStream(call, outcome)
+            stream = RoutedStream(call, await call.run())
             yield stream
         finally:
-            taken = stream.under_way if stream is not None else None
-            await close_all([other for other in opened if other is not taken], call.conduct)
+            accepted = stream.open_stream if stream is not None else None
+            await close_streams([other for other in open_streams if other is not accepted], call.context)
             if stream is not None:
                 await stream.aclose()
 
-    def _call(
-        self, request: ChatRequest, generation: ConfigurationSnapshot, opened: list[OpenStream] | None = None
+    def _plan_call(
+        self,
+        request: ChatRequest,
+        configuration: ConfigurationSnapshot,
+        open_streams: list[OpenStream] | None = None,
     ) -> Call:
-        """Return the call that will answer `request`.
+        """Return the planned call for `request`.
 
         Raises:
-            InvalidRequestError, ConfigurationError: nobody can be asked.
+            InvalidRequestError, ConfigurationError: the plan has no candidates.
         """
-        parts, policies = self._parts, generation.policies
+        parts, policies = self._dependencies, configuration.policies
         check_schema(request, policies.schemas)
-        planned = plan(request, generation, self._role, self._pinned, parts.traffic)
-        ledger = CallLog(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
-        if not planned.candidates:
-            raise self._failed(ledger, nobody(planned, generation, self._pinned))
-        return Call(planned, CallContext(request, policies, parts.traffic, ledger, parts.clock, parts.chance, opened))
-
-    async def _reused(self, call: Call, generation: ConfigurationSnapshot) -> LLMResponse:
-        async def answer() -> LLMResponse:
-            return call.taken(await self._carry_out(call))
-
-        return await self._parts.reuse.answer(call.conduct.request, call.plan, generation, call.ledger, answer)
-
-    async def _carry_out(self, call: Call) -> Outcome:
-        """Run the plan within its deadline: ask the candidates in order, and return the first outcome that will do, or
-        the best there was. What fails leaves with the ledger.
-
-        Whoever is given up only because somebody else is left comes again behind all others: a call fails only when
-        nobody is left to ask.
-        """
-        ledger, clock = call.ledger, self._parts.clock
-        try:
-            async with clock.timeout(call.ends - clock.monotonic()):
-                call.begin()
-                while call.turns:
-                    outcomes = await self._hedged(call) if call.hedges else [await self._asked(call)]
-                    outcome = call.pass_on(outcomes)
-                    if outcome is not None:
-                        return outcome
-                best = call.best()
-                if best is None:
-                    raise call.failure(is_late=clock.monotonic() >= call.ends)
-                return best
-        except TimeoutError as error:
-            ledger.cut(DeadlineExceededError.__name__)
-            best = call.best()
-            if best is None:
-                raise self._failed(ledger, call.failure(is_late=True)) from error
-            return best
-        except LLMError as error:
-            self._failed(ledger, error)
-            raise
-        except BaseException as error:
-            reason = "cancelled" if isinstance(error, asyncio.CancelledError) else type(error).__name__
-            ledger.cut(reason)
-            ledger.failed(reason)
-            raise
-
-    def _asked(self, call: Call, place: int = 0) -> Coroutine[Any, Any, Outcome]:
-        """Return what asks whose turn it is, or who is at `place` behind it.
-
-        Raises:
-            TimeoutError: the deadline is here.
-        """
-        share = call.share(self._parts.clock.monotonic(), place)
-        return ask(call.turns[place], share, call.conduct, last=place == len(call.turns) - 1)
-
-    async def _hedged(self, call: Call) -> list[Outcome]:
-        """Ask the candidate whose turn it is, and the one behind it too where the first takes long."""
-        delay = call.plan.hedge_after or 0.0
-        first, second = (turn.candidate.route.name for turn in call.turns[:2])
-
-        async def hedge() -> Outcome:
-            call.ledger.tell(HedgeStarted(call.ledger.call, first, second, delay))
-            return await self._asked(call, 1)
-
-        def ends(outcome: Outcome) -> bool:
-            return outcome.ends_the_call(call.conduct.policies.errors)
-
-        outcomes = await hedged(lambda: self._asked(call), hedge, delay, self._parts.clock, ends)
-        call.ledger.cut("cancelled", spare=outcomes[-1].entry)
-        return outcomes
-
-    def _failed(self, ledger: CallLog, error: LLMError) -> LLMError:
-        error.attempts = ledger.attempts
-        ledger.failed(type(error).__name__)
-        return error
+        plan = plan_request(request, configuration, self._role, self._pinned, parts.admission)
+        log = CallLog(next(_call_numbers), parts.clock, parts.observer, parts.clock.monotonic())
+        if not plan.candidates:
+            raise log.fail(no_candidate_error(plan, configuration, self._pinned))
+        return Call(plan, CallContext(request, policies, parts.admission, log, parts.clock, parts.random, open_streams))
 
     def _routes(self) -> list[Route]:
-        generation = self._parts.generation()
-        names = (self._pinned,) if self._pinned else generation.chains.get(self._role or "chat", ())
-        return [generation.routes[name] for name in names if name in generation.routes]
+        configuration = self._dependencies.configuration()
+        names = (self._pinned,) if self._pinned else configuration.chains.get(self._role or "chat", ())
+        return [configuration.routes[name] for name in names if name in configuration.routes]

@@ -1,4 +1,4 @@
-"""One more round for an answer that does not validate: it goes back with what is wrong with it."""
+"""Repair of a response that does not validate: the request that sends the response back with its problems."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,8 +9,11 @@ from ...domain.responses import LLMResponse
 
 
 def repaired_request(request: ChatRequest, response: LLMResponse, problems: Iterable[str]) -> ChatRequest:
-    """Return the request that asks for a mended answer: the conversation, the answer, and what is wrong with it."""
-    told = "\n".join(f"- {problem}" for problem in problems)
-    asked = f"Your answer is not valid:\n{told}\nAnswer again, with nothing but the corrected JSON."
-    turns = (*request.messages, *((response.message,) if response.content else ()), Message.user(asked))
-    return replace(request, messages=turns, repair=None)
+    """Return the request for a corrected answer: the conversation, the response and its problems.
+
+    The new request is repaired no further.
+    """
+    listed = "\n".join(f"- {problem}" for problem in problems)
+    instruction = f"Your answer is not valid:\n{listed}\nAnswer again, with nothing but the corrected JSON."
+    answer = (response.message,) if response.content else ()
+    return replace(request, messages=(*request.messages, *answer, Message.user(instruction)), repair=None)

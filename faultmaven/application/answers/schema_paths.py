@@ -1,20 +1,20 @@
-"""Where an answer is not of its schema: told by the schema's own names, since the answer's may be anything."""
+"""Paths to the values that violate a schema, written with the schema's own names: the answer's names may be secret."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-UNKNOWN = "*"
+UNKNOWN_NAME = "*"
 
 
-def place_of(steps: Iterable[str | int], known: frozenset[str]) -> str:
-    """Return the way to a value, such as "$.pods[0]"; a name that the schema does not have is shown as "*"."""
+def schema_path(steps: Iterable[str | int], known: frozenset[str]) -> str:
+    """Return the path to a value, such as "$.pods[0]"; a name that the schema does not have is shown as "*"."""
     return "$" + "".join(
-        f"[{step}]" if isinstance(step, int) else f".{step if step in known else UNKNOWN}" for step in steps
+        f"[{step}]" if isinstance(step, int) else f".{step if step in known else UNKNOWN_NAME}" for step in steps
     )
 
 
-def names_in(schema: Any) -> frozenset[str]:
-    """Return every property's name in a JSON schema, however deep."""
+def property_names(schema: Any) -> frozenset[str]:
+    """Return the name of every property in a JSON schema, at any depth."""
     return frozenset(_names(schema))
 
 

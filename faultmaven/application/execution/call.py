@@ -1,4 +1,6 @@
-"""One call on its way through a plan: whose turn it is, who failed how, and what it comes to in the end."""
+"""One call in flight: the candidates of its plan are tried in order until a response is accepted."""
+
+import asyncio
 
 from ...domain.errors import (
     AllProvidersFailedError,
@@ -7,117 +9,99 @@ from ...domain.errors import (
     ProviderError,
     RejectedRequestError,
 )
-from ...domain.events import FellBack
+from ...domain.events import FellBack, HedgeStarted
 from ...domain.responses import LLMResponse
-from ..answers.acceptance import Evaluation, better
-from ..planning.plan import PendingCandidate, Plan
+from ..answers.acceptance import Evaluation, is_better
+from ..planning.plan import Candidate, Plan
 from ..planning.time_shares import TimeShares
 from ..policies.errors import reaction
 from .call_log import AttemptRecord
-from .outcome import CallContext, Outcome
+from .context import CallContext
+from .hedging import hedged
+from .outcome import Outcome, PendingCandidate
+from .retries import try_candidate
 
 
 class Call:
-    """What one call has come to so far.
+    """One call: its plan, its log, the candidates that are left, and the outcomes so far.
 
     Attributes:
-        ends: When its deadline is, on the clock.
-        turns: Whose turn it is, first to last.
-        position: How many turns are over.
+        deadline: Clock time of the call's end.
     """
 
-    def __init__(self, planned: Plan, conduct: CallContext) -> None:
-        self.plan = planned
-        self.conduct = conduct
-        self.ledger = conduct.ledger
-        self.ends = conduct.ledger.started + planned.deadline
-        self.turns = list(planned.turns)
-        self.shares = TimeShares(len(self.turns))
-        self.position = 0
+    def __init__(self, plan: Plan, context: CallContext) -> None:
+        self.plan = plan
+        self.context = context
+        self.log = context.log
+        self.deadline = context.log.started + plan.deadline
+        self._untried: tuple[Candidate, ...] = plan.candidates + plan.unavailable_candidates
+        self._postponed: list[PendingCandidate] = []
+        self._time_shares = TimeShares(len(self._untried))
+        self._position = 0
         self._causes: dict[str, LLMError] = {}
         self._best: tuple[Evaluation, Outcome] | None = None
 
-    def begin(self) -> None:
-        """Write down whom the plan leaves alone for the time being: they count among the causes of a failure."""
-        for skipped in self.plan.skipped:
-            if skipped.is_passing:
-                error = skipped.error()
-                self.ledger.skip(error)
-                self._causes[error.provider] = error
+    async def run(self) -> Outcome:
+        """Return the first accepted outcome, or else the best one that may be returned.
 
-    @property
-    def hedges(self) -> bool:
-        """Whether the second candidate may be asked beside the first now."""
-        return self.plan.hedge_after is not None and self.position == 0 and len(self.plan.candidates) > 1
-
-    def share(self, now: float, place: int = 0) -> float:
-        """Return the seconds for whose turn it is, or who is at `place` behind it.
+        The candidates are tried in order within the deadline. A candidate that is given up only because another one is
+        left is postponed: it is tried again after all others.
 
         Raises:
-            TimeoutError: the deadline is here.
+            DeadlineExceededError: the deadline passed before a response.
+            AllProvidersFailedError: several candidates were tried and all failed.
+            LLMError: the error of the only candidate, or one that the host's policies raise at once.
         """
-        share = self.shares.of(self.position + place, self.ends - now)
-        if share <= 0:
-            raise TimeoutError
-        return share
+        clock = self.context.clock
+        try:
+            async with clock.timeout(self.deadline - clock.monotonic()):
+                self._log_skipped_providers()
+                while self._candidates_left:
+                    accepted = self._record(await self._try_next())
+                    if accepted is not None:
+                        return accepted
+                best = self._best_outcome()
+                if best is None:
+                    raise self.failure(is_late=clock.monotonic() >= self.deadline)
+                return best
+        except TimeoutError as error:
+            self.log.abort_unfinished(DeadlineExceededError.__name__)
+            best = self._best_outcome()
+            if best is None:
+                raise self.log.fail(self.failure(is_late=True)) from error
+            return best
+        except LLMError as error:
+            self.log.fail(error)
+            raise
+        except BaseException as error:
+            reason = "cancelled" if isinstance(error, asyncio.CancelledError) else type(error).__name__
+            self.log.abort_unfinished(reason)
+            self.log.failed(reason)
+            raise
 
-    def ask_later(self, turn: PendingCandidate) -> None:
-        """Put a turn behind all first ones; those who come again stand in the order in which they may be asked."""
-        earlier = [known.before is None or known.not_before <= turn.not_before for known in self.turns]
-        self.turns.insert(len(earlier) if all(earlier) else earlier.index(False), turn)
-        self.shares.add()
-
-    def pass_on(self, outcomes: list[Outcome]) -> Outcome | None:
-        """Take note of what came of the next turns; return the one whose answer is taken, None to go on.
-
-        Raises:
-            LLMError: the host wants such an answer to be raised.
-        """
-        self.turns[: len(outcomes)] = []
-        self.position += len(outcomes)
-        for outcome in outcomes:
-            if outcome.next_turn is not None:
-                self.ask_later(outcome.next_turn)
-        for outcome in outcomes:
-            if outcome.is_good:
-                return outcome
-            self._note(outcome)
-        if outcomes[-1].ends_the_call(self.conduct.policies.errors):
-            self.turns.clear()
-        elif self.turns:
-            failed, successor = outcomes[-1].candidate.route.name, self.turns[0].candidate.route.name
-            self.ledger.tell(FellBack(self.ledger.call, failed, successor, type(outcomes[-1].error).__name__))
-        return None
-
-    def best(self) -> Outcome | None:
-        """Return the best outcome so far, where its answer may be returned although something is wrong with it."""
-        if self._best is None or not self._best[0].is_presentable:
-            return None
-        return self._best[1]
-
-    def taken(self, outcome: Outcome) -> LLMResponse:
-        """Return the answer of the outcome that ends the call; see `kept`."""
-        if outcome.verdict is None:
+    def accept(self, outcome: Outcome) -> LLMResponse:
+        """Return the response of the outcome that ends the call, with all attempts; see `accept_evaluation`."""
+        if outcome.evaluation is None:
             raise ProviderError("the call ended without an answer")
-        return self.kept(outcome.verdict, outcome.entry)
+        return self.accept_evaluation(outcome.evaluation, outcome.record)
 
-    def kept(self, verdict: Evaluation, entry: AttemptRecord | None) -> LLMResponse:
-        """Return the answer that is taken, with the whole ledger, in which its line is marked; the observer hears."""
-        if entry is not None:
-            self.ledger.keep(entry)
-        response = verdict.response.with_attempts(self.ledger.attempts)
-        self.ledger.answered(response)
+    def accept_evaluation(self, evaluation: Evaluation, record: AttemptRecord | None) -> LLMResponse:
+        """Return the evaluated response with all attempts, its own attempt marked, and emit that the call is answered."""
+        if record is not None:
+            self.log.mark_accepted(record)
+        response = evaluation.response.with_attempts(self.log.attempts)
+        self.log.answered(response)
         return response
 
     def failure(self, *, is_late: bool) -> LLMError:
-        """Return the error of a call that has no answer: a single provider's own, else one over all of them.
+        """Return the error of a call without a response: the only candidate's own, else one over all of them.
 
         Args:
-            is_late: Its deadline is over.
+            is_late: The deadline has passed.
         """
         causes = list(self._causes.values())
         last = causes[-1] if causes else None
-        if last is not None and not reaction(self.conduct.policies.errors, last).move_on:
+        if last is not None and not reaction(self.context.policies.errors, last).move_on:
             return last
         if is_late or last is None:
             error: LLMError = self._deadline_error()
@@ -128,24 +112,117 @@ class Call:
         error.__cause__ = last
         return error
 
-    def _note(self, outcome: Outcome) -> None:
-        """Keep what may still be of use."""
-        verdict, error = outcome.verdict, outcome.error
-        if verdict is not None and better(verdict, self._best[0] if self._best else None):
-            self._best = (verdict, outcome)
+    @property
+    def _candidates_left(self) -> int:
+        """The number of candidates that are left, untried ones first and postponed ones after them."""
+        return len(self._untried) + len(self._postponed)
+
+    def _log_skipped_providers(self) -> None:
+        """Log the providers that the plan skips for the moment; their reasons count among the causes of a failure."""
+        for skipped in self.plan.skipped:
+            if skipped.is_passing:
+                error = skipped.error()
+                self.log.skip(error)
+                self._causes[error.provider] = error
+
+    async def _try_next(self) -> list[Outcome]:
+        """Try the next candidate, and a hedge beside a slow first one; return the outcomes in the order of their end."""
+        is_hedged = self.plan.hedge_after is not None and self._position == 0 and len(self.plan.candidates) > 1
+        return await self._try_hedged() if is_hedged else [await self._try(0)]
+
+    async def _try(self, place: int) -> Outcome:
+        """Try the candidate at `place` of those that are left, within its share of the remaining time.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+        """
+        remaining = self.deadline - self.context.clock.monotonic()
+        share = self._time_shares.share_of(self._position + place, remaining)
+        if share <= 0:
+            raise TimeoutError
+        return await try_candidate(self._candidate(place), share, self.context, is_last=place == self._candidates_left - 1)
+
+    async def _try_hedged(self) -> list[Outcome]:
+        """Try the next candidate, and the one after it too where the first has no outcome after `plan.hedge_after`."""
+        delay = self.plan.hedge_after or 0.0
+        first, second = (self._candidate(place).candidate.route.name for place in (0, 1))
+
+        async def hedge() -> Outcome:
+            self.log.emit(HedgeStarted(self.log.call, first, second, delay))
+            return await self._try(1)
+
+        def ends_call(outcome: Outcome) -> bool:
+            return outcome.ends_call(self.context.policies.errors)
+
+        outcomes = await hedged(lambda: self._try(0), hedge, delay, self.context.clock, ends_call)
+        self.log.abort_unfinished("cancelled", keep=outcomes[-1].record)
+        return outcomes
+
+    def _candidate(self, place: int) -> PendingCandidate:
+        """Return the candidate at `place` of those that are left."""
+        if place < len(self._untried):
+            return PendingCandidate(self._untried[place])
+        return self._postponed[place - len(self._untried)]
+
+    def _record(self, outcomes: list[Outcome]) -> Outcome | None:
+        """Record the outcomes of the next candidates; return the accepted one, None to move on.
+
+        Raises:
+            LLMError: the host's acceptance policy raises such a response.
+        """
+        self._remove(len(outcomes))
+        for outcome in outcomes:
+            if outcome.postponed is not None:
+                self._postpone(outcome.postponed)
+        for outcome in outcomes:
+            if outcome.is_accepted:
+                return outcome
+            self._keep(outcome)
+        if outcomes[-1].ends_call(self.context.policies.errors):
+            self._untried, self._postponed = (), []
+        elif self._candidates_left:
+            failed, successor = outcomes[-1].candidate.route.name, self._candidate(0).candidate.route.name
+            self.log.emit(FellBack(self.log.call, failed, successor, type(outcomes[-1].error).__name__))
+        return None
+
+    def _remove(self, count: int) -> None:
+        """Remove the first `count` of the candidates that are left."""
+        self._position += count
+        untried = len(self._untried)
+        self._untried = self._untried[count:]
+        del self._postponed[: max(0, count - untried)]
+
+    def _postpone(self, pending: PendingCandidate) -> None:
+        """Add a candidate after all untried ones, in the order of the earliest next attempts."""
+        place = sum(known.not_before <= pending.not_before for known in self._postponed)
+        self._postponed.insert(place, pending)
+        self._time_shares.add()
+
+    def _keep(self, outcome: Outcome) -> None:
+        """Keep the error of an outcome as a cause, and its response where it is the best so far."""
+        evaluation, error = outcome.evaluation, outcome.error
+        if evaluation is not None and is_better(evaluation, self._best[0] if self._best else None):
+            self._best = (evaluation, outcome)
         if error is None:
             return
-        self._causes.pop(error.provider, None)  # the newest of each provider, in the order in which they came
+        self._causes.pop(error.provider, None)  # the newest error of each provider, in the order of their coming
         self._causes[error.provider] = error
-        if verdict is not None and verdict.action == "raise":
+        if evaluation is not None and evaluation.action == "raise":
             raise error
         if isinstance(error, RejectedRequestError):
-            # A request that a vendor finds wrong is not worth the time of those who are ill or were asked before.
-            self.turns = [turn for turn in self.turns if turn.before is None and not turn.candidate.obstacle]
+            # A rejected request is not worth a second attempt, nor one at an unavailable provider.
+            self._untried = tuple(candidate for candidate in self._untried if not candidate.obstacle)
+            self._postponed.clear()
+
+    def _best_outcome(self) -> Outcome | None:
+        """Return the best outcome where its response may be returned although something is wrong with it."""
+        if self._best is None or not self._best[0].is_presentable:
+            return None
+        return self._best[1]
 
     def _deadline_error(self) -> DeadlineExceededError:
-        lines = self.ledger.attempts
-        used = ", ".join(f"{line.provider} {line.waited + line.duration:.2f} s ({line.outcome})" for line in lines)
+        attempts = self.log.attempts
+        used = ", ".join(f"{one.provider} {one.waited + one.duration:.2f} s ({one.outcome})" for one in attempts)
         problem = f"no answer within the deadline of {self.plan.deadline:g} s; used by: {used or 'nobody'}"
         partial = [cause.response for cause in self._causes.values() if cause.response is not None]
         return DeadlineExceededError(problem, response=partial[-1] if partial else None)

@@ -1,4 +1,4 @@
-"""The ledger of one call: a line for everyone who was asked or left alone, and an event for each."""
+"""The log of one call: an attempt record for each candidate that was tried or skipped, and an event for each step."""
 
 from dataclasses import dataclass, field, replace
 
@@ -8,110 +8,126 @@ from ...domain.events import AttemptEnded, AttemptStarted, CallAnswered, CallFai
 from ...domain.responses import LLMResponse
 from ...ports.clock import Clock
 from ...ports.observer import Observer
-from ..emitting import tell
+from ..emitting import emit
 from ..planning.plan import Candidate
 
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """A place in the ledger, taken when a provider's turn comes; `line` follows when it is known what came of it.
+    """The record of one attempt, opened when the candidate's turn comes; `result` follows at the attempt's end.
 
     Attributes:
-        opened: When its turn came; what passes until it is asked is `waited`.
-        started: When it was asked, None before that.
+        number: The attempt's number in the call, from 1.
+        opened_at: Clock time of the opening; the wait for a permit begins here.
+        started_at: Clock time of the request, None before.
+        result: The finished attempt as the caller gets it, None while the attempt is unfinished.
     """
 
     number: int
     candidate: Candidate
-    opened: float
-    started: float | None = None
-    line: Attempt | None = None
+    opened_at: float
+    started_at: float | None = None
+    result: Attempt | None = None
 
     @property
     def waited(self) -> float:
-        """Seconds from its turn until it was asked."""
-        return 0.0 if self.started is None else self.started - self.opened
+        """Seconds from the opening to the request."""
+        return 0.0 if self.started_at is None else self.started_at - self.opened_at
+
+    def duration(self, now: float) -> float:
+        """Return the seconds from the request to `now`, 0 where no request was sent."""
+        return 0.0 if self.started_at is None else now - self.started_at
 
 
 @dataclass(slots=True)
 class CallLog:
-    """What one call has seen so far. Lines stand in the order in which the providers' turns came."""
+    """The attempts of one call in the order of their opening, and the emission of the call's events.
+
+    Attributes:
+        call: The call's number in this process, as events have it.
+        started: Clock time of the call's begin.
+    """
 
     call: int
     clock: Clock
     observer: Observer
     started: float
     _skipped: tuple[Attempt, ...] = ()
-    _entries: list[AttemptRecord] = field(default_factory=list)
+    _records: list[AttemptRecord] = field(default_factory=list)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """The lines, those whom the plan left alone first; places that are still open have none yet."""
-        return self._skipped + tuple([entry.line for entry in self._entries if entry.line is not None])
+        """The finished attempts, after the providers that the plan skipped."""
+        return self._skipped + tuple([record.result for record in self._records if record.result is not None])
 
     @property
     def elapsed(self) -> float:
         """Seconds since the call began."""
         return self.clock.monotonic() - self.started
 
-    def tell(self, event: Event) -> None:
-        """Tell the observer."""
-        tell(self.observer, event)
+    def emit(self, event: Event) -> None:
+        """Pass an event to the observer."""
+        emit(self.observer, event)
 
     def skip(self, error: LLMError) -> None:
-        """Write the line of a provider that the plan leaves alone because of `error`, which names it and its model."""
+        """Log a provider that the plan skips; `error` holds the reason, the provider and the model."""
         self._skipped += (Attempt(error.provider, error.model, type(error).__name__, error=error.problem),)
-        self.tell(ProviderSkipped(self.call, error.provider, error.model, error.problem))
+        self.emit(ProviderSkipped(self.call, error.provider, error.model, error.problem))
 
     def open(self, candidate: Candidate) -> AttemptRecord:
-        """Take a place for a candidate whose turn has come."""
-        entry = AttemptRecord(len(self._entries) + 1, candidate, self.clock.monotonic())
-        self._entries.append(entry)
-        return entry
+        """Add a record for the candidate whose turn has come."""
+        record = AttemptRecord(len(self._records) + 1, candidate, self.clock.monotonic())
+        self._records.append(record)
+        return record
 
-    def begin(self, entry: AttemptRecord, timeout: float) -> float:
-        """Note that it is asked now, for `timeout` seconds at most; return the time."""
-        entry.started = self.clock.monotonic()
-        self.tell(AttemptStarted(self.call, entry.number, *entry.candidate.target, timeout))
-        return entry.started
+    def start(self, record: AttemptRecord, timeout: float) -> None:
+        """Log the start of a request that has at most `timeout` seconds."""
+        record.started_at = self.clock.monotonic()
+        self.emit(AttemptStarted(self.call, record.number, *record.candidate.target, timeout))
 
-    def end(self, entry: AttemptRecord, line: Attempt) -> None:
-        """Write the line of a provider that was asked."""
-        entry.line = line
-        self.tell(AttemptEnded(self.call, entry.number, entry.line))
+    def end(self, record: AttemptRecord, result: Attempt) -> None:
+        """Log the end of an attempt."""
+        record.result = result
+        self.emit(AttemptEnded(self.call, record.number, result))
 
-    def leave_alone(self, entry: AttemptRecord, error: LLMError) -> None:
-        """Write the line of a provider that was not asked after all, because of `error`."""
-        self._close_unasked(entry, type(error).__name__, error.problem)
-        self.tell(ProviderSkipped(self.call, error.provider, error.model, error.problem))
+    def refuse(self, record: AttemptRecord, error: LLMError) -> None:
+        """Log an attempt that got no permit because of `error`."""
+        self._close_unsent(record, type(error).__name__, error.problem)
+        self.emit(ProviderSkipped(self.call, error.provider, error.model, error.problem))
 
-    def cut(self, outcome: str, spare: AttemptRecord | None = None) -> None:
-        """Write the lines of all that were broken off: under way, or waiting for their turn; `spare` goes on."""
+    def abort_unfinished(self, outcome: str, keep: AttemptRecord | None = None) -> None:
+        """End all unfinished attempts with `outcome`, in flight or waiting for a permit, except the record `keep`."""
         now = self.clock.monotonic()
-        for entry in self._entries:
-            if entry is spare:
+        for record in self._records:
+            if record is keep or record.result is not None:
                 continue
-            if entry.line is None and entry.started is None:
-                self._close_unasked(entry, outcome, "it was not asked: the call ended while it waited")
-            elif entry.line is None and entry.started is not None:
-                candidate, duration = entry.candidate, now - entry.started
-                line = Attempt(*candidate.target, outcome, waited=entry.waited, duration=duration)
-                self.end(entry, replace(line, notes=candidate.notes))
+            candidate = record.candidate
+            if record.started_at is None:
+                self._close_unsent(record, outcome, "it was not asked: the call ended while it waited")
+            else:
+                result = Attempt(*candidate.target, outcome, waited=record.waited, duration=record.duration(now))
+                self.end(record, replace(result, notes=candidate.notes))
+
+    def mark_accepted(self, record: AttemptRecord) -> None:
+        """Mark the attempt whose response the caller gets."""
+        if record.result is not None:
+            record.result = record.result.as_kept()
 
     def answered(self, response: LLMResponse) -> None:
-        """Tell the observer that the caller has `response`."""
-        who, usage = (response.provider, response.model), response.usage
-        self.tell(CallAnswered(self.call, *who, response.attempts, self.elapsed, response.stop_reason.value, usage))
+        """Emit that the caller gets `response`."""
+        target, usage = (response.provider, response.model), response.usage
+        self.emit(CallAnswered(self.call, *target, response.attempts, self.elapsed, response.stop_reason.value, usage))
 
     def failed(self, reason: str) -> None:
-        """Tell the observer that the caller gets no answer because of `reason`."""
-        self.tell(CallFailed(self.call, reason, self.attempts, self.elapsed))
+        """Emit that the caller gets no response because of `reason`, the name of an error class or "cancelled"."""
+        self.emit(CallFailed(self.call, reason, self.attempts, self.elapsed))
 
-    def keep(self, entry: AttemptRecord) -> None:
-        """Mark the line whose answer the caller gets."""
-        if entry.line is not None:
-            entry.line = entry.line.as_kept()
+    def fail(self, error: LLMError) -> LLMError:
+        """Return `error` with the attempts of this call, and emit that the call failed."""
+        error.attempts = self.attempts
+        self.failed(type(error).__name__)
+        return error
 
-    def _close_unasked(self, entry: AttemptRecord, outcome: str, error: str) -> None:
-        waited = self.clock.monotonic() - entry.opened
-        entry.line = Attempt(*entry.candidate.target, outcome, waited=waited, error=error)
+    def _close_unsent(self, record: AttemptRecord, outcome: str, error: str) -> None:
+        waited = self.clock.monotonic() - record.opened_at
+        record.result = Attempt(*record.candidate.target, outcome, waited=waited, error=error)

@@ -1,4 +1,4 @@
-"""A second provider beside a slow first one: the first good answer wins."""
+"""A hedge: a second candidate is tried beside a slow first one, and the first accepted outcome wins."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,18 +7,20 @@ from typing import Any, TypeAlias
 from ...ports.clock import Clock
 from .outcome import Outcome
 
-Ask: TypeAlias = Callable[[], Awaitable[Outcome]]
+Try: TypeAlias = Callable[[], Awaitable[Outcome]]
 
 
-async def hedged(first: Ask, second: Ask, delay: float, clock: Clock, ends: Callable[[Outcome], bool]) -> list[Outcome]:
-    """Ask `first`, and `second` beside it if there is no outcome after `delay` seconds.
+async def hedged(
+    first: Try, second: Try, delay: float, clock: Clock, ends_call: Callable[[Outcome], bool]
+) -> list[Outcome]:
+    """Run `first`, and `second` beside it when `first` has no outcome after `delay` seconds.
 
     Args:
-        ends: Whether an outcome ends the call: whoever is still under way then is cancelled.
+        ends_call: Whether an outcome ends the call: then the other candidate is cancelled.
 
     Returns:
-        The outcomes in the order in which they came: up to the one that ends the call, or both. Only the first's, when
-        it came in time.
+        The outcomes in the order in which they came, up to one that ends the call. Where `first` came in time, its
+        outcome alone.
     """
     leader = asyncio.ensure_future(first())
     timer = asyncio.ensure_future(clock.sleep(delay))
@@ -34,7 +36,7 @@ async def hedged(first: Ask, second: Ask, delay: float, clock: Clock, ends: Call
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 outcomes.append(task.result())
-                if ends(outcomes[-1]):
+                if ends_call(outcomes[-1]):
                     return outcomes
         return outcomes
     finally:

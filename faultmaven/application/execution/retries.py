@@ -1,124 +1,125 @@
-"""One candidate's turn: asked, asked again where that may help, or passed over until nobody else is left."""
+"""Trying one candidate: an attempt, then retries at the same provider, until a response or the end of its share."""
 
 from dataclasses import replace
 
 from ...domain.errors import CircuitOpenError, LimitReachedError, LLMError, ProviderTimeoutError
 from ...domain.events import RetryRefused, RetryScheduled
-from ..answers.acceptance import Evaluation
 from ..answers.repair import repaired_request
-from ..planning.plan import PendingCandidate
+from ..planning.plan import Candidate
 from ..policies.retry import RetryPolicy
-from ..resilience.availability import PATIENCE_SECONDS
-from ..resilience.retry import LONGEST_PATIENCE_SECONDS, next_delay
-from .attempt import attempt
-from .outcome import CallContext, Outcome
+from ..resilience.availability import MAX_WAIT_SECONDS
+from ..resilience.retry import MAX_LAST_DELAY_SECONDS, next_delay
+from .attempt import streamed_attempt, whole_attempt
+from .context import CallContext
+from .outcome import Outcome, PendingCandidate
 
-LEAST_SECONDS, LEAST_SHARE = 1.0, 0.25
-"""A wait that leaves an attempt less than this, or than this part of a short share, is not worth it."""
+MIN_ATTEMPT_SECONDS, MIN_ATTEMPT_SHARE = 1.0, 0.25
+"""The shortest useful attempt, in seconds or as a part of a short share: a wait that leaves less is not begun."""
 
 BUDGET_USED_UP = "the provider's retry budget is used up"
 
 
-async def ask(turn: PendingCandidate, share: float, conduct: CallContext, *, last: bool) -> Outcome:
-    """Ask a candidate, again where that may help, within `share` seconds for all attempts and waits.
+async def try_candidate(pending: PendingCandidate, share: float, context: CallContext, *, is_last: bool) -> Outcome:
+    """Try a candidate, with retries at the same provider, within `share` seconds for all attempts and waits.
 
     Args:
-        last: Nobody else is left: waits may take as long as they fit, and a timed-out attempt may be repeated.
+        is_last: No other candidate is left: waits may take as long as they fit, and an attempt that timed out may be
+            repeated.
     """
-    candidate, clock = turn.candidate, conduct.clock
-    ends, least = clock.monotonic() + share, min(LEAST_SECONDS, share * LEAST_SHARE)
-    delay = max(0.0, turn.not_before - clock.monotonic())
-    if turn.before is not None and turn.made and not _begins_again(turn, delay, share - least, conduct):
-        return turn.before
-    outcome, number = turn.before, turn.made
+    candidate, clock = pending.candidate, context.clock
+    deadline, reserve = clock.monotonic() + share, min(MIN_ATTEMPT_SECONDS, share * MIN_ATTEMPT_SHARE)
+    delay = max(0.0, pending.not_before - clock.monotonic())
+    outcome, number = pending.outcome, pending.attempts
+    if outcome is not None and number and not _may_retry(candidate, delay, share - reserve, context):
+        return outcome
+    attempt = whole_attempt if context.open_streams is None else streamed_attempt
     while True:
         number += 1
-        entry = conduct.ledger.open(candidate)
+        record = context.log.open(candidate)
         if delay:
             await clock.sleep(delay)
-        patience = ends - clock.monotonic() - least
-        patience = max(0.0, patience if last else min(PATIENCE_SECONDS, patience))
-        earlier = outcome
+        max_wait = _max_wait(deadline - clock.monotonic() - reserve, is_last=is_last)
         try:
-            outcome = await attempt(entry, ends, patience, conduct, last=last, first=number == 1)
+            result = await attempt(record, deadline, max_wait, context, is_first=number == 1, is_last=is_last)
         except (CircuitOpenError, LimitReachedError) as refusal:
-            conduct.ledger.leave_alone(entry, refusal)
-            return _refused(turn, earlier, refusal, number, last=last)
-        if isinstance(outcome.error, LimitReachedError) and not last:  # the carrier's: nothing was sent
-            return _refused(turn, earlier, outcome.error, number, last=last)
-        left = ends - clock.monotonic() - least
-        if conduct.request.repair and outcome.verdict is not None and outcome.verdict.problems:
-            conduct = _repairing(outcome.verdict, conduct)
-            again = 0.0 if left > 0 else None
-        else:
-            again = _delay(outcome, number, left, conduct, last=last)
-            if again is not None:
-                conduct.ledger.tell(_retry_event(outcome, again, conduct))
-        if again is None:
-            return outcome if last else _given_up(outcome, number, conduct)
-        delay = again
+            context.log.refuse(record, refusal)
+            return _refused(pending, outcome, refusal, number, is_last=is_last)
+        if isinstance(result.error, LimitReachedError) and not is_last:  # the transport's own limit: nothing was sent
+            return _refused(pending, outcome, result.error, number, is_last=is_last)
+        outcome = result
+        next_attempt = _next_attempt(outcome, number, deadline - clock.monotonic() - reserve, context, is_last=is_last)
+        if next_attempt is None:
+            return outcome if is_last else _postponed(outcome, number, context)
+        delay, context = next_attempt
 
 
-def _given_up(outcome: Outcome, number: int, conduct: CallContext) -> Outcome:
-    """Return the outcome of a turn that ends because somebody else is left; where it may be asked again, with when."""
-    wanted = _wanted_delay(outcome, number, conduct, last=True)
-    if wanted is None:
-        return outcome
-    return replace(
-        outcome, next_turn=PendingCandidate(outcome.candidate, number, conduct.clock.monotonic() + wanted, outcome)
-    )
+def _max_wait(remaining: float, *, is_last: bool) -> float:
+    """Return the seconds that an attempt may wait for its permit."""
+    return max(0.0, remaining if is_last else min(MAX_WAIT_SECONDS, remaining))
 
 
-def _repairing(verdict: Evaluation, conduct: CallContext) -> CallContext:
-    """Return the conduct of one more round, which sends the answer back with what is wrong with it."""
-    request = repaired_request(conduct.request, verdict.response, verdict.problems)
-    return replace(conduct, request=request)
+def _next_attempt(
+    outcome: Outcome, number: int, remaining: float, context: CallContext, *, is_last: bool
+) -> tuple[float, CallContext] | None:
+    """Return the delay and the context of the next attempt at the same provider, None to move on.
 
-
-def _refused(turn: PendingCandidate, outcome: Outcome | None, refusal: LLMError, number: int, *, last: bool) -> Outcome:
-    """Return the outcome of a turn that ends because limits or breaker let nothing through; it comes again once."""
-    if outcome is None or outcome.error is None:  # else: what the provider itself said before is more telling
-        outcome = Outcome(turn.candidate, error=refusal)
-    if last or turn.before is not None:
-        return outcome
-    ill = replace(turn.candidate, obstacle=refusal.problem)
-    return replace(outcome, next_turn=PendingCandidate(ill, number - 1, before=outcome))
-
-
-def _retry_event(outcome: Outcome, delay: float, conduct: CallContext) -> RetryScheduled:
+    A response with validation problems is sent back at once for repair, if the caller wants that; any other failure is
+    retried as the retry policy says.
+    """
+    evaluation = outcome.evaluation
+    if context.request.repair and evaluation is not None and evaluation.problems:
+        request = repaired_request(context.request, evaluation.response, evaluation.problems)
+        return (0.0, replace(context, request=request)) if remaining > 0 else None
+    if isinstance(outcome.error, ProviderTimeoutError) and not is_last:
+        return None
+    delay = _policy_delay(outcome, number, context, is_last=is_last)
+    if delay is None or not _may_retry(outcome.candidate, delay, remaining, context):
+        return None
     reason = type(outcome.error).__name__
-    return RetryScheduled(conduct.ledger.call, *outcome.candidate.target, delay, reason)
+    context.log.emit(RetryScheduled(context.log.call, *outcome.candidate.target, delay, reason))
+    return delay, context
 
 
-def _delay(outcome: Outcome, number: int, left: float, conduct: CallContext, *, last: bool) -> float | None:
-    """Return the seconds until the same provider is asked again, None to go on."""
-    if isinstance(outcome.error, ProviderTimeoutError) and not last:
-        return None
-    delay = _wanted_delay(outcome, number, conduct, last=last)
-    if delay is None:
-        return None
-    return delay if _begins_again(PendingCandidate(outcome.candidate, number), delay, left, conduct) else None
-
-
-def _wanted_delay(outcome: Outcome, number: int, conduct: CallContext, *, last: bool) -> float | None:
-    """Return the seconds after which the policy would ask the same provider again, None if it would not."""
+def _policy_delay(outcome: Outcome, number: int, context: CallContext, *, is_last: bool) -> float | None:
+    """Return the seconds before the next attempt at the same provider by the retry policy, None for no retry."""
     error = outcome.error
-    if error is None or (outcome.verdict is not None and outcome.verdict.action == "raise"):
+    if error is None or (outcome.evaluation is not None and outcome.evaluation.action == "raise"):
         return None
     if len(error.attempts) > 1:
-        return None  # a router inside of this one has retried already
-    usual = RetryPolicy(outcome.candidate.route.max_retries)
-    policy = replace(usual, max_delay=LONGEST_PATIENCE_SECONDS) if last else usual
-    return next_delay(policy, number, error, conduct.chance(), conduct.policies.errors)
+        return None  # the candidate is itself a router, which has retried already
+    policy = RetryPolicy(outcome.candidate.route.max_retries)
+    policy = replace(policy, max_delay=MAX_LAST_DELAY_SECONDS) if is_last else policy
+    return next_delay(policy, number, error, context.random(), context.policies.errors)
 
 
-def _begins_again(turn: PendingCandidate, delay: float, left: float, conduct: CallContext) -> bool:
-    """Return whether a candidate that was asked before is asked once more: its delay fits, and its budget has one."""
-    if delay > left:
+def _may_retry(candidate: Candidate, delay: float, remaining: float, context: CallContext) -> bool:
+    """Return whether `delay` fits into `remaining` seconds, and take one retry from the provider's budget."""
+    if delay > remaining:
         reason = f"a wait of {delay:.3g} s does not fit"
-    elif not conduct.traffic.may_retry(turn.candidate.route.name):
+    elif not context.admission.may_retry(candidate.route.name):
         reason = BUDGET_USED_UP
     else:
         return True
-    conduct.ledger.tell(RetryRefused(conduct.ledger.call, *turn.candidate.target, reason))
+    context.log.emit(RetryRefused(context.log.call, *candidate.target, reason))
     return False
+
+
+def _postponed(outcome: Outcome, number: int, context: CallContext) -> Outcome:
+    """Return the outcome of a candidate that is given up because another one is left, with its later retry if any."""
+    delay = _policy_delay(outcome, number, context, is_last=True)
+    if delay is None:
+        return outcome
+    not_before = context.clock.monotonic() + delay
+    return replace(outcome, postponed=PendingCandidate(outcome.candidate, number, not_before, outcome))
+
+
+def _refused(
+    pending: PendingCandidate, outcome: Outcome | None, refusal: LLMError, number: int, *, is_last: bool
+) -> Outcome:
+    """Return the outcome of a candidate that got no permit; such a candidate is postponed once."""
+    if outcome is None or outcome.error is None:  # an earlier error of the provider itself tells more than the refusal
+        outcome = Outcome(pending.candidate, error=refusal)
+    if is_last or pending.outcome is not None:
+        return outcome
+    unavailable = replace(pending.candidate, obstacle=refusal.problem)
+    return replace(outcome, postponed=PendingCandidate(unavailable, number - 1, outcome=outcome))

@@ -1,4 +1,4 @@
-"""The stream that a router's caller reads: what was held back, then the provider's own, then the judged answer."""
+"""The stream that a router's caller reads: the held-back chunks, the provider's further chunks, then the evaluation."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,23 +8,24 @@ from typing import Self
 from ...domain.attempts import Attempt
 from ...domain.errors import InvalidRequestError, LLMError
 from ...domain.responses import LLMResponse, StreamChunk
-from ..resilience.admission import NO_LESSON
-from .attempt import answered, failed, lesson_of, with_grace
+from .attempt import error_outcome, report_outcome, response_outcome, with_grace
 from .call import Call
-from .outcome import CallContext, OpenStream, Outcome
-from .third_party import is_cancelled
+from .context import CallContext
+from .outcome import OpenStream, Outcome
+from .third_party import is_task_cancelled
 
 
 class RoutedStream:
-    """One call's stream, past its commit point; an `LLMStream`.
+    """The stream of one call after its commit point; an `LLMStream`.
 
     Attributes:
-        under_way: The attempt that it reads from; None where the answer was whole before its commit point.
+        open_stream: The attempt that the stream reads from; None where the response was whole before the commit point.
     """
 
     def __init__(self, call: Call, outcome: Outcome) -> None:
-        self.under_way = outcome.under_way
-        self._fence = None if outcome.candidate.route.keeps_time else with_grace(outcome.candidate.timeout)
+        self.open_stream = outcome.open_stream
+        route, timeout = outcome.candidate.route, outcome.candidate.timeout
+        self._outer_timeout = None if route.keeps_time else with_grace(timeout)
         self._call = call
         self._outcome = outcome
         self._response: LLMResponse | None = None
@@ -33,20 +34,20 @@ class RoutedStream:
 
     @property
     def response(self) -> LLMResponse:
-        """The whole answer, once the stream was read to its end."""
+        """The whole response, once the stream was read to its end."""
         if self._response is None:
             raise InvalidRequestError("the stream has not been read to its end", advice="Iterate over it first.")
         return self._response
 
     def __aiter__(self) -> Self:
-        """Return itself: it can be read once."""
+        """Return the stream, which can be read once."""
         return self
 
     async def __anext__(self) -> StreamChunk:
         """Return the next chunk.
 
         Raises:
-            LLMError: what went wrong after the commit point, or with the whole answer; `response` holds what came.
+            LLMError: a failure after the commit point, or of the whole response; `response` holds the partial answer.
         """
         if self._error is not None:
             raise self._error
@@ -54,99 +55,99 @@ class RoutedStream:
             raise StopAsyncIteration
         if self._is_closed:
             raise InvalidRequestError("the stream is closed")
-        if self.under_way is not None:
-            chunk = await self._next_of(self.under_way)
+        if self.open_stream is not None:
+            chunk = await self._next_of(self.open_stream)
         else:
-            live = self._outcome.live
-            chunk = await live.next() if live is not None and live.has_held_back else None
+            stream = self._outcome.stream
+            chunk = await stream.next() if stream is not None and stream.has_held_back else None
         if chunk is None:
             await self._finish()
             raise StopAsyncIteration
         return chunk
 
     async def aclose(self) -> None:
-        """Close the connection to the vendor, where the stream was left before its end."""
+        """Close the connection to the vendor when the caller leaves the stream before its end."""
         self._is_closed = True
         if self._response is not None or self._error is not None:
             return
-        if self.under_way is None:  # nothing is open: it was whole, and was not read
-            if self._outcome.verdict is not None:
-                self._call.kept(self._outcome.verdict, self._outcome.entry)
+        if self.open_stream is None:  # no connection is open: the response was whole and was not read to its end
+            if self._outcome.evaluation is not None:
+                self._call.accept_evaluation(self._outcome.evaluation, self._outcome.record)
             return
-        await close_all([self.under_way], self._call.conduct, kept=True)
-        self._call.ledger.failed("cancelled")
+        await close_streams([self.open_stream], self._call.context, is_accepted=True)
+        self._call.log.failed("cancelled")
 
-    async def _next_of(self, under_way: OpenStream) -> StreamChunk | None:
+    async def _next_of(self, open_stream: OpenStream) -> StreamChunk | None:
         try:
-            if self._fence is None:
-                return await under_way.live.next()
-            async with self._call.conduct.clock.timeout(self._fence):
-                return await under_way.live.next()
+            if self._outer_timeout is None:
+                return await open_stream.stream.next()
+            async with self._call.context.clock.timeout(self._outer_timeout):
+                return await open_stream.stream.next()
         except asyncio.CancelledError as error:
-            if is_cancelled():
+            if is_task_cancelled():
                 raise
-            await self._fail(under_way, error, under_way.entry.candidate.timeout)
-        except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; what it raised is kept as the cause
-            await self._fail(under_way, error, under_way.entry.candidate.timeout)
+            await self._fail(open_stream, error, open_stream.record.candidate.timeout)
+        except Exception as error:  # noqa: BLE001 - a provider may be third-party code; its exception is kept as the cause
+            await self._fail(open_stream, error, open_stream.record.candidate.timeout)
         return None
 
     async def _finish(self) -> None:
-        """Judge the whole answer: nothing better can come any more."""
-        outcome, under_way = self._outcome, self.under_way
-        if under_way is not None:
-            await under_way.live.aclose()
+        """Evaluate the whole response; no other candidate can answer any more."""
+        outcome, open_stream = self._outcome, self.open_stream
+        if open_stream is not None:
+            stream = open_stream.stream
+            await stream.aclose()
             try:
-                outcome = answered(under_way.entry, under_way.live.response, self._call.conduct, under_way.live)
-            except Exception as error:  # noqa: BLE001 - as above: the answer may be none
-                await self._fail(under_way, error, under_way.timeout)
-            await self._settle(under_way, outcome)
-        verdict = outcome.verdict
-        if verdict is None or (verdict.error is not None and verdict.action != "accept" and not verdict.is_presentable):
-            raise self._raised(outcome.error or InvalidRequestError("the stream is closed"))
-        self._response = self._call.kept(verdict, outcome.entry)
+                outcome = response_outcome(open_stream.record, stream.response, self._call.context, stream)
+            except Exception as error:  # noqa: BLE001 - as above: a third-party stream may return something else
+                await self._fail(open_stream, error, open_stream.timeout)
+            await self._release(open_stream, outcome)
+        evaluation = outcome.evaluation
+        if evaluation is None or not evaluation.is_returnable:
+            raise self._failed(outcome.error or InvalidRequestError("the stream is closed"))
+        self._response = self._call.accept_evaluation(evaluation, outcome.record)
 
-    async def _fail(self, under_way: OpenStream, error: BaseException, timeout: float) -> None:
-        """Raise what went wrong after the commit point, with the ledger."""
-        await under_way.live.aclose()
-        outcome = failed(under_way.entry, error, timeout, self._call.conduct, under_way.live)
-        await self._settle(under_way, outcome)
-        ours = outcome.error or InvalidRequestError("the stream is closed")
-        raise self._raised(ours) from ours.__cause__
+    async def _fail(self, open_stream: OpenStream, error: BaseException, timeout: float) -> None:
+        """Raise a failure after the commit point, with the attempts of the call."""
+        await open_stream.stream.aclose()
+        outcome = error_outcome(open_stream.record, error, timeout, self._call.context, open_stream.stream)
+        await self._release(open_stream, outcome)
+        llm_error = outcome.error or InvalidRequestError("the stream is closed")
+        raise self._failed(llm_error) from llm_error.__cause__
 
-    def _raised(self, error: LLMError) -> LLMError:
-        ledger = self._call.ledger
-        error.attempts = ledger.attempts
+    def _failed(self, error: LLMError) -> LLMError:
+        """Return `error` with the attempts of the call, and keep it for every further read."""
+        self._error = self._call.log.fail(error)
         if error.response is not None:
-            error.response = replace(error.response, attempts=ledger.attempts)
-        ledger.failed(type(error).__name__)
-        self._error = error
+            error.response = replace(error.response, attempts=error.attempts)
         return error
 
-    async def _settle(self, under_way: OpenStream, outcome: Outcome) -> None:
-        conduct, usual = self._call.conduct, under_way.entry.candidate.timeout
-        if under_way.admission is not None:
-            admission, under_way.admission = under_way.admission, None
-            lesson = NO_LESSON
+    async def _release(self, open_stream: OpenStream, outcome: Outcome) -> None:
+        """Report the outcome of the stream in its permit, and release the permit."""
+        context, usual_timeout = self._call.context, open_stream.record.candidate.timeout
+        permit, open_stream.permit = open_stream.permit, None
+        if permit is not None:
             try:
-                lesson = lesson_of(outcome, usual, conduct)
+                report_outcome(permit, outcome, usual_timeout, context)
             finally:
-                await conduct.traffic.settle(admission, lesson)
+                await context.admission.release(permit)
 
 
-async def close_all(opened: Iterable[OpenStream], conduct: CallContext, *, kept: bool = False) -> None:
-    """Close attempts that nobody reads any more: their lines are written, and their permits go back."""
-    for attempt in opened:
+async def close_streams(streams: Iterable[OpenStream], context: CallContext, *, is_accepted: bool = False) -> None:
+    """Close streams that the caller reads no further: log the end of their attempts and release their permits."""
+    for open_stream in streams:
+        record, stream = open_stream.record, open_stream.stream
         try:
-            await attempt.live.aclose()
+            await stream.aclose()
         finally:
-            if attempt.entry.line is None:
-                candidate, now = attempt.entry.candidate, conduct.clock.monotonic()
-                duration = now - (attempt.entry.started or now)
-                line = Attempt(*candidate.target, "cancelled", waited=attempt.entry.waited, duration=duration)
-                live = attempt.live
-                line = replace(line, usage=live.usage, time_to_first_token=live.first_token, kept=kept)
-                conduct.ledger.end(attempt.entry, line)
-            if attempt.admission is not None:
-                admission, attempt.admission = attempt.admission, None
-                used = attempt.live.usage.total if attempt.live.usage is not None else 0
-                await conduct.traffic.settle(admission, NO_LESSON._replace(used=used))
+            if record.result is None:
+                duration = record.duration(context.clock.monotonic())
+                target = record.candidate.target
+                result = Attempt(*target, "cancelled", waited=record.waited, duration=duration)
+                first_token = stream.first_token
+                result = replace(result, usage=stream.usage, time_to_first_token=first_token, kept=is_accepted)
+                context.log.end(record, result)
+            permit, open_stream.permit = open_stream.permit, None
+            if permit is not None:
+                permit.used_tokens = stream.usage.total if stream.usage is not None else 0
+                await context.admission.release(permit)

@@ -1,4 +1,4 @@
-"""What somebody else's provider raises, as one of our errors with sound facts."""
+"""Conversion of exceptions of third-party providers to `LLMError`."""
 
 import asyncio
 import math
@@ -8,51 +8,51 @@ from ...domain.attempts import Attempt
 from ...domain.errors import DeadlineExceededError, LLMError, ProviderError, ProviderTimeoutError
 
 
-def is_cancelled() -> bool:
-    """Return whether somebody cancelled the running task; else a CancelledError came out of a provider's own code."""
+def is_task_cancelled() -> bool:
+    """Return whether the running task was cancelled; otherwise a provider's own code raised the CancelledError."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
 
-def as_ours(error: BaseException, duration: float, timeout: float) -> LLMError:
-    """Return an error of our own types for what a provider raised, with that as the cause where it is somebody else's.
+def to_llm_error(error: BaseException, duration: float, timeout: float) -> LLMError:
+    """Return the `LLMError` for an exception of a provider, with a third-party exception as its cause.
 
     Args:
-        duration: Seconds that the provider took.
-        timeout: Seconds that it had.
+        duration: Seconds that the attempt took.
+        timeout: Seconds that the attempt had.
     """
-    if isinstance(error, DeadlineExceededError):  # of a router inside of this one: the time it was given is over
-        return _caused(ProviderTimeoutError(error.problem, phase="first byte", attempts=error.attempts), error)
+    if isinstance(error, DeadlineExceededError):  # the candidate is itself a router, and its time is over
+        return _with_cause(ProviderTimeoutError(error.problem, phase="first byte", attempts=error.attempts), error)
     if isinstance(error, LLMError):
-        return _sound(error)
+        return _with_checked_facts(error)
     if isinstance(error, TimeoutError):
-        overdue = duration >= timeout
-        problem = f"no answer within {timeout:.3g} s" if overdue else "the provider's own code raised TimeoutError"
-        return _caused(ProviderTimeoutError(problem, phase="first byte"), error)
+        is_overdue = duration >= timeout
+        problem = f"no answer within {timeout:.3g} s" if is_overdue else "the provider's own code raised TimeoutError"
+        return _with_cause(ProviderTimeoutError(problem, phase="first byte"), error)
     problem = f"the provider's own code raised {type(error).__name__}"
-    return _caused(ProviderError(problem, advice="Its own error is the cause of this one."), error)
+    return _with_cause(ProviderError(problem, advice="Its own error is the cause of this one."), error)
 
 
-def _caused(ours: LLMError, error: BaseException) -> LLMError:
-    ours.__cause__ = error
-    return ours
+def _with_cause(llm_error: LLMError, cause: BaseException) -> LLMError:
+    llm_error.__cause__ = cause
+    return llm_error
 
 
-def _sound(error: LLMError) -> LLMError:
-    """Return a copy, since a provider may raise one object to many callers, with every fact of its type."""
-    ours = error.copy()
-    if "problem" not in ours.__dict__:  # a subclass that did not call its parent's __init__
-        LLMError.__init__(ours, str(error.args[0]) if error.args else type(error).__name__)
-    facts: dict[str, Any] = ours.__dict__  # of anybody's making
+def _with_checked_facts(error: LLMError) -> LLMError:
+    """Return a copy whose facts all have their types. A copy, since a provider may raise one object to many callers."""
+    copy = error.copy()
+    if "problem" not in copy.__dict__:  # a subclass that did not call its parent's __init__
+        LLMError.__init__(copy, str(error.args[0]) if error.args else type(error).__name__)
+    facts: dict[str, Any] = copy.__dict__  # third-party code may have set anything
     facts["problem"] = str(facts["problem"])
     facts["retry_after"] = _seconds(facts["retry_after"])
     facts["status"] = facts["status"] if isinstance(facts["status"], int) else None
-    facts["attempts"] = tuple(line for line in facts["attempts"] if isinstance(line, Attempt))
-    return ours
+    facts["attempts"] = tuple(attempt for attempt in facts["attempts"] if isinstance(attempt, Attempt))
+    return copy
 
 
 def _seconds(value: Any) -> float | None:
-    """Return a delay in seconds, None for what is none; headers come as text."""
+    """Return a delay in seconds, None for any other value; headers come as text."""
     try:
         seconds = float(value)
     except (TypeError, ValueError):

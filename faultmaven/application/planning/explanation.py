@@ -1,4 +1,4 @@
-"""A plan for whoever asks why: with everybody who is not in it, and the reason."""
+"""The explanation of a plan: every other provider is added to the skipped ones, with the reason."""
 
 from dataclasses import replace
 
@@ -6,21 +6,23 @@ from ..configuration import ConfigurationSnapshot
 from .plan import Plan, Skipped
 
 
-def explained(planned: Plan, generation: ConfigurationSnapshot, pinned: str | None) -> Plan:
-    """Return the plan with everybody else among the skipped ones too, each with the reason."""
-    named = {candidate.route.name for candidate in planned.candidates} | {entry.name for entry in planned.skipped}
+def explain_plan(plan: Plan, configuration: ConfigurationSnapshot, pinned: str | None) -> Plan:
+    """Return the plan with all other providers among the skipped ones, each with the reason."""
+    named = {candidate.route.name for candidate in plan.candidates} | {skipped.name for skipped in plan.skipped}
     if pinned:
-        outside = f"only {pinned} is asked"
-    elif generation.strict:
-        outside = "strict mode: only the primary is asked (STRICT_PROVIDER_MODE)"
+        reason = f"only {pinned} is asked"
+    elif configuration.strict:
+        reason = "strict mode: only the primary is asked (STRICT_PROVIDER_MODE)"
     else:
-        outside = "not in LLM_FALLBACK_CHAIN"
+        reason = "not in LLM_FALLBACK_CHAIN"
     others = [
-        Skipped(name, outside, "strict mode" if generation.strict and not pinned else "not in the chain")
-        for name in generation.routes
+        Skipped(name, reason, "strict mode" if configuration.strict and not pinned else "not in the chain")
+        for name in configuration.routes
         if name not in named
     ]
-    unset = [
-        Skipped(name, reason, "unconfigured row") for name, reason in generation.missing.items() if name not in named
+    unconfigured = [
+        Skipped(name, missing, "unconfigured row")
+        for name, missing in configuration.missing.items()
+        if name not in named
     ]
-    return replace(planned, skipped=(*planned.skipped, *others, *unset))
+    return replace(plan, skipped=(*plan.skipped, *others, *unconfigured))

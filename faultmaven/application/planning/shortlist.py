@@ -1,6 +1,6 @@
-"""What of a plan no health changes: who can carry such a request, worked out once for a configuration.
+"""The shortlist: the part of a plan that depends on the configuration alone, computed once for each kind of request.
 
-Requests of one kind, which is nearly all of them, share a shortlist: the same role, model and features.
+Requests of the same role, model and features share a shortlist. Nearly all requests of a service are of a few kinds.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,27 +12,27 @@ from ...domain.names import did_you_mean
 from ...domain.requests import ChatRequest
 from ..configuration import ConfigurationSnapshot, Route, Target
 from .plan import Candidate, Plan, Skipped
-from .requirements import HINTS, lacking, may_be_refused, needs
+from .requirements import HINTS, missing_features, needs_vendor_check, required_features
 from .time_shares import TimeShares, planned_time_shares
 
 Refusal: TypeAlias = Callable[[Route, str], str]
-"""Tells why a model of a route cannot carry a request, as one clause; "" when it can."""
+"""Returns the reason for which a model of a route cannot carry a request, as one clause; "" when the model can."""
 
-MOST_KINDS = 512
-MOST_PLANS = 64
-"""Models and deadlines are the callers', so that their number is bounded; all are forgotten when it is reached."""
+MAX_SHORTLISTS = 512
+MAX_PLANS = 64
+"""Callers choose models and deadlines, so both numbers need a bound; all entries are dropped when it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shortlist:
-    """Who can carry requests of one kind.
+    """The candidates for requests of one kind.
 
     Attributes:
-        candidates: In the order of asking.
-        skipped: Those who cannot, and why.
-        smallest_context, smallest_output: Of those limits of models that are known the smallest, in tokens.
-        has_limits: One of them has limits of our own.
-        plans: Plans in which everybody is asked, by deadline and delay of a hedge.
+        candidates: The candidates in order.
+        skipped: The other providers of the chain, with reasons.
+        smallest_context, smallest_output: The smallest known limit of the candidates' models, in tokens.
+        has_limits: Whether the row of a candidate has limits.
+        plans: Plans with every candidate, by deadline and delay of a hedge.
     """
 
     candidates: tuple[Candidate, ...]
@@ -43,60 +43,63 @@ class Shortlist:
     plans: dict[tuple[float, float | None], Plan] = field(default_factory=dict)
 
     def plan(self, deadline: float, hedge_after: float | None, usual_deadline: float) -> Plan:
-        """Return the plan in which everybody is asked."""
-        found = self.plans.get((deadline, hedge_after))
-        if found is None:
-            if len(self.plans) >= MOST_PLANS:
+        """Return the plan with every candidate."""
+        plan = self.plans.get((deadline, hedge_after))
+        if plan is None:
+            if len(self.plans) >= MAX_PLANS:
                 self.plans.clear()
             timed = timed_candidates(self.candidates, deadline, usual_deadline)
-            who = tuple(candidate.identity for candidate in self.candidates)
-            found = self.plans[deadline, hedge_after] = Plan(timed, self.skipped, deadline, hedge_after, who=who)
-        return found
+            answerers = tuple(candidate.identity for candidate in self.candidates)
+            plan = Plan(timed, self.skipped, deadline, hedge_after, possible_answerers=answerers)
+            self.plans[deadline, hedge_after] = plan
+        return plan
 
 
-def shortlist_of(request: ChatRequest, generation: ConfigurationSnapshot, role: str, pinned: str | None) -> Shortlist:
-    """Return the shortlist for requests such as `request`.
+def shortlist_for(
+    request: ChatRequest, configuration: ConfigurationSnapshot, role: str, pinned: str | None
+) -> Shortlist:
+    """Return the shortlist for requests of this kind.
 
     Raises:
         ConfigurationError: the pinned provider is unknown.
     """
-    wanted = needs(request)
-    names = (pinned,) if pinned else generation.chains.get(role, ())
+    features = required_features(request)
+    names = (pinned,) if pinned else configuration.chains.get(role, ())
     hints = (request.seed is not None, request.reasoning is not None, request.cache_prompt is not None)
-    kind = (names, request.model, wanted, hints)
-    found: Shortlist | None = generation.compiled.get(kind)
-    if found is None:
-        found = _shortlist(names, request, generation, wanted, _nothing_refused)
-        if len(generation.compiled) >= MOST_KINDS:
-            generation.compiled.clear()
-        generation.compiled[kind] = found
-    if may_be_refused(request):  # whether it is depends on more than its kind
-        refusal = _refusal_of(request)
-        if any(refusal(candidate.route, candidate.effective_model) for candidate in found.candidates):
-            return _shortlist(names, request, generation, wanted, refusal)
-    return found
+    kind = (names, request.model, features, hints)
+    shortlist: Shortlist | None = configuration.compiled.get(kind)
+    if shortlist is None:
+        shortlist = _build_shortlist(names, request, configuration, features, _refuse_nothing)
+        if len(configuration.compiled) >= MAX_SHORTLISTS:
+            configuration.compiled.clear()
+        configuration.compiled[kind] = shortlist
+    if needs_vendor_check(request):  # a vendor's refusal depends on more than the kind of the request
+        refusal = _refusal_for(request)
+        if any(refusal(candidate.route, candidate.effective_model) for candidate in shortlist.candidates):
+            return _build_shortlist(names, request, configuration, features, refusal)
+    return shortlist
 
 
 def timed_candidates(
     candidates: tuple[Candidate, ...], deadline: float, usual_deadline: float
 ) -> tuple[Candidate, ...]:
-    """Return the candidates, each with its share of the deadline; `usual_deadline` is the configured one."""
+    """Return the candidates with their shares of the deadline; `usual_deadline` is the configured one."""
     if not candidates:
         return ()
     shares = planned_time_shares(deadline, tuple(candidate.timeout for candidate in candidates))
-    usual = TimeShares(len(candidates)).of(0, usual_deadline)
-    return tuple(candidate.timed(share, usual) for candidate, share in zip(candidates, shares, strict=True))
+    usual_share = TimeShares(len(candidates)).share_of(0, usual_deadline)
+    return tuple(candidate.timed(share, usual_share) for candidate, share in zip(candidates, shares, strict=True))
 
 
-def _shortlist(
+def _build_shortlist(
     names: tuple[str, ...],
     request: ChatRequest,
-    generation: ConfigurationSnapshot,
-    wanted: Iterable[str],
+    configuration: ConfigurationSnapshot,
+    features: Iterable[str],
     refusal: Refusal,
 ) -> Shortlist:
-    fit, skipped = _fit(names, request, generation, _unfitness(wanted, refusal))
-    candidates = tuple(_model_first(fit, request.model))
+    fitting, skipped = _select(names, request, configuration, _unfitness(features, refusal))
+    candidates = tuple(_with_requested_model_first(fitting, request.model))
     contexts = (candidate.route.context(candidate.effective_model) for candidate in candidates)
     outputs = (candidate.route.output(candidate.effective_model) for candidate in candidates)
     return Shortlist(
@@ -108,81 +111,82 @@ def _shortlist(
     )
 
 
-def _fit(
-    names: tuple[str, ...], request: ChatRequest, generation: ConfigurationSnapshot, unfit: Refusal
+def _select(
+    names: tuple[str, ...], request: ChatRequest, configuration: ConfigurationSnapshot, unfitness: Refusal
 ) -> tuple[list[Candidate], list[Skipped]]:
-    """Return the configured providers that can carry the request, and the others with what they lack."""
+    """Return the configured providers that can carry the request, and the other providers with reasons."""
     candidates: list[Candidate] = []
     skipped: list[Skipped] = []
-    listed = [route for name in names if (route := generation.routes.get(name)) and request.model in route.models]
-    has_lister = any(not unfit(route, request.model or "") for route in listed)
+    listing = [route for name in names if (route := configuration.routes.get(name)) and request.model in route.models]
+    is_listed = any(not unfitness(route, request.model or "") for route in listing)
     for position, name in enumerate(names):
-        route = generation.routes.get(name)
+        route = configuration.routes.get(name)
         if route is None:
-            told = f"named in the chain, but {_missing(name, generation)}"
-            skipped.append(Skipped(name, told, "not configured"))
+            reason = f"named in the chain, but {_missing_settings(name, configuration)}"
+            skipped.append(Skipped(name, reason, "not configured"))
             continue
-        # Whoever lists the requested model gets it; the primary gets it even unlisted, unless another lists it.
-        gets_it = request.model and (request.model in route.models or (position == 0 and not has_lister))
-        candidate = _candidate(route, request, request.model if gets_it else None)
-        if reason := unfit(route, candidate.effective_model):
+        # Every provider that lists the requested model gets it. The primary gets an unlisted model unchanged.
+        uses_model = request.model and (request.model in route.models or (position == 0 and not is_listed))
+        candidate = _build_candidate(route, request, request.model if uses_model else None)
+        if reason := unfitness(route, candidate.effective_model):
             skipped.append(Skipped(name, reason, "capability", candidate.effective_model))
         else:
             candidates.append(candidate)
     return candidates, skipped
 
 
-def _unfitness(wanted: Iterable[str], refusal: Refusal) -> Refusal:
-    """Return what tells why a model of a route cannot carry a request that needs `wanted`, "" when it can."""
+def _unfitness(features: Iterable[str], refusal: Refusal) -> Refusal:
+    """Return the check of a route's model for the required features, and then for the vendor's own refusal."""
 
     def reason(route: Route, model: str) -> str:
-        if lacks := lacking(wanted, route.features_of(model)):
-            return f"does not take {' or '.join(lacks)}"
+        if missing := missing_features(features, route.features_of(model)):
+            return f"does not take {' or '.join(missing)}"
         return refusal(route, model)
 
     return reason
 
 
-def _nothing_refused(route: Route, model: str) -> str:
+def _refuse_nothing(route: Route, model: str) -> str:
     return ""
 
 
-def _refusal_of(request: ChatRequest) -> Refusal:
-    """Return what tells why a vendor or a model refuses `request` although it takes its kind; each is asked once."""
-    told: dict[Target, str] = {}
+def _refusal_for(request: ChatRequest) -> Refusal:
+    """Return the vendor's own check of `request`, which runs at most once for each target."""
+    reasons: dict[Target, str] = {}
 
     def refusal(route: Route, model: str) -> str:
         if route.refusal_for is None:
             return ""
-        found = told.get((route.name, model))
-        if found is None:
-            is_its_own = request.model is None and model == route.own_model
-            asked = request if is_its_own or request.model == model else replace(request, model=model or None)
-            found = told[route.name, model] = route.refusal_for(asked, model)
-        return found
+        reason = reasons.get((route.name, model))
+        if reason is None:
+            is_own_model = request.model is None and model == route.own_model
+            is_unchanged = is_own_model or request.model == model
+            attempted = request if is_unchanged else replace(request, model=model or None)
+            reason = reasons[route.name, model] = route.refusal_for(attempted, model)
+        return reason
 
     return refusal
 
 
-def _missing(name: str, generation: ConfigurationSnapshot) -> str:
+def _missing_settings(name: str, configuration: ConfigurationSnapshot) -> str:
     try:
-        return generation.missing[name]
+        return configuration.missing[name]
     except KeyError:
-        raise ConfigurationError(f"unknown provider {name!r}{did_you_mean(name, generation.names)}") from None
+        raise ConfigurationError(f"unknown provider {name!r}{did_you_mean(name, configuration.names)}") from None
 
 
-def _candidate(route: Route, request: ChatRequest, model: str | None) -> Candidate:
-    asked = model or route.own_model
-    features = route.features_of(asked)
+def _build_candidate(route: Route, request: ChatRequest, model: str | None) -> Candidate:
+    effective_model = model or route.own_model
+    features = route.features_of(effective_model)
     notes = tuple(
         f"{hint} left out: {route.name} does not take it"
         for hint in HINTS
         if getattr(request, hint) is not None and hint not in features
     )
-    return Candidate(route, model, route.attempt_timeout(asked), notes)
+    return Candidate(route, model, route.attempt_timeout(effective_model), notes)
 
 
-def _model_first(candidates: list[Candidate], model: str | None) -> list[Candidate]:
-    """Move the first candidate that lists `model` to the front."""
-    lister = next((c for c in candidates if model and model in c.route.models), None)
-    return [lister, *(c for c in candidates if c is not lister)] if lister else candidates
+def _with_requested_model_first(candidates: list[Candidate], model: str | None) -> list[Candidate]:
+    """Return the candidates with the first one that lists `model` at the front."""
+    lister = next((candidate for candidate in candidates if model and model in candidate.route.models), None)
+    return [lister, *(candidate for candidate in candidates if candidate is not lister)] if lister else candidates

@@ -1,4 +1,4 @@
-"""How one deadline is shared out among the candidates of a plan, so that one that hangs leaves the others time."""
+"""Shares of one deadline for the candidates of a plan: a provider that hangs leaves time for the others."""
 
 import functools
 
@@ -7,34 +7,34 @@ RESERVED_SUCCESSORS = 2
 
 
 class TimeShares:
-    """Gives each candidate its share of the time that remains when its turn comes; unused time flows on.
+    """The share of each candidate of the remaining time. Time that a candidate does not use goes to the next ones.
 
-    A candidate may use what remains, less a reserve for each of the next two: 10 s, or an equal split where there is
-    less. A reserve that was once promised is kept, so that each of the first three gets at least its own.
+    A candidate may use the remaining time less a reserve for each of the next two candidates: 10 s, or an equal split
+    where there is less. A promised reserve is kept, so that each of the first three candidates gets at least its own.
     """
 
     def __init__(self, candidates: int) -> None:
         self._reserved: list[float | None] = [None] * candidates
 
     def add(self) -> None:
-        """Make room for one more candidate at the end."""
+        """Add one candidate at the end."""
         self._reserved.append(None)
 
-    def of(self, position: int, remaining: float) -> float:
-        """Return how many of the `remaining` seconds the candidate at `position`, counted from 0, may use.
+    def share_of(self, position: int, remaining: float) -> float:
+        """Return the share of the candidate at `position`, counted from 0, of the `remaining` seconds.
 
-        Asked once for each candidate, in their order.
+        Called once for each candidate, in order.
         """
         own = self._reserved[position] or 0.0
         end = position + 1 + RESERVED_SUCCESSORS
-        behind = self._reserved[position + 1 : end]
-        fresh = behind.count(None)
-        if fresh:
-            unpromised = max(0.0, remaining - own - _sum_of(behind))
-            reserve = min(RESERVE_SECONDS, unpromised / (fresh + 1))
-            behind = [reserve if promised is None else promised for promised in behind]
-            self._reserved[position + 1 : end] = behind
-        return max(0.0, remaining - _sum_of(behind))
+        reserves = self._reserved[position + 1 : end]
+        unset = reserves.count(None)
+        if unset:
+            unpromised = max(0.0, remaining - own - _sum_of(reserves))
+            reserve = min(RESERVE_SECONDS, unpromised / (unset + 1))
+            reserves = [reserve if promised is None else promised for promised in reserves]
+            self._reserved[position + 1 : end] = reserves
+        return max(0.0, remaining - _sum_of(reserves))
 
 
 def _sum_of(reserves: list[float | None]) -> float:
@@ -43,14 +43,14 @@ def _sum_of(reserves: list[float | None]) -> float:
 
 @functools.lru_cache(maxsize=256)
 def planned_time_shares(deadline: float, timeouts: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the seconds that each candidate has at the worst, when every one before it hangs for its whole share.
+    """Return the seconds of each candidate in the worst case, when every one before hangs for its whole share.
 
     Args:
-        timeouts: For each candidate the seconds of one attempt; a hanging provider is asked once.
+        timeouts: The seconds of one attempt at each candidate; a hanging provider gets one attempt.
     """
-    shares, remaining, found = TimeShares(len(timeouts)), deadline, []
+    shares, remaining, seconds = TimeShares(len(timeouts)), deadline, []
     for position, timeout in enumerate(timeouts):
-        share = shares.of(position, remaining)
-        found.append(share)
+        share = shares.share_of(position, remaining)
+        seconds.append(share)
         remaining -= min(timeout, share)
-    return tuple(found)
+    return tuple(seconds)

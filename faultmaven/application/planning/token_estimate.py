@@ -1,13 +1,14 @@
-"""How many tokens a text has, told without a vocabulary: from kinds of characters, in linear time.
+"""Estimates of the number of tokens of a text, without a vocabulary: from kinds of characters, in linear time.
 
 A text is counted as bytes of UTF-8, by kind and by runs of a kind, and each count has a weight. The weights are fitted
-to real tokenizers: `MOST` so that hardly any text has more, `LEAST` so that hardly any has far fewer.
+to real tokenizers: `UPPER_WEIGHTS` so that hardly any text has more tokens, `LOWER_WEIGHTS` so that hardly any text has
+far fewer.
 
 Tokens estimated for one token counted, smallest and largest of each set of texts, measured on 2026-11-25 with the
 vocabularies that litellm 1.110.2 holds (cl100k and o200k of OpenAI, DeepSeek's, and Anthropic's of 2023):
 
 ```text
-                       most_tokens   least_tokens
+                       max_tokens_of min_tokens_of
 prose                  1.34 - 1.62   0.84 - 0.95
 markdown               1.03 - 1.68   0.76 - 1.06
 Python                 1.02 - 1.53   0.75 - 1.09
@@ -41,7 +42,7 @@ _SCRIPTS = {
     "emoji": (0xF0, 0xF4),
 }
 
-MOST: Mapping[str, float] = {
+UPPER_WEIGHTS: Mapping[str, float] = {
     "words": 1.53,
     "long_runs": 9.0,
     "humps": 1.15,
@@ -62,7 +63,7 @@ MOST: Mapping[str, float] = {
     "wide": 1.0,
     "emoji": 3.02,
 }
-LEAST: Mapping[str, float] = {
+LOWER_WEIGHTS: Mapping[str, float] = {
     "words": 0.6,
     "letters": 0.09,
     "digits": 0.05,
@@ -81,13 +82,13 @@ LEAST: Mapping[str, float] = {
 }
 """Weights by kind, in tokens. `humps` are capitals after small letters; a `long_run` is twelve letters of one word."""
 
-MOST_OF_ASCII, MOST_OF_ANY = 1.53, 3.02
-LEAST_OF_ASCII, LEAST_OF_ANY = 1.33, 1.5
-"""What one character weighs at most: a letter that is a word, a digit that is a number, an emoji."""
+MAX_PER_ASCII, MAX_PER_CHARACTER = 1.53, 3.02
+MIN_PER_ASCII, MIN_PER_CHARACTER = 1.33, 1.5
+"""The largest weight of one character: a letter that is a word, a digit that is a number, an emoji."""
 
 
 def _table(*kinds: bytes) -> bytes:
-    """Return a translation of bytes to the number of their kind, counted from 1; 0 for all others."""
+    """Return a translation table from bytes to the number of their kind, counted from 1; 0 for all other bytes."""
     numbers = {byte: number for number, kind in enumerate(kinds, start=1) for byte in kind}
     return bytes(numbers.get(byte, 0) for byte in range(256))
 
@@ -97,7 +98,7 @@ _DIGIT, _BLANK, _LINE = b"0123456789", b" \t", b"\n\r"
 _MARK = bytes(byte for byte in range(33, 127) if not chr(byte).isalnum())
 _CONTROL = bytes(byte for byte in (*range(32), 127) if byte not in b"\t\n\r")
 
-# One bit for each kind, so that runs of all kinds are found at once.
+# One bit for each kind, so that one pass finds the runs of all kinds.
 _BITS = {"letters": 1, "digits": 2, "marks": 4, "lines": 8, "blanks": 16, "control": 32}
 _RUNS = {"words": 1, "numbers": 2, "mark_runs": 4, "line_runs": 8}
 _KIND_TABLE = bytes(
@@ -111,45 +112,45 @@ _SCRIPT_KINDS["two_bytes"] += bytes(range(0xD4, 0xE0))
 _SCRIPT = _table(*_SCRIPT_KINDS.values())
 
 
-def most_tokens(text: str) -> int:
-    """Return a count that hardly any tokenizer exceeds; for plans and limits."""
-    return _weighed(text, MOST)
+def max_tokens_of(text: str) -> int:
+    """Return an estimate that hardly any tokenizer exceeds, for plans and limits."""
+    return _weighted_count(text, UPPER_WEIGHTS)
 
 
-def least_tokens(text: str) -> int:
-    """Return a count that hardly any tokenizer stays far below; for telling that a part of a prompt was dropped."""
-    return _weighed(text, LEAST)
+def min_tokens_of(text: str) -> int:
+    """Return an estimate that hardly any tokenizer stays far below, to detect that a vendor dropped a part of a prompt."""
+    return _weighted_count(text, LOWER_WEIGHTS)
 
 
-def most_tokens_at_most(characters: int, *, is_ascii: bool) -> float:
-    """Return what `most_tokens` of a text of so many characters never exceeds."""
-    return characters * (MOST_OF_ASCII if is_ascii else MOST_OF_ANY) + 1
+def max_tokens_bound(characters: int, *, is_ascii: bool) -> float:
+    """Return an upper bound of `max_tokens_of` for any text of so many characters."""
+    return characters * (MAX_PER_ASCII if is_ascii else MAX_PER_CHARACTER) + 1
 
 
-def least_tokens_at_most(characters: int, *, is_ascii: bool) -> float:
-    """Return what `least_tokens` of a text of so many characters never exceeds."""
-    return characters * (LEAST_OF_ASCII if is_ascii else LEAST_OF_ANY) + 1
+def min_tokens_bound(characters: int, *, is_ascii: bool) -> float:
+    """Return an upper bound of `min_tokens_of` for any text of so many characters."""
+    return characters * (MIN_PER_ASCII if is_ascii else MIN_PER_CHARACTER) + 1
 
 
-def _weighed(text: str, weights: Mapping[str, float]) -> int:
+def _weighted_count(text: str, weights: Mapping[str, float]) -> int:
     counts = _counts(text, weights)
     return math.ceil(sum(weight * counts.get(kind, 0) for kind, weight in weights.items()))
 
 
-def _counts(text: str, wanted: Iterable[str]) -> dict[str, int]:
-    """Return how often each wanted kind, and each run of a kind, stands in `text`.
+def _counts(text: str, names: Iterable[str]) -> dict[str, int]:
+    """Return the count of each named kind of characters, or of runs of a kind, in `text`.
 
-    Only what C does looks at every byte: about 5 ms for a megabyte.
+    Only functions written in C visit every byte: about 5 ms for a megabyte.
     """
-    octets = text.encode("utf-8", "replace")  # half of a surrogate pair has no bytes
+    octets = text.encode("utf-8", "replace")  # a lone surrogate has no bytes
     kinds = octets.translate(_KIND_TABLE)
-    beginnings = _beginnings(kinds)
+    run_starts = _run_starts(kinds)
     counts = {}
-    for kind in wanted:
+    for kind in names:
         if kind in _BITS:
             counts[kind] = kinds.count(_BITS[kind])
         elif kind in _RUNS:
-            counts[kind] = beginnings.count(_RUNS[kind])
+            counts[kind] = run_starts.count(_RUNS[kind])
         elif kind == "long_runs":
             counts[kind] = kinds.count(b"\1" * 12)
         elif kind == "humps":
@@ -160,10 +161,10 @@ def _counts(text: str, wanted: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def _beginnings(kinds: bytes) -> bytes:
-    """Return `kinds` with each run's first byte alone: its bit is not set in the byte before it.
+def _run_starts(kinds: bytes) -> bytes:
+    """Return `kinds` with only the first byte of each run: its bit is not set in the byte before.
 
-    One number for the whole text: shifting it by a byte lays each byte over the next. Counting pairs of bytes takes
+    The whole text is one number: a shift by one byte lays each byte over the next one. Counting pairs of bytes takes
     five times as long.
     """
     number = int.from_bytes(kinds, "little")

@@ -1,10 +1,10 @@
-"""Answers that need not be asked for: shared with an identical call under way, or kept from an earlier one."""
+"""Reuse of responses: the response cache, and one call for identical requests in flight."""
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from ...domain.attempts import Attempt
 from ...domain.errors import DeadlineExceededError, InvalidRequestError, LLMError
@@ -12,125 +12,126 @@ from ...domain.events import CacheAnswered, CallShared
 from ...domain.requests import ChatRequest
 from ...domain.responses import LLMResponse, StopReason
 from ...ports.cache import ResponseCache
-from ..answers.acceptance import parsed
+from ..answers.structured_output import parse_answer
 from ..configuration import ConfigurationSnapshot
 from ..emitting import report
+from ..execution.call import Call
 from ..execution.call_log import CallLog
-from ..planning.plan import Plan
 from ..policies.policies import Policies
 from .request_key import request_key
 from .single_flight import SingleFlight
 
-RunCall: TypeAlias = Callable[[], Coroutine[Any, Any, LLMResponse]]
 Result = TypeVar("Result")
 
-KEPT_REASONS = (StopReason.STOP, StopReason.TOOL_CALLS)
-"""A cut answer, a refused one and one whose end is not known are never kept: asking again may bring a better one."""
+CACHEABLE_REASONS = (StopReason.STOP, StopReason.TOOL_CALLS)
+"""The stop reasons of cached responses. After any other one, a repeated request may bring a better response."""
 
 
 class ResponseReuse:
-    """Spares calls where the caller or the configuration allows it; without either, it only passes on."""
+    """Answers a request from the cache or with an identical call in flight, where the caller or the settings allow."""
 
     def __init__(self, cache: ResponseCache | None) -> None:
         """Args:
-        cache: Keeps answers; None keeps none.
+        cache: The response cache, None for none.
         """
         self._cache = cache
-        self._shared = SingleFlight()
+        self._single_flight = SingleFlight()
 
-    def is_wanted(self, request: ChatRequest, policies: Policies) -> bool:
-        """Return whether there is anything to spare for `request`.
+    def is_enabled(self, request: ChatRequest, policies: Policies) -> bool:
+        """Return whether a response may be reused for `request`.
 
         Raises:
-            InvalidRequestError: the caller wants the cache, and there is none.
+            InvalidRequestError: the request demands the cache, and none is configured.
         """
         if request.cache and self._cache is None:
             raise InvalidRequestError("cache=True, but no cache is configured", advice="Set LLM_CACHE_SECONDS.")
-        return self._cache_for(request) is not None or _shares(request, policies)
+        return self._cache_for(request) is not None or _is_shared(request, policies)
 
-    async def answer(
-        self, request: ChatRequest, planned: Plan, generation: ConfigurationSnapshot, ledger: CallLog, call: RunCall
-    ) -> LLMResponse:
-        """Return a kept answer, that of an identical call under way, or that of `call`.
+    async def answer(self, call: Call, configuration: ConfigurationSnapshot) -> LLMResponse:
+        """Return a cached response, the response of an identical call in flight, or the response of `call`.
 
-        Whoever may answer is part of what makes two requests the same; how they stand at the moment is not, so that a
-        kept answer is there while its provider is down.
+        The possible answerers are part of the key. Their availability is not, so that a cached response serves while
+        its provider is down.
 
         Raises:
             LLMError: as `call`.
         """
-        key = request_key(request, planned.who)
+        request = call.context.request
+        key = request_key(request, call.plan.possible_answerers)
         if key is None:
-            return await call()
+            return await _run(call)
         cache = self._cache_for(request)
-        kept = None if cache is None else await _guarded(cache.get(key), "get")
-        if kept is not None:
-            return _from_cache(kept, request, ledger)
-        if _shares(request, generation.policies):
-            # A reload begins anew: a rotated key counts from the next call on.
-            flight = f"{key}/{request.deadline}/{request.hedge_after}/{id(generation)}"
-            response = await self._join(flight, request, planned.deadline, ledger, call)
+        cached = None if cache is None else await _guarded(cache.get(key), "get")
+        if cached is not None:
+            return _from_cache(cached, request, call.log)
+        if _is_shared(request, configuration.policies):
+            # The configuration is part of the key: after a reload, a rotated key applies from the next call.
+            flight = f"{key}/{request.deadline}/{request.hedge_after}/{id(configuration)}"
+            response = await self._join(flight, call)
         else:
-            response = await call()
-        if cache is not None and _may_be_kept(response):
+            response = await _run(call)
+        if cache is not None and _is_cacheable(response):
             await _guarded(cache.put(key, replace(response, raw=None, parsed=None)), "put")
         return response
 
     def _cache_for(self, request: ChatRequest) -> ResponseCache | None:
         return self._cache if request.cache is not False else None
 
-    async def _join(
-        self, key: str, request: ChatRequest, deadline: float, ledger: CallLog, call: RunCall
-    ) -> LLMResponse:
-        if not self._shared.is_under_way(key):
-            return await self._shared.join(key, call)
-        ledger.tell(CallShared(ledger.call))
+    async def _join(self, key: str, call: Call) -> LLMResponse:
+        if not self._single_flight.is_in_flight(key):
+            return await self._single_flight.join(key, lambda: _run(call))
+        log = call.log
+        log.emit(CallShared(log.call))
         try:
-            response = await self._shared.join(key, call)
+            response = await self._single_flight.join(key, lambda: _run(call))
         except DeadlineExceededError as error:
-            if ledger.elapsed < deadline:  # it came late to that call, and has time left
-                return await self._join(key, request, deadline, ledger, call)
-            ledger.failed(type(error).__name__)
+            if log.elapsed < call.plan.deadline:  # this request joined late and has time left
+                return await self._join(key, call)
+            log.failed(type(error).__name__)
             raise
         except LLMError as error:
-            ledger.failed(type(error).__name__)
+            log.failed(type(error).__name__)
             raise
         except asyncio.CancelledError:
-            ledger.failed("cancelled")
+            log.failed("cancelled")
             raise
-        ledger.answered(response)
-        return replace(response, raw=copy.deepcopy(response.raw), parsed=_parsed_anew(response, request))
+        log.answered(response)
+        return replace(response, raw=copy.deepcopy(response.raw), parsed=_parse_again(response, call.context.request))
 
 
-def _shares(request: ChatRequest, policies: Policies) -> bool:
+async def _run(call: Call) -> LLMResponse:
+    return call.accept(await call.run())
+
+
+def _is_shared(request: ChatRequest, policies: Policies) -> bool:
     return policies.deduplicate if request.deduplicate is None else request.deduplicate
 
 
-async def _guarded(work: Awaitable[Result], name: str) -> Result | None:
-    """Return what a cache finds; one that raises is the host's to mend, and costs nobody an answer."""
+async def _guarded(operation: Awaitable[Result], name: str) -> Result | None:
+    """Return the result of a cache operation, None where the cache raises: its exception is reported."""
     try:
-        return await work
-    except Exception as error:  # noqa: BLE001 - a cache is the host's code; what it raises is reported
+        return await operation
+    except Exception as error:  # noqa: BLE001 - a cache is the host's code; its exception is reported
         report(error, f"faultmaven: the response cache raised on {name}")
         return None
 
 
-def _may_be_kept(response: LLMResponse) -> bool:
-    kept = next((line for line in response.attempts if line.kept), None)
-    return response.stop_reason in KEPT_REASONS and kept is not None and not kept.error
+def _is_cacheable(response: LLMResponse) -> bool:
+    accepted = next((attempt for attempt in response.attempts if attempt.kept), None)
+    return response.stop_reason in CACHEABLE_REASONS and accepted is not None and not accepted.error
 
 
-def _from_cache(kept: LLMResponse, request: ChatRequest, ledger: CallLog) -> LLMResponse:
-    """Return a kept answer as this call's own: nobody was asked, and no tokens were used."""
-    ledger.tell(CacheAnswered(ledger.call, kept.provider, kept.model))
-    line = Attempt(kept.provider, kept.model, "cached", duration=ledger.elapsed, kept=True)
-    milliseconds = round(ledger.elapsed * 1000, 3)
-    found = _parsed_anew(kept, request)
-    return replace(kept, cached=True, attempts=(line,), response_time_ms=milliseconds, parsed=found)
+def _from_cache(cached: LLMResponse, request: ChatRequest, log: CallLog) -> LLMResponse:
+    """Return a cached response as this call's own, with one attempt that used no tokens."""
+    log.emit(CacheAnswered(log.call, cached.provider, cached.model))
+    attempt = Attempt(cached.provider, cached.model, "cached", duration=log.elapsed, kept=True)
+    milliseconds = round(log.elapsed * 1000, 3)
+    parsed = _parse_again(cached, request)
+    return replace(cached, cached=True, attempts=(attempt,), response_time_ms=milliseconds, parsed=parsed)
 
 
-def _parsed_anew(response: LLMResponse, request: ChatRequest) -> Any:
-    """Return the validated object anew: what one caller does to its own changes nobody else's."""
+def _parse_again(response: LLMResponse, request: ChatRequest) -> Any:
+    """Return a new validated object, so that callers which share a response do not share the object."""
     if request.response_format is None or response.tool_calls:
         return None
-    return parsed(replace(response, parsed=None), request.response_format)[0]
+    return parse_answer(replace(response, parsed=None), request.response_format)[0]

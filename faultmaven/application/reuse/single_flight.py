@@ -1,4 +1,4 @@
-"""One call for many callers who ask the same at the same time."""
+"""Single flight: one call for many callers with the same request at the same time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -11,28 +11,27 @@ from ...domain.responses import LLMResponse
 
 @dataclass(slots=True)
 class _Flight:
-    """A call under way, and how many wait for it."""
+    """A call in flight, and the number of callers that wait for it."""
 
     task: "asyncio.Task[LLMResponse]"
     waiting: int = 0
 
 
 class SingleFlight:
-    """Calls under way by their key. A caller that leaves takes nobody else's answer away; the last one to leave cancels
-    the call."""
+    """Calls in flight by key. A caller that leaves takes the response from no other; the last to leave cancels."""
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight] = {}
 
-    def is_under_way(self, key: str) -> bool:
-        """Return whether an identical call is under way in this event loop."""
+    def is_in_flight(self, key: str) -> bool:
+        """Return whether a call of this key is in flight in the running event loop."""
         return (id(asyncio.get_running_loop()), key) in self._flights
 
     async def join(self, key: str, call: Callable[[], Coroutine[Any, Any, LLMResponse]]) -> LLMResponse:
-        """Return the answer of the identical call that is under way, or begin `call` for all who come while it runs.
+        """Return the response of the call in flight, or begin `call` for all callers that join while it runs.
 
         Raises:
-            LLMError: what the call raised, a copy for each who waited.
+            LLMError: the call's error, a copy for each caller.
         """
         place = (id(asyncio.get_running_loop()), key)
         flight = self._flights.get(place)
@@ -50,7 +49,7 @@ class SingleFlight:
         finally:
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done():
-                self._land(place, flight.task)  # whoever comes now begins anew, and waits for no dying call
+                self._land(place, flight.task)  # the next caller begins a new call instead of joining a cancelled one
                 flight.task.cancel()
 
     def _land(self, place: Hashable, task: "asyncio.Task[LLMResponse]") -> None:
@@ -58,4 +57,4 @@ class SingleFlight:
         if flight is not None and flight.task is task:
             del self._flights[place]
         if task.done() and not task.cancelled():
-            task.exception()  # those who waited have it; nobody else needs to hear of it
+            task.exception()  # the callers have the exception; asyncio need not report it as never retrieved

@@ -1,4 +1,4 @@
-"""A provider's stream while it is open: what was held back of it, and how it is closed."""
+"""A provider's stream while it is open: the held-back chunks, the observed usage, and the closing."""
 
 from collections import deque
 from collections.abc import AsyncIterator
@@ -17,11 +17,11 @@ Chunks: TypeAlias = AsyncIterator[StreamChunk]
 
 
 class ProviderStream:
-    """One provider's stream, opened by the router. Its provider may be anybody's code.
+    """One provider's stream, opened by the router. The provider may be third-party code.
 
     Attributes:
-        is_over: It was read to its end; `response` is there.
-        first_token: Seconds from the beginning to the first piece of anything, None before it.
+        is_over: The stream was read to its end; `response` is available.
+        first_token: Seconds from the opening to the first piece of text, reasoning or a tool call; None before.
     """
 
     def __init__(self, context: AbstractAsyncContextManager[LLMStream], clock: Clock) -> None:
@@ -33,53 +33,53 @@ class ProviderStream:
         self._started = clock.monotonic()
         self._stream: LLMStream | None = None
         self._chunks: Chunks | None = None
-        self._held: deque[StreamChunk] = deque()
+        self._held_back: deque[StreamChunk] = deque()
         self._is_closed = False
 
     async def open_until(self, point: CommitPoint) -> None:
-        """Open it, and read until `point` is reached or the stream is over; what came is held back for `next`."""
+        """Open the stream and read until `point` or the end; the chunks up to there are held back for `next`."""
         self._stream = await self._context.__aenter__()
         self._chunks = aiter(self._stream)
         if point.is_at_the_beginning:
             return
         while (chunk := await self._read()) is not None:
-            self._held.append(chunk)
+            self._held_back.append(chunk)
             if point.is_reached_by(chunk):
                 return
 
     @property
     def usage(self) -> Usage | None:
-        """The newest count that came."""
+        """The newest usage that the stream sent."""
         return self._usage
 
     @property
     def has_held_back(self) -> bool:
-        """Whether `next` has a chunk without waiting."""
-        return bool(self._held)
+        """Whether `next` returns a chunk without waiting."""
+        return bool(self._held_back)
 
     async def next(self) -> StreamChunk | None:
         """Return the next chunk, None at the end."""
-        if self._held:
-            return self._held.popleft()
+        if self._held_back:
+            return self._held_back.popleft()
         return await self._read()
 
     @property
     def response(self) -> LLMResponse:
-        """The whole answer, once it is over."""
+        """The whole response, once the stream is over."""
         if self._stream is None:
             raise MalformedResponseError("the provider's stream was never opened")
         return self._stream.response
 
     async def aclose(self) -> None:
-        """Close it, which closes the connection to the vendor; may be called again."""
+        """Close the stream and its connection to the vendor. A second call does nothing."""
         if self._is_closed:
             return
         self._is_closed = True
         if self._stream is None:
-            return  # its context was never entered, or has closed itself on entering
+            return  # the context was never entered, or closed itself on entry
         try:
             await self._context.__aexit__(None, None, None)
-        except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; the answer is not lost by it
+        except Exception as error:  # noqa: BLE001 - a provider may be third-party code; the response is not lost by this
             report(error, "faultmaven: a provider's stream raised when it was closed")
 
     async def _read(self) -> StreamChunk | None:

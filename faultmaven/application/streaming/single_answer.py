@@ -1,4 +1,4 @@
-"""A stream of one piece: an answer that came whole, behind the face of a stream."""
+"""A whole response as a stream of one piece."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,8 +9,8 @@ from ...domain.tool_calls import ToolCallDelta
 from ...ports.llm import LLMStream
 
 
-def whole_chunks(response: LLMResponse) -> list[StreamChunk]:
-    """Return the chunks of an answer that came whole: its reasoning, its text, its tool calls and its usage."""
+def chunks_of(response: LLMResponse) -> list[StreamChunk]:
+    """Return the chunks of a whole response: reasoning, text, tool calls and usage."""
     chunks = []
     if response.reasoning:
         chunks.append(StreamChunk(reasoning=response.reasoning))
@@ -23,30 +23,30 @@ def whole_chunks(response: LLMResponse) -> list[StreamChunk]:
     return chunks
 
 
-class WholeAnswerStream:
-    """Gives `response` at once."""
+class SingleAnswerStream:
+    """An `LLMStream` that yields the chunks of a whole response at once."""
 
     def __init__(self, response: LLMResponse) -> None:
         self._response = response
-        self._finished = False
+        self._is_finished = False
 
     async def __aiter__(self) -> AsyncIterator[StreamChunk]:
-        """Yield the whole answer."""
-        if self._finished:
+        """Yield the chunks of the response."""
+        if self._is_finished:
             return
-        self._finished = True
-        for chunk in whole_chunks(self._response):
+        self._is_finished = True
+        for chunk in chunks_of(self._response):
             yield chunk
 
     @property
     def response(self) -> LLMResponse:
-        """The whole answer, once its chunks were read."""
-        if not self._finished:
+        """The whole response, once its chunks were read."""
+        if not self._is_finished:
             raise InvalidRequestError("the stream has not been read to its end", advice="Iterate over it first.")
         return self._response
 
 
 @asynccontextmanager
-async def whole_stream(answer: Callable[[], Awaitable[LLMResponse]]) -> AsyncIterator[LLMStream]:
-    """Ask for the answer on entry, and give it as a stream."""
-    yield WholeAnswerStream(await answer())
+async def single_answer(answer: Callable[[], Awaitable[LLMResponse]]) -> AsyncIterator[LLMStream]:
+    """Call `answer` on entry, and give its response as a stream."""
+    yield SingleAnswerStream(await answer())

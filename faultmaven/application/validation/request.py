@@ -1,4 +1,4 @@
-"""The door: a caller's arguments become one `ChatRequest`, or an error that names the fault."""
+"""Validation of a caller's arguments: one `ChatRequest`, or an `InvalidRequestError` that names the fault."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,24 +12,24 @@ from ...domain.names import did_you_mean
 from ...domain.requests import NOTHING, ChatRequest
 from ...ports.llm import Options
 from .attachments import checked_attachment
-from .options import LARGEST, check_commit, check_format, check_reasoning, check_results, check_text, check_tools
+from .options import MAX_NUMBER, check_commit, check_format, check_reasoning, check_results, check_text, check_tools
 
-ROLES = get_args(Role)
+MESSAGE_ROLES = get_args(Role)
 OPTION_NAMES = frozenset(Options.__annotations__)
 ARGUMENT_NAMES = OPTION_NAMES | {"model", "max_tokens", "temperature"}
 
 
-def chat_request(
+def build_chat_request(
     prompt: Prompt,
     model: str | None = None,
     max_tokens: int | None = None,
     temperature: float | None = None,
     options: Mapping[str, Any] = NOTHING,
 ) -> ChatRequest:
-    """Return the request that these arguments describe.
+    """Return the request for these arguments.
 
     Raises:
-        InvalidRequestError: blank prompt, no user or tool turn, a limit below 1, a temperature or deadline out of
+        InvalidRequestError: a blank prompt, no user or tool message, a limit below 1, a temperature or deadline out of
             range, an unknown option (with the nearest name).
     """
     for name in options:
@@ -37,41 +37,45 @@ def chat_request(
             raise InvalidRequestError(f"unknown option {name!r}{did_you_mean(name, ARGUMENT_NAMES)}")
     _check_model(model)
     _check_count("max_tokens", max_tokens)
-    _check_number("temperature", temperature, least=0.0)
-    given = _checked_options({name: value for name, value in options.items() if value is not None}) if options else {}
+    _check_number("temperature", temperature, minimum=0.0)
+    set_options = {name: value for name, value in options.items() if value is not None}
     return ChatRequest(
-        messages=_messages(prompt), model=model or None, max_tokens=max_tokens, temperature=temperature, **given
+        messages=_checked_messages(prompt),
+        model=model or None,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        **(_checked_options(set_options) if options else {}),
     )
 
 
-def _checked_options(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that were set, in the form that requests have."""
-    _check_count("min_output_tokens", given.get("min_output_tokens"))
-    _check_seed(given.get("seed"))
-    _check_number("deadline", given.get("deadline"), above=0.0)
-    _check_number("hedge_after", given.get("hedge_after"), above=0.0)
+def _checked_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that are set, in the form that requests have."""
+    _check_count("min_output_tokens", options.get("min_output_tokens"))
+    _check_seed(options.get("seed"))
+    _check_number("deadline", options.get("deadline"), above=0.0)
+    _check_number("hedge_after", options.get("hedge_after"), above=0.0)
     for flag in ("cache", "deduplicate", "repair", "cache_prompt"):
-        _check_flag(flag, given.get(flag))
-    check_reasoning(given.get("reasoning"))
-    check_commit(given.get("commit"))
-    check_format(given.get("response_format"))
-    if "stop" in given:
-        given["stop"] = _stop(given["stop"])
-    if "tools" in given:
-        given["tools"] = _items("tools", given["tools"])
-    check_tools(given.get("tools", ()), given.get("tool_choice"))
+        _check_flag(flag, options.get(flag))
+    check_reasoning(options.get("reasoning"))
+    check_commit(options.get("commit"))
+    check_format(options.get("response_format"))
+    if "stop" in options:
+        options["stop"] = _stop_texts(options["stop"])
+    if "tools" in options:
+        options["tools"] = _as_tuple("tools", options["tools"])
+    check_tools(options.get("tools", ()), options.get("tool_choice"))
     for name in ("extra", "metadata"):
-        _check_mapping(name, given.get(name))
-    for provider, fields in given.get("extra", NOTHING).items():
+        _check_mapping(name, options.get(name))
+    for provider, fields in options.get("extra", NOTHING).items():
         _check_mapping(f"extra[{provider!r}]", fields)
-    return given
+    return options
 
 
-def _messages(prompt: Any) -> tuple[Message, ...]:
+def _checked_messages(prompt: Any) -> tuple[Message, ...]:
     if isinstance(prompt, str):
         check_text("prompt[0]", prompt)
         if not prompt.strip():
-            raise _blank()
+            raise _blank_error()
         return (Message.user(prompt),)
     if not isinstance(prompt, Sequence) or isinstance(prompt, bytes | bytearray):
         raise InvalidRequestError(f"the prompt is a {type(prompt).__name__}, not a string or a list of Message")
@@ -84,35 +88,36 @@ def _messages(prompt: Any) -> tuple[Message, ...]:
         text = message.text
         if not text.isascii():
             check_text(f"prompt[{position}]", text)
-        _check_turn(position, message)
-    shape = MessageSummary.of(prompt)
-    if shape.has_calls:
+        _check_message(position, message)
+    summary = MessageSummary.of(prompt)
+    if summary.has_calls:
         check_results(prompt)
     _check_question(prompt)
-    if not shape.attachments:
+    if not summary.attachments:
         return tuple(prompt)
-    return tuple(_with_checked_parts(position, message) for position, message in enumerate(prompt))
+    return tuple(_with_checked_attachments(position, message) for position, message in enumerate(prompt))
 
 
 def _check_question(prompt: Sequence[Message]) -> None:
-    is_asked = False
+    """Refuse a prompt without any user or tool message that holds text, an image or a file."""
+    has_user_message = False
     for message in reversed(prompt):
-        if message.role == "tool" or (message.role == "user" and _holds_anything(message)):
+        if message.role == "tool" or (message.role == "user" and _has_content(message)):
             return
-        is_asked = is_asked or message.role == "user"
-    raise _blank() if is_asked else InvalidRequestError("the prompt has no user or tool turn")
+        has_user_message = has_user_message or message.role == "user"
+    raise _blank_error() if has_user_message else InvalidRequestError("the prompt has no user or tool turn")
 
 
-def _holds_anything(message: Message) -> bool:
+def _has_content(message: Message) -> bool:
     return bool(message.text.strip() or message.images or message.files)
 
 
-def _blank() -> InvalidRequestError:
+def _blank_error() -> InvalidRequestError:
     return InvalidRequestError("the prompt is blank", advice="Send some text.")
 
 
-def _with_checked_parts(position: int, message: Message) -> Message:
-    """Return the turn with its images and files checked, and their media types told."""
+def _with_checked_attachments(position: int, message: Message) -> Message:
+    """Return the message with its images and files checked and their media types filled in."""
     for part in message.parts:
         if not isinstance(part, str):
             break
@@ -125,11 +130,11 @@ def _with_checked_parts(position: int, message: Message) -> Message:
     return message if parts == message.parts else replace(message, parts=parts)
 
 
-def _check_turn(position: int, message: Message) -> None:
-    """Refuse what a type checker would: a role that is none, a part that would be passed over."""
-    if message.role not in ROLES:
+def _check_message(position: int, message: Message) -> None:
+    """Refuse an unknown role, and a part that is neither text nor an attachment."""
+    if message.role not in MESSAGE_ROLES:
         raise InvalidRequestError(
-            f"prompt[{position}] has the role {message.role!r}{did_you_mean(str(message.role), ROLES)}"
+            f"prompt[{position}] has the role {message.role!r}{did_you_mean(str(message.role), MESSAGE_ROLES)}"
         )
     for part in message.parts:
         if not isinstance(part, str) and not isinstance(part, Attachment):
@@ -164,14 +169,14 @@ def _check_flag(name: str, value: Any) -> None:
         raise InvalidRequestError(f"{name} is a {type(value).__name__}, not True or False")
 
 
-def _check_number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> None:
+def _check_number(name: str, value: Any, *, minimum: float = -math.inf, above: float = -math.inf) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a number")
-    if isinstance(value, int) and abs(value) > LARGEST:
-        raise InvalidRequestError(f"{name} is out of range")  # an int may be too large for a float, or to be shown
-    if not math.isfinite(value) or value < least or value <= above:
+    if isinstance(value, int) and abs(value) > MAX_NUMBER:
+        raise InvalidRequestError(f"{name} is out of range")  # an int may be too large for a float, or too long to print
+    if not math.isfinite(value) or value < minimum or value <= above:
         raise InvalidRequestError(f"{name} is {value}, out of range")
 
 
@@ -180,16 +185,16 @@ def _check_mapping(name: str, value: Any) -> None:
         raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a mapping")
 
 
-def _items(name: str, value: Any) -> tuple[Any, ...]:
+def _as_tuple(name: str, value: Any) -> tuple[Any, ...]:
     if not isinstance(value, Iterable):
         raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a list")
     return tuple(value)
 
 
-def _stop(value: Any) -> tuple[str, ...]:
-    words = (value,) if isinstance(value, str) else _items("stop", value)
-    if not all(isinstance(word, str) and word for word in words):
+def _stop_texts(value: Any) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else _as_tuple("stop", value)
+    if not all(isinstance(text, str) and text for text in texts):
         raise InvalidRequestError("stop holds something that is not a non-empty string")
-    for position, word in enumerate(words):
-        check_text(f"stop[{position}]", word)
-    return words
+    for position, text in enumerate(texts):
+        check_text(f"stop[{position}]", text)
+    return texts
