@@ -1,4 +1,4 @@
-"""The container: the only file that knows everyone. A table of contents; the work is in the functions it names."""
+"""The container: the only file that knows every part. The class is a table of contents; the functions build the parts."""
 
 import asyncio
 import functools
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from dependency_injector import containers, providers
 
-from .application.blocking import also_in_background
-from .application.monitoring.health_report import HealthReport, health_report
-from .application.monitoring.probe import probe as probe_provider
-from .application.monitoring.provider_history import ProviderHistory, one_after_the_other
+from .application.blocking import run_in_background_loop_too
+from .application.monitoring.health_report import HealthReport, build_health_report
+from .application.monitoring.probe import probe_provider
+from .application.monitoring.provider_history import ProviderHistory, combine_observers
 from .application.planning.plan import Plan
 from .application.policies.acceptance import AcceptancePolicy
-from .application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
+from .application.policies.errors import ErrorPolicy, Reaction
 from .application.policies.policies import Policies
 from .application.resilience.admission import AdmissionControl
 from .application.reuse.response_reuse import ResponseReuse
@@ -36,7 +36,7 @@ from .infrastructure.optional.optional_dependencies import (
     build_rate_counter,
     build_response_cache,
 )
-from .parts import PART_TYPES, LLMEntry, check_mapping, check_parts
+from .parts import PART_NAMES, LLMEntry, check_mapping, check_parts
 from .ports.cache import ResponseCache
 from .ports.clock import Clock
 from .ports.limits import RateCounter
@@ -49,34 +49,38 @@ if TYPE_CHECKING:
 
 
 def overridden_parts(container: containers.Container) -> Mapping[str, Any]:
-    """Return the parts that a host put in the places of ours, in whichever way.
+    """Return the parts that the host passed in or overrode, by name.
 
     Raises:
-        ConfigurationError: one is of a wrong type.
+        ConfigurationError: a part has a wrong type.
     """
     entries = container.providers
     for name in ("env", "given"):
         check_mapping(name, entries[name]())
-    overridden = (name for name in PART_TYPES if name in entries and entries[name].overridden)
+    overridden = (name for name in PART_NAMES if name in entries and entries[name].overridden)
     parts = {name: entries[name]() for name in overridden}
     check_parts({name: part for name, part in parts.items() if part is not None})
     return parts
 
 
 def build_sources(
-    env: Mapping[str, str] | None, only_given: bool, settings: Settings | None, parts: Mapping[str, Any]
+    env: Mapping[str, str] | None, only_overrides: bool, settings: Settings | None, parts: Mapping[str, Any]
 ) -> Callable[[], Sources]:
-    """Return what reads environment and settings, now and at every reload; from here on, wherever the process goes.
+    """Return the function that reads environment and settings, at the opening and at every reload.
+
+    The working directory is the one of the opening.
 
     Args:
-        parts: The host's own, checked: everything that is built needs the sources, so that a wrong part is told first.
+        parts: The host's parts, checked. Every part that is built needs the sources, so a wrong part is reported first.
     """
     directory = working_directory()
 
     def read() -> Sources:
         nothing = Environment(directory=directory)
-        sources = Sources(nothing, Settings()) if only_given else read_sources(env, directory)
-        return Sources(sources.environment, settings) if settings else sources  # given settings have no faults
+        sources = Sources(nothing, Settings()) if only_overrides else read_sources(env, directory)
+        return (
+            Sources(sources.environment, settings) if settings else sources
+        )  # settings that the host passes have no faults
 
     return read
 
@@ -85,10 +89,14 @@ def _is_passed_in(entry: providers.Provider[Any]) -> bool:
     return bool(entry.overridden)
 
 
+def _is_built_here(entry: providers.Provider[Any]) -> bool:
+    return not entry.overridden
+
+
 def build_transport_for(
     clock: Clock, client: "AnyClient | None", entry: providers.Provider[Transport]
 ) -> Callable[[Settings], Transport]:
-    """Return what makes each reload's transport; one that the host put in place of the entry serves them all."""
+    """Return the function that makes the transport of each reload; a transport of the host serves every reload."""
     if _is_passed_in(entry):
         passed_in = entry()
         return lambda settings: passed_in
@@ -96,17 +104,17 @@ def build_transport_for(
 
 
 def _check_error_policy(table: Mapping[Any, Any]) -> None:
-    for kind, entry in table.items():
+    for kind, value in table.items():
         if not (isinstance(kind, type) and issubclass(kind, LLMError)):
             raise ConfigurationError(f"error_policy names {getattr(kind, '__name__', kind)}, which is no LLMError")
-        if not isinstance(entry, Reaction):
-            raise ConfigurationError(f"error_policy has a {type(entry).__name__} for {kind.__name__}, not a Reaction")
+        if not isinstance(value, Reaction):
+            raise ConfigurationError(f"error_policy has a {type(value).__name__} for {kind.__name__}, not a Reaction")
 
 
 def build_policies(error_policy: ErrorPolicy, acceptance: AcceptancePolicy) -> Policies:
-    """Return the host's own policies; what the host's error table does not name keeps its usual reaction."""
+    """Return the policies with the host's error policy and acceptance policy."""
     _check_error_policy(error_policy)
-    return Policies({**DEFAULT_ERROR_POLICY, **error_policy}, acceptance, schemas=SchemaValidatorOnDemand())
+    return Policies(dict(error_policy), acceptance, schemas=SchemaValidatorOnDemand())
 
 
 def build_cache(settings: Settings, clock: Clock) -> ResponseCache | None:
@@ -116,33 +124,37 @@ def build_cache(settings: Settings, clock: Clock) -> ResponseCache | None:
     return build_response_cache(settings.cache_entries, settings.cache_seconds, clock)
 
 
-def build_traffic(
+def build_admission(
     registry: ProviderRegistry, clock: Clock, observer: Observer, counter: Callable[[], RateCounter]
 ) -> AdmissionControl:
-    """Return what all routers know of the providers between calls."""
-    return AdmissionControl(registry.generation, clock, observer, counter)
+    """Return the admission control that all routers share."""
+    return AdmissionControl(registry.snapshot, clock, observer, counter)
 
 
-def build_router_parts(
+def build_router_dependencies(
     registry: ProviderRegistry,
-    traffic: AdmissionControl,
+    admission: AdmissionControl,
     cache: ResponseCache | None,
     clock: Clock,
     observer: Observer,
-    chance: Randomness,
+    random_source: Randomness,
 ) -> RouterDependencies:
-    """Return what all routers share."""
-    return RouterDependencies(registry.generation, traffic, ResponseReuse(cache), clock, observer, chance)
+    """Return the parts that all routers share."""
+    return RouterDependencies(registry.snapshot, admission, ResponseReuse(cache), clock, observer, random_source)
 
 
 def build_llm(
-    registry: ProviderRegistry, parts: RouterDependencies, *, role: str | None = None, provider: str | None = None
+    registry: ProviderRegistry,
+    dependencies: RouterDependencies,
+    *,
+    role: str | None = None,
+    provider: str | None = None,
 ) -> LLMRouter:
-    """Return a provider that routes.
+    """Return a router.
 
     Args:
         role: "chat", "multimodal", "synthesis", "classifier" or "code"; None is "chat".
-        provider: Ask this provider only, with everything else still on.
+        provider: The only provider to try; retries, limits and circuit breaker stay in use.
 
     Raises:
         ConfigurationError: `provider` is unknown or not configured.
@@ -150,7 +162,7 @@ def build_llm(
     """
     if provider is not None:
         registry.get_provider(provider)
-    return LLMRouter(parts, role=role, provider=provider)
+    return LLMRouter(dependencies, role=role, provider=provider)
 
 
 def explain(
@@ -160,32 +172,32 @@ def explain(
     temperature: float | None = None,
     *,
     registry: ProviderRegistry,
-    parts: RouterDependencies,
+    dependencies: RouterDependencies,
     role: str | None = None,
     provider: str | None = None,
     **options: Unpack[Options],
 ) -> Plan:
-    """Return who would be asked for `prompt` now, for how long, and why not the others; nothing is sent.
+    """Return the plan for `prompt`: candidates with their times, skipped providers with reasons. Nothing is sent.
 
-    Arguments as for `generate`, and `role` and `provider` as for `llm`. `str()` of the plan is what the command
-    `faultmaven explain` prints.
+    Arguments as for `generate`, and `role` and `provider` as for `llm`. The command `faultmaven explain` prints `str()`
+    of the plan.
     """
-    router = build_llm(registry, parts, role=role, provider=provider)
+    router = build_llm(registry, dependencies, role=role, provider=provider)
     return router.explain(prompt, model, max_tokens, temperature, **options)
 
 
 def read_opening_settings(load: Callable[[], Sources]) -> Settings:
-    """Return the settings as they are before there is a registry; they say how to log."""
+    """Return the settings of the opening, before there is a registry: they configure logging and the cache."""
     return load().settings
 
 
 def apply_logging(settings: Settings) -> None:
-    """Give the logger `faultmaven` a handler, as `LOG_LEVEL` and `LOG_FORMAT` say."""
+    """Add a handler to the logger `faultmaven`, configured by `LOG_LEVEL` and `LOG_FORMAT`."""
     configure_logging(settings.log_level, settings.log_format)
 
 
 def read_settings(registry: ProviderRegistry) -> Settings:
-    """Return the settings in force, those of the last reload."""
+    """Return the current settings, those of the last reload."""
     return registry.settings
 
 
@@ -195,69 +207,72 @@ def read_configuration(registry: ProviderRegistry) -> list[ConfigEntry]:
 
 
 def read_transport(registry: ProviderRegistry) -> Transport:
-    """Return what carries the requests of calls that begin now."""
+    """Return the transport of calls that begin now."""
     return registry.transport
 
 
 async def health(
     registry: ProviderRegistry,
-    traffic: AdmissionControl,
-    track_record: ProviderHistory,
+    admission: AdmissionControl,
+    history: ProviderHistory,
     clock: Clock,
     *,
     probe: bool = False,
 ) -> HealthReport:
-    """Return how every provider stands and has fared, from what this process knows; nothing is sent.
+    """Return the health of every provider, from the calls of this process. Nothing is sent without `probe`.
 
     Args:
-        probe: Also ask every configured provider for its list of models, all at once. That costs nothing, and takes 10
-            seconds at most. A provider without such a list is not asked.
+        probe: Also request the list of models of every configured provider, all at once. The requests cost nothing and
+            take 10 seconds at most. A provider without such a list is not probed.
     """
-    generation = registry.generation()
+    snapshot = registry.snapshot()
     answers = await asyncio.gather(
-        *(probe_provider(name, registry.get_provider(name), clock) for name in generation.routes if probe)
+        *(probe_provider(name, registry.get_provider(name), clock) for name in snapshot.routes if probe)
     )
-    probes = dict(zip(generation.routes, answers, strict=True)) if probe else {}
-    return health_report(generation, traffic, track_record.records, clock.monotonic(), probes)
+    probes = dict(zip(snapshot.routes, answers, strict=True)) if probe else {}
+    return build_health_report(snapshot, admission, history.records, clock.monotonic(), probes)
 
 
 async def close(registry: providers.Provider[ProviderRegistry]) -> None:
     """Close the connections of the running loop and of `generate_sync`; those of other loops close with their loops."""
     if _is_passed_in(registry):
-        return  # whoever passed it in closes it
+        return  # the host closes a registry that it passed in
     try:
         opened = registry()
     except ConfigurationError:
-        return  # it was never opened, and cannot be: there is nothing to close
+        return  # the configuration is faulty, so the registry was never built
     await opened.aclose()
-    await also_in_background(opened.aclose, opened.loops())
+    await run_in_background_loop_too(opened.aclose, opened.loops())
 
 
 async def watch(registry: ProviderRegistry, logger: Any) -> None:
-    """Reload whenever a file that was read changes; ends when cancelled, or at once when no file was read."""
+    """Reload whenever a file that was read changes, until cancelled; return at once when no file was read."""
     await watch_files(registry.files, registry.reload, logger.warning)
 
 
 class Container(containers.DeclarativeContainer):
-    """Every part of the module by its name. Override one before the first build, or pass it to `open_container`.
+    """Every part of the module by name. Override a part before the first build, or pass it to `open_container`.
 
     In a host's own container: `fm = providers.Container(Container)`, then `host.fm.llm(role="code")` and
     `await host.fm.aclose()`.
 
     Attributes:
-        llm: Gives what answers: `container.llm()`, `container.llm(role="code")`, `container.llm(provider="groq")`.
-            Roles are "chat", "multimodal", "synthesis", "classifier" and "code". Raises ConfigurationError for a
-            provider that is unknown or not configured, InvalidRequestError for an unknown role.
-        explain: Gives the plan for a prompt and sends nothing; arguments as for `generate`, `role` and `provider` as
+        llm: Returns a router: `container.llm()`, `container.llm(role="code")`, `container.llm(provider="groq")`. Roles
+            are "chat", "multimodal", "synthesis", "classifier" and "code". Raises ConfigurationError for a provider
+            that is unknown or not configured, InvalidRequestError for an unknown role.
+        explain: Returns the plan for a prompt and sends nothing; arguments as for `generate`, `role` and `provider` as
             for `llm`.
-        health: `await container.health()` gives how every provider stands; `probe=True` asks each for its models.
-        registry: Gives the `ProviderRegistry`, with `reload()` and `register_provider()`.
-        settings: Gives the settings in force.
-        configuration: Gives every effective value with its source.
-        apply_logging: `container.apply_logging()` does what `configure_logging=True` does for `open_container`; call it
-            before anything is built, so that the warnings of the opening are logged too.
+        health: `await container.health()` returns the health of every provider; `probe=True` requests the list of
+            models of each.
+        registry: Returns the `ProviderRegistry`, with `reload()` and `register_provider()`.
+        settings: Returns the current settings.
+        configuration: Returns every effective value with its source.
+        apply_logging: `container.apply_logging()` configures logging as `configure_logging=True` does for
+            `open_container`. Call it before any part is built, so that the warnings of the opening are logged, too.
         watch: `await container.watch()` reloads whenever a file that was read changes, until it is cancelled.
-        aclose: `await container.aclose()` closes the connections; `open_container` does so by itself.
+        aclose: `await container.aclose()` closes the connections; `open_container` calls it at its end.
+        given: Provider objects by name, as `providers=` of `open_container`; override this entry.
+        only_given: True for exactly the providers of `given`; override this entry.
     """
 
     __self__ = providers.Self()
@@ -280,8 +295,8 @@ class Container(containers.DeclarativeContainer):
     acceptance: providers.Provider[Any] = providers.ThreadSafeSingleton(AcceptancePolicy)
     policies: providers.Provider[Policies] = providers.ThreadSafeSingleton(build_policies, error_policy, acceptance)
     rate_counter: providers.Provider[Any] = providers.ThreadSafeSingleton(build_rate_counter, clock)
-    counts_elsewhere = providers.Callable(_is_passed_in, rate_counter.provider)
-    lent_transport = providers.Callable(_is_passed_in, transport.provider)
+    has_external_rate_counter = providers.Callable(_is_passed_in, rate_counter.provider)
+    owns_transport = providers.Callable(_is_built_here, transport.provider)
     registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
         build_registry,
         sources,
@@ -289,30 +304,30 @@ class Container(containers.DeclarativeContainer):
         clock,
         logger,
         observer,
-        given=given,
-        only_given=only_given,
+        provider_overrides=given,
+        only_overrides=only_given,
         policies=policies,
-        counts_elsewhere=counts_elsewhere,
-        lent_transport=lent_transport,
+        has_external_rate_counter=has_external_rate_counter,
+        owns_transport=owns_transport,
     )
-    transport.add_args(registry)  # of the configuration in force, which the registry holds
+    transport.add_args(registry)  # the registry holds the transport of the current configuration
     settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)
     chance: providers.Provider[Any] = providers.Object(random.random)
     cache: providers.Provider[Any] = providers.ThreadSafeSingleton(build_cache, opening_settings, clock)
-    traffic: providers.Provider[AdmissionControl] = providers.ThreadSafeSingleton(
-        build_traffic, registry, clock, observer, rate_counter.provider
+    admission: providers.Provider[AdmissionControl] = providers.ThreadSafeSingleton(
+        build_admission, registry, clock, observer, rate_counter.provider
     )
-    track_record: providers.Provider[ProviderHistory] = providers.ThreadSafeSingleton(ProviderHistory, clock)
+    provider_history: providers.Provider[ProviderHistory] = providers.ThreadSafeSingleton(ProviderHistory, clock)
     call_observer: providers.Provider[Observer] = providers.ThreadSafeSingleton(
-        one_after_the_other, track_record, observer
+        combine_observers, provider_history, observer
     )
     router_parts: providers.Provider[RouterDependencies] = providers.ThreadSafeSingleton(
-        build_router_parts, registry, traffic, cache, clock, call_observer, chance
+        build_router_dependencies, registry, admission, cache, clock, call_observer, chance
     )
     llm: providers.Provider[LLMRouter] = LLMEntry(build_llm, registry, router_parts)
-    explain: providers.Provider[Plan] = providers.Callable(explain, registry=registry, parts=router_parts)
+    explain: providers.Provider[Plan] = providers.Callable(explain, registry=registry, dependencies=router_parts)
     health: providers.Provider[Awaitable[HealthReport]] = providers.Coroutine(
-        health, registry, traffic, track_record, clock
+        health, registry, admission, provider_history, clock
     )
     configuration: providers.Provider[list[ConfigEntry]] = providers.Callable(read_configuration, registry)
     watch: providers.Provider[Any] = providers.Coroutine(watch, registry, logger)

@@ -1,4 +1,4 @@
-"""Opening a container: from a caller's arguments to parts in their places, and whatever is wrong with them."""
+"""Opening a container: arguments are validated and override the parts of their names."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -24,13 +24,13 @@ def create_container(
     """Return an opened container; close it with `await container.aclose()`.
 
     Args:
-        env: Variables to use; then neither the process's environment nor any `.env` is read. None reads those.
-        providers: Provider objects by name. Alone, exactly these are there and no environment is read; with `env`, they
-            replace or add rows of that name.
-        parts: Swap a part by its name; see `Parts`. `configure_logging=True` applies `LOG_LEVEL` and `LOG_FORMAT`.
+        env: Variables in place of the process's environment and of every `.env` file. None reads those.
+        providers: Provider objects by name. Without `env`, the container has exactly these providers and reads no
+            environment. With `env`, they replace or add rows of that name.
+        parts: Parts by name; see `Parts`. `configure_logging=True` applies `LOG_LEVEL` and `LOG_FORMAT`.
 
     Raises:
-        ConfigurationError: lists every fault of the configuration; an unknown part or one of a wrong type.
+        ConfigurationError: lists every fault of the configuration; also for an unknown part or one of a wrong type.
     """
     env = _hidden(env)
     check_mapping("providers", providers)
@@ -47,7 +47,7 @@ def create_container(
             _override(container, name, part)
     if parts.get("configure_logging"):
         container.apply_logging()
-    container.router_parts()  # builds what may be wrongly configured, so that it is said here
+    container.router_parts()  # builds every part that may be wrongly configured, so that the error is raised here
     return container
 
 
@@ -58,7 +58,7 @@ async def open_container(
     providers: Mapping[str, LLMProvider] | None = None,
     **parts: Unpack[Parts],
 ) -> AsyncIterator[Container]:
-    """Open a container for the body and close it after; arguments and errors as for `create_container`."""
+    """Open a container for the body and close it afterwards; arguments and errors as for `create_container`."""
     env = _hidden(env)
     container = create_container(env, providers=providers, **parts)
     try:
@@ -70,7 +70,7 @@ async def open_container(
 
 @asynccontextmanager
 async def _watching(container: Container) -> AsyncIterator[None]:
-    """Watch the files for as long as the body runs, if `LLM_WATCH_FILES` says so."""
+    """Watch the files while the body runs, if `LLM_WATCH_FILES` is on."""
     if not container.settings().watch_files:
         yield
         return
@@ -85,7 +85,7 @@ async def _watching(container: Container) -> AsyncIterator[None]:
 
 
 def _report(task: asyncio.Future[None]) -> None:
-    """Tell the loop why the watching ended by itself; nobody awaits it."""
+    """Report the exception that ended the watching, since no caller awaits the task."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
         report(error, "faultmaven: no file is watched any more")
@@ -96,6 +96,6 @@ def _override(container: Container, name: str, value: Any) -> None:
 
 
 def _hidden(env: Mapping[str, str] | None) -> HiddenMapping | None:
-    """Return a view of `env` that no traceback of ours shows."""
+    """Return a view of `env` whose values no traceback shows."""
     check_mapping("env", env)
     return None if env is None else HiddenMapping(env)

@@ -1,8 +1,8 @@
-"""The parts of a container that a host may swap by name, and what each of them must be."""
+"""The parts of a container that a host may replace by name. Each part is declared once, in `Parts`."""
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, ForwardRef, TypedDict, get_origin
 
 from dependency_injector import providers
 
@@ -26,69 +26,65 @@ if TYPE_CHECKING:
 
 
 class Parts(TypedDict, total=False):
-    """What may be swapped by name when a container is opened.
-
-    Attributes:
-        settings: In place of those of the environment.
-        http_client: Used for every request; you close it. Of httpx or of httpx2.
-        clock: What tells the time, waits and limits every wait.
-        observer: Told of every event, in place of the log.
-        transport: What carries requests, in place of ours; it serves every reload, and you close it.
-        registry: The providers; you close it.
-        error_policy: What errors lead to; classes that it does not name keep their usual reaction.
-        acceptance: Which answers will do.
-        cache: Where answers are kept for the next identical request.
-        rate_counter: What counts requests and tokens per minute, such as one that several processes share.
-        chance: Numbers from 0 to 1, for jitter.
-        configure_logging: Whether to apply `LOG_LEVEL` and `LOG_FORMAT`; without it, logging is left to the host.
-    """
+    """The parts that may be passed by name to `open_container`. Each is checked against its annotation."""
 
     settings: Settings
+    """Settings in place of those of the environment."""
+
     http_client: "httpx.AsyncClient | httpx2.AsyncClient"
+    """A client of httpx or httpx2 for every request; the host closes it."""
+
     clock: Clock
+    """The clock for every deadline, delay and timeout."""
+
     observer: Observer
+    """An observer of every event, in place of the log."""
+
     transport: Transport
+    """A transport of requests in place of the built-in one; it serves every reload, and the host closes it."""
+
     registry: ProviderRegistry
+    """The registry of providers; the host closes it."""
+
     error_policy: ErrorPolicy
+    """Reactions to error classes; a class that the mapping does not name keeps its own reaction."""
+
     acceptance: AcceptancePolicy
+    """The actions for empty, cut, refused, invalid and unsure responses."""
+
     cache: ResponseCache
+    """The response cache for identical requests."""
+
     rate_counter: RateCounter
+    """The counter of requests and tokens per minute, for example one that several processes share."""
+
     chance: Randomness
+    """A source of numbers from 0 to 1 for jitter."""
+
     configure_logging: bool
+    """Whether to apply `LOG_LEVEL` and `LOG_FORMAT`; without it, the host configures logging."""
 
 
-# What each part must be: the type, or its names where importing it takes time, or for a port the members it must have.
-PART_TYPES: dict[str, type[Any] | str | tuple[str, ...]] = {
-    "settings": Settings,
-    "http_client": "httpx.AsyncClient httpx2.AsyncClient",
-    "clock": ("monotonic", "sleep", "timeout"),
-    "observer": ("__call__",),
-    "transport": ("send", "aclose"),
-    "registry": ProviderRegistry,
-    "error_policy": Mapping,
-    "acceptance": AcceptancePolicy,
-    "cache": ("get", "put"),
-    "rate_counter": ("take", "peek", "give_back", "charge"),
-    "chance": ("__call__",),
-    "configure_logging": bool,
-}
+PART_NAMES = tuple(Parts.__annotations__)
+_OPTIONAL_MEMBERS = frozenset({"open"})
+"""Members of a protocol that a part may lack: a transport without `open` serves whole responses only."""
 
 
 class LLMEntry(providers.Factory[Any]):
-    """The container's entry for what answers prompts; whatever is put in its place has to be able to."""
+    """The container's entry `llm`, which checks the provider that overrides it."""
 
     def override(self, provider: Any) -> Any:
-        """Put `provider` in its place; one that makes its object later is taken at its word.
+        """Override the entry with `provider`. An entry that makes its object later is not checked.
 
         Raises:
-            ConfigurationError: it is no provider.
+            ConfigurationError: the object is no `LLMProvider`; names the missing members.
         """
         is_later = isinstance(provider, providers.Provider) and not isinstance(provider, providers.Object)
-        given = provider() if isinstance(provider, providers.Object) else provider
-        absent = [] if is_later else [member for member in PORT_MEMBERS if not hasattr(given, member)]
-        if absent:
-            told = f"it has no {', '.join(absent)}"
-            raise ConfigurationError(f"what overrides 'llm' is a {type(given).__name__}, not an LLMProvider: {told}")
+        value = provider() if isinstance(provider, providers.Object) else provider
+        missing = [] if is_later else [member for member in PORT_MEMBERS if not hasattr(value, member)]
+        if missing:
+            reason = f"it has no {', '.join(missing)}"
+            raise ConfigurationError(f"what overrides 'llm' is a {type(value).__name__}, not an LLMProvider: {reason}")
         return super().override(provider)
 
 
@@ -99,28 +95,36 @@ def check_mapping(name: str, value: Any) -> None:
 
 
 def check_parts(parts: Mapping[str, Any]) -> None:
-    """Refuse what is no part, or not of its part's type.
+    """Refuse an unknown part, and a part of a wrong type.
 
     Raises:
-        ConfigurationError: names the part, with the nearest name, or what it lacks.
+        ConfigurationError: names the part, and the nearest name or the missing members.
     """
     for name, value in parts.items():
-        expected = PART_TYPES.get(name)
-        if expected is None:
-            raise ConfigurationError(f"unknown part {name!r}{did_you_mean(name, PART_TYPES)}")
-        if isinstance(expected, tuple):
-            absent = [member for member in expected if not hasattr(value, member)]
-            if absent or isinstance(value, type):
-                told = f"has no {', '.join(absent)}" if absent else "is a class; pass an object of it"
-                raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {told}")
+        if name not in PART_NAMES:
+            raise ConfigurationError(f"unknown part {name!r}{did_you_mean(name, PART_NAMES)}")
+        annotation = Parts.__annotations__[name]
+        if isinstance(annotation, ForwardRef):
+            _check_named_type(name, value, annotation.__forward_arg__.split(" | "))
             continue
-        is_one = _is_named(value, expected) if isinstance(expected, str) else isinstance(value, expected)
-        if not is_one:
-            kind = expected.rpartition(".")[2] if isinstance(expected, str) else expected.__name__
-            raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {kind}")
+        expected = get_origin(annotation) or annotation
+        if getattr(expected, "_is_protocol", False):
+            _check_members(name, value, expected)
+        elif not isinstance(value, expected):
+            raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {expected.__name__}")
 
 
-def _is_named(value: Any, names: str) -> bool:
-    """Return whether `value` is of one of these types; of what nobody has imported there is nothing."""
-    named = (name.rpartition(".") for name in names.split())
-    return any(isinstance(value, getattr(sys.modules.get(module), kind, ())) for module, _, kind in named)
+def _check_members(name: str, value: Any, protocol: type) -> None:
+    members = [member for member in vars(protocol) if member == "__call__" or not member.startswith("_")]
+    missing = [member for member in members if member not in _OPTIONAL_MEMBERS and not hasattr(value, member)]
+    if missing or isinstance(value, type):
+        reason = f"has no {', '.join(missing)}" if missing else "is a class; pass an object of it"
+        raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {reason}")
+
+
+def _check_named_type(name: str, value: Any, type_names: list[str]) -> None:
+    """Refuse a value of none of the named types. The types of a package that is not imported cannot have values."""
+    named = (type_name.rpartition(".") for type_name in type_names)
+    if not any(isinstance(value, getattr(sys.modules.get(module), kind, ())) for module, _, kind in named):
+        kind = type_names[-1].rpartition(".")[2]
+        raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}, not a {kind}")

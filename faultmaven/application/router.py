@@ -56,7 +56,9 @@ class RouterDependencies:
 class LLMRouter(ChatProvider):
     """An `LLMProvider` that tries the configured providers in order until one gives an acceptable response."""
 
-    def __init__(self, dependencies: RouterDependencies, *, role: str | None = None, provider: str | None = None) -> None:
+    def __init__(
+        self, dependencies: RouterDependencies, *, role: str | None = None, provider: str | None = None
+    ) -> None:
         """Keep the shared parts; `container.llm()` makes routers.
 
         Args:

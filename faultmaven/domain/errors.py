@@ -64,6 +64,8 @@ class LLMError(Exception):
     Attributes:
         retryable: The same provider may answer later.
         elsewhere: Another provider may answer.
+        counts_against_provider: A retryable error of this class counts in the provider's circuit breaker.
+        max_retries: The largest number of retries for this class, None for as many as are configured.
         problem: What went wrong, in one clause.
         provider: Who was asked; "" when nobody was.
         model: What was sent as the model; "" when none was.
@@ -82,6 +84,8 @@ class LLMError(Exception):
 
     retryable: bool = False
     elsewhere: bool = False
+    counts_against_provider: ClassVar[bool] = True
+    max_retries: ClassVar[int | None] = None
     default_advice: ClassVar[str] = ""
 
     def __init__(self, problem: str, **facts: Unpack[ErrorFacts]) -> None:
@@ -150,6 +154,7 @@ class ConfigurationError(LLMError):
         warnings: What else looks like a mistake, likewise.
     """
 
+    elsewhere = False
     faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -176,6 +181,8 @@ class QuotaExceededError(LLMError):
 
 class InvalidRequestError(LLMError):
     """The request was refused at our door; nothing was sent."""
+
+    elsewhere = False
 
 
 class ContextLengthError(InvalidRequestError):
@@ -258,6 +265,7 @@ class ProviderError(LLMError):
 class RateLimitError(ProviderError):
     """Too many requests or tokens just now; `retry_after` is in seconds, None when the vendor did not say."""
 
+    counts_against_provider = False  # the provider is available; the host sends too many requests
     default_advice = "Wait and try again, or lower the request rate."
 
 
@@ -293,12 +301,14 @@ class ProviderTimeoutError(ProviderError):
 class MalformedResponseError(ProviderError):
     """A reply came that is not what the vendor documents."""
 
+    max_retries = 1  # a reply that is no vendor's reply may pass once; more retries do not help
     default_advice = "Check that the base URL points at the vendor's API and at nothing in between."
 
 
 class DeadlineExceededError(LLMError):
     """The whole call's time is over; `attempts` says who used it."""
 
+    elsewhere = False
     default_advice = "Give the call more time with deadline= or LLM_DEADLINE."
 
 

@@ -22,7 +22,6 @@ from ..policies.acceptance import AcceptancePolicy, Action
 from .structured_output import parse_answer
 
 
-
 @dataclass(slots=True)
 class Evaluation:
     """The evaluation of one response. Not frozen, since every response gets one.

@@ -140,7 +140,9 @@ class Call:
         share = self._time_shares.share_of(self._position + place, remaining)
         if share <= 0:
             raise TimeoutError
-        return await try_candidate(self._candidate(place), share, self.context, is_last=place == self._candidates_left - 1)
+        return await try_candidate(
+            self._candidate(place), share, self.context, is_last=place == self._candidates_left - 1
+        )
 
     async def _try_hedged(self) -> list[Outcome]:
         """Try the next candidate, and the one after it too where the first has no outcome after `plan.hedge_after`."""

@@ -157,9 +157,7 @@ def _by_availability(
     return tuple(available), tuple(unavailable)
 
 
-def _availabilities(
-    candidates: Candidates, request: ChatRequest, source: AvailabilitySource
-) -> Sequence[Availability]:
+def _availabilities(candidates: Candidates, request: ChatRequest, source: AvailabilitySource) -> Sequence[Availability]:
     """Return the availability of each candidate now."""
     suspects = source.possibly_unavailable
     counts_tokens = any(candidate.route.tokens_per_minute for candidate in candidates)

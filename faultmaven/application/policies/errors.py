@@ -1,44 +1,22 @@
-"""What an error leads to, as a table that the host can replace in parts or whole."""
+"""The reaction to an error: the class of the error decides, unless the host's error policy overrides it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from ...domain.errors import (
-    AllProvidersFailedError,
-    AuthenticationError,
-    CircuitOpenError,
-    ConfigurationError,
-    ContentBlockedError,
-    ContextLengthError,
-    DeadlineExceededError,
-    EmptyAnswerError,
-    InvalidAnswerError,
-    InvalidRequestError,
-    LimitReachedError,
-    LLMError,
-    LowConfidenceError,
-    MalformedResponseError,
-    ModelNotFoundError,
-    ProviderConfigurationError,
-    ProviderError,
-    QuotaExceededError,
-    RateLimitError,
-    RejectedRequestError,
-    TruncatedAnswerError,
-)
+from ...domain.errors import LLMError
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What one class of errors leads to.
+    """The reaction to one class of errors.
 
     Attributes:
-        retry: The same provider may be asked again.
-        move_on: The next provider is asked; otherwise the error is raised at once.
-        trip: It is the provider's fault and counts against it in its circuit breaker.
-        retry_limit: At most so many retries, None for as many as the provider has.
+        retry: The same provider may be tried again.
+        move_on: The next candidate is tried; otherwise the error is raised at once.
+        trip: The error counts against the provider in its circuit breaker.
+        retry_limit: The largest number of retries, None for as many as the provider has.
     """
 
     retry: bool = False
@@ -48,57 +26,52 @@ class Reaction:
 
 
 ErrorPolicy: TypeAlias = Mapping[type[LLMError], Reaction]
+"""Overrides of reactions by error class. A class without an entry has its nearest ancestor's reaction."""
 
-_STOP = Reaction()
-_MOVE_ON = Reaction(move_on=True)
-_TRY_AGAIN = Reaction(retry=True, move_on=True)
-_FAULT = Reaction(retry=True, move_on=True, trip=True)
+NO_OVERRIDES: ErrorPolicy = MappingProxyType({})
+_CLASS_FACTS = frozenset({"retryable", "elsewhere", "counts_against_provider", "max_retries"})
+
+
+def reaction(overrides: ErrorPolicy, error: LLMError) -> Reaction:
+    """Return the reaction to `error`: the override of its nearest ancestor, or else the reaction of its own class.
+
+    An override of a class does not reach a subclass that states a fact of its own, such as `retryable`. An error that
+    the vendor marked as not to be retried is never retried.
+    """
+    result = _reaction_to_class(overrides, type(error))
+    if result.retry and error.__dict__.get("retryable") is False:
+        return Reaction(False, result.move_on, result.trip)
+    return result
+
+
+def _reaction_to_class(overrides: ErrorPolicy, kind: type[LLMError]) -> Reaction:
+    for ancestor in kind.__mro__:
+        if ancestor in overrides:
+            return overrides[ancestor]
+        if _states_facts(ancestor):
+            break
+    return _own_reaction(kind)
+
+
+def _own_reaction(kind: type[LLMError]) -> Reaction:
+    """Return the reaction that an error class states; see the attributes of `LLMError`."""
+    if not kind.retryable:
+        return Reaction(move_on=kind.elsewhere)
+    return Reaction(True, kind.elsewhere, kind.counts_against_provider, kind.max_retries)
+
+
+def _states_facts(kind: type) -> bool:
+    return not _CLASS_FACTS.isdisjoint(vars(kind))
+
+
+def _built_in_classes(root: type[LLMError] = LLMError) -> Iterator[type[LLMError]]:
+    yield root
+    for kind in root.__subclasses__():
+        if kind.__module__ == LLMError.__module__:
+            yield from _built_in_classes(kind)
+
 
 DEFAULT_ERROR_POLICY: ErrorPolicy = MappingProxyType(
-    {
-        LLMError: _STOP,
-        ConfigurationError: _STOP,
-        ProviderConfigurationError: _MOVE_ON,
-        AuthenticationError: _MOVE_ON,
-        QuotaExceededError: _MOVE_ON,
-        InvalidRequestError: _STOP,
-        ContextLengthError: _MOVE_ON,
-        ModelNotFoundError: _MOVE_ON,
-        RejectedRequestError: _MOVE_ON,
-        ContentBlockedError: _MOVE_ON,
-        EmptyAnswerError: _MOVE_ON,
-        TruncatedAnswerError: _MOVE_ON,
-        InvalidAnswerError: _MOVE_ON,
-        LowConfidenceError: _MOVE_ON,
-        ProviderError: _FAULT,  # unavailable and timed out beneath it
-        RateLimitError: _TRY_AGAIN,  # the provider is well; we are too many
-        LimitReachedError: _MOVE_ON,
-        CircuitOpenError: _MOVE_ON,
-        # What came is no answer of the vendor's: once more may help, more often will not.
-        MalformedResponseError: Reaction(retry=True, move_on=True, trip=True, retry_limit=1),
-        DeadlineExceededError: _STOP,
-        AllProvidersFailedError: _MOVE_ON,
-    }
+    {kind: _own_reaction(kind) for kind in _built_in_classes() if _states_facts(kind)}
 )
-"""Every class; one that is not here has its nearest ancestor's."""
-
-
-def reaction(policy: ErrorPolicy, error: LLMError) -> Reaction:
-    """Return what `error` leads to: the entry of its nearest ancestor in the table.
-
-    A class of somebody else's that states `retryable` and `elsewhere` itself needs no entry. An error that the vendor
-    marked as not to be retried is not, whatever its class.
-    """
-    found = _of_class(policy, type(error))
-    if found.retry and error.__dict__.get("retryable") is False:
-        return Reaction(False, found.move_on, found.trip)
-    return found
-
-
-def _of_class(policy: ErrorPolicy, kind: type[LLMError]) -> Reaction:
-    for ancestor in kind.__mro__:
-        if ancestor in policy:
-            return policy[ancestor]
-        if "retryable" in ancestor.__dict__ or "elsewhere" in ancestor.__dict__:
-            return Reaction(kind.retryable, kind.elsewhere, kind.retryable)
-    return _STOP
+"""The reactions of the built-in error classes that state facts of their own, for hosts to read or to build on."""

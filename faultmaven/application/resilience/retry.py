@@ -3,7 +3,7 @@
 import threading
 
 from ...domain.errors import LLMError
-from ..policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, reaction
+from ..policies.errors import NO_OVERRIDES, ErrorPolicy, reaction
 from ..policies.retry import RetryPolicy
 from .sliding_window import SlidingWindow
 
@@ -20,7 +20,7 @@ def next_delay(
     attempt: int,
     error: LLMError,
     random: float = 1.0,
-    errors: ErrorPolicy = DEFAULT_ERROR_POLICY,
+    errors: ErrorPolicy = NO_OVERRIDES,
 ) -> float | None:
     """Return the seconds to wait before the next attempt at the same provider, None for no further attempt.
 
