@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..application.monitoring.probe import PROBE_SECONDS
-from ..application.monitoring.probe import probe as ask_for_models
+from ..application.monitoring.probe import probe_provider as ask_for_models
 from ..domain.errors import (
     LLMError,
     MalformedResponseError,

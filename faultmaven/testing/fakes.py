@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from ..application.chat_provider import ChatProvider
-from ..application.streaming.single_answer import WholeAnswerStream
+from ..application.streaming.single_answer import SingleAnswerStream
 from ..domain.attempts import Attempt
 from ..domain.errors import LLMError, ProviderTimeoutError
 from ..domain.requests import ChatRequest
@@ -109,7 +109,7 @@ class FakeProvider(ChatProvider):
         if isinstance(played, str):
             played = FakeStream(*words(played))
         if not isinstance(played, FakeStream):
-            yield WholeAnswerStream(self._whole(played, request, started))
+            yield SingleAnswerStream(self._whole(played, request, started))
             return
         stream = self._playing(played, request, started)
         self.open_streams += 1

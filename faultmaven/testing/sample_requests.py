@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import pydantic
 
-from ..application.planning.requirements import needs
-from ..application.validation.request import chat_request
+from ..application.planning.requirements import required_features
+from ..application.validation.request import build_chat_request
 from ..domain.attachments import File, Image
 from ..domain.messages import Message, Prompt
 from ..domain.requests import ChatRequest
@@ -60,12 +60,12 @@ class SampleRequest:
     @property
     def request(self) -> ChatRequest:
         """The request as a provider's `answer` gets it."""
-        return chat_request(self.prompt, None, self.max_tokens, self.temperature, self.options)
+        return build_chat_request(self.prompt, None, self.max_tokens, self.temperature, self.options)
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The features without which it cannot be answered: "tools", "schema", "images", "files" and so on."""
-        return needs(self.request)
+        return required_features(self.request)
 
     async def ask(self, llm: LLMProvider) -> LLMResponse:
         """Return what `llm` answers; errors as for `generate`."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from faultmaven import StopReason, Tool, open_container
-from faultmaven.application.validation.request import chat_request
+from faultmaven.application.validation.request import build_chat_request
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.llm.config import ProviderConfig
@@ -40,7 +40,7 @@ async def test_a_row_that_names_the_dialect_asks_the_responses_route(monkeypatch
 def test_a_model_gets_the_route_that_it_demands(model: str, with_tools: bool, expected: object) -> None:
     clock = SystemClock()
     provider = OpenAIProvider(ProviderConfig("openai", dialect="openai-chat/openai"), HTTPTransport(clock), clock)
-    request = chat_request("ping", model=model)
+    request = build_chat_request("ping", model=model)
     if with_tools:
         request = replace(request, tools=(Tool("restart"),))
     assert provider.wire(request) is expected

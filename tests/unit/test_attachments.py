@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultmaven import File, Image, InvalidRequestError, LLMError, Message, ProviderUnavailableError, ToolCall
-from faultmaven.application.validation.attachments import IMAGE_TYPES, MOST_IMAGE_BYTES, media_type
-from faultmaven.application.validation.request import chat_request
+from faultmaven.application.validation.attachments import IMAGE_TYPES, MAX_IMAGE_BYTES, media_type
+from faultmaven.application.validation.request import build_chat_request
 from faultmaven.domain.attachments import Attachment
 from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import ReplyStream, WireReply, WireRequest
@@ -28,7 +28,7 @@ ADDRESS = "https://pictures.example/secret-place.png"
 
 
 def asking(*parts: Any) -> ChatRequest:
-    return chat_request([Message.user("see", *parts)])
+    return build_chat_request([Message.user("see", *parts)])
 
 
 async def no_fetch(address: str) -> bytes:
@@ -72,7 +72,7 @@ async def test_a_tools_result_is_read_too(tmp_path: Path) -> None:
         Message.assistant(tool_calls=[ToolCall("c1", "look")]),
         Message.tool("c1", Image.from_path(str(tmp_path / "a.png"))),
     ]
-    found = await loaded(chat_request(turns), no_fetch)
+    found = await loaded(build_chat_request(turns), no_fetch)
     assert [message.images for message in found.messages] == [(), (), (Image.from_bytes(PNG, "image/png"),)]
     assert found.messages[2].tool_call_id == "c1"
 
@@ -112,10 +112,10 @@ async def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
 
 async def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "a.png").open("wb") as file:
-        file.truncate(MOST_IMAGE_BYTES + 1)
+        file.truncate(MAX_IMAGE_BYTES + 1)
     monkeypatch.setattr(Path, "open", None)
     error = await refused(asking(Image.from_path(str(tmp_path / "a.png"))))
-    assert f"a file of more than {MOST_IMAGE_BYTES} bytes" in str(error)
+    assert f"a file of more than {MAX_IMAGE_BYTES} bytes" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ async def test_an_address_that_is_the_vendors_to_fetch_is_not_fetched() -> None:
         (Net(204, b""), "answers with status 204"),
         (Net(body=b"<html>"), "none of image/png"),
         (Net(body=b""), "0 bytes"),
-        (Net(body=PNG + bytes(MOST_IMAGE_BYTES)), f"1 to {MOST_IMAGE_BYTES} can be sent"),
+        (Net(body=PNG + bytes(MAX_IMAGE_BYTES)), f"1 to {MAX_IMAGE_BYTES} can be sent"),
         (Net(error=ProviderUnavailableError("refused", provider="openai")), "(ProviderUnavailableError)"),
     ],
 )

@@ -6,37 +6,39 @@ from typing import Any
 
 import pytest
 
-from faultmaven.application.validation.request import chat_request
+from faultmaven.application.validation.request import build_chat_request
 from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.messages import Message
 
 
 def test_string_prompt_becomes_one_user_message() -> None:
-    assert chat_request("ping").messages == (Message.user("ping"),)
+    assert build_chat_request("ping").messages == (Message.user("ping"),)
 
 
 def test_zero_temperature_differs_from_unset_temperature() -> None:
-    assert chat_request("ping", temperature=0).temperature == 0
-    assert chat_request("ping").temperature is None
+    assert build_chat_request("ping", temperature=0).temperature == 0
+    assert build_chat_request("ping").temperature is None
 
 
 def test_single_stop_word_becomes_a_tuple() -> None:
-    assert chat_request("ping", options={"stop": "END"}).stop == ("END",)
+    assert build_chat_request("ping", options={"stop": "END"}).stop == ("END",)
 
 
 def test_option_of_none_is_unset() -> None:
-    assert chat_request("ping", options={"deadline": None, "stop": None, "tools": None}) == chat_request("ping")
+    assert build_chat_request("ping", options={"deadline": None, "stop": None, "tools": None}) == build_chat_request(
+        "ping"
+    )
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n", [], [Message.system("Be terse.")], [Message.user(" ")], b"ping", 7])
 def test_prompt_without_user_content_is_refused(prompt: Any) -> None:
     with pytest.raises(InvalidRequestError):
-        chat_request(prompt)
+        build_chat_request(prompt)
 
 
 def test_error_names_position_of_invalid_message() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[1\] is a dict"):
-        chat_request([Message.user("ping"), {"role": "user"}])  # type: ignore[list-item]
+        build_chat_request([Message.user("ping"), {"role": "user"}])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(
@@ -65,23 +67,25 @@ def test_error_names_position_of_invalid_message() -> None:
 )
 def test_invalid_option_value_is_refused(arguments: dict[str, Any], options: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError):
-        chat_request("ping", options=options, **arguments)
+        build_chat_request("ping", options=options, **arguments)
 
 
 def test_unknown_option_error_suggests_nearest_name() -> None:
     with pytest.raises(InvalidRequestError, match=r"unknown option 'dead_line'; did you mean 'deadline'\?"):
-        chat_request("ping", options={"dead_line": 3})
+        build_chat_request("ping", options={"dead_line": 3})
 
 
 def test_repr_of_request_hides_the_prompt() -> None:
-    assert "secret words" not in repr(chat_request([Message.system("secret words"), Message.user("secret words")]))
+    assert "secret words" not in repr(
+        build_chat_request([Message.system("secret words"), Message.user("secret words")])
+    )
 
 
 def test_unsupported_prompt_part_is_refused_by_type() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[0\] holds a PosixPath"):
-        chat_request([Message.user("Explain this chart", Path("dash.png"))])  # type: ignore[arg-type]
+        build_chat_request([Message.user("Explain this chart", Path("dash.png"))])  # type: ignore[arg-type]
 
 
 def test_unknown_message_role_error_suggests_nearest_role() -> None:
     with pytest.raises(InvalidRequestError, match="has the role 'usr'; did you mean 'user'"):
-        chat_request([Message("usr", ("ping",))])  # type: ignore[arg-type]
+        build_chat_request([Message("usr", ("ping",))])  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from faultmaven import (
     ToolCall,
     open_container,
 )
-from faultmaven.application.validation.request import chat_request
+from faultmaven.application.validation.request import build_chat_request
 from faultmaven.testing import Delayed, FakeClock, FakeProvider, FakeStream, Step
 
 CALLS = [ToolCall("1", "look", {"pod": "web-1", "since": "03:00"}), ToolCall("2", "restart")]
@@ -96,12 +96,12 @@ async def test_a_delay_beyond_the_attempts_time_is_a_timeout() -> None:
 
     fake = FakeProvider("late", delay=10, clock=clock)
     with pytest.raises(ProviderTimeoutError):
-        await fake.answer(replace(chat_request("ping"), timeout=3.0))
+        await fake.answer(replace(build_chat_request("ping"), timeout=3.0))
     assert clock.monotonic() == 3
 
 
 async def read(fake: FakeProvider, request: ChatRequest | None = None) -> tuple[list[StreamChunk], LLMResponse]:
-    async with fake.open_stream(request or chat_request("ping")) as stream:
+    async with fake.open_stream(request or build_chat_request("ping")) as stream:
         chunks = [chunk async for chunk in stream]
         return chunks, stream.response
 
@@ -161,7 +161,7 @@ async def test_each_step_may_have_a_delay_of_its_own(streams: bool) -> None:
 async def test_a_delayed_step_beyond_the_attempts_time_is_a_timeout(streams: bool) -> None:
     clock = FakeClock()
     fake = FakeProvider(Delayed(10, RateLimitError("too late to matter")), clock=clock)
-    request = replace(chat_request("ping"), timeout=3.0)
+    request = replace(build_chat_request("ping"), timeout=3.0)
     with pytest.raises(ProviderTimeoutError):
         await (read(fake, request) if streams else fake.answer(request))
     assert clock.monotonic() == 3
@@ -196,7 +196,7 @@ async def never_awaited(request: ChatRequest) -> str:
         (lambda: ["a", "b"], "is a list"),
         (lambda: RateLimitError, "is the class RateLimitError: give an object of it"),
         (lambda: ValueError("boom"), "is a ValueError"),
-        (lambda: never_awaited(chat_request("ping")), "a coroutine: give the async function itself"),
+        (lambda: never_awaited(build_chat_request("ping")), "a coroutine: give the async function itself"),
         (lambda: Delayed(-1, "ok"), "is delayed by -1: give seconds"),
         (lambda: Delayed(math.inf, "ok"), "is delayed by inf"),
         (lambda: Delayed(1, None), "step 2 of the script is a NoneType"),  # type: ignore[arg-type]

@@ -9,14 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faultmaven.application.configuration import ConfigurationSnapshot, Route, Target
-from faultmaven.application.planning.planner import plan
-from faultmaven.application.planning.requirements import MESSAGE_TOKENS, prompt_tokens, surely_fits
-from faultmaven.application.planning.shortlist import MOST_KINDS, MOST_PLANS, shortlist_of
+from faultmaven.application.planning.planner import plan_request
+from faultmaven.application.planning.requirements import MESSAGE_TOKENS, prompt_tokens, certainly_fits
+from faultmaven.application.planning.shortlist import MAX_SHORTLISTS, MAX_PLANS, shortlist_for
 from faultmaven.application.planning.token_estimate import (
-    least_tokens,
-    least_tokens_at_most,
-    most_tokens,
-    most_tokens_at_most,
+    min_tokens_of,
+    min_tokens_bound,
+    max_tokens_of,
+    max_tokens_bound,
 )
 from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies
@@ -68,9 +68,9 @@ def make_request(text: str = "ping", **overrides: Any) -> ChatRequest:
 class AllPossiblyUnavailable:
     """An availability source that marks every target for a check, and reports every target as available."""
 
-    suspects: Collection[Target] = (("a", "a-model"), ("b", "b-model"))
+    possibly_unavailable: Collection[Target] = (("a", "a-model"), ("b", "b-model"))
 
-    def standing(self, route: Route, model: str, tokens: int) -> Availability:
+    def availability(self, route: Route, model: str, tokens: int) -> Availability:
         return AVAILABLE
 
 
@@ -103,12 +103,12 @@ def test_cached_and_uncached_plans_are_equal(chat_request: ChatRequest) -> None:
         policies=policies,
     )
     computed, cached, direct = (
-        plan(chat_request, configuration),
-        plan(chat_request, configuration),
-        plan(chat_request, configuration, health=AllPossiblyUnavailable()),
+        plan_request(chat_request, configuration),
+        plan_request(chat_request, configuration),
+        plan_request(chat_request, configuration, source=AllPossiblyUnavailable()),
     )
     assert computed == cached == direct
-    assert plan(chat_request, replace(configuration)) == computed  # a configuration without cached plans
+    assert plan_request(chat_request, replace(configuration)) == computed  # a configuration without cached plans
 
 
 def test_request_kinds_have_separate_shortlists() -> None:
@@ -123,19 +123,23 @@ def test_request_kinds_have_separate_shortlists() -> None:
     ]
     kinds += [make_request(cache_prompt=True), ChatRequest((Message.user("ping", PNG),))]
     for request in (*kinds, *reversed(kinds)):
-        assert plan(request, configuration) == plan(request, replace(configuration))
-        assert plan(request, configuration, pinned="b") == plan(request, replace(configuration), pinned="b")
+        assert plan_request(request, configuration) == plan_request(request, replace(configuration))
+        assert plan_request(request, configuration, pinned="b") == plan_request(
+            request, replace(configuration), pinned="b"
+        )
 
 
 def test_capabilities_are_read_once_per_kind() -> None:
     capabilities = CountingCapabilities()
     configuration = configure(route("a", capabilities_for=capabilities))
-    plan(make_request(), configuration)
+    plan_request(make_request(), configuration)
     reads = capabilities.reads
     for number in range(20):
-        plan(make_request(f"another {number}", max_tokens=number + 1, deadline=float(number + 1)), configuration)
+        plan_request(
+            make_request(f"another {number}", max_tokens=number + 1, deadline=float(number + 1)), configuration
+        )
     assert capabilities.reads == reads
-    plan(make_request(model="m"), configuration)
+    plan_request(make_request(model="m"), configuration)
     assert capabilities.reads > reads
 
 
@@ -148,29 +152,31 @@ def test_vendor_check_runs_for_each_request() -> None:
     with_tools = make_request(tools=(Tool("t"),))
     with_tool_choice = replace(with_tools, tool_choice="t")
     for _ in range(2):
-        assert [c.route.name for c in plan(with_tools, configuration).candidates] == ["a", "b"]
-        assert [c.route.name for c in plan(with_tool_choice, configuration).candidates] == ["b"]
-        assert [skipped.reason for skipped in plan(with_tool_choice, configuration).skipped] == [refusal_reason]
-        assert len(plan(replace(with_tools, model="m"), configuration).candidates) == 2
-        assert plan(replace(with_tools, model="m"), configuration, pinned="b").candidates == ()
+        assert [c.route.name for c in plan_request(with_tools, configuration).candidates] == ["a", "b"]
+        assert [c.route.name for c in plan_request(with_tool_choice, configuration).candidates] == ["b"]
+        assert [skipped.reason for skipped in plan_request(with_tool_choice, configuration).skipped] == [refusal_reason]
+        assert len(plan_request(replace(with_tools, model="m"), configuration).candidates) == 2
+        assert plan_request(replace(with_tools, model="m"), configuration, pinned="b").candidates == ()
 
 
 def test_reload_discards_cached_plans() -> None:
     request, configuration = make_request("ping", stop=("x",)), configure(route("a"))
-    assert len(plan(request, configuration).candidates) == 1
+    assert len(plan_request(request, configuration).candidates) == 1
     featureless = replace(route("a"), features=frozenset())
-    assert plan(request, replace(configuration, routes={"a": featureless})).candidates == ()
-    assert plan(request, replace(configuration, routes={}, missing={"a": "A_API_KEY is not set"})).candidates == ()
+    assert plan_request(request, replace(configuration, routes={"a": featureless})).candidates == ()
+    assert (
+        plan_request(request, replace(configuration, routes={}, missing={"a": "A_API_KEY is not set"})).candidates == ()
+    )
 
 
 def test_plan_caches_have_bounded_size() -> None:
     configuration = configure(route("a"))
-    for number in range(2 * MOST_KINDS):
-        plan(make_request(model=f"m{number}"), configuration)
-    assert len(configuration.compiled) <= MOST_KINDS
-    for number in range(2 * MOST_PLANS):
-        plan(make_request(deadline=number + 0.5), configuration)
-    assert len(shortlist_of(make_request(), configuration, "chat", None).plans) <= MOST_PLANS
+    for number in range(2 * MAX_SHORTLISTS):
+        plan_request(make_request(model=f"m{number}"), configuration)
+    assert len(configuration.compiled) <= MAX_SHORTLISTS
+    for number in range(2 * MAX_PLANS):
+        plan_request(make_request(deadline=number + 0.5), configuration)
+    assert len(shortlist_for(make_request(), configuration, "chat", None).plans) <= MAX_PLANS
 
 
 text_strategy = st.text(max_size=60) | st.text("aZ0-é漢😀 \n\x00ก", max_size=60)
@@ -186,16 +192,16 @@ text_strategy = st.text(max_size=60) | st.text("aZ0-é漢😀 \n\x00ก", max_si
 @example(text="a漢" * 50)
 @example(text="😀" * 50)
 def test_token_estimate_never_exceeds_length_bound(text: str) -> None:
-    assert most_tokens(text) <= most_tokens_at_most(len(text), is_ascii=text.isascii())
-    assert least_tokens(text) <= least_tokens_at_most(len(text), is_ascii=text.isascii())
+    assert max_tokens_of(text) <= max_tokens_bound(len(text), is_ascii=text.isascii())
+    assert min_tokens_of(text) <= min_tokens_bound(len(text), is_ascii=text.isascii())
 
 
 @given(texts=st.lists(text_strategy, min_size=1, max_size=4), limit=st.integers(0, 400))
 def test_certain_fit_agrees_with_token_count(texts: list[str], limit: int) -> None:
     request = ChatRequest(tuple(Message.user(text) for text in texts))
-    if surely_fits(request, limit):
+    if certainly_fits(request, limit):
         assert prompt_tokens(request) <= limit
-    assert surely_fits(request, 4 * sum(map(len, texts)) + (MESSAGE_TOKENS + 4) * len(texts) + 1)
+    assert certainly_fits(request, 4 * sum(map(len, texts)) + (MESSAGE_TOKENS + 4) * len(texts) + 1)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +214,7 @@ def test_certain_fit_agrees_with_token_count(texts: list[str], limit: int) -> No
     ],
 )
 def test_request_beyond_plain_text_is_counted(chat_request: ChatRequest) -> None:
-    assert not surely_fits(chat_request, prompt_tokens(chat_request) - 1)
+    assert not certainly_fits(chat_request, prompt_tokens(chat_request) - 1)
 
 
 def test_open_breaker_makes_target_possibly_unavailable() -> None:
@@ -216,19 +222,19 @@ def test_open_breaker_makes_target_possibly_unavailable() -> None:
     policies = Policies(breaker=BreakerPolicy(min_calls=2, open_seconds=30.0))
     configuration = configure(route("a"), route("b"), policies=policies)
     admission = AdmissionControl(lambda: configuration, clock, lambda event: None, lambda: build_rate_counter(clock))
-    candidate = plan(make_request(), configuration).candidates[0]
-    assert not admission.suspects
+    candidate = plan_request(make_request(), configuration).candidates[0]
+    assert not admission.possibly_unavailable
     breaker = admission._breaker(candidate.target)
     for _ in range(2):
-        breaker.report(CallResult.BAD, clock.monotonic(), probe=False)
-    assert set(admission.suspects) == {("a", "a-model")}
-    assert [c.route.name for c in plan(make_request(), configuration, health=admission).candidates] == ["b"]
+        breaker.report(CallResult.FAILURE, clock.monotonic(), is_probe=False)
+    assert set(admission.possibly_unavailable) == {("a", "a-model")}
+    assert [c.route.name for c in plan_request(make_request(), configuration, source=admission).candidates] == ["b"]
     clock.advance(31.0)
     assert breaker.enter(clock.monotonic())
-    assert set(admission.suspects) == {("a", "a-model")}
-    breaker.report(CallResult.GOOD, clock.monotonic(), probe=True)
-    assert not admission.suspects
-    assert len(plan(make_request(), configuration, health=admission).candidates) == 2
+    assert set(admission.possibly_unavailable) == {("a", "a-model")}
+    breaker.report(CallResult.SUCCESS, clock.monotonic(), is_probe=True)
+    assert not admission.possibly_unavailable
+    assert len(plan_request(make_request(), configuration, source=admission).candidates) == 2
 
 
 def test_announced_pause_makes_target_possibly_unavailable() -> None:
@@ -236,11 +242,11 @@ def test_announced_pause_makes_target_possibly_unavailable() -> None:
     configuration = configure(route("a"), route("b"))
     admission = AdmissionControl(lambda: configuration, clock, lambda event: None, lambda: build_rate_counter(clock))
     admission.limiter.announce(("b", "b-model"), 20.0)
-    assert set(admission.suspects) == {("b", "b-model")}
-    assert [c.route.name for c in plan(make_request(), configuration, health=admission).candidates] == ["a"]
+    assert set(admission.possibly_unavailable) == {("b", "b-model")}
+    assert [c.route.name for c in plan_request(make_request(), configuration, source=admission).candidates] == ["a"]
     clock.advance(21.0)
-    assert not admission.suspects
-    assert len(plan(make_request(), configuration, health=admission).candidates) == 2
+    assert not admission.possibly_unavailable
+    assert len(plan_request(make_request(), configuration, source=admission).candidates) == 2
 
 
 # --- copies that name each field --------------------------------------------------------------------------------------

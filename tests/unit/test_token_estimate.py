@@ -14,11 +14,11 @@ from faultmaven.application.planning.requirements import (
     FILE_TOKENS,
     IMAGE_TOKENS,
     MESSAGE_TOKENS,
-    SHORTEST_ALARM_TOKENS,
+    MIN_TRUNCATED_TOKENS,
     looks_truncated,
     prompt_tokens,
 )
-from faultmaven.application.planning.token_estimate import least_tokens, most_tokens
+from faultmaven.application.planning.token_estimate import min_tokens_of, max_tokens_of
 from faultmaven.domain.attachments import File, Image
 from faultmaven.domain.messages import Message
 from faultmaven.domain.requests import ChatRequest
@@ -41,14 +41,14 @@ def repeated_request(sample: dict[str, Any]) -> tuple[ChatRequest, list[int]]:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=SAMPLE_KINDS)
 def test_upper_estimate_bounds_real_token_counts(sample: dict[str, Any]) -> None:
-    upper, counted = most_tokens(sample["text"]), sample["tokens"]
+    upper, counted = max_tokens_of(sample["text"]), sample["tokens"]
     assert upper >= 0.95 * max(counted)
     assert upper <= 2.5 * max(counted)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=SAMPLE_KINDS)
 def test_lower_estimate_hardly_exceeds_real_token_counts(sample: dict[str, Any]) -> None:
-    assert least_tokens(sample["text"]) <= 1.15 * min(sample["tokens"])
+    assert min_tokens_of(sample["text"]) <= 1.15 * min(sample["tokens"])
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=SAMPLE_KINDS)
@@ -77,7 +77,7 @@ def test_missing_input_count_raises_no_alarm(usage: Usage | None) -> None:
 
 def test_short_prompt_raises_no_alarm() -> None:
     text = "word " * 600
-    assert least_tokens(text) < SHORTEST_ALARM_TOKENS * 1.5
+    assert min_tokens_of(text) < MIN_TRUNCATED_TOKENS * 1.5
     short = ChatRequest((Message.user("word " * 400),))
     assert not looks_truncated(short, Usage(input=1))
 
@@ -97,7 +97,7 @@ class Answer(BaseModel):
 def test_prompt_estimate_counts_every_request_part() -> None:
     plain = ChatRequest((Message.user("Hi"),))
     base = prompt_tokens(plain)
-    assert base == most_tokens("Hi") + MESSAGE_TOKENS
+    assert base == max_tokens_of("Hi") + MESSAGE_TOKENS
     call = ToolCall("c", "look_up", {"query": "everything about it"})
     for larger in (
         ChatRequest((Message.user("Hi", Image.from_bytes(b"x")),)),
@@ -116,16 +116,16 @@ def test_prompt_estimate_counts_every_request_part() -> None:
 @pytest.mark.parametrize("text", ["a", "0", " ", "\n", "-", "\x00", "é", "漢", "😀", "aA", "a1", "a b", "\ud800"])
 def test_ten_million_characters_are_estimated_quickly(text: str) -> None:
     started = time.perf_counter()
-    most_tokens(text * (10_000_000 // len(text)))
+    max_tokens_of(text * (10_000_000 // len(text)))
     assert time.perf_counter() - started < 10  # under 1 s on a slow machine; a backtracking pattern would take hours
 
 
 @given(st.text(st.characters(), max_size=300))
 def test_estimates_of_any_text_keep_order(text: str) -> None:
-    assert 0 <= least_tokens(text) <= most_tokens(text) + 1
-    assert (most_tokens(text) == 0) == (text == "")
+    assert 0 <= min_tokens_of(text) <= max_tokens_of(text) + 1
+    assert (max_tokens_of(text) == 0) == (text == "")
 
 
 @given(st.text(max_size=100), st.text(max_size=100))
 def test_longer_text_has_no_fewer_tokens(first: str, second: str) -> None:
-    assert most_tokens(first + "\n" + second) >= max(most_tokens(first), most_tokens(second))
+    assert max_tokens_of(first + "\n" + second) >= max(max_tokens_of(first), max_tokens_of(second))

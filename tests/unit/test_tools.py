@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from faultmaven import File, Image, InvalidRequestError, Message, Tool, ToolCall
-from faultmaven.application.validation.request import chat_request
+from faultmaven.application.validation.request import build_chat_request
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
 TOOL = Tool("restart", "Restarts.", {"type": "object", "properties": {}})
@@ -128,7 +128,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("options", "told"), REFUSED)
 def test_an_option_that_cannot_be_meant_is_refused(options: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidRequestError, match=told):
-        chat_request("ping", None, None, None, options)
+        build_chat_request("ping", None, None, None, options)
 
 
 TAKEN: list[dict[str, Any]] = [
@@ -147,7 +147,7 @@ TAKEN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", TAKEN)
 def test_an_option_that_can_be_meant_is_taken(options: dict[str, Any]) -> None:
-    assert chat_request("ping", None, None, None, options).messages
+    assert build_chat_request("ping", None, None, None, options).messages
 
 
 BAD_PARTS = [
@@ -166,33 +166,33 @@ BAD_PARTS = [
 @pytest.mark.parametrize(("part", "told"), BAD_PARTS)
 def test_an_attachment_that_cannot_be_sent_is_refused(part: Any, told: str) -> None:
     with pytest.raises(InvalidRequestError, match=told) as caught:
-        chat_request([Message.user("see", part)], None, None, None, {})
+        build_chat_request([Message.user("see", part)], None, None, None, {})
     assert "prompt[0]" in str(caught.value)
     assert "passwd" not in str(caught.value)
 
 
 def test_the_media_type_is_told_from_the_bytes() -> None:
     images = [PNG, b"\xff\xd8\xff\xe0", b"GIF89a..", b"RIFF\x00\x00\x00\x00WEBPVP8 "]
-    request = chat_request([Message.user(*map(Image.from_bytes, images))], None, None, None, {})
+    request = build_chat_request([Message.user(*map(Image.from_bytes, images))], None, None, None, {})
     kinds = [image.media_type for image in request.messages[0].images]
     assert kinds == ["image/png", "image/jpeg", "image/gif", "image/webp"]
 
 
 def test_an_image_of_the_system_or_the_assistant_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[0\] is a turn of the system"):
-        chat_request([Message("system", (Image.from_bytes(PNG),)), Message.user("a")], None, None, None, {})
+        build_chat_request([Message("system", (Image.from_bytes(PNG),)), Message.user("a")], None, None, None, {})
 
 
 def test_a_result_without_its_call_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[1\] is the result of a tool call"):
-        chat_request([Message.user("a"), Message.tool("c1", "x")], None, None, None, {})
+        build_chat_request([Message.user("a"), Message.tool("c1", "x")], None, None, None, {})
     asked = Message.assistant(tool_calls=[ToolCall("c1", "restart")])
-    assert chat_request([Message.user("a"), asked, Message.tool("c1", "")], None, None, None, {}).messages
+    assert build_chat_request([Message.user("a"), asked, Message.tool("c1", "")], None, None, None, {}).messages
 
 
 def test_only_the_assistant_asks_for_calls_and_they_are_tool_calls() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[0\] is a turn of the user and asks for tool calls"):
-        chat_request([Message("user", ("a",), (ToolCall("c1", "restart"),))])
+        build_chat_request([Message("user", ("a",), (ToolCall("c1", "restart"),))])
     odd: Any = [{"id": "c1"}]
     with pytest.raises(InvalidRequestError, match=r"prompt\[1\] holds a tool call that is no ToolCall"):
-        chat_request([Message.user("a"), Message.assistant(tool_calls=odd), Message.user("b")])
+        build_chat_request([Message.user("a"), Message.assistant(tool_calls=odd), Message.user("b")])

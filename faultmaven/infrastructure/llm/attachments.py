@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from ...application.validation.attachments import checked_attachment, most_bytes
+from ...application.validation.attachments import checked_attachment, max_bytes
 from ...domain.attachments import Attachment
 from ...domain.errors import InvalidRequestError
 from ...domain.requests import ChatRequest
@@ -64,7 +64,7 @@ def _read_all(parts: dict[Place, Attachment]) -> dict[Place, bytes]:
 
 def _read(part: Attachment, where: str) -> bytes:
     """Return the file's bytes; what is no file is never opened: a pipe would wait, and a device never ends."""
-    limit, problem = most_bytes(part), ""
+    limit, problem = max_bytes(part), ""
     try:
         status = Path(part.path).stat()
         if not stat.S_ISREG(status.st_mode):

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import jsonschema_rs
 
-from ...application.answers.schema_paths import names_in, place_of
+from ...application.answers.schema_paths import property_names, schema_path
 from ...ports.schemas import Check
 
 MOST_KEPT = 64
@@ -34,12 +34,12 @@ class RustSchemaValidator:
 
 
 def _compiled(schema: Any) -> Check:
-    validator, known = jsonschema_rs.validator_for(schema, retriever=_nothing_is_fetched), names_in(schema)
+    validator, known = jsonschema_rs.validator_for(schema, retriever=_nothing_is_fetched), property_names(schema)
 
     def check(value: Any) -> list[str]:
         found = validator.iter_errors(value)
         return [
-            f"{place_of(error.instance_path, known)}: {error.kind.name}"
+            f"{schema_path(error.instance_path, known)}: {error.kind.name}"
             for error, _ in zip(found, range(MOST_PROBLEMS), strict=False)
         ]
 

@@ -9,7 +9,7 @@ from faultmaven.application.policies.policies import DEFAULT_POLICIES, Policies
 from faultmaven.application.resilience.admission import AdmissionControl
 from faultmaven.application.reuse.response_reuse import ResponseReuse
 from faultmaven.application.router import LLMRouter, RouterDependencies
-from faultmaven.application.streaming.single_answer import whole_stream
+from faultmaven.application.streaming.single_answer import single_answer
 from faultmaven.domain.errors import LLMError, ProviderTimeoutError
 from faultmaven.domain.events import Event
 from faultmaven.domain.requests import ChatRequest
@@ -89,7 +89,7 @@ class ScriptedProvider:
         )
 
     def open_stream(self, request: ChatRequest) -> Any:
-        return whole_stream(lambda: self.answer(request))
+        return single_answer(lambda: self.answer(request))
 
 
 class TickingClock(VirtualClock):

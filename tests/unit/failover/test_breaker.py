@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultmaven.application.policies.circuit_breaker import BreakerPolicy
-from faultmaven.application.resilience.circuit_breaker import LONGEST_OPEN_SECONDS, CallResult, CircuitBreaker
+from faultmaven.application.resilience.circuit_breaker import MAX_OPEN_SECONDS, CallResult, CircuitBreaker
 
 POLICY = BreakerPolicy(window=60.0, min_calls=4, rate=0.5, open_seconds=30.0)
-SUCCESS, FAILURE, IGNORED = CallResult.GOOD, CallResult.BAD, CallResult.NOTHING
+SUCCESS, FAILURE, IGNORED = CallResult.SUCCESS, CallResult.FAILURE, CallResult.IGNORED
 
 
 def breaker_after(*results: CallResult, policy: BreakerPolicy = POLICY, now: float = 0.0) -> CircuitBreaker:
     breaker = CircuitBreaker(policy)
     for result in results:
         assert breaker.enter(now) is False
-        breaker.report(result, now, probe=False)
+        breaker.report(result, now, is_probe=False)
     return breaker
 
 
@@ -37,7 +37,7 @@ def test_breaker_does_not_count_ignored_results() -> None:
 
 def test_failures_older_than_window_do_not_count() -> None:
     breaker = breaker_after(FAILURE, FAILURE, FAILURE)
-    breaker.report(FAILURE, 61.0, probe=False)
+    breaker.report(FAILURE, 61.0, is_probe=False)
     assert breaker.phase(61.0) == "closed"
 
 
@@ -58,17 +58,17 @@ def test_half_open_breaker_admits_one_probe() -> None:
 def test_successful_probe_closes_breaker_and_resets_counts() -> None:
     breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     assert breaker.enter(31.0)
-    breaker.report(SUCCESS, 32.0, probe=True)
+    breaker.report(SUCCESS, 32.0, is_probe=True)
     assert breaker.phase(32.0) == "closed"
     for _ in range(3):
-        breaker.report(FAILURE, 32.0, probe=False)
+        breaker.report(FAILURE, 32.0, is_probe=False)
     assert breaker.phase(32.0) == "closed"
 
 
 def test_failed_probe_reopens_the_breaker() -> None:
     breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     assert breaker.enter(31.0)
-    breaker.report(FAILURE, 33.0, probe=True)
+    breaker.report(FAILURE, 33.0, is_probe=True)
     assert breaker.enter(62.9) is None
     assert breaker.enter(63.0) is True
 
@@ -76,22 +76,22 @@ def test_failed_probe_reopens_the_breaker() -> None:
 def test_cancelled_probe_passes_to_next_call() -> None:
     breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     assert breaker.enter(31.0)
-    breaker.report(IGNORED, 31.0, probe=True)
+    breaker.report(IGNORED, 31.0, is_probe=True)
     assert breaker.enter(31.0) is True
 
 
 def test_late_results_do_not_change_open_breaker() -> None:
     breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     for result in (SUCCESS, FAILURE):
-        breaker.report(result, 10.0, probe=False)
+        breaker.report(result, 10.0, is_probe=False)
     assert breaker.open_for(10.0) == pytest.approx(20.0)
 
 
 def test_retry_after_extends_open_time_within_bounds() -> None:
-    for retry_after, expected in ((45.0, 45.0), (5.0, 30.0), (1e9, LONGEST_OPEN_SECONDS)):
+    for retry_after, expected in ((45.0, 45.0), (5.0, 30.0), (1e9, MAX_OPEN_SECONDS)):
         breaker = CircuitBreaker(POLICY)
         for _ in range(4):
-            breaker.report(FAILURE, 0.0, probe=False, retry_after=retry_after)
+            breaker.report(FAILURE, 0.0, is_probe=False, retry_after=retry_after)
         assert breaker.open_for(0.0) == pytest.approx(expected)
 
 
@@ -101,34 +101,34 @@ def test_zero_window_turns_breaker_off() -> None:
 
 def test_last_resort_call_probes_open_breaker_early() -> None:
     breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
-    assert breaker.enter(0.9, last_resort=True) is None
-    assert breaker.enter(1.0, last_resort=True) is True
-    assert breaker.enter(1.0, last_resort=True) is None
+    assert breaker.enter(0.9, is_last_resort=True) is None
+    assert breaker.enter(1.0, is_last_resort=True) is True
+    assert breaker.enter(1.0, is_last_resort=True) is None
 
 
 def test_failed_early_probes_come_at_longer_intervals() -> None:
     """A provider that is down gets few probes while the breaker is open."""
     breaker, probe_times, now = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE), list[float](), 0.0
     while now < 120.0:
-        if breaker.enter(now, last_resort=True):
+        if breaker.enter(now, is_last_resort=True):
             probe_times.append(now)
-            breaker.report(FAILURE, now, probe=True)
+            breaker.report(FAILURE, now, is_probe=True)
         now += 0.5
     assert probe_times == [1.0, 3.0, 7.0, 15.0, 31.0, 61.0, 91.0]
-    breaker.enter(121.0, last_resort=True)
-    breaker.report(SUCCESS, 121.0, probe=True)
+    breaker.enter(121.0, is_last_resort=True)
+    breaker.report(SUCCESS, 121.0, is_probe=True)
     for _ in range(4):
-        breaker.report(FAILURE, 121.0, probe=False)
-    assert breaker.enter(122.0, last_resort=True)
+        breaker.report(FAILURE, 121.0, is_probe=False)
+    assert breaker.enter(122.0, is_last_resort=True)
 
 
 def test_phase_changes_are_reported_with_seconds() -> None:
     changes: list[tuple[str, float]] = []
     breaker = CircuitBreaker(POLICY, lambda phase, seconds: changes.append((phase, seconds)))
     for _ in range(4):
-        breaker.report(FAILURE, 0.0, probe=False)
+        breaker.report(FAILURE, 0.0, is_probe=False)
     assert breaker.enter(31.0)
-    breaker.report(SUCCESS, 31.0, probe=True)
+    breaker.report(SUCCESS, 31.0, is_probe=True)
     assert changes == [("open", 30.0), ("half-open", 0.0), ("closed", 0.0)]
 
 
@@ -141,7 +141,7 @@ async def test_end_of_probe_wakes_waiting_calls() -> None:
     waiters[0].cancel()
     await asyncio.sleep(0)
     assert not any(task.done() for task in waiters[1:])
-    breaker.report(SUCCESS, 31.0, probe=True)
+    breaker.report(SUCCESS, 31.0, is_probe=True)
     await asyncio.gather(*waiters[1:])
 
 
@@ -151,7 +151,7 @@ def test_breaker_opens_exactly_when_counts_reach_policy(results: list[CallResult
     successes = failures = 0
     for result in results:
         successes, failures = successes + (result is SUCCESS), failures + (result is FAILURE)
-        breaker.report(result, 0.0, probe=False)
+        breaker.report(result, 0.0, is_probe=False)
         is_open = result is FAILURE and successes + failures >= min_calls and failures / (successes + failures) >= rate
         assert (breaker.phase(0.0) == "open") is is_open
         if is_open:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from faultmaven.application.resilience.concurrency_limiter import QUEUED_PER_PLACE, ConcurrencyLimiter
+from faultmaven.application.resilience.concurrency_limiter import QUEUED_CALLS_PER_PLACE, ConcurrencyLimiter
 
 
 async def run_pending_tasks() -> None:
@@ -32,7 +32,7 @@ async def test_active_calls_never_exceed_the_limit() -> None:
 async def test_full_queue_refuses_calls_at_once() -> None:
     limiter = ConcurrencyLimiter(1)
     assert await limiter.enter()
-    waiting = [asyncio.create_task(limiter.enter()) for _ in range(QUEUED_PER_PLACE)]
+    waiting = [asyncio.create_task(limiter.enter()) for _ in range(QUEUED_CALLS_PER_PLACE)]
     await run_pending_tasks()
     assert limiter.is_full
     assert await limiter.enter() is False

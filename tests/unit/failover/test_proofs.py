@@ -188,7 +188,7 @@ def test_time_shares_keep_each_promised_reserve(deadline: float, size: int, used
     shares, remaining = TimeShares(size), deadline
     reserve = min(RESERVE_SECONDS, deadline / min(size, 3))
     for position in range(size):
-        share = shares.of(position, remaining)
+        share = shares.share_of(position, remaining)
         assert 0 <= share <= remaining + 1e-9
         if position < 3:
             assert share >= reserve - 1e-6

@@ -56,7 +56,7 @@ def test_only_provider_faults_trip_the_breaker() -> None:
 def test_retry_after_replaces_the_backoff() -> None:
     limited = RateLimitError("busy", retry_after=7.0)
     assert next_delay(RetryPolicy(), 1, limited) == 7.0
-    assert next_delay(RetryPolicy(), 1, limited, chance=0.1) == 7.0
+    assert next_delay(RetryPolicy(), 1, limited, random=0.1) == 7.0
 
 
 def test_retry_after_above_limit_prevents_retry() -> None:
@@ -69,8 +69,8 @@ def test_backoff_doubles_up_to_cap_with_jitter() -> None:
     down = ProviderUnavailableError("down")
     policy = RetryPolicy(max_retries=10)
     assert [next_delay(policy, attempt, down) for attempt in range(1, 7)] == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
-    assert next_delay(policy, 3, down, chance=0.25) == 0.5
-    assert next_delay(policy, 3, down, chance=0.0) == 0.0
+    assert next_delay(policy, 3, down, random=0.25) == 0.5
+    assert next_delay(policy, 3, down, random=0.0) == 0.0
 
 
 def test_max_retries_excludes_the_first_attempt() -> None:
@@ -143,13 +143,13 @@ def test_default_error_policy_is_immutable() -> None:
 
 def test_retry_budget_has_free_retries() -> None:
     budget = RetryBudget()
-    assert sum(budget.take(0.0) for _ in range(100)) == RetryBudget.FREE
+    assert sum(budget.take(0.0) for _ in range(100)) == RetryBudget.FLOOR
 
 
 def test_retry_budget_is_share_of_recent_calls() -> None:
     budget = RetryBudget()
     for _ in range(1000):
         budget.count_call(0.0)
-    assert sum(budget.take(0.0) for _ in range(1000)) == RetryBudget.FREE + 1000 * RetryBudget.SHARE
-    assert not budget.take(RetryBudget.SECONDS / 2)
-    assert budget.take(RetryBudget.SECONDS * 1.2)
+    assert sum(budget.take(0.0) for _ in range(1000)) == RetryBudget.FLOOR + 1000 * RetryBudget.SHARE
+    assert not budget.take(RetryBudget.WINDOW_SECONDS / 2)
+    assert budget.take(RetryBudget.WINDOW_SECONDS * 1.2)

@@ -11,7 +11,7 @@ from faultmaven.application.policies.acceptance import AcceptancePolicy
 from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, Reaction
 from faultmaven.application.policies.policies import Policies
-from faultmaven.application.resilience.admission import MOST_TARGETS
+from faultmaven.application.resilience.admission import MAX_TARGETS
 from faultmaven.domain.errors import (
     AllProvidersFailedError,
     AuthenticationError,
@@ -414,7 +414,7 @@ async def test_hung_provider_opens_breaker_under_default_deadline() -> None:
     for _ in range(4):
         assert (await generate(harness)).provider == "b"
     # Four calls take longer than the window of the policy.
-    assert harness.admission.standing(harness.routes[0], "a-model", 0).phase == "closed"
+    assert harness.admission.availability(harness.routes[0], "a-model", 0).phase == "closed"
     long_window = replace(QUICK_BREAKER, breaker=replace(QUICK_BREAKER.breaker, window=1000.0))
     harness = RouterHarness([route("a", HANGS, timeout=200.0), route("b")], long_window)
     for _ in range(4):
@@ -448,9 +448,9 @@ async def test_invented_models_do_not_evict_open_breaker() -> None:
     harness = RouterHarness([route("a", *[DOWN] * 4, SUCCESS), route("b")], QUICK_BREAKER)
     for _ in range(4):
         await generate(harness)
-    for number in range(3 * MOST_TARGETS):
+    for number in range(3 * MAX_TARGETS):
         harness.admission._breaker(("a", f"invented-{number}"))
-    assert len(harness.admission._breakers) <= MOST_TARGETS
+    assert len(harness.admission._breakers) <= MAX_TARGETS
     assert attempt_outcomes(await generate(harness))[0] == ("a", "CircuitOpenError")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faultmaven.application.validation.request import chat_request
+from faultmaven.application.validation.request import build_chat_request
 from faultmaven.domain.errors import InvalidRequestError, LLMError
 from faultmaven.domain.messages import Message, Role
 from faultmaven.domain.requests import ChatRequest
@@ -244,7 +244,7 @@ def _strings(value: Any) -> list[str]:
 @pytest.mark.parametrize("prompt", ODD_PROMPTS)
 def test_odd_prompt_text_is_sent_unchanged(dialect: str, prompt: str) -> None:
     """Every prompt that UTF-8 can encode is sent unchanged."""
-    sent = wire_for(dialect).build_request(chat_request(prompt), _config(dialect), "m")
+    sent = wire_for(dialect).build_request(build_chat_request(prompt), _config(dialect), "m")
     assert prompt in _strings(json.loads(sent.body))
     assert prompt in _strings(parse_json(sent.body))
 
@@ -274,7 +274,7 @@ def test_request_validation_accepts_encodable_text_only(prompt: str, stop: str, 
     if not prompt.strip() or not stop:
         return
     sendable = all(_is_encodable(text) for text in (prompt, stop, model))
-    refused = _refusal(lambda: chat_request(prompt, model, options={"stop": stop}))
+    refused = _refusal(lambda: build_chat_request(prompt, model, options={"stop": stop}))
     assert (refused is None) is sendable
     if refused is not None:
         assert "lone surrogate" in str(refused)
@@ -284,7 +284,7 @@ def test_request_validation_accepts_encodable_text_only(prompt: str, stop: str, 
 def test_surrogate_error_names_position_without_text() -> None:
     """The message names the turn and the position, and quotes no text of the prompt."""
     with pytest.raises(InvalidRequestError, match=r"prompt\[1\] holds a lone surrogate at character 6") as caught:
-        chat_request([Message.system("ok"), Message.user("secret\udce9")])
+        build_chat_request([Message.system("ok"), Message.user("secret\udce9")])
     assert "secret" not in repr(caught.value)
 
 
@@ -294,7 +294,7 @@ def test_request_validation_refuses_numbers_beyond_float(name: str, number: floa
     """An int beyond the range of float raises InvalidRequestError, not OverflowError."""
     arguments: dict[str, Any] = {"temperature": number} if name == "temperature" else {"options": {"deadline": number}}
     with pytest.raises(InvalidRequestError, match=f"{name} is"):
-        chat_request("ping", **arguments)
+        build_chat_request("ping", **arguments)
 
 
 def _refusal(call: Callable[[], object]) -> InvalidRequestError | None:

@@ -5,8 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
-from ....application.answers.acceptance import checked
-from ....application.streaming.single_answer import whole_stream
+from ....application.answers.acceptance import check_response
+from ....application.streaming.single_answer import single_answer
 from ....domain.attempts import Attempt
 from ....domain.errors import ProviderTimeoutError
 from ....domain.requests import ChatRequest
@@ -59,13 +59,13 @@ class ProviderAdapter:
             raise ProviderTimeoutError(
                 f"no answer within {timeout:.3g} s", provider=self._name, model=request.model or "", phase="first byte"
             ) from error
-        answer = checked(response)
+        answer = check_response(response)
         line = Attempt(self._name, answer.model, duration=self._clock.monotonic() - started, usage=answer.usage)
         return replace(answer, provider=self._name, attempts=(line,))
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
         """Return the answer as a stream of one chunk."""
-        return whole_stream(lambda: self.answer(request))
+        return single_answer(lambda: self.answer(request))
 
 
 def _prompt(request: ChatRequest) -> str:

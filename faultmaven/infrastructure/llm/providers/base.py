@@ -7,9 +7,9 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from ....application.planning.requirements import lacking, needs
-from ....application.streaming.single_answer import whole_stream
-from ....application.validation.request import chat_request
+from ....application.planning.requirements import missing_features, required_features
+from ....application.streaming.single_answer import single_answer
+from ....application.validation.request import build_chat_request
 from ....domain.errors import EmptyAnswerError, InvalidRequestError, MalformedResponseError, ProviderConfigurationError
 from ....domain.requests import ChatRequest
 from ....domain.responses import LLMResponse
@@ -98,7 +98,7 @@ class BaseLLMProvider:
         if type(self).generate is not BaseLLMProvider.generate and type(self).answer is BaseLLMProvider.answer:
             chosen = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
             given = {name: value for name, value in chosen.items() if value is not None}
-            return whole_stream(functools.partial(self.generate, prompt, **given, **options))
+            return single_answer(functools.partial(self.generate, prompt, **given, **options))
         request = self._request(prompt, model, max_tokens, temperature, options)
         del prompt
         return self.open_stream(request)
@@ -108,8 +108,8 @@ class BaseLLMProvider:
     ) -> ChatRequest:
         """Return the request for this provider alone: what it cannot carry is refused, and its time is the shorter of
         its own and the caller's deadline."""
-        request = chat_request(prompt, model, max_tokens, temperature, options)
-        lacks = lacking(needs(request), self.features)
+        request = build_chat_request(prompt, model, max_tokens, temperature, options)
+        lacks = missing_features(required_features(request), self.features)
         if lacks:
             raise InvalidRequestError(f"{self.provider_name} does not take {' or '.join(lacks)}")
         timeout = self.config.timeout
@@ -121,7 +121,7 @@ class BaseLLMProvider:
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
         """Return a context that opens the answer's stream; without one of its own, a provider gives one chunk."""
-        return whole_stream(lambda: self.answer(request))
+        return single_answer(lambda: self.answer(request))
 
     def _start_timing(self) -> None:
         """Note when this call began, for `_get_response_time_ms` in the same task."""

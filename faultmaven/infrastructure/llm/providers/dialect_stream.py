@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Self
 
-from ....application.streaming.single_answer import whole_chunks
+from ....application.streaming.single_answer import chunks_of
 from ....domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError, ProviderUnavailableError
 from ....domain.responses import LLMResponse, StreamChunk
 from ....ports.clock import Clock
@@ -176,7 +176,7 @@ class DialectStream:
         first = self._first_token
         self._response = response_of(self._config, self._sent, head, answer, self._elapsed(), first)
         if came_whole:
-            self._ready.extend(whole_chunks(self._response))
+            self._ready.extend(chunks_of(self._response))
 
     async def _rest(self, reply: ReplyStream) -> bytes:
         blocks: list[bytes] = []

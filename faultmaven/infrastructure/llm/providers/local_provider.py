@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
-from ....application.planning.requirements import lacking, needs
+from ....application.planning.requirements import missing_features, required_features
 from ....domain.errors import (
     LLMError,
     ModelNotFoundError,
@@ -148,8 +148,8 @@ class LocalProvider(DialectProvider):
             routes += [_Route(dialect, address) for address in dict.fromkeys(bases)]
         if request is None:
             return routes
-        wanted = needs(request)
-        able = [route for route in routes if not lacking(wanted, features_of(route.dialect))]
+        wanted = required_features(request)
+        able = [route for route in routes if not missing_features(wanted, features_of(route.dialect))]
         if len(request.messages) > 1:
             able.sort(key=lambda route: not route.wire.TAKES_MESSAGES)
         return able or routes

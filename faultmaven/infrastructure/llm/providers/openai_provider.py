@@ -1,6 +1,6 @@
 """OpenAI, and every vendor and server that speaks its Chat Completions."""
 
-from ....application.planning.requirements import needs
+from ....application.planning.requirements import required_features
 from ....domain.requests import ChatRequest
 from ..dialects.openai_chat import dialect as openai_chat
 from ..dialects.openai_responses import dialect as openai_responses
@@ -23,5 +23,5 @@ class OpenAIProvider(DialectProvider):
         facts = model_facts(openai_chat.vendor(self.config).facts, self.get_effective_model(request.model))
         if not facts.responses_for:
             return chosen
-        demands = facts.responses_for.intersection(("text", *needs(request)))
+        demands = facts.responses_for.intersection(("text", *required_features(request)))
         return wire_for(openai_responses.DIALECT) if demands else chosen

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from .....application.configuration import ConfigurationSnapshot
-from .....application.emitting import tell
+from .....application.emitting import emit
 from .....application.policies.policies import DEFAULT_POLICIES, Policies
 from .....domain.errors import ConfigurationError
 from .....domain.events import ConfigurationReloaded, ReloadRefused
@@ -157,9 +157,9 @@ class ProviderRegistry:
                 self._retire(old)
                 configured = tuple(self._state.generation.routes)
         except ConfigurationError as error:
-            tell(self._observer, ReloadRefused(str(error)))
+            emit(self._observer, ReloadRefused(str(error)))
             raise
-        tell(self._observer, ConfigurationReloaded(configured))
+        emit(self._observer, ConfigurationReloaded(configured))
 
     async def aclose(self) -> None:
         """Close the running loop's connections; those of other loops close with their loops, a lent one by its host."""

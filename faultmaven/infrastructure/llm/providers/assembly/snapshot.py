@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .....application.configuration import ConfigurationSnapshot, Route, chain
+from .....application.configuration import ConfigurationSnapshot, Route, build_chain
 from .....application.policies.circuit_breaker import BreakerPolicy
 from .....application.policies.policies import Policies
 from .....domain.capabilities import Capabilities
@@ -70,7 +70,7 @@ def build_generation(
 ) -> ConfigurationSnapshot:
     """Return the configuration in force: the chat chain, and for each role its primary in front of it."""
     strict, threshold = settings.strict_provider_mode, settings.confidence_threshold
-    default = chain(
+    default = build_chain(
         routes.values(), settings.chat_provider, settings.fallback_chain, strict=strict, threshold=threshold
     )
     chains = {
