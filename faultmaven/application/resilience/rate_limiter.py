@@ -107,12 +107,12 @@ class RateLimiter:
         return max(0.0, until - self._clock.monotonic()) if until is not None else 0.0
 
     def used_up_for(self, route: Route, tokens: int) -> float:
-        """Return the seconds for which the row's limits per minute refuse a request of `tokens` tokens, 0.0 for none."""
+        """Return the seconds for which the row's limits per minute refuse a request of `tokens` tokens, else 0.0."""
         limits = _minute_limits(route, tokens)
         return max((self._counter().peek(limit.key, limit.amount, limit.per_minute) for limit in limits), default=0.0)
 
     def left(self, route: Route) -> dict[str, int]:
-        """Return the amounts that the row's limits allow now, by kind: "requests", "tokens", "places", where limited."""
+        """Return the amounts that the row's limits allow now, by kind: "requests", "tokens" and "places"."""
         left: dict[str, int] = {
             limit.kind: _max_amount(self._counter(), limit.key, limit.per_minute) for limit in _minute_limits(route, 1)
         }
