@@ -61,7 +61,7 @@ class _BackgroundLoop:
         if is_other_loop and self._loop is not None and self._loop in loops:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop))
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """Stop the loop, which closes the loop's connections; a later call starts a new loop."""
         with self._lock:
             loop, thread = self._loop, self._thread
@@ -129,4 +129,4 @@ def _cancel_unfinished(future: Future[Any]) -> None:
 
 
 _background = _BackgroundLoop()
-atexit.register(_background.stop)
+atexit.register(_background.end)

@@ -9,7 +9,7 @@ from ...domain.attachments import Attachment
 from ...domain.requests import ChatRequest
 
 # Time limits and ways of execution do not affect the content of a response.
-_IGNORED_FIELDS = frozenset(
+IGNORED = frozenset(
     {"deadline", "timeout", "chunk_timeout", "metadata", "hedge_after", "cache", "deduplicate", "commit"}
 )
 
@@ -22,7 +22,7 @@ def request_key(request: ChatRequest, *context: Any) -> str | None:
     """
     digest = hashlib.sha256()
     try:
-        for name in (field.name for field in fields(request) if field.name not in _IGNORED_FIELDS):
+        for name in (field.name for field in fields(request) if field.name not in IGNORED):
             _write(digest.update, name)
             _write(digest.update, getattr(request, name))
         _write(digest.update, context)
