@@ -1,4 +1,4 @@
-"""Calls that block, for code that is not asynchronous: scripts, threads, and cells of a notebook, whose loop runs."""
+"""Blocking calls for synchronous code: scripts, threads, and notebook cells, where an event loop already runs."""
 
 import asyncio
 import atexit
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return the result of `coroutine`, run in the background loop while this thread waits.
+    """Run `coroutine` in the background loop, and return its result; the calling thread waits.
 
-    Ctrl-C cancels it. It sees the caller's context variables.
+    Ctrl-C cancels the coroutine. The coroutine sees the context variables of the caller.
 
     Raises:
         RuntimeError: called in the background loop itself, which would wait for itself.
@@ -23,17 +23,17 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     return _background.run(coroutine)
 
 
-async def also_in_background(
+async def run_in_background_loop_too(
     work: Callable[[], Coroutine[Any, Any, None]], loops: Iterable[asyncio.AbstractEventLoop]
 ) -> None:
-    """Await `work` in the background loop too, if that is one of `loops`, which have something to close."""
-    await _background.also(work, loops)
+    """Await `work` in the background loop, too, if that loop is one of `loops` and not the running one."""
+    await _background.run_too(work, loops)
 
 
 class _BackgroundLoop:
-    """One event loop in a thread of its own, begun on first use and ended with the process.
+    """One event loop in a thread of its own, started on first use and stopped at the end of the process.
 
-    A loop that stays keeps the connections of calls before open for those after; a loop for each call would not.
+    A loop that stays keeps connections open between calls; a loop for each call would not.
     """
 
     def __init__(self) -> None:
@@ -42,27 +42,27 @@ class _BackgroundLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run `coroutine` there and wait for it."""
+        """Run `coroutine` in the loop, wait for the end, and return the result."""
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise RuntimeError("generate_sync() was called inside of a call of its own: await generate() there")
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._ensure_running())
         try:
             with _interruptible():
                 return future.result()
         finally:
-            _give_up(future)
+            _cancel_unfinished(future)
 
-    async def also(
+    async def run_too(
         self, work: Callable[[], Coroutine[Any, Any, None]], loops: Iterable[asyncio.AbstractEventLoop]
     ) -> None:
-        """Do `work` there, if it is one of `loops`, while the caller's own loop goes on."""
-        is_elsewhere = self._is_alive and self._loop is not asyncio.get_running_loop()
-        if is_elsewhere and self._loop is not None and self._loop in loops:
+        """Await `work` in the background loop if that loop is alive, one of `loops`, and not the running one."""
+        is_other_loop = self._is_alive and self._loop is not asyncio.get_running_loop()
+        if is_other_loop and self._loop is not None and self._loop in loops:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop))
 
     def end(self) -> None:
-        """End the loop, which closes its connections; a later call begins another."""
+        """Stop the loop, which closes the loop's connections; a later call starts a new loop."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -72,24 +72,26 @@ class _BackgroundLoop:
 
     @property
     def _is_alive(self) -> bool:
-        """Whether its thread is there: a process that was forked off has the loop only."""
+        """Whether the thread runs in this process: a forked process inherits the loop without the thread."""
         return self._thread is not None and self._thread.is_alive()
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def _ensure_running(self) -> asyncio.AbstractEventLoop:
+        """Return the loop; start a loop and its thread if none runs in this process."""
         with self._lock:
             if self._loop is None or not self._is_alive:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
-                    target=_serve, args=(self._loop,), name="faultmaven generate_sync", daemon=True
+                    target=_run_loop, args=(self._loop,), name="faultmaven generate_sync", daemon=True
                 )
                 self._thread.start()
             return self._loop
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    """Run `loop` until it is stopped, and close it as `asyncio.run` does.
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Run `loop` until `loop` is stopped, then close `loop` as `asyncio.run` does.
 
-    The executor is ours, since asyncio ends its own by starting a thread, which an ending process may refuse.
+    The loop gets an explicit executor: asyncio shuts its default one down in a new thread, which an ending process may
+    refuse to start.
     """
     asyncio.set_event_loop(loop)
     with ThreadPoolExecutor(thread_name_prefix="faultmaven generate_sync") as executor:
@@ -105,7 +107,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C break off the wait where `asyncio.run` would only cancel its task, which cannot go on meanwhile."""
+    """Let Ctrl-C interrupt the wait inside `asyncio.run`, which would only cancel its task, blocked by this wait."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -120,8 +122,8 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def _give_up(future: Future[Any]) -> None:
-    """Cancel what nobody waits for any more: the caller was interrupted."""
+def _cancel_unfinished(future: Future[Any]) -> None:
+    """Cancel a future that has no result yet, because the waiting caller was interrupted."""
     if not future.done():
         future.cancel()
 

@@ -1,4 +1,4 @@
-"""One whole configuration in force, as the core sees it: the providers, and the order in which they are asked."""
+"""The configuration as the core sees it: providers, and the order in which each role tries them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,28 +12,30 @@ from ..ports.llm import ChatBackend
 from .policies.policies import DEFAULT_POLICIES, Policies
 
 Target: TypeAlias = tuple[str, str]
-"""A provider's name and a model, "" when the server decides."""
+"""The name of a provider and a model; the model is "" when the server decides."""
 
 ROLES = ("chat", "multimodal", "synthesis", "classifier", "code")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One provider as the planner sees it.
+    """One configured provider as the planner sees it.
 
     Attributes:
         timeout: Seconds for one attempt.
-        max_retries: Calls after the first one.
-        confidence: The row's weight.
-        features: What of a request it carries beyond one prompt, see `domain.capabilities`; and "turns" and "seed".
-        timeout_for: Seconds for one attempt of a model, where models differ.
-        capabilities_for: What a model can, where models differ or their limits are known.
-        refusal_for: Why a model cannot carry a request although it has the features, "" when it can.
-        streams: Whether it is asked for streams; else for whole answers.
-        keeps_time: It is one of ours over a transport of ours, which ends by itself when its time is over: nobody need
-            stand beside it with a clock. Never true of anybody else's.
-        origin: Where it is asked and in which dialect; two routes of one name and origin give the same answers.
-        max_concurrency, requests_per_minute, tokens_per_minute: Limits of our own, None for none.
+        backend: Sends the requests.
+        models: Configured models, the default model first.
+        max_retries: Attempts after the first one.
+        confidence: Weight of the row.
+        features: Request features that the provider supports, see `domain.capabilities`; and "turns" and "seed".
+        timeout_for: Returns the seconds for one attempt of a model, where models differ.
+        capabilities_for: Returns the capabilities of a model, where models differ or their limits are known.
+        refusal_for: Returns why a model cannot carry a request although it has the features, "" when it can.
+        streams: Whether responses are requested as streams.
+        keeps_time: The provider and its transport are built in and end an attempt at its timeout, so that the router
+            adds no timeout. Never true of a third-party provider.
+        origin: Address and dialect; two routes with the same name and origin give the same responses.
+        max_concurrency, requests_per_minute, tokens_per_minute: Limits of the row, None for no limit.
     """
 
     name: str
@@ -48,52 +50,52 @@ class Route:
     refusal_for: Callable[[ChatRequest, str], str] | None = field(default=None, repr=False)
     streams: bool = True
     keeps_time: bool = False
-    origin: str = field(default="", repr=False)  # an address may hold credentials
+    origin: str = field(default="", repr=False)  # hidden in repr: an address may hold credentials
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
 
     @property
     def has_limits(self) -> bool:
-        """Whether we limit what is asked of it."""
+        """Whether the row limits concurrency, requests or tokens."""
         limits = (self.max_concurrency, self.requests_per_minute, self.tokens_per_minute)
         return limits != (None, None, None)
 
     @property
     def own_model(self) -> str:
-        """The model it uses when none is asked for, "" when the server decides."""
+        """The default model, "" when the server decides."""
         return self.models[0] if self.models else ""
 
     def attempt_timeout(self, model: str) -> float:
-        """Return the seconds that one attempt of `model` gets."""
+        """Return the timeout in seconds for one attempt of `model`."""
         return self.timeout_for(model) if self.timeout_for else self.timeout
 
     def features_of(self, model: str) -> frozenset[str]:
-        """Return what of a request `model` takes here."""
+        """Return the request features that `model` supports at this provider."""
         return self.capabilities_for(model).features if self.capabilities_for else self.features
 
     def context(self, model: str) -> int | None:
-        """Return how many tokens of prompt `model` takes, None where that is not known."""
+        """Return the context window of `model` in tokens, None where it is unknown."""
         return self.capabilities_for(model).context_window if self.capabilities_for else None
 
     def output(self, model: str) -> int | None:
-        """Return how many tokens `model` answers at most, None where that is not known."""
+        """Return the output limit of `model` in tokens, None where it is unknown."""
         return self.capabilities_for(model).max_output if self.capabilities_for else None
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationSnapshot:
-    """One whole configuration in force. A reload replaces it as a whole; a call keeps the one it began with.
+    """One whole configuration. A reload replaces the whole snapshot; a call keeps the snapshot of its beginning.
 
     Attributes:
-        routes: The configured providers by name.
-        missing: The others by name, with what they lack.
-        chains: For each role the names in the order of asking.
-        deadline: Seconds for a whole call that sets none.
-        policies: How calls are carried out.
-        strict: Only a role's primary is asked.
-        not_configured: What to set when nothing is configured.
-        compiled: What the planner has worked out once; it goes with the configuration.
+        routes: Configured providers by name.
+        missing: Other providers by name, each with its missing settings.
+        chains: Provider names by role, in the order of trying.
+        deadline: Seconds for a whole call without a deadline of its own.
+        policies: Policies of all calls.
+        strict: Whether only the primary provider of a role is tried.
+        not_configured: Advice on the settings to make when no provider is configured.
+        compiled: Cache of the planner's shortlists; a new configuration starts with an empty one.
     """
 
     routes: Mapping[str, Route]
@@ -107,11 +109,11 @@ class ConfigurationSnapshot:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every provider there is, configured or not."""
+        """Names of all providers, configured or not."""
         return frozenset((*self.routes, *self.missing))
 
 
-def chain(
+def build_chain(
     available: Iterable[Route],
     primary: str | None,
     explicit: Iterable[str] = (),
@@ -119,13 +121,14 @@ def chain(
     strict: bool = False,
     threshold: float = 0.0,
 ) -> tuple[str, ...]:
-    """Return the order in which providers are asked: the primary, then the explicit chain or the rest by weight.
+    """Return provider names in the order of trying: the primary, then the explicit chain or the others by weight.
 
     Args:
         available: Configured providers, in schema order.
-        primary: None picks the available one with the highest weight.
-        strict: Only the primary.
-        threshold: Providers whose weight is below come last.
+        primary: Name of the first provider; None picks the available one with the highest weight.
+        explicit: Names after the primary; empty for all available providers by weight.
+        strict: Whether the chain has only the primary.
+        threshold: Providers with a lower weight come last.
     """
     by_weight = sorted(available, key=lambda route: (route.confidence < threshold, -route.confidence))
     order = [route.name for route in by_weight]
@@ -140,6 +143,10 @@ def chain(
 
 
 def check_role(role: str) -> None:
-    """Raise InvalidRequestError, with the nearest name, when `role` is no role."""
+    """Refuse an unknown role.
+
+    Raises:
+        InvalidRequestError: `role` is not one of `ROLES`; the message has the nearest name.
+    """
     if role not in ROLES:
         raise InvalidRequestError(f"unknown role {role!r}{did_you_mean(role, ROLES)}")

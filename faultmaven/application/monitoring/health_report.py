@@ -1,4 +1,7 @@
-"""How every provider stands and has fared, as values that a health route gives out; nothing here asks anybody."""
+"""The health report: availability and recent results of every provider, as values for a health route.
+
+Building a report sends no request.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -20,7 +23,12 @@ _NO_RECORD = ProviderRecord()
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds within which a half, 95 and 99 of a hundred of the newest answers came; `answers` says of how many."""
+    """Percentiles of the latencies of the newest responses, in seconds.
+
+    Attributes:
+        answers: Number of responses measured.
+        p50, p95, p99: Seconds within which 50, 95 and 99 % of the responses came.
+    """
 
     answers: int
     p50: float
@@ -29,7 +37,7 @@ class Latency:
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> "Latency | None":
-        """Return the nearest ranks among `seconds`, None when there are none."""
+        """Return the percentiles of `seconds` by nearest rank, None without any values."""
         ranked = sorted(seconds)
         if not ranked:
             return None
@@ -39,7 +47,12 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class BreakerHealth:
-    """The circuit breaker of one model: its phase, and the seconds for which an open one lets nothing through."""
+    """State of the circuit breaker of one model.
+
+    Attributes:
+        phase: "closed", "open" or "half-open".
+        open_for: Seconds for which an open circuit breaker still refuses requests.
+    """
 
     phase: BreakerPhase
     open_for: float = 0.0
@@ -47,13 +60,13 @@ class BreakerHealth:
 
 @dataclass(frozen=True, slots=True)
 class LimitsLeft:
-    """What the row's own limits still allow now; None where the row has no such limit.
+    """Amounts that the row's own limits allow now; None where the row has no such limit.
 
     Attributes:
         requests: Of `requests_per_minute`.
         tokens: Of `tokens_per_minute`.
         places: Of `max_concurrency`.
-        announced_pause: Seconds for which the vendor said that it takes nothing more.
+        announced_pause: Seconds that remain of a pause that the vendor announced.
     """
 
     requests: int | None = None
@@ -64,19 +77,20 @@ class LimitsLeft:
 
 @dataclass(frozen=True, slots=True)
 class ProviderHealth:
-    """One configured provider. What it says of calls is of those through `container.llm()`, in this process.
+    """Health of one configured provider. Facts about calls cover calls through `container.llm()` in this process.
 
     Attributes:
-        model: The model it uses when none is asked for, "" when the server decides.
-        obstacle: Why it is left alone now while another one can be asked, "" when it is not.
-        breaker: The worst phase of its breakers.
-        breakers: By model, for those that were asked.
-        last_success: Seconds since its last answer, None when there was none.
-        last_error: The class of its last error, "" when there was none.
-        last_error_ago: Seconds since then.
-        latency: From asking to the whole answer.
-        time_to_first_token: From asking to the first piece, for streams.
-        probe: What it said when it was asked for its models; None where nobody asked, or it has no such list.
+        model: The provider's default model, "" when the server decides.
+        obstacle: Why the provider is skipped while another one is available, "" when it is available.
+        breaker: The worst phase of the provider's circuit breakers.
+        breakers: Circuit breakers by model, for the models that were tried.
+        last_success: Seconds since the last response, None when there was none.
+        last_error: Class of the last error, "" when there was none.
+        last_error_ago: Seconds since the last error, None when there was none.
+        latency: From request to whole response.
+        time_to_first_token: From request to first chunk, for streams.
+        limits: Amounts that the row's own limits allow now.
+        probe: Result of a probe, None without one or for a provider without a list of models.
     """
 
     name: str
@@ -94,20 +108,20 @@ class ProviderHealth:
 
     @property
     def can_be_asked(self) -> bool:
-        """Whether nothing keeps it from being asked, and a probe, where there was one, reached it."""
+        """Whether the provider has no obstacle and was reachable by its probe, if there was one."""
         return not self.obstacle and (self.probe is None or self.probe.is_reachable)
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What is known of all providers.
+    """Health of all providers and roles.
 
     Attributes:
-        status: "ok" when every role's first provider can be asked; "down" when no role has one that can; else
-            "degraded".
-        roles: The same for each role.
-        providers: The configured ones by name.
-        not_configured: The others, with what they lack.
+        status: "ok" when the first provider of every role can be asked; "down" when no role has a provider that can be
+            asked; else "degraded".
+        roles: Status of each role.
+        providers: Configured providers by name.
+        not_configured: Other providers by name, each with its missing settings.
     """
 
     status: Status
@@ -116,7 +130,7 @@ class HealthReport:
     not_configured: Mapping[str, str]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it, for a health route: seconds as numbers, errors as the names of their classes."""
+        """Return the report as a JSON object for a health route: seconds as numbers, errors as class names."""
         return {
             "status": self.status,
             "roles": dict(self.roles),
@@ -125,37 +139,44 @@ class HealthReport:
         }
 
 
-def health_report(
-    generation: ConfigurationSnapshot,
-    traffic: AdmissionControl,
+def build_health_report(
+    configuration: ConfigurationSnapshot,
+    admission: AdmissionControl,
     records: Mapping[str, ProviderRecord],
     now: float,
     probes: Mapping[str, Probe | None],
 ) -> HealthReport:
-    """Return the report of the configuration in force."""
+    """Return the health report of a configuration.
+
+    Args:
+        records: Records of earlier attempts by provider.
+        now: Reading of the clock that the records were made with, in seconds.
+        probes: Results of probes by provider; may be empty.
+    """
     providers = {
-        name: _health(route, traffic, records.get(name, _NO_RECORD), now, probes.get(name))
-        for name, route in generation.routes.items()
+        name: _provider_health(route, admission, records.get(name, _NO_RECORD), now, probes.get(name))
+        for name, route in configuration.routes.items()
     }
     roles = {
-        role: _status([providers[name] for name in chain if name in providers])
-        for role, chain in generation.chains.items()
+        role: _role_status([providers[name] for name in chain if name in providers])
+        for role, chain in configuration.chains.items()
     }
-    return HealthReport(_overall(roles.values()), MappingProxyType(roles), providers, generation.missing)
+    return HealthReport(_overall_status(roles.values()), MappingProxyType(roles), providers, configuration.missing)
 
 
-def _health(
-    route: Route, traffic: AdmissionControl, record: ProviderRecord, now: float, probe: Probe | None
+def _provider_health(
+    route: Route, admission: AdmissionControl, record: ProviderRecord, now: float, probe: Probe | None
 ) -> ProviderHealth:
-    standing = traffic.standing(route, route.own_model, 1)
+    availability = admission.availability(route, route.own_model, 1)
     breakers = {
-        model: BreakerHealth(phase, round(open_for, 3)) for model, (phase, open_for) in traffic.breakers(route).items()
+        model: BreakerHealth(phase, round(open_for, 3))
+        for model, (phase, open_for) in admission.breakers(route).items()
     }
     phases = {breaker.phase for breaker in breakers.values()}
     return ProviderHealth(
         name=route.name,
         model=route.own_model,
-        obstacle=standing.obstacle,
+        obstacle=availability.obstacle,
         breaker=next((phase for phase in _WORST_FIRST if phase in phases), "closed"),
         breakers=breakers,
         last_success=_ago(record.last_success, now),
@@ -163,36 +184,36 @@ def _health(
         last_error_ago=_ago(record.last_error_at, now),
         latency=Latency.of(record.durations.copy()),
         time_to_first_token=Latency.of(record.first_tokens.copy()),
-        limits=_limits_left(route, traffic, standing),
+        limits=_limits_left(route, admission, availability),
         probe=probe,
     )
 
 
-def _limits_left(route: Route, traffic: AdmissionControl, standing: Availability) -> LimitsLeft:
-    left = traffic.limiter.left(route)
-    return LimitsLeft(left.get("requests"), left.get("tokens"), left.get("places"), round(standing.limited_for, 3))
+def _limits_left(route: Route, admission: AdmissionControl, availability: Availability) -> LimitsLeft:
+    left = admission.limiter.left(route)
+    return LimitsLeft(left.get("requests"), left.get("tokens"), left.get("places"), round(availability.limited_for, 3))
 
 
 def _ago(then: float | None, now: float) -> float | None:
     return None if then is None else round(max(0.0, now - then), 3)
 
 
-def _status(chain: list[ProviderHealth]) -> Status:
+def _role_status(chain: list[ProviderHealth]) -> Status:
     can_be_asked = [health.can_be_asked for health in chain]
     if not any(can_be_asked):
         return "down"
     return "ok" if can_be_asked[0] else "degraded"
 
 
-def _overall(roles: Iterable[Status]) -> Status:
-    found = set(roles)
-    if found <= {"down"}:
+def _overall_status(roles: Iterable[Status]) -> Status:
+    statuses = set(roles)
+    if statuses <= {"down"}:
         return "down"
-    return "ok" if found == {"ok"} else "degraded"
+    return "ok" if statuses == {"ok"} else "degraded"
 
 
 def _as_dict(health: ProviderHealth) -> dict[str, Any]:
-    told = {
+    data = {
         "model": health.model,
         "can_be_asked": health.can_be_asked,
         "obstacle": health.obstacle,
@@ -207,10 +228,10 @@ def _as_dict(health: ProviderHealth) -> dict[str, Any]:
     }
     if health.probe is not None:
         probe, error = health.probe, health.probe.error
-        told["probe"] = {
+        data["probe"] = {
             "is_reachable": probe.is_reachable,
             "seconds": round(probe.seconds, 3),
             "models": None if probe.models is None else len(probe.models),
             "error": type(error).__name__ if error else "",
         }
-    return told
+    return data

@@ -1,4 +1,4 @@
-"""What came of the newest attempts at each provider, heard sideways as an observer hears it."""
+"""A history of the newest attempts at each provider, collected by an observer."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -8,34 +8,42 @@ from ...domain.events import AttemptEnded, Event
 from ...ports.clock import Clock
 from ...ports.observer import Observer
 
-KEPT_ANSWERS = 256
-"""Latencies are those of so many answers, the newest; older ones tell of another day."""
+MAX_LATENCIES = 256
+"""The number of newest responses whose latencies are kept; older ones say nothing about the provider now."""
 
-# They say nothing of the provider: the caller went away, or it was not asked.
-_NO_WORD_OF_IT = ("cancelled", "cached", "CircuitOpenError", "LimitReachedError")
+# The caller cancelled the attempt, or no request was sent to the provider.
+_IGNORED_OUTCOMES = ("cancelled", "cached", "CircuitOpenError", "LimitReachedError")
 
 
 @dataclass(slots=True)
 class ProviderRecord:
-    """The newest of one provider. Times are the clock's own, in seconds."""
+    """The newest results of one provider. Times are readings of the clock, in seconds.
+
+    Attributes:
+        last_success: Time of the last response, None when there was none.
+        last_error: Class of the last error, "" when there was none.
+        last_error_at: Time of the last error.
+        durations: Seconds from request to whole response, of the newest responses.
+        first_tokens: Seconds from request to first chunk, of the newest streams.
+    """
 
     last_success: float | None = None
     last_error: str = ""
     last_error_at: float | None = None
-    durations: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_ANSWERS))
-    first_tokens: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_ANSWERS))
+    durations: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_LATENCIES))
+    first_tokens: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_LATENCIES))
 
 
 class ProviderHistory:
-    """An `Observer` that keeps a record of each provider; it outlives a reload."""
+    """An `Observer` that keeps a record of each provider. The records outlive a reload."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._records: dict[str, ProviderRecord] = {}
 
     def __call__(self, event: Event, /) -> None:
-        """Take note of an attempt that has ended; other events pass."""
-        if type(event) is not AttemptEnded or event.attempt.outcome in _NO_WORD_OF_IT:
+        """Record an attempt that has ended; ignore other events."""
+        if type(event) is not AttemptEnded or event.attempt.outcome in _IGNORED_OUTCOMES:
             return
         attempt = event.attempt
         record = self._records.get(attempt.provider) or self._records.setdefault(attempt.provider, ProviderRecord())
@@ -49,15 +57,15 @@ class ProviderHistory:
 
     @property
     def records(self) -> Mapping[str, ProviderRecord]:
-        """The record of each provider that was asked."""
+        """The records by provider, for providers with at least one recorded attempt."""
         return self._records
 
 
-def one_after_the_other(first: Observer, second: Observer) -> Observer:
-    """Return an observer that tells both; the first must not raise."""
+def combine_observers(first: Observer, second: Observer) -> Observer:
+    """Return an observer that calls `first`, which must not raise, and then `second`."""
 
-    def told(event: Event, /) -> None:
+    def combined(event: Event, /) -> None:
         first(event)
         second(event)
 
-    return told
+    return combined

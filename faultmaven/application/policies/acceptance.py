@@ -1,4 +1,4 @@
-"""The acceptance policy: the action for each fact about an answer."""
+"""The acceptance policy: the action for each defect of a response."""
 
 from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
@@ -8,23 +8,22 @@ from ...domain.names import did_you_mean
 
 Action: TypeAlias = Literal["accept", "move_on", "raise"]
 
-
 ACTIONS: tuple[Action, ...] = ("accept", "move_on", "raise")
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptancePolicy:
-    """What each fact about an answer leads to: take it, ask the next provider, or raise at once.
+    """Actions for defective responses: "accept", "move_on" to the next provider, or "raise" at once.
 
-    Where the next provider is asked and nothing better comes, a truncated answer and one of low confidence are returned
-    all the same, with the reason in the ledger; an empty, refused or invalid one is raised as an error that holds it.
+    When "move_on" leads to no better response, a truncated response and one of low confidence are returned, with the
+    reason in `response.attempts`. An empty, refused or invalid response is raised as an error that holds the response.
 
     Attributes:
-        empty: No text and no tool calls.
-        truncated: Cut below the caller's `min_output_tokens`.
-        refused: Stopped by a filter, or by the model itself.
-        invalid: Not of the schema that `response_format` asks for.
-        unsure: A custom class's own confidence is below the threshold.
+        empty: The response has no text and no tool calls.
+        truncated: The response was cut below the caller's `min_output_tokens`.
+        refused: A filter or the model itself stopped the response.
+        invalid: The response does not match the schema of `response_format`.
+        unsure: The confidence that a custom class reports is below the threshold.
     """
 
     empty: Action = "move_on"
@@ -34,9 +33,9 @@ class AcceptancePolicy:
     unsure: Action = "move_on"
 
     def __post_init__(self) -> None:
-        for fact in fields(self):
-            action = getattr(self, fact.name)
+        for defect in fields(self):
+            action = getattr(self, defect.name)
             if action not in ACTIONS:
                 raise ConfigurationError(
-                    f"AcceptancePolicy has {fact.name}={action!r}{did_you_mean(str(action), ACTIONS)}"
+                    f"AcceptancePolicy has {defect.name}={action!r}{did_you_mean(str(action), ACTIONS)}"
                 )

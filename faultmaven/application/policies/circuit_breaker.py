@@ -1,17 +1,17 @@
-"""The circuit breaker's policy: when a breaker opens and for how long."""
+"""The circuit breaker policy."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When a breaker opens and for how long.
+    """Conditions under which a circuit breaker opens, and how long it stays open.
 
     Attributes:
-        window: Seconds over which calls are counted; 0 turns breakers off.
-        min_calls: Calls in the window below which it stays closed.
-        rate: The share of failures at which it opens, above 0 up to 1.
-        open_seconds: Seconds before a probe.
+        window: Seconds over which calls are counted; 0 turns circuit breakers off.
+        min_calls: The circuit breaker stays closed below this number of calls in the window.
+        rate: Share of failures at which the circuit breaker opens, above 0 up to 1.
+        open_seconds: Seconds that the circuit breaker stays open before it admits a probe.
     """
 
     window: float = 60.0

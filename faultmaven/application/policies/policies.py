@@ -1,4 +1,4 @@
-"""How calls are carried out, as values: what errors and answers lead to, and what limits retries and breakers."""
+"""The policies of a configuration: error handling, acceptance, circuit breakers, hedging and deduplication."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,18 @@ from .errors import DEFAULT_ERROR_POLICY, ErrorPolicy
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """Everything of a configuration that is no provider.
+    """The policies that apply to every call of a configuration.
 
     Attributes:
-        confidence_threshold: What a custom class's own confidence must reach; 0 is off.
-        hedge_after: For each role the seconds after which a second provider is asked beside the first; a role that is
-            not there does not hedge.
-        deduplicate: Identical calls at the same time share one.
-        schemas: Checks answers against JSON schemas; None checks only that they are JSON of the schema's top type.
+        errors: Reactions to errors of providers.
+        acceptance: Actions for defective responses.
+        breaker: Conditions under which circuit breakers open.
+        confidence_threshold: The lowest acceptable confidence of a custom class's response; 0 turns the check off.
+        hedge_after: Seconds by role after which a second provider is tried in parallel; roles without an entry do not
+            hedge.
+        deduplicate: Whether identical calls at the same time share one request.
+        schemas: Validator of responses against JSON schemas; with None, responses are only checked to be JSON of the
+            schema's top-level type.
     """
 
     errors: ErrorPolicy = field(default_factory=lambda: DEFAULT_ERROR_POLICY)

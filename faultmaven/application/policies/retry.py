@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently one provider is asked again.
+    """Number and delays of retries at one provider.
 
     Attributes:
-        max_retries: Calls after the first one.
+        max_retries: Attempts after the first one.
         base_delay: Seconds; the backoff before retry n is drawn from 0 up to `base_delay * 2 ** (n - 1)`, 8 s at most.
-        max_delay: Seconds that a vendor's own delay may be at most; a longer one is not waited for.
+        max_delay: The longest delay in seconds that a vendor may ask for; a longer one prevents the retry.
     """
 
     max_retries: int = 3

@@ -1,4 +1,4 @@
-"""Limits on how much is asked of a provider: the row's own, and those that the vendor announces in its replies."""
+"""Rate limits of providers: the limits of the row, and the pauses that the vendor announces in responses."""
 
 import asyncio
 import threading
@@ -13,16 +13,19 @@ from ...ports.limits import RateCounter
 from ..configuration import Route, Target
 from .concurrency_limiter import ConcurrencyLimiter
 
-LONGEST_ANNOUNCEMENT_SECONDS = 60.0
-"""A vendor that announces a longer pause is asked again after this: what it announced may be wrong, or over."""
+MAX_PAUSE_SECONDS = 60.0
+"""The longest announced pause that is kept; a longer announcement may be wrong or outdated."""
 
-LONGEST_SETTLING_SECONDS = 1.0
-"""A counter that takes longer to take something back keeps it: it fades within the minute."""
+MAX_SETTLING_SECONDS = 1.0
+"""The longest wait for a counter to settle a reservation; an unsettled amount leaves the count within the minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class MinuteLimit:
-    """What one exchange takes of a limit per minute. Its amount is at most the limit: it must come true some time."""
+    """A limit per minute and the amount that one exchange takes of it.
+
+    The amount is at most the limit, so that every request fits at some time.
+    """
 
     kind: Literal["requests", "tokens"]
     key: str
@@ -32,55 +35,63 @@ class MinuteLimit:
 
 @dataclass(slots=True)
 class Reservation:
-    """What a call holds while it is under way: a place, and what it counted of this minute, at `taken_at`."""
+    """The share of the limits that one request in flight holds.
+
+    Attributes:
+        taken_at: Clock time in seconds of the latest count.
+        counted: Limits per minute that the request was counted for.
+        concurrency: The limiter in which the request holds a place, None where it holds none.
+    """
 
     taken_at: float
     counted: tuple[MinuteLimit, ...] = ()
-    gate: ConcurrencyLimiter | None = None
+    concurrency: ConcurrencyLimiter | None = None
 
 
 class RateLimiter:
-    """Lets calls through as the limits allow. One for all routers of a process; waiting calls of one provider never
-    stand in the way of another."""
+    """Reserves requests within the rate limits and concurrency limits of providers.
+
+    One object serves all routers of a process. Calls that wait for one provider never delay calls to another.
+    """
 
     def __init__(self, clock: Clock, counter: Callable[[], RateCounter]) -> None:
         """Args:
-        counter: Gives what counts per minute; asked only when a row has such a limit.
+        counter: Returns the counter of requests and tokens per minute; called only when a row has such a limit.
         """
         self._clock = clock
         self._counter = counter
-        self._gates: dict[str, ConcurrencyLimiter] = {}
+        self._concurrency: dict[str, ConcurrencyLimiter] = {}
         self._announced: dict[Target, float] = {}
         self._settling: set[asyncio.Future[None]] = set()
         self._lock = threading.Lock()
 
-    def limits(self, route: Route, model: str) -> bool:
-        """Return whether anything may stand in the way of a call now: a limit of the row, or its vendor's pause."""
+    def applies(self, route: Route, model: str) -> bool:
+        """Return whether any limit may delay or refuse a request now: a limit of the row, or an announced pause."""
         return route.has_limits or (route.name, model) in self._announced
 
-    def gate(self, route: Route) -> ConcurrencyLimiter | None:
-        """Return the gate of a provider with a `max_concurrency`; a reload may have changed its size."""
+    def concurrency(self, route: Route) -> ConcurrencyLimiter | None:
+        """Return the concurrency limiter of `route`, resized if a reload changed the limit; None without a limit."""
         limit = route.max_concurrency
         if limit is None:
             return None
-        gate = self._gates.get(route.name)
-        if gate is None:
-            return self._gates.setdefault(route.name, ConcurrencyLimiter(limit))
-        if gate.limit != limit:
-            gate.resize(limit)
-        return gate
+        limiter = self._concurrency.get(route.name)
+        if limiter is None:
+            return self._concurrency.setdefault(route.name, ConcurrencyLimiter(limit))
+        if limiter.limit != limit:
+            limiter.resize(limit)
+        return limiter
 
     def announce(self, target: Target, seconds: float) -> None:
-        """Take note that the vendor takes nothing more of `target` for `seconds`."""
+        """Record that the vendor announced a pause of `seconds` for `target`."""
         now = self._clock.monotonic()
         with self._lock:
             lasting = {known: until for known, until in self._announced.items() if until > now}
-            # A new one each time: other threads may be looking at the old one.
-            self._announced = {**lasting, target: now + min(seconds, LONGEST_ANNOUNCEMENT_SECONDS)}
+            # Every change makes a new dict: other threads may be reading the old one.
+            self._announced = {**lasting, target: now + min(seconds, MAX_PAUSE_SECONDS)}
 
     @property
     def announcing(self) -> Collection[Target]:
-        """Whose vendor said that it takes nothing more for now."""
+        """Targets whose announced pause has not ended."""
         announced = self._announced
         if not announced:
             return ()
@@ -91,64 +102,64 @@ class RateLimiter:
         return self._announced.keys()
 
     def announced(self, target: Target) -> float:
-        """Return for how many seconds more the vendor takes nothing of `target`."""
+        """Return the seconds that remain of the announced pause of `target`, 0.0 without a pause."""
         until = self._announced.get(target)
         return max(0.0, until - self._clock.monotonic()) if until is not None else 0.0
 
     def used_up_for(self, route: Route, tokens: int) -> float:
-        """Return for how many seconds more the row's own limits per minute let no request of `tokens` through."""
+        """Return the seconds for which the row's limits per minute refuse a request of `tokens` tokens, else 0.0."""
         limits = _minute_limits(route, tokens)
         return max((self._counter().peek(limit.key, limit.amount, limit.per_minute) for limit in limits), default=0.0)
 
     def left(self, route: Route) -> dict[str, int]:
-        """Return what the row's own limits still allow now: "requests", "tokens" and "places", where it has them."""
+        """Return the amounts that the row's limits allow now, by kind: "requests", "tokens" and "places"."""
         left: dict[str, int] = {
-            limit.kind: _most_that_fits(self._counter(), limit.key, limit.per_minute)
-            for limit in _minute_limits(route, 1)
+            limit.kind: _max_amount(self._counter(), limit.key, limit.per_minute) for limit in _minute_limits(route, 1)
         }
-        gate = self.gate(route)
-        return left if gate is None else {**left, "places": max(0, gate.limit - gate.taken)}
+        concurrency = self.concurrency(route)
+        return left if concurrency is None else {**left, "places": max(0, concurrency.limit - concurrency.taken)}
 
-    async def reserve(self, route: Route, model: str, tokens: int, patience: float) -> Reservation:
-        """Return what lets a call through, after at most `patience` seconds; give it back with `release`.
+    async def reserve(self, route: Route, model: str, tokens: int, max_wait: float) -> Reservation:
+        """Return a reservation for one request; the caller gives the reservation back with `release`.
 
-        The place is taken last, so that nobody holds one who waits for the minute to pass.
+        The place is taken last, so that a call that waits for a limit per minute holds no place.
 
         Args:
-            tokens: An estimate of the whole exchange.
+            tokens: An estimate of the tokens of the whole exchange.
+            max_wait: Seconds to wait at most.
 
         Raises:
-            LimitReachedError: it would take longer; says how long where that is known.
+            LimitReachedError: the wait would be longer; `retry_after` has its seconds where they are known.
         """
-        ends = self._clock.monotonic() + patience
+        deadline = self._clock.monotonic() + max_wait
         pause = self.announced((route.name, model))
         if pause:
-            await self._wait(route, model, pause, ends, "the vendor takes nothing more for now")
+            await self._wait(route, model, pause, deadline, "the vendor takes nothing more for now")
         reservation = Reservation(self._clock.monotonic())
         try:
             for limit in _minute_limits(route, tokens):
-                await self._take(route, model, limit, ends)
+                await self._take(route, model, limit, deadline)
                 reservation.counted += (limit,)
                 reservation.taken_at = self._clock.monotonic()
-            gate = self.gate(route)
-            if gate is not None:
-                if not gate.enter_at_once():
-                    await self._enter(gate, route, model, ends)
-                reservation.gate = gate
+            concurrency = self.concurrency(route)
+            if concurrency is not None:
+                if not concurrency.try_enter():
+                    await self._enter(concurrency, route, model, deadline)
+                reservation.concurrency = concurrency
         except BaseException:
             await self.release(reservation, 0, sent=False)
             raise
         return reservation
 
     async def release(self, reservation: Reservation, used: int | None, *, sent: bool = True) -> None:
-        """Give the place back, and settle the tokens; nothing interrupts that.
+        """Give the place back and settle the counted amounts; a cancellation does not interrupt the settling.
 
         Args:
-            used: Tokens that the vendor counted; 0 gives all back, None leaves the estimate as it is.
-            sent: Whether anything was asked; a request that was not sent is not counted.
+            used: Tokens that the vendor counted; 0 gives all tokens back, None leaves the estimate as it is.
+            sent: Whether a request was sent; a request that was not sent is not counted.
         """
-        if reservation.gate is not None:
-            reservation.gate.leave()
+        if reservation.concurrency is not None:
+            reservation.concurrency.leave()
         if not reservation.counted:
             return
         if _is_immediate(self._counter()):
@@ -161,7 +172,7 @@ class RateLimiter:
 
     async def _settle_in_time(self, reservation: Reservation, used: int | None, sent: bool) -> None:
         with suppress(TimeoutError):
-            async with self._clock.timeout(LONGEST_SETTLING_SECONDS):
+            async with self._clock.timeout(MAX_SETTLING_SECONDS):
                 await self._settle(reservation, used, sent)
 
     async def _settle(self, reservation: Reservation, used: int | None, sent: bool) -> None:
@@ -173,66 +184,67 @@ class RateLimiter:
             elif unused < 0:
                 await counter.charge(limit.key, -unused, limit.per_minute)
 
-    async def _enter(self, gate: ConcurrencyLimiter, route: Route, model: str, ends: float) -> None:
-        problem = f"max_concurrency={gate.limit} is reached"
+    async def _enter(self, concurrency: ConcurrencyLimiter, route: Route, model: str, deadline: float) -> None:
+        problem = f"max_concurrency={concurrency.limit} is reached"
         try:
-            async with self._clock.timeout(max(0.0, ends - self._clock.monotonic())):
-                entered = await gate.enter()
+            async with self._clock.timeout(max(0.0, deadline - self._clock.monotonic())):
+                has_place = await concurrency.enter()
         except TimeoutError:
             raise LimitReachedError(problem, provider=route.name, model=model) from None
-        if not entered:
+        if not has_place:
             raise LimitReachedError(f"{problem}, and so is its queue", provider=route.name, model=model)
 
-    async def _take(self, route: Route, model: str, limit: MinuteLimit, ends: float) -> None:
-        while wait := await self._counted(route, model, limit, ends):
+    async def _take(self, route: Route, model: str, limit: MinuteLimit, deadline: float) -> None:
+        while wait := await self._try_take(route, model, limit, deadline):
             problem = f"{limit.kind}_per_minute={limit.per_minute} is used up"
-            await self._wait(route, model, wait, ends, problem)
+            await self._wait(route, model, wait, deadline, problem)
 
-    async def _counted(self, route: Route, model: str, limit: MinuteLimit, ends: float) -> float:
-        """Return 0.0 where the limit's amount was counted, else the seconds after which it may fit."""
+    async def _try_take(self, route: Route, model: str, limit: MinuteLimit, deadline: float) -> float:
+        """Count the amount of `limit` and return 0.0, or return the seconds after which the amount may fit."""
         counter = self._counter()
         if _is_immediate(counter):
             return await counter.take(limit.key, limit.amount, limit.per_minute)
         try:
-            async with self._clock.timeout(max(0.0, ends - self._clock.monotonic())):
+            async with self._clock.timeout(max(0.0, deadline - self._clock.monotonic())):
                 return await counter.take(limit.key, limit.amount, limit.per_minute)
         except TimeoutError:
             problem = f"what counts {limit.kind}_per_minute did not answer in time"
             raise LimitReachedError(problem, provider=route.name, model=model) from None
 
-    async def _wait(self, route: Route, model: str, seconds: float, ends: float, problem: str) -> None:
-        if self._clock.monotonic() + seconds > ends:
+    async def _wait(self, route: Route, model: str, seconds: float, deadline: float, problem: str) -> None:
+        if self._clock.monotonic() + seconds > deadline:
             raise LimitReachedError(problem, provider=route.name, model=model, retry_after=seconds)
         await self._clock.sleep(seconds)
 
 
 def _minute_limits(route: Route, tokens: int) -> Iterator[MinuteLimit]:
-    """Give each limit per minute that the row has, with what an exchange of about `tokens` takes of it."""
-    requests, allowed = route.requests_per_minute, route.tokens_per_minute
-    if requests is not None:
-        yield MinuteLimit("requests", f"{route.name}:requests", 1, requests)
-    if allowed is not None:
-        yield MinuteLimit("tokens", f"{route.name}:tokens", min(tokens, allowed), allowed)
+    """Yield each limit per minute of the row, with the amount that an exchange of about `tokens` tokens takes."""
+    max_requests, max_tokens = route.requests_per_minute, route.tokens_per_minute
+    if max_requests is not None:
+        yield MinuteLimit("requests", f"{route.name}:requests", 1, max_requests)
+    if max_tokens is not None:
+        yield MinuteLimit("tokens", f"{route.name}:tokens", min(tokens, max_tokens), max_tokens)
 
 
-def _most_that_fits(counter: RateCounter, key: str, per_minute: int) -> int:
-    """Return the largest amount that the counter would take now; it answers for one amount at a time."""
-    least, most = 0, per_minute
-    while least < most:
-        middle = (least + most + 1) // 2
+def _max_amount(counter: RateCounter, key: str, per_minute: int) -> int:
+    """Return the largest amount that the counter would take now, by bisection: `peek` tests one amount."""
+    low, high = 0, per_minute
+    while low < high:
+        middle = (low + high + 1) // 2
         if counter.peek(key, middle, per_minute):
-            most = middle - 1
+            high = middle - 1
         else:
-            least = middle
-    return least
+            low = middle
+    return low
 
 
 def _is_immediate(counter: RateCounter) -> bool:
+    """Return whether the counter never waits, so that no timeout is needed."""
     return getattr(counter, "is_immediate", False) is True
 
 
 def _unused(limit: MinuteLimit, used: int | None, sent: bool) -> int:
-    """Return how much of what was counted was not used in the end; below 0 when more was used."""
+    """Return the counted amount that was not used; below 0 when more was used than counted."""
     if limit.kind == "requests":
         return 0 if sent else limit.amount
     return 0 if used is None else limit.amount - used

@@ -1,4 +1,4 @@
-"""A request's key: equal for two requests exactly when nothing that changes the answer differs."""
+"""Keys of requests: two requests have equal keys if and only if all fields that affect the response are equal."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from typing import Any
 from ...domain.attachments import Attachment
 from ...domain.requests import ChatRequest
 
-# How long an answer may take, and how it is come by, do not change what it says.
+# Time limits and ways of execution do not affect the content of a response.
 IGNORED = frozenset(
     {"deadline", "timeout", "chunk_timeout", "metadata", "hedge_after", "cache", "deduplicate", "commit"}
 )
 
 
 def request_key(request: ChatRequest, *context: Any) -> str | None:
-    """Return the key of `request`, None when it holds something whose value cannot be told, such as a file to be read.
+    """Return the key of `request`, None when a part of the request has no fixed value, such as a file not yet read.
 
     Args:
-        context: What else changes the answer: who would be asked.
+        context: Further values that affect the response, such as the providers that may respond.
     """
     digest = hashlib.sha256()
     try:
@@ -26,54 +26,55 @@ def request_key(request: ChatRequest, *context: Any) -> str | None:
             _write(digest.update, name)
             _write(digest.update, getattr(request, name))
         _write(digest.update, context)
-    except _UntellableError:
+    except _NoFixedValueError:
         return None
     return digest.hexdigest()
 
 
-class _UntellableError(Exception):
-    """A value without a reliable form in bytes."""
+class _NoFixedValueError(Exception):
+    """A value that cannot be written as bytes reliably."""
 
 
 def _write(update: Any, value: Any) -> None:
-    """Write `value` with its type and length, so that no two different values make the same bytes."""
+    """Write `value` with its type and length, so that two different values never give the same bytes."""
     match value:
         case None | bool() | int() | float():
-            _block(update, type(value).__name__, repr(value).encode())
+            _write_block(update, type(value).__name__, repr(value).encode())
         case str():
-            _block(update, "str", value.encode("utf-8", "surrogatepass"))
+            _write_block(update, "str", value.encode("utf-8", "surrogatepass"))
         case bytes():
-            _block(update, "bytes", value)
+            _write_block(update, "bytes", value)
         case type():
-            _schema_of(update, value)
+            _write_model(update, value)
         case Attachment() if value.data is None:
-            raise _UntellableError  # the file, or the page, may hold something else by now
+            raise _NoFixedValueError  # the content of the file or page may change
         case Mapping():
-            _block(update, "mapping", str(len(value)).encode())
-            for name in value:  # in their order: vendors answer in the order of a schema
+            _write_block(update, "mapping", str(len(value)).encode())
+            for name in value:  # not sorted: vendors answer in the order of a schema
                 _write(update, name)
                 _write(update, value[name])
         case list() | tuple():
-            _block(update, "list", str(len(value)).encode())
+            _write_block(update, "list", str(len(value)).encode())
             for item in value:
                 _write(update, item)
         case _ if is_dataclass(value):
-            _block(update, type(value).__name__, b"")
+            _write_block(update, type(value).__name__, b"")
             for field in fields(value):
                 _write(update, getattr(value, field.name))
         case _:
-            raise _UntellableError
+            raise _NoFixedValueError
 
 
-def _schema_of(update: Any, model: type) -> None:
-    """Write a pydantic model as its schema: two classes of one name may differ."""
+def _write_model(update: Any, model: type) -> None:
+    """Write the name and the schema of a pydantic model: two classes of one name may differ."""
     schema = getattr(model, "model_json_schema", None)
     if schema is None:
-        raise _UntellableError
+        raise _NoFixedValueError
     _write(update, f"{model.__module__}.{model.__qualname__}")
     _write(update, schema())
 
 
-def _block(update: Any, kind: str, data: bytes) -> None:
+def _write_block(update: Any, kind: str, data: bytes) -> None:
+    """Write `data` after a header with its kind and length."""
     update(f"{kind}:{len(data)}:".encode())
     update(data)

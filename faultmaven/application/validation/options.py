@@ -1,4 +1,4 @@
-"""What the door refuses of tools, schemas and their kin: bad input gets a clear error before anybody is asked."""
+"""Validation of tools, schemas and other options, before any request is sent to a provider."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,16 +13,20 @@ from ...domain.tools import Tool
 from ...ports.schemas import SchemaValidator
 from ..streaming.commit_point import COMMIT_POINTS
 
-LARGEST = 10**9
+MAX_NUMBER = 10**9
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-CHOICES = ("auto", "none", "required")
-WITHOUT_TOOLS = ("auto", "none")
+TOOL_CHOICES = ("auto", "none", "required")
+TOOL_CHOICES_WITHOUT_TOOLS = ("auto", "none")
 VENDOR_FORMATS = ("json_schema", "json_object", "text")
-REASONING = ("off", "low", "medium", "high")
+REASONING_LEVELS = ("off", "low", "medium", "high")
 
 
 def check_tools(tools: Sequence[Any], choice: Any) -> None:
-    """Refuse tools that no vendor takes, and a choice that names none of them."""
+    """Validate the tools and the tool choice.
+
+    Raises:
+        InvalidRequestError: a tool that no vendor accepts, two tools of one name, or a choice of an unknown tool.
+    """
     for position, tool in enumerate(tools):
         if not isinstance(tool, Tool):
             raise InvalidRequestError(f"tools[{position}] is a {type(tool).__name__}, not a Tool")
@@ -32,70 +36,79 @@ def check_tools(tools: Sequence[Any], choice: Any) -> None:
         parameters: Any = tool.parameters
         if not isinstance(parameters, Mapping) or parameters.get("type", "object") != "object":
             raise InvalidRequestError(f"the parameters of the tool {tool.name!r} are no JSON schema of an object")
-        about: Any = tool.description
-        if not isinstance(about, str):
-            told = type(about).__name__
-            raise InvalidRequestError(f"the description of the tool {name!r} is a {told}, not a string")
-        check_text(f"the description of the tool {name!r}", about)
+        description: Any = tool.description
+        if not isinstance(description, str):
+            kind = type(description).__name__
+            raise InvalidRequestError(f"the description of the tool {name!r} is a {kind}, not a string")
+        check_text(f"the description of the tool {name!r}", description)
     names = [tool.name for tool in tools]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InvalidRequestError(f"two tools have the name {twice!r}")
-    _check_choice(choice, names)
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate is not None:
+        raise InvalidRequestError(f"two tools have the name {duplicate!r}")
+    _check_tool_choice(choice, names)
 
 
-def _check_choice(choice: Any, names: Sequence[str]) -> None:
+def _check_tool_choice(choice: Any, names: Sequence[str]) -> None:
     if choice is None:
         return
     if not isinstance(choice, str):
-        told = f"tool_choice is a {type(choice).__name__}, not a string"
-        raise InvalidRequestError(told, advice='Pass "auto", "none", "required" or the name of a tool.')
-    if choice in CHOICES and choice in names:
+        problem = f"tool_choice is a {type(choice).__name__}, not a string"
+        raise InvalidRequestError(problem, advice='Pass "auto", "none", "required" or the name of a tool.')
+    if choice in TOOL_CHOICES and choice in names:
         raise InvalidRequestError(f"tool_choice={choice!r} is also the name of a tool", advice="Rename the tool.")
-    if not names and choice not in WITHOUT_TOOLS:
+    if not names and choice not in TOOL_CHOICES_WITHOUT_TOOLS:
         raise InvalidRequestError(f"tool_choice={choice!r} needs tools, and names no tool of this request")
-    if choice not in CHOICES and choice not in names:
-        raise InvalidRequestError(f"tool_choice={choice!r} names no tool{did_you_mean(choice, (*CHOICES, *names))}")
+    if choice not in TOOL_CHOICES and choice not in names:
+        raise InvalidRequestError(
+            f"tool_choice={choice!r} names no tool{did_you_mean(choice, (*TOOL_CHOICES, *names))}"
+        )
 
 
-def check_format(wanted: Any) -> None:
-    """Refuse a `response_format` that is none, and one in a vendor's own form: each vendor has another."""
-    if isinstance(wanted, Mapping) and wanted.get("type") in VENDOR_FORMATS:
-        told = f"response_format has the type {wanted['type']!r}, which is a vendor's form and no JSON schema"
-        raise InvalidRequestError(told, advice='Pass the schema itself, or "json".')
-    if wanted is None or wanted == "json" or (isinstance(wanted, Mapping) and wanted):
+def check_format(value: Any) -> None:
+    """Validate a `response_format`: a pydantic model, a JSON schema, "json" or None.
+
+    Raises:
+        InvalidRequestError: any other value. The form of one vendor is refused, too, since every vendor has another.
+    """
+    if isinstance(value, Mapping) and value.get("type") in VENDOR_FORMATS:
+        problem = f"response_format has the type {value['type']!r}, which is a vendor's form and no JSON schema"
+        raise InvalidRequestError(problem, advice='Pass the schema itself, or "json".')
+    if value is None or value == "json" or (isinstance(value, Mapping) and value):
         return
-    if isinstance(wanted, type) and hasattr(wanted, "model_json_schema") and hasattr(wanted, "model_validate_json"):
+    if isinstance(value, type) and hasattr(value, "model_json_schema") and hasattr(value, "model_validate_json"):
         return
-    told = repr(wanted) if isinstance(wanted, str) else f"a {getattr(wanted, '__name__', type(wanted).__name__)}"
+    kind = repr(value) if isinstance(value, str) else f"a {getattr(value, '__name__', type(value).__name__)}"
     raise InvalidRequestError(
-        f"response_format is {told}", advice='Pass a pydantic model, a JSON schema as a mapping, or "json".'
+        f"response_format is {kind}", advice='Pass a pydantic model, a JSON schema as a mapping, or "json".'
     )
 
 
-def check_reasoning(wanted: Any) -> None:
-    """Refuse a `reasoning` that is neither a level nor a budget."""
-    _check_word_or_count("reasoning", wanted, REASONING, "level and no budget", least=0)
+def check_reasoning(value: Any) -> None:
+    """Refuse a `reasoning` that is neither a level of `REASONING_LEVELS` nor a budget of 0 or more tokens."""
+    _check_word_or_count("reasoning", value, REASONING_LEVELS, "level and no budget", minimum=0)
 
 
-def check_commit(wanted: Any) -> None:
-    """Refuse a `commit` that is no commit point."""
-    _check_word_or_count("commit", wanted, COMMIT_POINTS, "commit point", least=1)
+def check_commit(value: Any) -> None:
+    """Refuse a `commit` that is neither one of `COMMIT_POINTS` nor a number of characters from 1."""
+    _check_word_or_count("commit", value, COMMIT_POINTS, "commit point", minimum=1)
 
 
-def _check_word_or_count(name: str, wanted: Any, words: Sequence[str], what: str, least: int) -> None:
-    if wanted is None or (isinstance(wanted, str) and wanted in words):
+def _check_word_or_count(name: str, value: Any, words: Sequence[str], kind: str, minimum: int) -> None:
+    if value is None or (isinstance(value, str) and value in words):
         return
-    if isinstance(wanted, str):
-        raise InvalidRequestError(f"{name}={wanted!r} is no {what}{did_you_mean(wanted, words)}")
-    if isinstance(wanted, bool) or not isinstance(wanted, int):
-        raise InvalidRequestError(f"{name} is a {type(wanted).__name__}, which is no {what}")
-    if not least <= wanted <= LARGEST:  # not shown: Python refuses to write an int of thousands of digits
-        raise InvalidRequestError(f"{name} is a number that is no {what}: {least} to {LARGEST} can be meant")
+    if isinstance(value, str):
+        raise InvalidRequestError(f"{name}={value!r} is no {kind}{did_you_mean(value, words)}")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, which is no {kind}")
+    if not minimum <= value <= MAX_NUMBER:  # not shown: Python refuses to write an int of thousands of digits
+        raise InvalidRequestError(f"{name} is a number that is no {kind}: {minimum} to {MAX_NUMBER} can be meant")
 
 
 def check_text(name: str, text: str) -> None:
-    """Refuse what no encoding can send: half of a surrogate pair, as a lossy decoder or a cut leaves behind."""
+    """Refuse a text with a lone surrogate, which no encoding can send.
+
+    A lossy decoder, or a cut between the two halves of a surrogate pair, leaves one behind.
+    """
     position = _lone_surrogate(text)
     if position is not None:
         raise InvalidRequestError(
@@ -105,6 +118,7 @@ def check_text(name: str, text: str) -> None:
 
 
 def _lone_surrogate(text: str) -> int | None:
+    """Return the position of the first lone surrogate, None without one."""
     if text.isascii():
         return None
     try:
@@ -115,8 +129,13 @@ def _lone_surrogate(text: str) -> int | None:
 
 
 def check_results(messages: Iterable[Message]) -> None:
-    """Refuse a result whose call is not there: no vendor takes it. Calls are the assistant's alone."""
-    asked: set[str] = set()
+    """Validate tool calls and their results.
+
+    Raises:
+        InvalidRequestError: a result without its call in an earlier message, which no vendor accepts; or a tool call in
+            a message whose role is not "assistant".
+    """
+    call_ids: set[str] = set()
     for position, message in enumerate(messages):
         calls: tuple[Any, ...] = message.tool_calls
         if calls:
@@ -124,8 +143,8 @@ def check_results(messages: Iterable[Message]) -> None:
                 raise InvalidRequestError(f"prompt[{position}] holds a tool call that is no ToolCall")
             if message.role != "assistant":
                 raise InvalidRequestError(f"prompt[{position}] is a turn of the {message.role} and asks for tool calls")
-            asked |= {call.id for call in calls}
-        if message.role == "tool" and message.tool_call_id not in asked:
+            call_ids |= {call.id for call in calls}
+        if message.role == "tool" and message.tool_call_id not in call_ids:
             raise InvalidRequestError(
                 f"prompt[{position}] is the result of a tool call that no turn before it asks for",
                 advice="Append response.message before the results of its calls.",
@@ -133,17 +152,21 @@ def check_results(messages: Iterable[Message]) -> None:
 
 
 def check_schema(request: ChatRequest, schemas: SchemaValidator | None) -> None:
-    """Refuse a schema that is none, before anybody is asked for an answer of it.
+    """Validate the JSON schema of `response_format`, if the request has one.
+
+    Args:
+        schemas: The JSON Schema validator; None skips the validation.
 
     Raises:
-        ConfigurationError: nothing here knows JSON Schema.
+        InvalidRequestError: the mapping is no valid JSON schema.
+        ConfigurationError: no library for JSON Schema is installed.
     """
     if schemas is None or not isinstance(request.response_format, Mapping):
         return
     try:
         schemas.check_for(request.response_format)
     except ValueError:
-        pass  # raised below, without its text, which quotes the schema
+        pass  # raised below: in here, the ValueError, whose text quotes the schema, would be the context
     else:
         return
     raise InvalidRequestError("response_format is no valid JSON schema")
