@@ -221,7 +221,7 @@ async def soak(calls: int, at_once: int, seed: int) -> bool:
             await callers(container, calls, at_once, tally)
             seconds = time.monotonic() - started
             routes = container.registry().generation().routes.values()
-            gates = [container.traffic().limiter.gate(route) for route in routes]
+            gates = [container.admission().limiter.concurrency(route) for route in routes]
         left = open_sockets() - at_rest
         async with httpx.AsyncClient() as client:
             state = (await client.get(f"{address}/state")).json()

@@ -103,11 +103,11 @@ def check_parts(parts: Mapping[str, Any]) -> None:
     for name, value in parts.items():
         if name not in PART_NAMES:
             raise ConfigurationError(f"unknown part {name!r}{did_you_mean(name, PART_NAMES)}")
-        annotation = Parts.__annotations__[name]
+        annotation: Any = Parts.__annotations__[name]
         if isinstance(annotation, ForwardRef):
             _check_named_type(name, value, annotation.__forward_arg__.split(" | "))
             continue
-        expected = get_origin(annotation) or annotation
+        expected: Any = get_origin(annotation) or annotation
         if getattr(expected, "_is_protocol", False):
             _check_members(name, value, expected)
         elif not isinstance(value, expected):

@@ -335,7 +335,7 @@ async def test_a_cancelled_call_closes_its_connection_and_returns_its_permits() 
                 await asyncio.gather(call, return_exceptions=True)
                 await left.wait()
         route = container.registry().generation().routes["small"]
-        gate = container.traffic().limiter.gate(route)
+        gate = container.admission().limiter.concurrency(route)
         assert gate is not None
         assert gate.taken == 0
     failed = [event for event in events if isinstance(event, CallFailed)]

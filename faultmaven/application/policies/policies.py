@@ -7,7 +7,7 @@ from ...domain.requests import NOTHING
 from ...ports.schemas import SchemaValidator
 from .acceptance import AcceptancePolicy
 from .circuit_breaker import BreakerPolicy
-from .errors import DEFAULT_ERROR_POLICY, ErrorPolicy
+from .errors import NO_OVERRIDES, ErrorPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Policies:
             schema's top-level type.
     """
 
-    errors: ErrorPolicy = field(default_factory=lambda: DEFAULT_ERROR_POLICY)
+    errors: ErrorPolicy = field(default_factory=lambda: NO_OVERRIDES)
     acceptance: AcceptancePolicy = field(default_factory=AcceptancePolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     confidence_threshold: float = 0.0

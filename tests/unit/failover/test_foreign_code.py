@@ -117,7 +117,7 @@ async def test_permit_is_released_after_any_misbehaviour(misbehaviour: str) -> N
     answer, options = MISBEHAVIOURS[misbehaviour]
     harness = RouterHarness([replace(function_route(answer), max_concurrency=1)])
     await generate_error(harness, **options)
-    concurrency = harness.admission.limiter.gate(harness.routes[0])
+    concurrency = harness.admission.limiter.concurrency(harness.routes[0])
     assert concurrency is not None
     assert concurrency.taken == 0
 

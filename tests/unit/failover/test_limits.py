@@ -131,7 +131,7 @@ async def test_request_over_token_limit_does_not_count() -> None:
     first_route = harness.routes[0]
     for _ in range(5):
         with pytest.raises(LimitReachedError):
-            await harness.admission.limiter.reserve(first_route, "a-model", 500, patience=0.5)
+            await harness.admission.limiter.reserve(first_route, "a-model", 500, max_wait=0.5)
     assert harness.admission.limiter.used_up_for(replace(first_route, tokens_per_minute=None), 0) == 0.0
 
 
@@ -150,7 +150,7 @@ async def test_rate_limited_call_holds_no_permit() -> None:
     assert (await generate(harness, max_tokens=900)).content
     waiting = asyncio.create_task(generate(harness, "two", max_tokens=900))
     await asyncio.sleep(1.0)
-    concurrency = harness.admission.limiter.gate(harness.routes[0])
+    concurrency = harness.admission.limiter.concurrency(harness.routes[0])
     assert concurrency is not None
     assert concurrency.taken == 0
     assert (await waiting).attempts[0].waited > 1.0
@@ -174,7 +174,7 @@ async def test_reload_resizes_the_concurrency_limiter() -> None:
     harness.configuration = replace(harness.configuration, routes={"a": replace(old_route, max_concurrency=4)})
     late_call = asyncio.create_task(generate(harness, "late"))
     await asyncio.gather(*early_calls, late_call)  # the early calls release their permits under the new limit
-    concurrency = harness.admission.limiter.gate(harness.configuration.routes["a"])
+    concurrency = harness.admission.limiter.concurrency(harness.configuration.routes["a"])
     assert concurrency is not None
     assert (concurrency.limit, concurrency.taken) == (4, 0)
     assert harness.clock.monotonic() == pytest.approx(10.0)

@@ -155,7 +155,7 @@ async def check_chain(chain: Chain) -> None:
     for number, provider_route in enumerate(harness.routes):
         assert len(harness.backend(provider_route.name).requests) <= chain.calls * (1 + provider_route.max_retries)
         assert harness.backend(provider_route.name).in_flight == 0
-        concurrency = harness.admission.limiter.gate(provider_route)
+        concurrency = harness.admission.limiter.concurrency(provider_route)
         assert concurrency is None or concurrency.taken == 0
         if number == chain.healthy:
             for _, timeout in harness.backend(provider_route.name).requests:

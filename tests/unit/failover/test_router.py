@@ -479,7 +479,7 @@ async def test_max_concurrency_bounds_calls_in_flight() -> None:
     harness = RouterHarness([route("a", Step(0.1), max_concurrency=5)])
     responses = await asyncio.gather(*(generate(harness, f"question {n}") for n in range(50)))
     assert (len(responses), harness.backend("a").max_in_flight) == (50, 5)
-    concurrency = harness.admission.limiter.gate(harness.routes[0])
+    concurrency = harness.admission.limiter.concurrency(harness.routes[0])
     assert concurrency is not None
     assert concurrency.taken == 0
 
@@ -509,7 +509,7 @@ async def test_full_queue_refuses_call_at_once() -> None:
     for call in calls:
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
-    concurrency = harness.admission.limiter.gate(harness.routes[0])
+    concurrency = harness.admission.limiter.concurrency(harness.routes[0])
     assert concurrency is not None
     assert concurrency.taken == 0
 
@@ -785,7 +785,7 @@ async def test_cancelled_hedged_call_cancels_both_attempts() -> None:
     with pytest.raises(asyncio.CancelledError):
         await call
     assert [harness.backend(name).in_flight for name in "ab"] == [0, 0]
-    limiters = [harness.admission.limiter.gate(route) for route in harness.routes]
+    limiters = [harness.admission.limiter.concurrency(route) for route in harness.routes]
     assert [concurrency.taken for concurrency in limiters if concurrency] == [0, 0]
     failed = harness.events_of(CallFailed)[-1]
     assert (failed.reason, attempt_outcomes(failed)) == ("cancelled", [("a", "cancelled"), ("b", "cancelled")])
