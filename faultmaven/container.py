@@ -64,7 +64,7 @@ def overridden_parts(container: containers.Container) -> Mapping[str, Any]:
 
 
 def build_sources(
-    env: Mapping[str, str] | None, only_given: bool, settings: Settings | None, parts: Mapping[str, Any]
+    env: Mapping[str, str] | None, only_overrides: bool, settings: Settings | None, parts: Mapping[str, Any]
 ) -> Callable[[], Sources]:
     """Return what reads environment and settings, now and at every reload; from here on, wherever the process goes.
 
@@ -75,7 +75,7 @@ def build_sources(
 
     def read() -> Sources:
         nothing = Environment(directory=directory)
-        sources = Sources(nothing, Settings()) if only_given else read_sources(env, directory)
+        sources = Sources(nothing, Settings()) if only_overrides else read_sources(env, directory)
         return Sources(sources.environment, settings) if settings else sources  # given settings have no faults
 
     return read
@@ -83,6 +83,10 @@ def build_sources(
 
 def _is_passed_in(entry: providers.Provider[Any]) -> bool:
     return bool(entry.overridden)
+
+
+def _is_built_here(entry: providers.Provider[Any]) -> bool:
+    return not entry.overridden
 
 
 def build_transport_for(
@@ -120,7 +124,7 @@ def build_traffic(
     registry: ProviderRegistry, clock: Clock, observer: Observer, counter: Callable[[], RateCounter]
 ) -> AdmissionControl:
     """Return what all routers know of the providers between calls."""
-    return AdmissionControl(registry.generation, clock, observer, counter)
+    return AdmissionControl(registry.snapshot, clock, observer, counter)
 
 
 def build_router_parts(
@@ -132,7 +136,7 @@ def build_router_parts(
     chance: Randomness,
 ) -> RouterDependencies:
     """Return what all routers share."""
-    return RouterDependencies(registry.generation, traffic, ResponseReuse(cache), clock, observer, chance)
+    return RouterDependencies(registry.snapshot, traffic, ResponseReuse(cache), clock, observer, chance)
 
 
 def build_llm(
@@ -213,12 +217,12 @@ async def health(
         probe: Also ask every configured provider for its list of models, all at once. That costs nothing, and takes 10
             seconds at most. A provider without such a list is not asked.
     """
-    generation = registry.generation()
+    snapshot = registry.snapshot()
     answers = await asyncio.gather(
-        *(probe_provider(name, registry.get_provider(name), clock) for name in generation.routes if probe)
+        *(probe_provider(name, registry.get_provider(name), clock) for name in snapshot.routes if probe)
     )
-    probes = dict(zip(generation.routes, answers, strict=True)) if probe else {}
-    return health_report(generation, traffic, track_record.records, clock.monotonic(), probes)
+    probes = dict(zip(snapshot.routes, answers, strict=True)) if probe else {}
+    return health_report(snapshot, traffic, track_record.records, clock.monotonic(), probes)
 
 
 async def close(registry: providers.Provider[ProviderRegistry]) -> None:
@@ -280,8 +284,8 @@ class Container(containers.DeclarativeContainer):
     acceptance: providers.Provider[Any] = providers.ThreadSafeSingleton(AcceptancePolicy)
     policies: providers.Provider[Policies] = providers.ThreadSafeSingleton(build_policies, error_policy, acceptance)
     rate_counter: providers.Provider[Any] = providers.ThreadSafeSingleton(build_rate_counter, clock)
-    counts_elsewhere = providers.Callable(_is_passed_in, rate_counter.provider)
-    lent_transport = providers.Callable(_is_passed_in, transport.provider)
+    has_external_rate_counter = providers.Callable(_is_passed_in, rate_counter.provider)
+    owns_transport = providers.Callable(_is_built_here, transport.provider)
     registry: providers.Provider[ProviderRegistry] = providers.ThreadSafeSingleton(
         build_registry,
         sources,
@@ -289,11 +293,11 @@ class Container(containers.DeclarativeContainer):
         clock,
         logger,
         observer,
-        given=given,
-        only_given=only_given,
+        provider_overrides=given,
+        only_overrides=only_given,
         policies=policies,
-        counts_elsewhere=counts_elsewhere,
-        lent_transport=lent_transport,
+        has_external_rate_counter=has_external_rate_counter,
+        owns_transport=owns_transport,
     )
     transport.add_args(registry)  # of the configuration in force, which the registry holds
     settings: providers.Provider[Settings] = providers.Callable(read_settings, registry)

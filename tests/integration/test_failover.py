@@ -334,7 +334,7 @@ async def test_a_cancelled_call_closes_its_connection_and_returns_its_permits() 
             async with asyncio.timeout(2):  # tests/integration/test_transport.py holds it to 100 ms
                 await asyncio.gather(call, return_exceptions=True)
                 await left.wait()
-        route = container.registry().generation().routes["small"]
+        route = container.registry().snapshot().routes["small"]
         gate = container.traffic().limiter.gate(route)
         assert gate is not None
         assert gate.taken == 0

@@ -211,7 +211,7 @@ class SlowServer(Server):
 
 
 async def test_first_calls_do_not_wait_for_a_whole_answer_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.local_provider.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.local_provider.DISCOVERY_WAIT_SECONDS", 0.01)
     server = SlowServer({"/api/chat": OLLAMA})
     env = {"LOCAL_LLM_BASE_URL": "http://localhost:8000", "LOCAL_LLM_MODEL": "m", "LLM_REQUEST_TIMEOUT": "20"}
     async with server.client() as client, open_container(env, http_client=client) as container:

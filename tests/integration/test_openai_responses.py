@@ -43,4 +43,4 @@ def test_a_model_gets_the_route_that_it_demands(model: str, with_tools: bool, ex
     request = chat_request("ping", model=model)
     if with_tools:
         request = replace(request, tools=(Tool("restart"),))
-    assert provider.wire(request) is expected
+    assert provider.select_dialect(request) is expected

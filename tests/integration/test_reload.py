@@ -328,7 +328,7 @@ async def test_a_directory_that_may_not_be_entered_is_told(
 async def test_whatever_a_reload_raises_is_refused_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     events = Events()
     container = create_container({"GROQ_API_KEY": "k"}, observer=events)
-    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.assembly.builder.rows_of_packages", lambda: [1 / 0])
+    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.assembly.builder.read_package_rows", lambda: [1 / 0])
     with pytest.raises(ConfigurationError) as caught:
         container.registry().reload()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -601,7 +601,7 @@ async def test_a_change_while_the_files_are_read_is_not_missed(file: str, monkey
             put(pending.pop(), changed[file])
         return []
 
-    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.assembly.builder.rows_of_packages", no_packages)
+    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.assembly.builder.read_package_rows", no_packages)
     async with watched() as (_, events):
         configured = ("openai", "groq") if file == ".env" else ("groq",)
         assert await events.next() == ConfigurationReloaded(configured)
@@ -698,7 +698,7 @@ async def test_a_reload_that_breaks_ends_no_watching(
 
     async with watched(OPENAI_API_KEY="old") as (container, events):
         with monkeypatch.context() as broken:
-            broken.setattr(ProviderRegistry, "_swap_in", fail)
+            broken.setattr(ProviderRegistry, "_replace_configuration", fail)
             write("http://lab.invalid/v1", "lost")
             await reached.wait()
         await begin_to_watch()

@@ -153,7 +153,7 @@ def seen_of(container: Container) -> str:
     registry = container.registry()
     parts = [
         registry,
-        registry.generation(),
+        registry.snapshot(),
         registry.get_provider_status(),
         registry.warnings,
         container.configuration(),

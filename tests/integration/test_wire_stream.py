@@ -9,7 +9,7 @@ import pytest
 
 from faultmaven import Container, LLMError, ProviderTimeoutError, StreamChunk, StreamInterruptedError, open_container
 from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
-from faultmaven.infrastructure.llm.providers.dialect_stream import PARSED_AT_ONCE
+from faultmaven.infrastructure.llm.providers.dialect_stream import MAX_PARSED_BYTES
 from faultmaven.testing.lab.loopback import listen
 from faultmaven.testing.lab.replies.streams import STREAMS
 
@@ -201,7 +201,7 @@ async def test_of_many_events_at_once_the_first_is_given_out_before_all_are_pars
     async with asking(Vendor((events,))) as container:
         assert await read(container) == "".join(f"word{number} " for number in range(2000))
     assert sum(parsed) == len(events)
-    assert max(parsed) <= PARSED_AT_ONCE
+    assert max(parsed) <= MAX_PARSED_BYTES
 
 
 def spoken(text: str, reason: str | None = None) -> bytes:

@@ -57,7 +57,7 @@ class ThoughtfulStream(OpenAIProvider):
 
 def keeps_time(provider: Any) -> bool:
     container = create_container(providers={"p": provider})
-    return container.registry().generation().routes["p"].keeps_time
+    return container.registry().snapshot().routes["p"].keeps_time
 
 
 @pytest.mark.parametrize(
