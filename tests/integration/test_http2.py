@@ -48,7 +48,7 @@ class Vendor:
     Attributes:
         max_streams: Streams that a client may have open on one connection.
         window: Flow-control window of a stream and of a connection, in bytes, for data from the client.
-        reading: Set while the server reads from its connections.
+        reading: Set while the server reads from the connections.
         requests: Number of complete requests.
         reset_codes: The error code of each stream that the client has reset.
         send_window: Bytes that the server may send on the connection before the client acknowledges some.
@@ -126,7 +126,7 @@ class Connection:
             case StreamEnded():
                 self.vendor.requests += 1
                 if event.stream_id in self.state.streams and self.state.streams[event.stream_id].open:
-                    self._answer(event.stream_id, self.paths[event.stream_id])  # the client may have reset it
+                    self._answer(event.stream_id, self.paths[event.stream_id])  # unless the client has reset the stream
                 self.vendor.request_arrived.set()
             case StreamReset():
                 self.vendor.reset_codes.append(event.error_code)

@@ -1,4 +1,4 @@
-"""Streams over real sockets: an abandoned stream closes the connection, a finished stream keeps it for other calls."""
+"""Streams over real sockets: an abandoned stream closes the connection, a finished stream returns the connection."""
 
 import asyncio
 import json
