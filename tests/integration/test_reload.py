@@ -449,7 +449,7 @@ WATCHED = {"LLM_WATCH_FILES": "true"}
 @pytest.fixture(autouse=True)
 def events_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the periodic check so rare that only file events can cause a reload."""
-    monkeypatch.setattr("faultmaven.infrastructure.watching.LOOK_MILLISECONDS", 600_000)
+    monkeypatch.setattr("faultmaven.infrastructure.configuration.file_watcher.LOOK_MILLISECONDS", 600_000)
 
 
 @asynccontextmanager
@@ -519,7 +519,7 @@ async def test_config_map_swap_triggers_reload(tmp_path: Path, monkeypatch: pyte
 
 
 async def test_periodic_check_finds_change_without_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faultmaven.infrastructure.watching.LOOK_MILLISECONDS", 20)
+    monkeypatch.setattr("faultmaven.infrastructure.configuration.file_watcher.LOOK_MILLISECONDS", 20)
     monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "true")
     monkeypatch.setenv("WATCHFILES_POLL_DELAY_MS", "600000")
     async with watched_container(OPENAI_API_KEY="old") as (container, events):
@@ -721,7 +721,7 @@ async def test_watcher_failure_reaches_exception_handler(monkeypatch: pytest.Mon
         was_reported.set()
 
     asyncio.get_running_loop().set_exception_handler(report)
-    monkeypatch.setattr("faultmaven.infrastructure.watching.file_states", lambda path: 1 / 0)
+    monkeypatch.setattr("faultmaven.infrastructure.configuration.file_watcher.file_states", lambda path: 1 / 0)
     async with watched_container(OPENAI_API_KEY="old"):
         await asyncio.wait_for(was_reported.wait(), 30)
     assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
