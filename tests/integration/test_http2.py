@@ -29,7 +29,7 @@ from faultmaven import (
 )
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.httpx_carrier.carrier import streams as httpx_streams
+from faultmaven.infrastructure.http.httpx_carrier import streams as httpx_streams
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
