@@ -62,14 +62,14 @@ LAYERS: Mapping[str, str] = {
 WAYS: Mapping[str, str] = {
     "build_request": "dialect: build",
     "refusal": "dialect: build",
-    "wire": "dialect: build",
+    "select_dialect": "dialect: build",
     "parse_response": "dialect: parse",
     "raise_for_status": "dialect: parse",
     "feed": "dialect: parse",
     "rest": "dialect: parse",
     "close": "dialect: parse",
-    "line_of": "dialect: parse",
-    "response_of": "dialect: parse",
+    "build_attempt": "dialect: parse",
+    "build_response": "dialect: parse",
 }
 
 

@@ -79,8 +79,6 @@ class MemoryStream:
 class MemoryTransport:
     """A `Transport` that answers at once; those who are `down` answer 429."""
 
-    keeps_time = True
-
     def __init__(self, *down: str) -> None:
         self._down = down
 
@@ -97,7 +95,7 @@ class MemoryTransport:
     async def aclose(self) -> None:
         """Do nothing: nothing is open."""
 
-    # As the one that ships: these make it an `OwnTransport`, which is trusted to keep the time.
+    # These make it an `OwnTransport`, like the transport that ships.
     is_open = False
 
     def retire(self) -> None:
@@ -117,7 +115,10 @@ def vendors(count: int, transport: MemoryTransport) -> dict[str, OpenAIProvider]
         ProviderConfig(f"v{number}", "k" * 40, "https://vendor.example/v1", [MODEL], dialect=DIALECT)
         for number in range(count)
     )
-    return {config.name: OpenAIProvider.create(config, transport, SystemClock()) for config in configs}
+    providers = {config.name: OpenAIProvider.create(config, transport, SystemClock()) for config in configs}
+    for provider in providers.values():
+        provider.keeps_time = True  # as the registry sets it on a built-in provider over `HTTPTransport`
+    return providers
 
 
 def conversation(turns: int) -> list[Message]:

@@ -220,7 +220,7 @@ async def soak(calls: int, at_once: int, seed: int) -> bool:
         async with open_container(env) as container:
             await callers(container, calls, at_once, tally)
             seconds = time.monotonic() - started
-            routes = container.registry().generation().routes.values()
+            routes = container.registry().snapshot().routes.values()
             gates = [container.admission().limiter.concurrency(route) for route in routes]
         left = open_sockets() - at_rest
         async with httpx.AsyncClient() as client:

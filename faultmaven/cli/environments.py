@@ -50,17 +50,17 @@ def _opened(load: Callable[[], Sources]) -> Container:
 
 def _report(name: str, sources: Sources, container: Container) -> EnvironmentReport:
     registry = container.registry()
-    generation = registry.generation()
+    snapshot = registry.snapshot()
     entries = tuple(container.configuration())
     chains = {
-        role: tuple(asked for asked in chain if asked in generation.routes) for role, chain in generation.chains.items()
+        role: tuple(asked for asked in chain if asked in snapshot.routes) for role, chain in snapshot.chains.items()
     }
-    nobody = () if generation.routes else (f"no provider is configured. {generation.not_configured}",)
+    nobody = () if snapshot.routes else (f"no provider is configured. {snapshot.not_configured}",)
     return EnvironmentReport(
         name,
         entries,
         hidden_values(sources.environment, entries),
         chains,
-        tuple(generation.routes),
+        tuple(snapshot.routes),
         (*registry.warnings, *nobody),
     )

@@ -133,7 +133,7 @@ class TestAirGapped:
         models = ("", *(row["default_model"] for row in VENDORS.values()))
         async with open_container(transport=transport, clock=FakeClock()) as container:
             for role in ROLES:
-                assert container.registry().generation().chains[role] == ("vllm", "llamacpp", "ollama")
+                assert container.registry().snapshot().chains[role] == ("vllm", "llamacpp", "ollama")
                 for model in models:
                     with pytest.raises(AllProvidersFailedError):
                         await container.llm(role=role).generate("ping", model or None)

@@ -16,7 +16,7 @@ from faultmaven.application.validation.request import build_chat_request
 from faultmaven.domain.attachments import Attachment
 from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import ReplyStream, WireReply, WireRequest
-from faultmaven.infrastructure.llm.attachments import loaded
+from faultmaven.infrastructure.llm.attachments import load_attachments
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.providers.openai_provider import OpenAIProvider
 from faultmaven.testing import FakeClock
@@ -37,7 +37,7 @@ async def no_fetch(address: str) -> bytes:
 
 async def refused(request: ChatRequest, fetch: Any = no_fetch) -> InvalidRequestError:
     with pytest.raises(InvalidRequestError) as caught:
-        await loaded(request, fetch)
+        await load_attachments(request, fetch)
     return caught.value
 
 
@@ -47,7 +47,7 @@ async def refused(request: ChatRequest, fetch: Any = no_fetch) -> InvalidRequest
 @pytest.mark.parametrize("parts", [(), (Image.from_bytes(PNG),), (Image.from_url(ADDRESS),)])
 async def test_where_nothing_is_to_be_read_the_request_is_the_same(parts: tuple[Any, ...]) -> None:
     request = asking(*parts)
-    assert await loaded(request, no_fetch) is request
+    assert await load_attachments(request, no_fetch) is request
 
 
 async def test_files_are_read_in_their_places_and_nothing_of_their_path_goes_on(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ async def test_files_are_read_in_their_places_and_nothing_of_their_path_goes_on(
         (tmp_path / name).write_bytes(data)
     before = Image.from_bytes(JPEG)
     request = asking(before, Image.from_path(str(tmp_path / "a.png")), "and", File.from_path(str(tmp_path / "b.pdf")))
-    found = await loaded(request, no_fetch)
+    found = await load_attachments(request, no_fetch)
     assert found.messages[0].parts == (
         "see",
         Image.from_bytes(JPEG, "image/jpeg"),
@@ -72,7 +72,7 @@ async def test_a_tools_result_is_read_too(tmp_path: Path) -> None:
         Message.assistant(tool_calls=[ToolCall("c1", "look")]),
         Message.tool("c1", Image.from_path(str(tmp_path / "a.png"))),
     ]
-    found = await loaded(build_chat_request(turns), no_fetch)
+    found = await load_attachments(build_chat_request(turns), no_fetch)
     assert [message.images for message in found.messages] == [(), (), (Image.from_bytes(PNG, "image/png"),)]
     assert found.messages[2].tool_call_id == "c1"
 
@@ -87,7 +87,7 @@ async def test_files_are_read_in_a_thread_of_their_own(tmp_path: Path, monkeypat
         return stat(path, **options)
 
     monkeypatch.setattr(Path, "stat", noted)
-    await loaded(asking(*[Image.from_path(str(tmp_path / "a.png"))] * 3), no_fetch)
+    await load_attachments(asking(*[Image.from_path(str(tmp_path / "a.png"))] * 3), no_fetch)
     assert len(readers) == 1
     assert threading.get_ident() not in readers
 

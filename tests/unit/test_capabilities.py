@@ -6,11 +6,11 @@ import pytest
 
 from faultmaven import open_container
 from faultmaven.domain.capabilities import CAPABILITIES
-from faultmaven.infrastructure.llm.capabilities import RowCapabilities, Stated, capabilities
+from faultmaven.infrastructure.llm.capabilities import RowCapabilities, StatedCapabilities, resolve_capabilities
 from faultmaven.infrastructure.llm.models import UNKNOWN_MODEL, ModelFacts, model_facts
 from faultmaven.infrastructure.llm.providers.capability_table import capability_table
 from faultmaven.infrastructure.llm.providers.registry import PROVIDER_SCHEMA
-from faultmaven.infrastructure.llm.providers.rows.sources import rows_of_file
+from faultmaven.infrastructure.llm.providers.rows.sources import read_file_rows
 from faultmaven.infrastructure.llm.providers.rows.spec import spec_from_row
 from faultmaven.testing import FakeProvider
 
@@ -19,36 +19,36 @@ BLIND = ModelFacts("chat", "*", "a test", 1000, 100, lacks=frozenset({"images", 
 
 
 def test_an_unknown_model_gets_what_its_dialect_carries() -> None:
-    assert capabilities(CARRIED, Stated(), UNKNOWN_MODEL).features == CARRIED
+    assert resolve_capabilities(CARRIED, StatedCapabilities(), UNKNOWN_MODEL).features == CARRIED
 
 
 def test_what_a_model_is_known_to_lack_is_left_out_with_the_addresses_of_images() -> None:
-    told = capabilities(CARRIED, Stated(), BLIND)
+    told = resolve_capabilities(CARRIED, StatedCapabilities(), BLIND)
     assert told.features == CARRIED - {"images", "files", "image addresses"}
     assert (told.context_window, told.max_output) == (1000, 100)
 
 
 def test_the_row_knows_better_than_the_facts() -> None:
-    told = capabilities(CARRIED, Stated({"images": True, "tools": False}, context_window=5), BLIND)
+    told = resolve_capabilities(CARRIED, StatedCapabilities({"images": True, "tools": False}, context_window=5), BLIND)
     assert told.features == CARRIED - {"files", "tools"}
     assert (told.context_window, told.max_output) == (5, 100)
 
 
 def test_no_row_adds_what_the_dialect_cannot_carry() -> None:
-    assert capabilities({"turns"}, Stated({"tools": True}), UNKNOWN_MODEL).features == {"turns"}
+    assert resolve_capabilities({"turns"}, StatedCapabilities({"tools": True}), UNKNOWN_MODEL).features == {"turns"}
 
 
 def test_a_list_is_exactly_what_there_is_beside_turns_and_seed() -> None:
-    stated = RowCapabilities.of(["text", "tools"]).stated("any")
-    assert capabilities(CARRIED, stated, BLIND).features == {"turns", "seed", "tools"}
+    stated = RowCapabilities.from_row(["text", "tools"]).for_model("any")
+    assert resolve_capabilities(CARRIED, stated, BLIND).features == {"turns", "seed", "tools"}
 
 
 def test_the_first_pattern_that_matches_a_model_stands_over_the_rows_own_words() -> None:
-    row = RowCapabilities.of(
+    row = RowCapabilities.from_row(
         {"tools": False, "max_output": 7, "models": {"a-*": {"tools": True}, "a-1": {"tools": False, "max_output": 9}}}
     )
-    assert row.stated("a-1") == Stated({"tools": True}, max_output=7)
-    assert row.stated("b") == Stated({"tools": False}, max_output=7)
+    assert row.for_model("a-1") == StatedCapabilities({"tools": True}, max_output=7)
+    assert row.for_model("b") == StatedCapabilities({"tools": False}, max_output=7)
 
 
 def test_a_mapping_may_stand_in_toml(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ def test_a_mapping_may_stand_in_toml(tmp_path: Path) -> None:
         "[providers.acme.capabilities]\ntools = false\ncontext_window = 4096\n"
         '[providers.acme.capabilities.models."vision-*"]\nimages = true\n'
     )
-    (found,) = rows_of_file("providers.toml", tmp_path, {})
-    row = RowCapabilities.of(found.row["capabilities"])
-    assert row.stated("vision-2") == Stated({"tools": False, "images": True}, 4096)
+    (found,) = read_file_rows("providers.toml", tmp_path, {})
+    row = RowCapabilities.from_row(found.row["capabilities"])
+    assert row.for_model("vision-2") == StatedCapabilities({"tools": False, "images": True}, 4096)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_a_rows_word_reaches_the_plan_for_each_model() -> None:
     async with open_container({"ACME_API_KEY": "k"}) as container:
         registry = container.registry()
         registry.register_provider("acme", row)
-        route = registry.generation().routes["acme"]
+        route = registry.snapshot().routes["acme"]
     assert (route.context("big"), route.context("small")) == (9, 5)
     assert (route.output("big"), route.output("small")) == (7, 7)
     assert "stream" not in route.features_of("small")
@@ -107,4 +107,4 @@ async def test_a_rows_word_reaches_the_plan_for_each_model() -> None:
 
 async def test_a_provider_of_somebody_elses_refuses_nothing_beforehand() -> None:
     async with open_container(providers={"fake": FakeProvider()}) as container:
-        assert container.registry().generation().routes["fake"].refusal_for is None
+        assert container.registry().snapshot().routes["fake"].refusal_for is None

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from faultmaven.infrastructure.llm.capabilities import ENTRIES, ROW_CAPABILITIES
+from faultmaven.infrastructure.llm.capabilities import CAPABILITY_NAMES, ROW_CAPABILITIES
 from faultmaven.infrastructure.llm.dialects.registry import DIALECTS
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.infrastructure.llm.providers.registry import exported_classes
-from faultmaven.infrastructure.llm.providers.rows.fields import FIELDS, HEADERS_OF_THE_CLIENT
+from faultmaven.infrastructure.llm.providers.rows.fields import FIELDS, HTTP_CLIENT_HEADERS
 from faultmaven.infrastructure.llm.providers.rows.row_schema import file_schema
-from faultmaven.infrastructure.llm.providers.rows.sources import with_class
+from faultmaven.infrastructure.llm.providers.rows.sources import resolve_provider_class
 from faultmaven.infrastructure.llm.providers.rows.spec import row_faults
 
 CLASSES = exported_classes()
@@ -37,7 +37,7 @@ ROW = {
 
 def agree(row: Any, name: str = "acme") -> bool:
     """Return what both say of a row; fail when they differ."""
-    faults = row_faults(name, with_class(row, CLASSES))
+    faults = row_faults(name, resolve_provider_class(row, CLASSES))
     assert IS_VALID({"providers": {name: row}}) is not bool(faults), (name, row, faults)
     return not faults
 
@@ -61,7 +61,9 @@ ADDRESSES = st.builds(
     ),
 )
 CAPABILITY_ENTRIES = st.dictionaries(
-    st.sampled_from([*ENTRIES, "tolls", "models"]), st.booleans() | st.integers(-1, 9) | st.just("yes"), max_size=3
+    st.sampled_from([*CAPABILITY_NAMES, "tolls", "models"]),
+    st.booleans() | st.integers(-1, 9) | st.just("yes"),
+    max_size=3,
 )
 NEAR: dict[str, st.SearchStrategy[Any]] = {
     "timeout": st.sampled_from([-1, 0, 0.0, 0.5, 1]),
@@ -112,7 +114,7 @@ def test_they_agree_on_what_does_not_go_together(key: str | None) -> None:
         agree(row)
 
 
-@pytest.mark.parametrize("name", [*HEADERS_OF_THE_CLIENT, "Host", "Content-Length", "hosts", "x-team", "x y", "", "é"])
+@pytest.mark.parametrize("name", [*HTTP_CLIENT_HEADERS, "Host", "Content-Length", "hosts", "x-team", "x y", "", "é"])
 @pytest.mark.parametrize("text", ["sre", "", "é", "a\nb", " ~", 1])
 def test_they_agree_on_headers(name: str, text: Any) -> None:
     agree({**ROW, "headers": {name: text}})

@@ -267,9 +267,9 @@ def test_capabilities_may_be_a_mapping_with_limits_and_patterns_of_models() -> N
     said = {"tools": False, "context_window": 8192, "models": {"big-*": {"tools": True, "context_window": 131_072}}}
     assert row_faults("acme", row(capabilities=said)) == []
     spec = spec_from_row("acme", row(capabilities=said), "test")
-    assert spec.capabilities.stated("small-1").features == {"tools": False}
-    assert spec.capabilities.stated("big-1").features == {"tools": True}
-    assert spec.capabilities.stated("big-1").context_window == 131_072
+    assert spec.capabilities.for_model("small-1").features == {"tools": False}
+    assert spec.capabilities.for_model("big-1").features == {"tools": True}
+    assert spec.capabilities.for_model("big-1").context_window == 131_072
 
 
 def test_every_fault_of_a_mapping_of_capabilities_is_told() -> None:

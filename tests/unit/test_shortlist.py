@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from faultmaven.application.configuration import ConfigurationSnapshot, Route, Target
 from faultmaven.application.planning.planner import plan_request
-from faultmaven.application.planning.requirements import MESSAGE_TOKENS, prompt_tokens, certainly_fits
-from faultmaven.application.planning.shortlist import MAX_SHORTLISTS, MAX_PLANS, shortlist_for
+from faultmaven.application.planning.requirements import MESSAGE_TOKENS, certainly_fits, prompt_tokens
+from faultmaven.application.planning.shortlist import MAX_PLANS, MAX_SHORTLISTS, shortlist_for
 from faultmaven.application.planning.token_estimate import (
-    min_tokens_of,
-    min_tokens_bound,
-    max_tokens_of,
     max_tokens_bound,
+    max_tokens_of,
+    min_tokens_bound,
+    min_tokens_of,
 )
 from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.policies.policies import Policies

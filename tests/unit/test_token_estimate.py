@@ -18,7 +18,7 @@ from faultmaven.application.planning.requirements import (
     looks_truncated,
     prompt_tokens,
 )
-from faultmaven.application.planning.token_estimate import min_tokens_of, max_tokens_of
+from faultmaven.application.planning.token_estimate import max_tokens_of, min_tokens_of
 from faultmaven.domain.attachments import File, Image
 from faultmaven.domain.messages import Message
 from faultmaven.domain.requests import ChatRequest

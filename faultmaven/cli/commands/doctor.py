@@ -52,22 +52,22 @@ async def _examine(container: "Container", *, probes: bool) -> "tuple[tuple[str,
 def gather(container: "Container") -> Facts:
     """Return what the container knows of its configuration, without any key."""
     registry = container.registry()
-    generation = registry.generation()
+    snapshot = registry.snapshot()
     return Facts(
         settings=registry.settings,
         providers=tuple(_provider_facts(container, name) for name in registry.get_available_providers()),
         chain=tuple(registry.get_fallback_chain()),
-        missing=generation.missing,
+        missing=snapshot.missing,
         warnings=registry.warnings,
         variables=container.sources()().environment.variables(),
-        nothing_configured=generation.not_configured,
+        nothing_configured=snapshot.not_configured,
     )
 
 
 def _provider_facts(container: "Container", name: str) -> ProviderFacts:
     registry = container.registry()
     status = registry.get_provider_status()[name]
-    route = registry.generation().routes[name]
+    route = registry.snapshot().routes[name]
     config = getattr(registry.get_provider(name), "config", None)
     address_var = getattr(config, "base_url_var", "")
     return ProviderFacts(

@@ -46,13 +46,7 @@ def build_transport(clock: Clock, client: "AnyClient | None", settings: Settings
 
 
 class HTTPTransport:
-    """Sends wire requests through one shared carrier per event loop.
-
-    Attributes:
-        keeps_time: Whatever it does ends within the time that it is given.
-    """
-
-    keeps_time = True
+    """Sends wire requests through one shared carrier per event loop."""
 
     def __init__(
         self,

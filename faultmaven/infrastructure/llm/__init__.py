@@ -1,1 +1,1 @@
-"""Vendors: their wires, their models, their providers."""
+"""LLM vendors: their dialects, models and providers."""

@@ -1,4 +1,4 @@
-"""Images and files before they are sent: read from this machine, or fetched where the caller wants us to."""
+"""Images and files of a request: read from this machine or fetched from their address before the request is sent."""
 
 import asyncio
 import stat
@@ -13,57 +13,64 @@ from ...domain.errors import InvalidRequestError
 from ...domain.requests import ChatRequest
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
-Place: TypeAlias = tuple[int, int]
-"""A turn's position, and the part's in it."""
+PartPosition: TypeAlias = tuple[int, int]
+"""The index of a message in the prompt, and the index of a part in that message."""
 
 
-async def loaded(request: ChatRequest, fetch: Fetch) -> ChatRequest:
-    """Return `request` with every file read and every address fetched that is ours to fetch; the same where none is.
+async def load_attachments(request: ChatRequest, fetch: Fetch) -> ChatRequest:
+    """Return `request` with the bytes of every file, and of every address marked `fetch=True`.
 
-    What was read once for a call is not read again for its next attempt.
+    A request without such parts is returned unchanged. Bytes are kept on the request, so that the next attempt of the
+    same call reads and fetches nothing again.
+
+    Args:
+        fetch: Gets an address, and returns the bytes behind it.
 
     Raises:
-        InvalidRequestError: a file cannot be read, or what it holds cannot be sent.
+        InvalidRequestError: a file cannot be read, or its content cannot be sent.
     """
-    missing = dict(_missing(request))
-    if not missing:
+    attachments = dict(_unloaded_attachments(request))
+    if not attachments:
         return request
-    read = request.shape.read
-    missing = {place: part for place, part in missing.items() if place not in read}
-    paths = {place: part for place, part in missing.items() if part.path}
-    found = await asyncio.to_thread(_read_all, paths) if paths else {}
-    for place, part in missing.items():
-        if place not in found:
-            found[place] = await fetch(part.url)
-    read.update({place: _filled(part, found[place], place) for place, part in missing.items()})
-    return _with_bytes(request, read)
+    loaded = request.shape.read
+    missing = {position: part for position, part in attachments.items() if position not in loaded}
+    files = {position: part for position, part in missing.items() if part.path}
+    contents = await asyncio.to_thread(_read_files, files) if files else {}
+    for position, part in missing.items():
+        if position not in contents:
+            contents[position] = await fetch(part.url)
+    loaded.update({position: _with_data(part, contents[position], position) for position, part in missing.items()})
+    return _replace_parts(request, loaded)
 
 
-def _missing(request: ChatRequest) -> Iterator[tuple[Place, Attachment]]:
-    for position, message in enumerate(request.messages):
-        for index, part in enumerate(message.parts):
+def _unloaded_attachments(request: ChatRequest) -> Iterator[tuple[PartPosition, Attachment]]:
+    for message_index, message in enumerate(request.messages):
+        for part_index, part in enumerate(message.parts):
             if isinstance(part, Attachment) and part.data is None and (part.path or part.fetch):
-                yield (position, index), part
+                yield (message_index, part_index), part
 
 
-def _filled(part: Attachment, data: bytes, place: Place) -> Attachment:
-    return checked_attachment(replace(part, data=data, path="", url="", fetch=False), _where(place))
+def _with_data(part: Attachment, data: bytes, position: PartPosition) -> Attachment:
+    return checked_attachment(replace(part, data=data, path="", url="", fetch=False), _describe(position))
 
 
-def _with_bytes(request: ChatRequest, filled: dict[Place, Attachment]) -> ChatRequest:
-    turns = []
-    for position, message in enumerate(request.messages):
-        parts = tuple(filled.get((position, index), part) for index, part in enumerate(message.parts))
-        turns.append(message if parts == message.parts else replace(message, parts=parts))
-    return replace(request, messages=tuple(turns))
+def _replace_parts(request: ChatRequest, loaded: dict[PartPosition, Attachment]) -> ChatRequest:
+    messages = []
+    for message_index, message in enumerate(request.messages):
+        parts = tuple(loaded.get((message_index, part_index), part) for part_index, part in enumerate(message.parts))
+        messages.append(message if parts == message.parts else replace(message, parts=parts))
+    return replace(request, messages=tuple(messages))
 
 
-def _read_all(parts: dict[Place, Attachment]) -> dict[Place, bytes]:
-    return {place: _read(part, _where(place)) for place, part in parts.items()}
+def _read_files(parts: dict[PartPosition, Attachment]) -> dict[PartPosition, bytes]:
+    return {position: _read_file(part, _describe(position)) for position, part in parts.items()}
 
 
-def _read(part: Attachment, where: str) -> bytes:
-    """Return the file's bytes; what is no file is never opened: a pipe would wait, and a device never ends."""
+def _read_file(part: Attachment, where: str) -> bytes:
+    """Return the bytes of a regular file.
+
+    Pipes and devices are never opened, since reading a pipe would block and a device may have no end.
+    """
     limit, problem = max_bytes(part), ""
     try:
         status = Path(part.path).stat()
@@ -73,12 +80,12 @@ def _read(part: Attachment, where: str) -> bytes:
             problem = f"a file of more than {limit} bytes"
         else:
             with Path(part.path).open("rb") as file:
-                return file.read(limit + 1)  # one more, so that a file that grew meanwhile is refused
+                return file.read(limit + 1)  # one byte more, so that a file that grew since `stat` is refused
     except (OSError, ValueError) as error:
         problem = f"a file that cannot be read ({type(error).__name__})"
-    # Outside of the block: the system's own error shows the path.
+    # Raised outside of the `except` block: the chained OSError would show the path.
     raise InvalidRequestError(f"{where} names {problem}", advice="Check the path of the image or file.")
 
 
-def _where(place: Place) -> str:
-    return f"prompt[{place[0]}]"
+def _describe(position: PartPosition) -> str:
+    return f"prompt[{position[0]}]"

@@ -1,4 +1,4 @@
-"""What a model can do: what its dialect carries, less what is known to be lacking, and the row's last word."""
+"""Capabilities of a model: the features of its dialect, less the known gaps of the model, overridden by the row."""
 
 import fnmatch
 from collections.abc import Iterable, Mapping
@@ -9,68 +9,87 @@ from ...domain.capabilities import CAPABILITIES, Capabilities
 from .models import ModelFacts
 
 ROW_CAPABILITIES = tuple(name for name in CAPABILITIES if name != "image addresses")
-"""What a row may say; addresses follow its images."""
+"""The features that a row may name. "image addresses" follows from "images"."""
 
-LIMITS = ("context_window", "max_output")
-ENTRIES = (*ROW_CAPABILITIES, *LIMITS)
+TOKEN_LIMITS = ("context_window", "max_output")
+CAPABILITY_NAMES = (*ROW_CAPABILITIES, *TOKEN_LIMITS)
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
-    """What a row says of its models, or of some; None and absent names say nothing."""
+class StatedCapabilities:
+    """Capabilities that a row states for its models, or for some of them. None and absent names state nothing.
+
+    Attributes:
+        features: Feature names mapped to true (present) or false (absent).
+        context_window: Tokens of prompt.
+        max_output: Tokens of answer.
+    """
 
     features: Mapping[str, bool] = field(default_factory=dict)
     context_window: int | None = None
     max_output: int | None = None
 
     @classmethod
-    def of(cls, entries: Mapping[str, Any]) -> Self:
-        """Return a mapping without faults as a value."""
+    def from_mapping(cls, entries: Mapping[str, Any]) -> Self:
+        """Return the capabilities of a validated mapping."""
         features = {name: entries[name] for name in ROW_CAPABILITIES if name in entries}
-        return cls(features, *(entries.get(name) for name in LIMITS))
+        return cls(features, *(entries.get(name) for name in TOKEN_LIMITS))
 
-    def over(self, general: "Stated") -> "Stated":
-        """Return what is said here, and for the rest what `general` says."""
-        context = general.context_window if self.context_window is None else self.context_window
-        output = general.max_output if self.max_output is None else self.max_output
-        return Stated({**general.features, **self.features}, context, output)
+    def merged_over(self, general: "StatedCapabilities") -> "StatedCapabilities":
+        """Return these capabilities, completed by those of `general`."""
+        context_window = general.context_window if self.context_window is None else self.context_window
+        max_output = general.max_output if self.max_output is None else self.max_output
+        return StatedCapabilities({**general.features, **self.features}, context_window, max_output)
 
 
 @dataclass(frozen=True, slots=True)
 class RowCapabilities:
-    """A row's `capabilities`: of all its models, and of those whose names match a shell-style pattern."""
+    """The `capabilities` of a row.
 
-    general: Stated = Stated()
-    models: tuple[tuple[str, Stated], ...] = ()
+    Attributes:
+        general: Capabilities of all models of the row.
+        models: Pairs of a shell-style pattern over model names and the capabilities of the models that match it.
+    """
+
+    general: StatedCapabilities = StatedCapabilities()
+    models: tuple[tuple[str, StatedCapabilities], ...] = ()
 
     @classmethod
-    def of(cls, value: Iterable[str] | Mapping[str, Any]) -> Self:
-        """Return what a row says. A list names exactly what there is, a mapping only what differs."""
-        if not isinstance(value, Mapping):
-            named = frozenset(value)
-            return cls(Stated({name: name in named for name in ROW_CAPABILITIES}))
-        models = tuple((pattern, Stated.of(entries)) for pattern, entries in value.get("models", {}).items())
-        return cls(Stated.of(value), models)
+    def from_row(cls, value: Iterable[str] | Mapping[str, Any]) -> Self:
+        """Return the capabilities of a validated row.
 
-    def stated(self, model: str) -> Stated:
-        """Return what is said of `model`; the first pattern that matches it counts."""
+        Args:
+            value: A list of exactly the present features, or a mapping of the differences only.
+        """
+        if not isinstance(value, Mapping):
+            present = frozenset(value)
+            return cls(StatedCapabilities({name: name in present for name in ROW_CAPABILITIES}))
+        models = tuple(
+            (pattern, StatedCapabilities.from_mapping(entries)) for pattern, entries in value.get("models", {}).items()
+        )
+        return cls(StatedCapabilities.from_mapping(value), models)
+
+    def for_model(self, model: str) -> StatedCapabilities:
+        """Return the stated capabilities of `model`; the first pattern that matches applies."""
         for pattern, stated in self.models:
             if fnmatch.fnmatchcase(model, pattern):
-                return stated.over(self.general)
+                return stated.merged_over(self.general)
         return self.general
 
 
-def capabilities(carried: Iterable[str], stated: Stated, facts: ModelFacts) -> Capabilities:
-    """Return what a model can do.
+def resolve_capabilities(
+    dialect_features: Iterable[str], stated: StatedCapabilities, facts: ModelFacts
+) -> Capabilities:
+    """Return the capabilities of a model.
 
     Args:
-        carried: What the dialect, or a class of one's own, can carry; no row adds to that.
-        stated: What the row says of the model; it may know better than `facts`.
-        facts: What is known of the model; without a fact it lacks nothing.
+        dialect_features: Features of the dialect, or of a custom class. A row cannot add to them.
+        stated: Capabilities that the row states for the model. They override `facts`.
+        facts: Known facts about the model. Without a fact the model has every feature of its dialect.
     """
-    features = frozenset(name for name in carried if stated.features.get(name, name not in facts.lacks))
+    features = frozenset(name for name in dialect_features if stated.features.get(name, name not in facts.lacks))
     if "images" not in features and "files" not in features:
         features -= {"image addresses"}
-    context = facts.context if stated.context_window is None else stated.context_window
-    output = facts.max_output if stated.max_output is None else stated.max_output
-    return Capabilities(features, context, output)
+    context_window = facts.context if stated.context_window is None else stated.context_window
+    max_output = facts.max_output if stated.max_output is None else stated.max_output
+    return Capabilities(features, context_window, max_output)

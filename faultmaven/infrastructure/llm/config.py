@@ -1,4 +1,4 @@
-"""ProviderConfig: where a provider lives and how it is asked."""
+"""ProviderConfig: address, credentials, models and limits of one provider."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,21 +10,23 @@ from ..http.types import Headers, Origin
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """What a provider class finds at `self.config`.
+    """The configuration of one provider, at `self.config` in a provider class.
 
     Attributes:
-        name: The registry's name for it.
-        api_key: The key, a string that does its work and shows as `'***'`; "" when unset.
-        base_url: Without a trailing slash; carries the version path as the vendor's documentation does.
-        models: The default first. Empty where a local server is asked for its list.
+        name: The provider's name in the registry.
+        api_key: The key, a string that shows as `'***'`; "" when unset.
+        base_url: Without a trailing slash, with the version path as the vendor's documentation has it.
+        models: The default first. Empty for a local server, which lists its own models.
         max_retries: Calls after the first one.
         timeout: Seconds for one attempt.
-        confidence_score: The row's weight.
-        dialect: Which wire it speaks, and which vendor's form of it, such as "openai-chat/groq".
+        confidence_score: The row's weight, from 0 to 1.
+        dialect: The dialect, with the vendor's form of it after a slash, such as "openai-chat/groq".
         headers: Further headers for every request.
-        default_max_tokens: Sent where a vendor demands a limit and the caller set none; None: the smaller of 8192 and
-            the model's own.
-        prepared: What dialects have made of it once for all requests.
+        default_max_tokens: The output limit for vendors that require one when the caller set none. None: the smaller of
+            8192 and the model's own.
+        api_key_var, model_var, base_url_var: The environment variables of the row, "" for none.
+        is_local: Whether the provider needs no key.
+        prepared: Values that dialects derive once from this configuration for all requests.
     """
 
     name: str
@@ -51,7 +53,7 @@ class ProviderConfig:
         raise TypeError("a ProviderConfig holds a key and is not pickled; build it from settings where it is needed")
 
     def origin(self, dialect: str = "") -> Origin:
-        """Return what replies and errors may say about this provider."""
+        """Return the facts about this provider that replies and errors may show: names only, no values."""
         return Origin(
             self.name,
             dialect or self.dialect,

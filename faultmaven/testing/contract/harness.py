@@ -14,12 +14,12 @@ from ...application.router import LLMRouter, RouterDependencies
 from ...domain.errors import ConfigurationError
 from ...infrastructure.clock import SystemClock
 from ...infrastructure.http.transport import build_transport
-from ...infrastructure.llm.providers.adapter import has_answer
+from ...infrastructure.llm.providers.adapter import is_chat_backend
 from ...infrastructure.llm.providers.assembly.provider_registry import ProviderRegistry
 from ...infrastructure.llm.providers.base import BaseLLMProvider
 from ...infrastructure.llm.providers.dialect_provider import DialectProvider
 from ...infrastructure.llm.providers.registry import exported_classes, read_sources
-from ...infrastructure.llm.providers.rows.sources import with_class
+from ...infrastructure.llm.providers.rows.sources import resolve_provider_class
 from ...infrastructure.optional.optional_dependencies import build_rate_counter
 from ...ports.clock import Clock
 from ...ports.llm import LLMProvider
@@ -70,7 +70,7 @@ class Bench:
     @property
     def is_guide_form(self) -> bool:
         """Whether the class overrides `generate` alone, so that the router types what it raises."""
-        return not has_answer(self.made)
+        return not is_chat_backend(self.made)
 
     @property
     def streams(self) -> bool:
@@ -129,7 +129,7 @@ def open_bench(
     """
     if not isinstance(row, Mapping):
         raise ConfigurationError(f"row is a {type(row).__name__}, not a mapping")
-    resolved: dict[str, Any] = with_class(dict(row), exported_classes())
+    resolved: dict[str, Any] = resolve_provider_class(dict(row), exported_classes())
     kind = resolved.get("provider_class")
     spoken = dialect or resolved.get("dialect") or next(iter(getattr(kind, "dialects", ())), "openai-chat")
     lab = ContractLab()
@@ -150,7 +150,7 @@ def _on_the_bench(
         raise ConfigurationError(f"provider {name!r} is not configured: {status['missing']}")
     made = registry.get_provider(name)
     new_router = functools.partial(_router, registry, name, clock)
-    asked = made if has_answer(made) else AskedThroughRouter(made, new_router())
+    asked = made if is_chat_backend(made) else AskedThroughRouter(made, new_router())
     return Bench(name, row, lab, dialect, address, asked, made, new_router)
 
 
@@ -173,7 +173,11 @@ def _registry(
     client = lab.client() if address == IN_PROCESS else None
     # Nothing but this row: no shipped one, and none of an installed package.
     registry = ProviderRegistry(
-        {}, lambda: read_sources(env), lambda settings: build_transport(clock, client, settings), clock, only_given=True
+        {},
+        lambda: read_sources(env),
+        lambda settings: build_transport(clock, client, settings),
+        clock,
+        only_overrides=True,
     )
     registry.register_provider(name, row)
     return registry
@@ -181,6 +185,6 @@ def _registry(
 
 def _router(registry: ProviderRegistry, name: str, clock: Clock) -> LLMRouter:
     observer: Callable[[object], None] = lambda event: None  # noqa: E731 - a port, and nothing to do
-    traffic = AdmissionControl(registry.generation, clock, observer, lambda: build_rate_counter(clock))
-    parts = RouterDependencies(registry.generation, traffic, ResponseReuse(None), clock, observer, lambda: 0.5)
+    traffic = AdmissionControl(registry.snapshot, clock, observer, lambda: build_rate_counter(clock))
+    parts = RouterDependencies(registry.snapshot, traffic, ResponseReuse(None), clock, observer, lambda: 0.5)
     return LLMRouter(parts, provider=name)

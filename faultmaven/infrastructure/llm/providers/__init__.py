@@ -1,4 +1,4 @@
-"""The names of the provider guide."""
+"""The public classes and functions of the provider guide."""
 
 from .anthropic_provider import AnthropicProvider
 from .base import BaseLLMProvider, LLMResponse, ProviderConfig

@@ -1,4 +1,4 @@
-"""Providers written by others, wrapped once so that the router can ask them like its own."""
+"""Adapter of providers without `answer`: third-party `LLMProvider` objects, and classes that override `generate`."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -16,28 +16,29 @@ from ....ports.llm import ChatBackend, LLMStream
 from .base import BaseLLMProvider
 
 
-def has_answer(provider: Any) -> bool:
-    """Return whether `provider` takes a `ChatRequest` itself and needs no wrapping."""
+def is_chat_backend(provider: Any) -> bool:
+    """Return whether `provider` answers a `ChatRequest` itself and needs no adapter."""
     if isinstance(provider, BaseLLMProvider):
-        kind = type(provider)
-        return kind.answer is not BaseLLMProvider.answer and kind.generate is BaseLLMProvider.generate
+        provider_class = type(provider)
+        has_own_answer = provider_class.answer is not BaseLLMProvider.answer
+        return has_own_answer and provider_class.generate is BaseLLMProvider.generate
     return callable(getattr(provider, "answer", None)) and callable(getattr(provider, "open_stream", None))
 
 
-def backend_of(name: str, provider: Any, clock: Clock, timeout: float) -> ChatBackend:
-    """Return what the router asks: the provider itself where it takes a `ChatRequest`, else the provider, wrapped."""
-    if has_answer(provider):
+def to_chat_backend(name: str, provider: Any, clock: Clock, timeout: float) -> ChatBackend:
+    """Return `provider` itself when it is a chat backend, else `provider` in a `ProviderAdapter`."""
+    if is_chat_backend(provider):
         backend: ChatBackend = provider
         return backend
     return ProviderAdapter(name, provider, clock, timeout)
 
 
 class ProviderAdapter:
-    """A class of the guide's form, or any foreign `LLMProvider`, behind `answer`.
+    """Makes a chat backend of an object that has only `generate`.
 
-    It gets the prompt as one string, and `model`, `max_tokens` and `temperature` only where the caller set them; as
-    keyword arguments only its own entry of `extra`, since it forwards those to its vendor. Its time is limited from
-    here; what it raises is wrapped by whoever asks (`application.attempt`).
+    `generate` gets the messages joined to one string; `model`, `max_tokens` and `temperature` only where the caller set
+    them; and the entry of `extra` for this provider as keyword arguments. The adapter limits the time of the call. The
+    router converts exceptions of the provider to `LLMError` (`application.execution.attempt`).
     """
 
     def __init__(self, name: str, provider: Any, clock: Clock, timeout: float) -> None:
@@ -47,31 +48,36 @@ class ProviderAdapter:
         self._timeout = timeout
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
-        """Return the foreign answer, under the registry's name."""
+        """Return the answer of the provider, under its name in the registry.
+
+        Raises:
+            ProviderTimeoutError: no answer came within `request.timeout` seconds, or else the provider's timeout.
+        """
         timeout = request.timeout or self._timeout
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
-                response = await self._provider.generate(_prompt(request), **_arguments(request, self._name))
+                response = await self._provider.generate(_join_texts(request), **_arguments(request, self._name))
         except TimeoutError as error:
             if self._clock.monotonic() - started < timeout:
-                raise  # its own, not ours
+                raise  # raised by the provider, not by this timeout
             raise ProviderTimeoutError(
                 f"no answer within {timeout:.3g} s", provider=self._name, model=request.model or "", phase="first byte"
             ) from error
         answer = check_response(response)
-        line = Attempt(self._name, answer.model, duration=self._clock.monotonic() - started, usage=answer.usage)
-        return replace(answer, provider=self._name, attempts=(line,))
+        duration = self._clock.monotonic() - started
+        attempt = Attempt(self._name, answer.model, duration=duration, usage=answer.usage)
+        return replace(answer, provider=self._name, attempts=(attempt,))
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
         """Return the answer as a stream of one chunk."""
         return single_answer(lambda: self.answer(request))
 
 
-def _prompt(request: ChatRequest) -> str:
+def _join_texts(request: ChatRequest) -> str:
     return "\n\n".join(message.text for message in request.messages if message.text)
 
 
 def _arguments(request: ChatRequest, name: str) -> Mapping[str, Any]:
-    chosen = {"model": request.model, "max_tokens": request.max_tokens, "temperature": request.temperature}
-    return {key: value for key, value in chosen.items() if value is not None} | dict(request.extra.get(name, {}))
+    options = {"model": request.model, "max_tokens": request.max_tokens, "temperature": request.temperature}
+    return {key: value for key, value in options.items() if value is not None} | dict(request.extra.get(name, {}))

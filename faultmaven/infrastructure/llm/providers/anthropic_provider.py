@@ -5,6 +5,6 @@ from .dialect_provider import DialectProvider
 
 
 class AnthropicProvider(DialectProvider):
-    """Anthropic's Claude models, over their own wire."""
+    """Anthropic's Claude models, with the Messages dialect."""
 
     dialects = (anthropic_messages.DIALECT,)

@@ -1,4 +1,4 @@
-"""BaseLLMProvider: what every provider class inherits, in the form of the provider guide."""
+"""BaseLLMProvider: the base class of every provider class, in the form of the provider guide."""
 
 import functools
 from collections.abc import Mapping
@@ -21,17 +21,17 @@ from ..config import ProviderConfig
 
 __all__ = ["BaseLLMProvider", "LLMResponse", "ProviderConfig"]
 
-# Start times by provider object, in the running task's own context: concurrent calls on one object never mix, and a
-# provider that asks another one keeps its own. Only the newest are kept; nobody nests deeper.
+# Start times by provider object, in the context of the running task: concurrent calls on one object never mix, and a
+# provider that calls another one keeps its own start. Only the newest are kept, which is deeper than providers nest.
 _starts: ContextVar[tuple[tuple[int, float], ...]] = ContextVar("faultmaven_provider_starts", default=())
-_KEPT_STARTS = 8
+_MAX_STARTS = 8
 
 
 class BaseLLMProvider:
-    """The base of all providers.
+    """The base class of all providers.
 
-    A subclass overrides either `generate` (the guide's form: it builds and sends its request itself) or `answer` (one
-    `ChatRequest` in, one `LLMResponse` out, within `request.timeout`).
+    A subclass overrides either `generate` (the form of the provider guide: the class builds and sends its request
+    itself) or `answer` (one `ChatRequest` in, one `LLMResponse` out, within `request.timeout`).
     """
 
     dialects: ClassVar[tuple[str, ...]] = ()
@@ -40,13 +40,13 @@ class BaseLLMProvider:
     config: ProviderConfig
 
     def __init__(self, config: ProviderConfig) -> None:
-        """Keep `config`; nothing is opened."""
+        """Store `config`; no connection is opened."""
         self.config = config
         self._clock: Clock = SystemClock()
 
     @classmethod
     def create(cls, config: ProviderConfig, transport: Transport, clock: Clock) -> Self:
-        """Return a provider as the registry makes it. A class that needs more than its config overrides this."""
+        """Build a provider for the registry. A class that needs more than its config overrides this method."""
         provider = cls(config)
         provider._clock = clock
         return provider
@@ -57,7 +57,7 @@ class BaseLLMProvider:
         return self.config.name
 
     def is_available(self) -> bool:
-        """Return whether the provider is configured; asks nobody over the network."""
+        """Return whether the provider is configured, without any network access."""
         return bool(self.config.base_url and (self.config.api_key or self.config.is_local) and self.config.models)
 
     def get_supported_models(self) -> list[str]:
@@ -66,14 +66,17 @@ class BaseLLMProvider:
 
     @property
     def features(self) -> frozenset[str]:
-        """What of a request it carries beyond one prompt; a class that overrides `answer` says so here."""
+        """Request features beyond a single prompt; a class with its own `answer` lists those that it supports."""
         return frozenset()
 
     def get_effective_model(self, requested: str | None = None) -> str:
-        """Return the model to send: the one asked for, or else this provider's own.
+        """Return the model to send: `requested`, or else the provider's default.
 
-        The router passes a requested model only to the provider it was meant for, so an id that is newer than the
-        configuration still goes through.
+        The router passes a requested model only to a provider that it is meant for, so an id that is newer than the
+        configuration still works.
+
+        Raises:
+            ProviderConfigurationError: no model is requested or configured.
         """
         if requested:
             return requested
@@ -82,23 +85,26 @@ class BaseLLMProvider:
             raise ProviderConfigurationError(f"{self.provider_name} has no model", advice=f"Set {variable}.")
         return self.config.models[0]
 
-    # Any: the guide's subclasses narrow these to what they take.
+    # Typed `Any`, since subclasses in the form of the guide narrow the parameters.
     async def generate(
         self, prompt: Any, model: Any = None, max_tokens: Any = None, temperature: Any = None, **options: Any
     ) -> LLMResponse:
-        """Return the answer to `prompt`, from this provider alone; see `LLMProvider.generate`."""
+        """Return the answer of this provider alone to `prompt`; see `LLMProvider.generate`."""
         request = self._request(prompt, model, max_tokens, temperature, options)
-        del prompt  # so that no traceback of ours shows it among its locals
+        del prompt  # keeps the prompt out of the local variables that a traceback shows
         return await self.answer(request)
 
     def stream(
         self, prompt: Any, model: Any = None, max_tokens: Any = None, temperature: Any = None, **options: Any
     ) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the answer's stream; a class that overrides only `generate` gives one chunk."""
+        """Return a context that opens the stream of the answer.
+
+        A class that overrides only `generate` gives its answer as one chunk.
+        """
         if type(self).generate is not BaseLLMProvider.generate and type(self).answer is BaseLLMProvider.answer:
-            chosen = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
-            given = {name: value for name, value in chosen.items() if value is not None}
-            return single_answer(functools.partial(self.generate, prompt, **given, **options))
+            arguments = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
+            arguments = {name: value for name, value in arguments.items() if value is not None}
+            return single_answer(functools.partial(self.generate, prompt, **arguments, **options))
         request = self._request(prompt, model, max_tokens, temperature, options)
         del prompt
         return self.open_stream(request)
@@ -106,12 +112,15 @@ class BaseLLMProvider:
     def _request(
         self, prompt: Any, model: Any, max_tokens: Any, temperature: Any, options: Mapping[str, Any]
     ) -> ChatRequest:
-        """Return the request for this provider alone: what it cannot carry is refused, and its time is the shorter of
-        its own and the caller's deadline."""
+        """Return the request, timed out by the shorter of the provider's timeout and the caller's deadline.
+
+        Raises:
+            InvalidRequestError: the arguments are wrong, or the provider does not support a requested feature.
+        """
         request = build_chat_request(prompt, model, max_tokens, temperature, options)
-        lacks = missing_features(required_features(request), self.features)
-        if lacks:
-            raise InvalidRequestError(f"{self.provider_name} does not take {' or '.join(lacks)}")
+        missing = missing_features(required_features(request), self.features)
+        if missing:
+            raise InvalidRequestError(f"{self.provider_name} does not take {' or '.join(missing)}")
         timeout = self.config.timeout
         return replace(request, timeout=min(timeout, request.deadline) if request.deadline else timeout)
 
@@ -120,13 +129,13 @@ class BaseLLMProvider:
         raise ProviderConfigurationError(f"{type(self).__name__} overrides neither generate() nor answer()")
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the answer's stream; without one of its own, a provider gives one chunk."""
+        """Return a context that opens the stream of the answer; by default, the stream has one chunk."""
         return single_answer(lambda: self.answer(request))
 
     def _start_timing(self) -> None:
-        """Note when this call began, for `_get_response_time_ms` in the same task."""
+        """Record the start of this call, for `_get_response_time_ms` in the same task."""
         others = tuple(entry for entry in _starts.get() if entry[0] != id(self))
-        _starts.set((*others[1 - _KEPT_STARTS :], (id(self), self._clock.monotonic())))
+        _starts.set((*others[1 - _MAX_STARTS :], (id(self), self._clock.monotonic())))
 
     def _get_response_time_ms(self) -> int:
         """Return the milliseconds since `_start_timing` in this call; 0 when it was not called."""
@@ -137,8 +146,8 @@ class BaseLLMProvider:
         """Return `content` without surrounding white space.
 
         Raises:
-            EmptyAnswerError: there is nothing else in it.
-            MalformedResponseError: it is no string.
+            EmptyAnswerError: `content` is blank.
+            MalformedResponseError: `content` is not a string.
         """
         if not isinstance(content, str):
             raise MalformedResponseError(

@@ -1,9 +1,9 @@
-"""What the shipped rows can do with their default models, for the table in the documents."""
+"""Capabilities of the shipped rows with their default models, for the table in the documentation."""
 
 from dataclasses import dataclass
 
 from ....domain.capabilities import CAPABILITIES, Capabilities
-from ..capabilities import capabilities
+from ..capabilities import resolve_capabilities
 from ..dialects.registry import features_of, model_family
 from ..models import model_facts
 from .registry import PROVIDER_SCHEMA
@@ -12,7 +12,7 @@ from .rows.spec import ProviderSpec, spec_from_row
 
 @dataclass(frozen=True, slots=True)
 class CapabilityLine:
-    """One row of the table; `model` is "" where the server decides."""
+    """One line of the table; `model` is "" where the server chooses."""
 
     provider: str
     model: str
@@ -25,13 +25,13 @@ class CapabilityLine:
 
 
 def capability_table() -> list[CapabilityLine]:
-    """Return every shipped row with its default model and what that can do."""
-    return [_line(spec_from_row(name, dict(row), "PROVIDER_SCHEMA")) for name, row in PROVIDER_SCHEMA.items()]
+    """Return a line for every shipped row: the provider, its default model and the capabilities of that model."""
+    return [_build_line(spec_from_row(name, dict(row), "PROVIDER_SCHEMA")) for name, row in PROVIDER_SCHEMA.items()]
 
 
-def _line(spec: ProviderSpec) -> CapabilityLine:
+def _build_line(spec: ProviderSpec) -> CapabilityLine:
     model = spec.default_model
     dialect = spec.dialect or spec.provider_class.dialects[0]
     facts = model_facts(model_family(dialect), model)
-    can = capabilities(features_of(dialect), spec.capabilities.stated(model), facts)
-    return CapabilityLine(spec.name, model, can)
+    capabilities = resolve_capabilities(features_of(dialect), spec.capabilities.for_model(model), facts)
+    return CapabilityLine(spec.name, model, capabilities)

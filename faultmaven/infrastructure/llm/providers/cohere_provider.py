@@ -5,6 +5,6 @@ from .dialect_provider import DialectProvider
 
 
 class CohereProvider(DialectProvider):
-    """Cohere's Command models, over their own wire."""
+    """Cohere's Command models, with the Chat v2 dialect."""
 
     dialects = (cohere_v2_chat.DIALECT,)

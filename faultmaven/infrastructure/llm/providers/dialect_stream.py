@@ -1,4 +1,4 @@
-"""An answer on its way over a wire: bytes to chunks, with the time that each may take."""
+"""DialectStream: the stream of an answer, from bytes to chunks, with a timeout for each chunk."""
 
 from collections import deque
 from dataclasses import replace
@@ -13,28 +13,29 @@ from ..config import ProviderConfig
 from ..dialects.protocol import Answer, Dialect, StreamParser
 from ..dialects.shared.errors import raise_for_status
 from ..dialects.shared.streaming import interrupted
-from .response_builder import line_of, response_of
+from .response_builder import build_attempt, build_response
 
-LINGER_SECONDS = 0.1
-"""After the end marker, so long is waited for the end of the body: only then does the connection serve another call."""
+END_OF_BODY_SECONDS = 0.1
+"""The wait for the end of the body after the end marker. Only a body read to its end leaves the connection reusable."""
 
-PARSED_AT_ONCE = 1024
-"""Bytes of a block that are parsed before their chunks are given out: one that holds hundreds is not waited for."""
+MAX_PARSED_BYTES = 1024
+"""Bytes of a block that are parsed before their chunks are returned, so that a block of hundreds of chunks does not
+delay the first of them."""
 
 
 class DialectStream:
-    """One stream; an `LLMStream`. Made by `DialectProvider`, which begins and closes it."""
+    """One `LLMStream`. `DialectProvider` makes, begins and closes it."""
 
     def __init__(
-        self, transport: Transport, clock: Clock, wire: Dialect, config: ProviderConfig, sent: WireRequest
+        self, transport: Transport, clock: Clock, dialect: Dialect, config: ProviderConfig, sent: WireRequest
     ) -> None:
         self._transport = transport
         self._clock = clock
-        self._wire = wire
+        self._dialect = dialect
         self._config = config
         self._sent = sent
         self._started = clock.monotonic()
-        self._limit = 0.0
+        self._timeout = 0.0
         self._chunk_timeout = 0.0
         self._first_token: float | None = None
         self._reply: ReplyStream | None = None
@@ -47,46 +48,55 @@ class DialectStream:
 
     @property
     def response(self) -> LLMResponse:
-        """The whole answer, once the last chunk was read."""
+        """The whole answer, available after the last chunk.
+
+        Raises:
+            InvalidRequestError: the stream was not read to its end.
+        """
         if self._response is None or self._ready:
             raise InvalidRequestError("the stream has not been read to its end", advice="Iterate over it first.")
         return self._response
 
     async def begin(self, timeout: float, chunk_timeout: float) -> None:
-        """Send the request, and return once the reply has begun with a status of 200.
+        """Send the request, and return once the reply has begun with status 200.
 
         Args:
             timeout: Seconds until the first chunk.
             chunk_timeout: Seconds between two chunks.
+
+        Raises:
+            LLMError: with the attempt in `attempts`.
         """
-        self._limit = timeout
+        self._timeout = timeout
         self._chunk_timeout = chunk_timeout
         try:
             self._reply = await self._transport.open(self._sent, timeout)
             head = self._reply.head
             if head.status != 200:
-                raise_for_status(replace(head, body=await self._rest(self._reply)))
+                raise_for_status(replace(head, body=await self._read_body(self._reply)))
             if head.content_type.endswith("/json"):
-                # It does not stream, or something between us does not let it: the answer comes whole.
-                self._end(self._wire.parse_response(replace(head, body=await self._rest(self._reply))), head)
+                # The server, or a proxy in front of it, does not stream: the answer comes in one piece.
+                reply = replace(head, body=await self._read_body(self._reply))
+                self._complete(self._dialect.parse_response(reply), head)
                 await self.aclose()
             else:
-                self._parser = self._wire.stream_parser(head)
+                self._parser = self._dialect.stream_parser(head)
         except LLMError as error:
-            raise await self._failed(error) from error.__cause__
+            raise await self._fail(error) from error.__cause__
         except BaseException:
             await self.aclose()
             raise
 
     def __aiter__(self) -> Self:
-        """Return itself: it can be read once."""
+        """Return this stream, which can be read once."""
         return self
 
     async def __anext__(self) -> StreamChunk:
         """Return the next chunk.
 
         Raises:
-            LLMError: what went wrong; `response` holds what came before. Asked again, it raises the same again.
+            LLMError: the stream broke off; `error.response` holds the part that came before. Later calls raise the same
+                error again.
         """
         if self._ready:
             return self._ready.popleft()
@@ -97,37 +107,37 @@ class DialectStream:
         try:
             await self._advance()
         except LLMError as error:
-            failure = await self._failed(error)
-            if not self._ready:  # else what came before it is given out first
+            failure = await self._fail(error)
+            if not self._ready:  # otherwise the chunks before the error are returned first
                 raise failure from error.__cause__
         if not self._ready:
             raise StopAsyncIteration
         return self._ready.popleft()
 
     async def aclose(self) -> None:
-        """Close the connection, or give it back where the body was read to its end."""
+        """Close the connection, or release it for reuse when the body was read to its end."""
         if self._reply is not None:
             await self._reply.aclose()
 
     async def _advance(self) -> None:
-        """Read until there is a chunk, or the answer is whole."""
+        """Read until a chunk is ready or the answer is complete."""
         reply, parser = self._reply, self._parser
         if reply is None or parser is None:
             raise InvalidRequestError("the stream is closed")
-        self._take(parser.feed(b""))  # an error that stood behind the last chunks is raised now
-        await self._parse(reply, parser)
+        self._add_chunks(parser.feed(b""))  # raises an error that came after the chunks of the previous call
+        await self._parse_block(reply, parser)
         if self._ready or self._response is not None:
             return
-        limit = self._limit - (self._clock.monotonic() - self._started)
-        waits_for_first = self._first_token is None
+        remaining = self._timeout - self._elapsed()
+        is_first = self._first_token is None
         try:
-            async with self._clock.timeout(max(limit, 0.0) if waits_for_first else self._chunk_timeout):
+            async with self._clock.timeout(max(remaining, 0.0) if is_first else self._chunk_timeout):
                 while not self._ready and self._response is None:
                     await self._read_block(reply, parser)
         except TimeoutError:
             if not parser.may_end:
-                raise self._stalled(waits_for_first=waits_for_first) from None
-            await self._finish(reply, parser)  # the answer is whole, and only the end of the body is missing
+                raise self._timeout_error(is_first=is_first) from None
+            await self._finish(reply, parser)  # the answer is complete, and only the end of the body is missing
 
     async def _read_block(self, reply: ReplyStream, parser: StreamParser) -> None:
         try:
@@ -138,21 +148,21 @@ class DialectStream:
                 return
             raise interrupted(error) from error.__cause__
         if self._block:
-            await self._parse(reply, parser)
+            await self._parse_block(reply, parser)
         else:
-            self._take(parser.rest())
+            self._add_chunks(parser.rest())
             await self._finish(reply, parser)
 
-    async def _parse(self, reply: ReplyStream, parser: StreamParser) -> None:
-        """Parse of the last block what no chunk was given out of, until there is one."""
+    async def _parse_block(self, reply: ReplyStream, parser: StreamParser) -> None:
+        """Parse the unparsed rest of the last block until a chunk is ready."""
         while self._parsed < len(self._block) and not self._ready and self._response is None:
-            piece = self._block[self._parsed : self._parsed + PARSED_AT_ONCE]
+            piece = self._block[self._parsed : self._parsed + MAX_PARSED_BYTES]
             self._parsed += len(piece)
-            self._take(parser.feed(piece))
+            self._add_chunks(parser.feed(piece))
             if parser.ended:
                 await self._finish(reply, parser)
 
-    def _take(self, chunks: list[StreamChunk]) -> None:
+    def _add_chunks(self, chunks: list[StreamChunk]) -> None:
         if chunks and self._first_token is None:
             self._first_token = self._elapsed()
         self._ready.extend(chunks)
@@ -161,52 +171,50 @@ class DialectStream:
         answer = parser.close()
         if parser.ended:
             try:
-                async with self._clock.timeout(LINGER_SECONDS):
+                async with self._clock.timeout(END_OF_BODY_SECONDS):
                     while await reply.read():
                         pass
             except (TimeoutError, LLMError):
-                pass  # the answer is whole; only this connection will not be used again
+                pass  # the answer is complete; only the connection cannot be reused
         await reply.aclose()
-        self._end(answer, reply.head)
+        self._complete(answer, reply.head)
 
-    def _end(self, answer: Answer, head: WireReply) -> None:
-        came_whole = self._parser is None
-        if came_whole:
+    def _complete(self, answer: Answer, head: WireReply) -> None:
+        is_unstreamed = self._parser is None
+        if is_unstreamed:
             self._first_token = self._elapsed()
-        first = self._first_token
-        self._response = response_of(self._config, self._sent, head, answer, self._elapsed(), first)
-        if came_whole:
+        first_token = self._first_token
+        self._response = build_response(self._config, self._sent, head, answer, self._elapsed(), first_token)
+        if is_unstreamed:
             self._ready.extend(chunks_of(self._response))
 
-    async def _rest(self, reply: ReplyStream) -> bytes:
+    async def _read_body(self, reply: ReplyStream) -> bytes:
         blocks: list[bytes] = []
         try:
-            async with self._clock.timeout(max(0.0, self._limit - self._elapsed())):
+            async with self._clock.timeout(max(0.0, self._timeout - self._elapsed())):
                 while block := await reply.read():
                     blocks.append(block)
         except TimeoutError:
-            raise self._stalled(waits_for_first=True) from None
+            raise self._timeout_error(is_first=True) from None
         return b"".join(blocks)
 
-    def _stalled(self, *, waits_for_first: bool) -> ProviderTimeoutError:
-        seconds = self._limit if waits_for_first else self._chunk_timeout
-        problem = (
-            f"no first chunk within {seconds:.3g} s" if waits_for_first else f"no further chunk for {seconds:.3g} s"
-        )
-        phase = "first chunk" if waits_for_first else "next chunk"
+    def _timeout_error(self, *, is_first: bool) -> ProviderTimeoutError:
+        seconds = self._timeout if is_first else self._chunk_timeout
+        problem = f"no first chunk within {seconds:.3g} s" if is_first else f"no further chunk for {seconds:.3g} s"
+        phase = "first chunk" if is_first else "next chunk"
         return ProviderTimeoutError(problem, provider=self._config.name, model=self._sent.model, phase=phase)
 
-    async def _failed(self, error: LLMError) -> LLMError:
-        """Close, and give the error its ledger line and what came before it."""
+    async def _fail(self, error: LLMError) -> LLMError:
+        """Close the stream, and return `error` with its attempt and with the partial answer, if there is one."""
         await self.aclose()
         head, elapsed = self._head(), self._elapsed()
         partial = self._parser.partial() if self._parser is not None else None
+        config, sent, first_token = self._config, self._sent, self._first_token
         if partial is not None and head is not None and (partial.content or partial.tool_calls or partial.reasoning):
-            error.response = response_of(self._config, self._sent, head, partial, elapsed, self._first_token, error)
-        line = line_of(self._config, self._sent, elapsed, head, partial, error, self._first_token)
-        error.attempts = (line,)
+            error.response = build_response(config, sent, head, partial, elapsed, first_token, error)
+        error.attempts = (build_attempt(config, sent, elapsed, head, partial, error, first_token),)
         self._error = error
-        return error.with_traceback(None)  # the frames below hold the text in their locals
+        return error.with_traceback(None)  # local variables of the traceback's frames hold the text
 
     def _head(self) -> WireReply | None:
         return self._reply.head if self._reply is not None else None

@@ -5,6 +5,6 @@ from .dialect_provider import DialectProvider
 
 
 class GeminiProvider(DialectProvider):
-    """Google's Gemini models, over their own wire."""
+    """Google's Gemini models, with the `generateContent` dialect."""
 
     dialects = (gemini_generate_content.DIALECT,)

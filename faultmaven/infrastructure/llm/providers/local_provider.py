@@ -1,4 +1,4 @@
-"""A server of one's own: vLLM, Ollama, llama.cpp, Text Generation Inference, LM Studio, or whatever answers there."""
+"""LocalProvider: a local server such as vLLM, Ollama, llama.cpp, Text Generation Inference or LM Studio."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -29,133 +29,137 @@ from ..dialects.shared.requests import root_of
 from .dialect_provider import DialectProvider
 from .dialect_stream import DialectStream
 
-# Tried in this order when a row names no dialect of its own.
 ANY_SERVER = (openai_chat.DIALECT, ollama_native.DIALECT, llamacpp_completion.DIALECT, tgi_generate.DIALECT)
-# Servers whose own route takes no turns have a chat route beside it; a conversation prefers that one.
-CHAT_BESIDE = {
+"""The dialects to try, in this order, when a row names none."""
+
+CHAT_ALTERNATIVES = {
     llamacpp_completion.DIALECT: f"{openai_chat.DIALECT}/llamacpp",
     tgi_generate.DIALECT: f"{openai_chat.DIALECT}/tgi",
 }
-NO_SUCH_ROUTE = (404, 405)
-PATIENCE_SECONDS = 0.25
+"""The chat dialect of servers whose own dialect takes no messages; preferred for a conversation."""
+
+MISSING_ROUTE_STATUSES = (404, 405)
+DISCOVERY_WAIT_SECONDS = 0.25
+"""The wait for the call that is discovering the route, before the route being tried is used, too."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Route:
-    """One way to reach the server: a dialect at a base URL."""
+class _ServerRoute:
+    """A dialect at a base URL."""
 
-    dialect: str
+    dialect_name: str
     base_url: str
 
     @property
-    def wire(self) -> Dialect:
-        return wire_for(self.dialect)
+    def dialect(self) -> Dialect:
+        return wire_for(self.dialect_name)
 
 
-Reached = TypeVar("Reached")
-_Ask: TypeAlias = Callable[[_Route, ChatRequest, float], Awaitable[Reached]]
-"""Asks over a route, with the request and the moment on the clock when its time is over."""
+Result = TypeVar("Result")
+_Send: TypeAlias = Callable[[_ServerRoute, ChatRequest, float], Awaitable[Result]]
+"""Sends a request over a route. The last argument is the deadline, as a moment of the clock."""
 
 
-class _Finding:
-    """Who is finding out, in one event loop, and the route that is being tried."""
+class _Discovery:
+    """The route discovery of one event loop: its lock, and the route that is being tried."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
-        self.trying: _Route | None = None
+        self.current: _ServerRoute | None = None
 
 
 class LocalProvider(DialectProvider):
-    """Finds out once which routes the server has, and remembers those that worked.
+    """Discovers the routes of the server on the first call, and remembers the routes that work.
 
-    A route is tried with the real request. Only 404 and 405 move on to the next one; anything else is the server's own
-    answer or error. Calls that come before the first success wait for the one that is finding out, but not for long: a
-    route that has not said 404 by then is there, and is only slow. A remembered route that says 404 is forgotten.
+    A route is tried with the real request. Only status 404 or 405 leads to the next route; any other reply is the
+    server's own answer or error. Calls that come before the first success wait for the call that is discovering the
+    route, for `DISCOVERY_WAIT_SECONDS` at most: a route that has not replied 404 by then exists and is only slow. A
+    remembered route that replies 404 is forgotten.
     """
 
     dialects = ANY_SERVER
 
     def __init__(self, config: ProviderConfig, transport: Transport, clock: Clock) -> None:
-        """Keep the parts; nothing is asked before the first call."""
+        """Store the arguments; nothing is sent before the first call."""
         super().__init__(config, transport, clock)
-        self._works: dict[_Route, bool] = {}
-        self._findings = PerLoop(_Finding)
+        self._works: dict[_ServerRoute, bool] = {}
+        self._discoveries = PerLoop(_Discovery)
         self._listed_model: str | None = None
 
     def is_available(self) -> bool:
-        """Return whether it has an address."""
+        """Return whether the provider has an address."""
         return bool(self.config.base_url)
 
     def get_effective_model(self, requested: str | None = None) -> str:
-        """Return the model asked for, the configured one, or "" for the first that the server lists."""
+        """Return the requested model, the configured one, or "" for the first model that the server lists."""
         return requested or (self.config.models[0] if self.config.models else self._listed_model or "")
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
-        """Return the answer to `request` within `request.timeout` seconds, finding the route included."""
-        return await self._over_a_route(self._ask, request)
+        """Return the answer to `request` within `request.timeout` seconds, route discovery included."""
+        return await self._send_over_route(self._send_request, request)
 
     async def begin_stream(self, request: ChatRequest) -> DialectStream:
-        """Return the answer's stream once its reply has begun, finding the route included."""
-        return await self._over_a_route(self._ask_for_stream, request)
+        """Return the stream of the answer once its reply has begun, route discovery included."""
+        return await self._send_over_route(self._send_stream_request, request)
 
     @property
     def features(self) -> frozenset[str]:
-        """What any of its routes carries: a request is sent over one that carries all that it needs."""
-        return frozenset().union(*(features_of(route.dialect) for route in self._routes()))
+        """Request features that any route supports; a request is sent over a route with all features that it needs."""
+        return frozenset().union(*(features_of(route.dialect_name) for route in self._routes()))
 
     def refusal(self, request: ChatRequest, model: str) -> str:
-        """Return why no route can carry `request`, "" when one can."""
-        refusals = [
-            route.wire.refusal(request, self._config_over(route), model or self.get_effective_model())
+        """Return the reason why no route can serve `request`, "" when one can."""
+        reasons = [
+            route.dialect.refusal(request, self._config_for(route), model or self.get_effective_model())
             for route in self._routes(request)
         ]
-        return "" if not refusals or "" in refusals else refusals[0]
+        return "" if not reasons or "" in reasons else reasons[0]
 
-    async def _over_a_route(self, ask: "_Ask[Reached]", request: ChatRequest) -> Reached:
-        """Return what `ask` reaches over the first route that is there."""
-        ends = self._clock.monotonic() + (request.timeout or self.config.timeout)
-        known = self._known_route(request)
-        if known is not None:
+    async def _send_over_route(self, send: "_Send[Result]", request: ChatRequest) -> Result:
+        """Return the result of `send` over the first route that the server has."""
+        deadline = self._clock.monotonic() + (request.timeout or self.config.timeout)
+        known_route = self._known_route(request)
+        if known_route is not None:
             try:
-                return await ask(known, request, ends)
+                return await send(known_route, request, deadline)
             except LLMError as error:
-                if error.status not in NO_SUCH_ROUTE:
+                if error.status not in MISSING_ROUTE_STATUSES:
                     raise
-                self._forget()
+                self._forget_routes()
                 if isinstance(error, ModelNotFoundError) and (request.model or self.config.models):
                     raise
-        return await self._find_or_follow(ask, request, ends)
+        return await self._discover_or_follow(send, request, deadline)
 
     async def list_models(self, timeout: float) -> list[str]:
-        """Return the models the server lists, over the first route that has a list."""
-        ends = self._clock.monotonic() + timeout
-        failed: LLMError | None = None
+        """Return the models that the server lists, over the first route with a list."""
+        deadline = self._clock.monotonic() + timeout
+        first_error: LLMError | None = None
         for route in self._routes():
             try:
-                return await self._list(route, ends)
+                return await self._list_over(route, deadline)
             except WrongEndpointError as error:
-                failed = failed or error
-        raise failed or ProviderConfigurationError(f"{self.provider_name} has no address")
+                first_error = first_error or error
+        raise first_error or ProviderConfigurationError(f"{self.provider_name} has no address")
 
-    def _routes(self, request: ChatRequest | None = None) -> list[_Route]:
+    def _routes(self, request: ChatRequest | None = None) -> list[_ServerRoute]:
         """Return the routes to try, best first for `request`."""
         own = self.config.dialect
-        dialects = (own, CHAT_BESIDE.get(own, own)) if own else ANY_SERVER
+        dialects = (own, CHAT_ALTERNATIVES.get(own, own)) if own else ANY_SERVER
         base, root = self.config.base_url, root_of(self.config.base_url, "/v1")
         routes = []
         for dialect in dict.fromkeys(dialects):
             bases = (f"{root}/v1", base) if wire_for(dialect) is wire_for(openai_chat.DIALECT) else (base,)
-            routes += [_Route(dialect, address) for address in dict.fromkeys(bases)]
+            routes += [_ServerRoute(dialect, address) for address in dict.fromkeys(bases)]
         if request is None:
             return routes
-        wanted = required_features(request)
-        able = [route for route in routes if not missing_features(wanted, features_of(route.dialect))]
+        required = required_features(request)
+        able = [route for route in routes if not missing_features(required, features_of(route.dialect_name))]
         if len(request.messages) > 1:
-            able.sort(key=lambda route: not route.wire.TAKES_MESSAGES)
+            able.sort(key=lambda route: not route.dialect.TAKES_MESSAGES)
         return able or routes
 
-    def _known_route(self, request: ChatRequest) -> _Route | None:
-        """Return the best route when everything before it is known to be absent and it is known to work."""
+    def _known_route(self, request: ChatRequest) -> _ServerRoute | None:
+        """Return the best route if it is known to work and every better route is known to be missing."""
         for route in self._routes(request):
             works = self._works.get(route)
             if works:
@@ -164,73 +168,75 @@ class LocalProvider(DialectProvider):
                 return None
         return None
 
-    def _forget(self) -> None:
-        """Know nothing any more: the server was swapped for another, or its model was."""
+    def _forget_routes(self) -> None:
+        """Forget all routes and the listed model, since the server or its model was replaced."""
         self._works, self._listed_model = {}, None
 
-    async def _find_or_follow(self, ask: "_Ask[Reached]", request: ChatRequest, ends: float) -> Reached:
-        """Find the route, or follow whoever is finding it."""
-        finding = await self._findings.get()
-        while not await self._acquired(finding.lock, min(self._left(ends), PATIENCE_SECONDS)):
-            if self._clock.monotonic() >= ends:
-                raise self._waited_too_long()
-            if finding.trying is not None:
+    async def _discover_or_follow(self, send: "_Send[Result]", request: ChatRequest, deadline: float) -> Result:
+        """Discover the route, or follow the call that is discovering it."""
+        discovery = await self._discoveries.get()
+        while not await self._acquire(discovery.lock, min(self._remaining(deadline), DISCOVERY_WAIT_SECONDS)):
+            if self._clock.monotonic() >= deadline:
+                raise self._discovery_timeout()
+            if discovery.current is not None:
                 try:
-                    return await ask(finding.trying, request, ends)
+                    return await send(discovery.current, request, deadline)
                 except LLMError as error:
-                    if error.status not in NO_SUCH_ROUTE:
+                    if error.status not in MISSING_ROUTE_STATUSES:
                         raise
         try:
-            known = self._known_route(request)
-            if known is None:
-                return await self._find(ask, request, ends, finding)
+            known_route = self._known_route(request)
+            if known_route is None:
+                return await self._discover(send, request, deadline, discovery)
         finally:
-            finding.trying = None
-            finding.lock.release()
-        return await ask(known, request, ends)
+            discovery.current = None
+            discovery.lock.release()
+        return await send(known_route, request, deadline)
 
-    async def _acquired(self, lock: asyncio.Lock, patience: float) -> bool:
+    async def _acquire(self, lock: asyncio.Lock, max_wait: float) -> bool:
         try:
-            async with self._clock.timeout(patience):
+            async with self._clock.timeout(max_wait):
                 return await lock.acquire()
         except TimeoutError:
             return False
 
-    async def _find(self, ask: "_Ask[Reached]", request: ChatRequest, ends: float, finding: _Finding) -> Reached:
-        failures: list[LLMError] = []
-        absent: list[_Route] = []
+    async def _discover(
+        self, send: "_Send[Result]", request: ChatRequest, deadline: float, discovery: _Discovery
+    ) -> Result:
+        errors: list[LLMError] = []
+        missing: list[_ServerRoute] = []
         for route in self._routes(request):
             if self._works.get(route) is False:
                 continue
-            finding.trying = route
+            discovery.current = route
             try:
-                reached = await ask(route, request, ends)
+                result = await send(route, request, deadline)
             except LLMError as error:
-                if error.status not in NO_SUCH_ROUTE:
+                if error.status not in MISSING_ROUTE_STATUSES:
                     raise
-                failures.append(error)
+                errors.append(error)
                 if isinstance(error, WrongEndpointError):
-                    absent.append(route)
+                    missing.append(route)
             else:
-                self._works |= {route: True} | dict.fromkeys(absent, False)
-                return reached
-        # The server may not know the model rather than the route: say the more telling of the two.
-        raise next((error for error in failures if isinstance(error, ModelNotFoundError)), failures[0])
+                self._works |= {route: True} | dict.fromkeys(missing, False)
+                return result
+        # An unknown model explains more than a missing route does.
+        raise next((error for error in errors if isinstance(error, ModelNotFoundError)), errors[0])
 
-    async def _ask(self, route: _Route, request: ChatRequest, ends: float) -> LLMResponse:
-        model, config = await self._model_over(route, request, ends), self._config_over(route)
-        return await self.exchange(route.wire, config, request, model, self._left(ends))
+    async def _send_request(self, route: _ServerRoute, request: ChatRequest, deadline: float) -> LLMResponse:
+        model, config = await self._model_for(route, request, deadline), self._config_for(route)
+        return await self.exchange(route.dialect, config, request, model, self._remaining(deadline))
 
-    async def _ask_for_stream(self, route: _Route, request: ChatRequest, ends: float) -> DialectStream:
-        model, config = await self._model_over(route, request, ends), self._config_over(route)
-        return await self.stream_over(route.wire, config, request, model, self._left(ends))
+    async def _send_stream_request(self, route: _ServerRoute, request: ChatRequest, deadline: float) -> DialectStream:
+        model, config = await self._model_for(route, request, deadline), self._config_for(route)
+        return await self.begin_dialect_stream(route.dialect, config, request, model, self._remaining(deadline))
 
-    async def _model_over(self, route: _Route, request: ChatRequest, ends: float) -> str:
+    async def _model_for(self, route: _ServerRoute, request: ChatRequest, deadline: float) -> str:
         model = self.get_effective_model(request.model)
-        return model if model or not route.wire.MODEL_IN_REQUEST else await self._first_listed(route, ends)
+        return model if model or not route.dialect.MODEL_IN_REQUEST else await self._first_listed(route, deadline)
 
-    async def _first_listed(self, route: _Route, ends: float) -> str:
-        models = await self._list(route, ends)
+    async def _first_listed(self, route: _ServerRoute, deadline: float) -> str:
+        models = await self._list_over(route, deadline)
         if not models:
             raise ProviderConfigurationError(
                 "the server lists no model",
@@ -240,16 +246,16 @@ class LocalProvider(DialectProvider):
         self._listed_model = models[0]
         return models[0]
 
-    async def _list(self, route: _Route, ends: float) -> list[str]:
-        return await self.list_over(route.wire, self._config_over(route), self._left(ends))
+    async def _list_over(self, route: _ServerRoute, deadline: float) -> list[str]:
+        return await self.list_dialect_models(route.dialect, self._config_for(route), self._remaining(deadline))
 
-    def _config_over(self, route: _Route) -> ProviderConfig:
-        return replace(self.config, dialect=route.dialect, base_url=route.base_url)
+    def _config_for(self, route: _ServerRoute) -> ProviderConfig:
+        return replace(self.config, dialect=route.dialect_name, base_url=route.base_url)
 
-    def _left(self, ends: float) -> float:
-        return max(ends - self._clock.monotonic(), 0.001)
+    def _remaining(self, deadline: float) -> float:
+        return max(deadline - self._clock.monotonic(), 0.001)
 
-    def _waited_too_long(self) -> ProviderTimeoutError:
+    def _discovery_timeout(self) -> ProviderTimeoutError:
         return ProviderTimeoutError(
             "another call was still finding out what the server speaks",
             provider=self.provider_name,

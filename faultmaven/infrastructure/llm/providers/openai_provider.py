@@ -1,4 +1,4 @@
-"""OpenAI, and every vendor and server that speaks its Chat Completions."""
+"""OpenAI, and other vendors and servers with the OpenAI Chat dialect."""
 
 from ....application.planning.requirements import required_features
 from ....domain.requests import ChatRequest
@@ -11,17 +11,17 @@ from .dialect_provider import DialectProvider
 
 
 class OpenAIProvider(DialectProvider):
-    """Chat Completions, or Responses where the row or the model demands it."""
+    """Chat Completions, or Responses where the row names it or the model requires it."""
 
     dialects = (openai_chat.DIALECT, openai_responses.DIALECT)
 
-    def wire(self, request: ChatRequest | None = None) -> Dialect:
-        """Return the row's wire; for a chat row, Responses when the model demands it for what `request` needs."""
-        chosen = wire_for(self.config.dialect or openai_chat.DIALECT)
-        if request is None or chosen is not wire_for(openai_chat.DIALECT):
-            return chosen
+    def select_dialect(self, request: ChatRequest | None = None) -> Dialect:
+        """Return the dialect of the row, or Responses when the model requires it for the features of `request`."""
+        row_dialect = wire_for(self.config.dialect or openai_chat.DIALECT)
+        if request is None or row_dialect is not wire_for(openai_chat.DIALECT):
+            return row_dialect
         facts = model_facts(openai_chat.vendor(self.config).facts, self.get_effective_model(request.model))
         if not facts.responses_for:
-            return chosen
-        demands = facts.responses_for.intersection(("text", *required_features(request)))
-        return wire_for(openai_responses.DIALECT) if demands else chosen
+            return row_dialect
+        needs_responses = facts.responses_for.intersection(("text", *required_features(request)))
+        return wire_for(openai_responses.DIALECT) if needs_responses else row_dialect

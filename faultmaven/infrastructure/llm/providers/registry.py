@@ -1,8 +1,8 @@
-"""The providers that ship, and the process-wide registry.
+"""The shipped providers, and the process-wide registry.
 
-To add a provider, add an entry to `PROVIDER_SCHEMA`; nothing else needs an edit. docs/adding-a-provider.md tells what
-each field means. Endpoints and models: wire reference of 2026-11-23. `models` names those beside the default, so that a
-model that a caller asks for finds the vendor it is of.
+To add a provider, add an entry to `PROVIDER_SCHEMA`; no other file needs an edit. docs/adding-a-provider.md documents
+the fields. Endpoints and models are those of the dialect references of 2026-11-23. `models` lists further models beside
+the default, so that a call that names one of them goes to its vendor first.
 """
 
 import functools
@@ -236,8 +236,8 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "api_key_var": "AZURE_API_KEY",
         "model_var": "AZURE_MODEL",
         "base_url_var": "AZURE_API_BASE",
-        "default_base_url": "",  # the address of one's own resource: https://RESOURCE.openai.azure.com/openai/v1
-        "default_model": "gpt-6.2-sol",  # the deployment's name
+        "default_base_url": "",  # the address of the Azure resource: https://RESOURCE.openai.azure.com/openai/v1
+        "default_model": "gpt-6.2-sol",  # the name of the deployment
         "provider_class": OpenAIProvider,
         "dialect": "openai-chat/azure",
         "max_retries": 3,
@@ -256,8 +256,8 @@ PROVIDER_SCHEMA: dict[str, SchemaRow] = {
         "timeout": 60,
         "confidence_score": 0.75,
     },
-    # Servers of one's own: no key needed, in the chain only when one of their variables is set or a setting names them.
-    # An empty default model is the first that the server lists.
+    # Local servers need no key. They are in the chain only when one of their variables is set or a setting names them.
+    # An empty default model stands for the first model that the server lists.
     "vllm": {
         "api_key_var": "VLLM_API_KEY",
         "key": "optional",
@@ -345,15 +345,16 @@ def build_registry(
     logger: Any,
     observer: Observer,
     *,
-    given: Mapping[str, Any] | None = None,
-    only_given: bool = False,
+    provider_overrides: Mapping[str, Any] | None = None,
+    only_overrides: bool = False,
     policies: Policies = DEFAULT_POLICIES,
-    counts_elsewhere: bool = False,
-    lent_transport: bool = False,
+    has_external_rate_counter: bool = False,
+    owns_transport: bool = True,
 ) -> ProviderRegistry:
-    """Return a registry over `PROVIDER_SCHEMA`; the container and `get_registry` both build theirs here.
+    """Build a registry over `PROVIDER_SCHEMA`, for the container and for `get_registry`.
 
-    What looks like a mistake in the sources is logged, now and after a reload that brings something new.
+    Warnings about the configuration are logged, now and after a reload with new ones. For the arguments, see
+    `ProviderRegistry`.
     """
     return ProviderRegistry(
         PROVIDER_SCHEMA,
@@ -361,19 +362,19 @@ def build_registry(
         transport_for,
         clock,
         observer=observer,
-        given=given,
-        only_given=only_given,
+        provider_overrides=provider_overrides,
+        only_overrides=only_overrides,
         policies=policies,
-        counts_elsewhere=counts_elsewhere,
-        lent_transport=lent_transport,
+        has_external_rate_counter=has_external_rate_counter,
+        owns_transport=owns_transport,
         classes=exported_classes,
         warn=lambda warning: logger.warning("configuration_warning", warning=warning),
     )
 
 
 def exported_classes() -> dict[str, type[Any]]:
-    """The provider classes that the package face exports; imported late, since the face imports this module."""
-    from .. import providers
+    """Return the provider classes that the package exports, by name."""
+    from .. import providers  # imported here, since the package imports this module
 
     exported = {name: getattr(providers, name) for name in providers.__all__}
     return {name: value for name, value in exported.items() if name.endswith("Provider") and isinstance(value, type)}
@@ -386,29 +387,30 @@ def read_sources(
     name: str | None = None,
     files_only: bool = False,
 ) -> Sources:
-    """Read environment and settings; see `read_environment` for what is read."""
+    """Read environment and settings; `read_environment` documents the arguments."""
     environment = read_environment(env, directory, name=name, files_only=files_only)
     return Sources(environment, *check_settings(environment))
 
 
 def readable_entries(sources: Sources) -> list[ConfigEntry]:
-    """Return what can be read of a faulty configuration: its settings, and the variables of every sound row."""
+    """Return the readable entries of a faulty configuration: its settings, and the variables of every valid row."""
     clock = SystemClock()
     transport_for = functools.partial(build_transport, clock, None)
-    assembly = ConfigurationBuilder(PROVIDER_SCHEMA, transport_for, clock, classes=exported_classes)
+    builder = ConfigurationBuilder(PROVIDER_SCHEMA, transport_for, clock, classes=exported_classes)
     entries = settings_entries(sources.environment, sources.settings)
-    for spec in assembly.specs(sources, {}).sound.values():
+    for spec in builder.collect_specs(sources, {}).valid.values():
         entries += row_entries(spec, sources.environment)
     return entries
 
 
 @functools.cache
 def get_registry() -> ProviderRegistry:
-    """Return the process-wide registry, built from the environment on first use. Hosts with a container need it not."""
+    """Return the process-wide registry, built from the environment on first use. A container has its own registry."""
     clock = SystemClock()
     logger = get_logger()
     transport_for = functools.partial(build_transport, clock, None)
-    load = functools.partial(read_sources, None, working_directory())  # a reload reads there, wherever the process is
+    # The directory is fixed here, so that a reload after a change of the working directory reads the same files.
+    load = functools.partial(read_sources, None, working_directory())
     return build_registry(load, transport_for, clock, logger, LoggingObserver(logger))
 
 

@@ -1,4 +1,4 @@
-"""What a provider says of an exchange: the ledger's line, and the response."""
+"""Responses and attempts, built from the request, the reply and the parsed answer of one exchange."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from ..dialects.shared.rate_limits import seconds_until_allowed
 from ..dialects.shared.reading import request_id
 
 
-def line_of(
+def build_attempt(
     config: ProviderConfig,
     sent: WireRequest,
     duration: float,
@@ -23,7 +23,7 @@ def line_of(
     error: LLMError | None = None,
     time_to_first_token: float | None = None,
 ) -> Attempt:
-    """Return the ledger's line of one exchange; `duration` is in seconds."""
+    """Return the attempt that records one exchange; times are in seconds."""
     return Attempt(
         provider=config.name,
         model=sent.model or (answer.model if answer else ""),
@@ -34,13 +34,13 @@ def line_of(
         time_to_first_token=time_to_first_token,
         duration=duration,
         usage=answer.usage if answer else None,
-        notes=sent.notes + _notes_on(answer),
+        notes=sent.notes + _tool_call_notes(answer),
         error=error.problem if error else "",
         limited_for=seconds_until_allowed(reply.headers, reply.received_at) if reply else None,
     )
 
 
-def response_of(
+def build_response(
     config: ProviderConfig,
     sent: WireRequest,
     reply: WireReply,
@@ -49,7 +49,11 @@ def response_of(
     time_to_first_token: float | None = None,
     error: LLMError | None = None,
 ) -> LLMResponse:
-    """Return the response of one exchange, with its line; with `error`, the part that came before it."""
+    """Return the response of one exchange with its attempt; times are in seconds.
+
+    Args:
+        error: The error that broke a stream off; then `answer` is the part that came before it.
+    """
     model = sent.model or answer.model
     if answer.tool_calls:
         answer = replace(answer, tool_calls=with_ids(answer.tool_calls))
@@ -63,22 +67,22 @@ def response_of(
         tool_calls=answer.tool_calls,
         stop_reason=answer.stop_reason,
         usage=answer.usage,
-        attempts=(line_of(config, sent, duration, reply, answer, error, time_to_first_token),),
+        attempts=(build_attempt(config, sent, duration, reply, answer, error, time_to_first_token),),
         raw=answer.raw,
         reasoning=answer.reasoning,
-        replay=_replay_of(config, sent, model, answer),
+        replay=_build_replay(config, sent, model, answer),
     )
 
 
-def _replay_of(config: ProviderConfig, sent: WireRequest, model: str, answer: Answer) -> Replay | None:
+def _build_replay(config: ProviderConfig, sent: WireRequest, model: str, answer: Answer) -> Replay | None:
     if answer.turn is None:
         return None
-    calls = tuple(call.id for call in answer.tool_calls)
-    return Replay(config.name, sent.origin.dialect, model, answer.turn, answer.content, calls)
+    call_ids = tuple(call.id for call in answer.tool_calls)
+    return Replay(config.name, sent.origin.dialect, model, answer.turn, answer.content, call_ids)
 
 
-def _notes_on(answer: Answer | None) -> tuple[str, ...]:
-    """Tell of tool calls that cannot be carried out."""
+def _tool_call_notes(answer: Answer | None) -> tuple[str, ...]:
+    """Return a note for each tool call that cannot be executed."""
     calls = answer.tool_calls if answer else ()
     if not calls:
         return ()

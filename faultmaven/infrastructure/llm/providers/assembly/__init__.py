@@ -1,1 +1,1 @@
-"""From settings and rows to a configuration snapshot, and the registry that holds it."""
+"""Building of configuration snapshots from settings and rows, and the registry that holds the current one."""

@@ -1,4 +1,4 @@
-"""A row and the environment: where its provider lives, whether it is configured, and where each value came from."""
+"""ProviderConfig from a row and the environment, and the source of each value."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -11,12 +11,16 @@ from ...config import ProviderConfig
 from ..rows.fields import is_address
 from ..rows.spec import ProviderSpec
 
-DEFAULT = "default of the row"
+ROW_DEFAULT = "default of the row"
 
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredRow:
-    """A spec with its config; `missing` says what is not set, "" when the provider is configured."""
+    """A spec with its configuration.
+
+    Attributes:
+        missing: The reason why the provider is not configured, "" when it is.
+    """
 
     spec: ProviderSpec
     config: ProviderConfig
@@ -26,17 +30,17 @@ class ConfiguredRow:
 def configure(
     spec: ProviderSpec, environment: Environment, settings: Settings, named: Collection[str]
 ) -> ConfiguredRow:
-    """Return the row with its values from `environment`.
+    """Return the row, configured with the values of `environment`.
 
     Args:
-        named: Providers that a setting names: a local server among them counts as configured.
+        named: Providers that a setting names; a local server among them counts as configured.
 
     Raises:
-        ConfigurationError: a key that no header can carry, a key given twice, a base URL that is none.
+        ConfigurationError: a key that cannot be sent in a header, a key set twice, an invalid base URL.
     """
     key = environment.find_secret(spec.api_key_var) if spec.api_key_var else None
-    listed = [model.strip() for model in environment.get(spec.model_var).split(",") if model.strip()]
-    models = [*(listed or filter(None, [spec.default_model])), *spec.models]
+    models_of_variable = [model.strip() for model in environment.get(spec.model_var).split(",") if model.strip()]
+    models = [*(models_of_variable or filter(None, [spec.default_model])), *spec.models]
     config = ProviderConfig(
         name=spec.name,
         api_key=key.value if key else "",
@@ -53,58 +57,60 @@ def configure(
         base_url_var=spec.base_url_var,
         is_local=spec.is_local,
     )
-    return ConfiguredRow(spec, config, _missing(spec, config, environment, named))
+    return ConfiguredRow(spec, config, _missing_reason(spec, config, environment, named))
 
 
 def _base_url(spec: ProviderSpec, environment: Environment) -> str:
-    found = environment.find(spec.base_url_var) if spec.base_url_var else None
-    address = (found.value if found else spec.default_base_url).rstrip("/")
-    if found and not is_address(address):
+    value = environment.find(spec.base_url_var) if spec.base_url_var else None
+    address = (value.value if value else spec.default_base_url).rstrip("/")
+    if value and not is_address(address):
         raise ConfigurationError(
-            f"{spec.base_url_var} ({found.source}) is no address",
+            f"{spec.base_url_var} ({value.source}) is no address",
             advice=f"Write it like {spec.default_base_url or 'https://host/v1'}: http:// or https://, no ? and no #.",
         )
     return address
 
 
-def _missing(spec: ProviderSpec, config: ProviderConfig, environment: Environment, named: Collection[str]) -> str:
-    lacking = []
+def _missing_reason(
+    spec: ProviderSpec, config: ProviderConfig, environment: Environment, named: Collection[str]
+) -> str:
+    unset = []
     if spec.key == "required" and not config.api_key:
-        lacking.append(spec.api_key_var)
+        unset.append(spec.api_key_var)
     if not config.base_url:
-        lacking.append(spec.base_url_var)
-    if lacking:
-        return f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not set"
-    own = (*spec.variables, f"{spec.api_key_var}_FILE")
-    if spec.key == "optional" and spec.name not in named and not any(map(environment.find, own)):
+        unset.append(spec.base_url_var)
+    if unset:
+        return f"{' and '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set"
+    variables = (*spec.variables, f"{spec.api_key_var}_FILE")
+    if spec.key == "optional" and spec.name not in named and not any(map(environment.find, variables)):
         return f"none of {', '.join(spec.variables)} is set"
     return ""
 
 
 def row_entries(spec: ProviderSpec, environment: Environment) -> list[ConfigEntry]:
-    """Return an entry for each of the row's variables; a key shows as set or unset, what is none as faulty."""
+    """Return an entry for each variable of the row. A key shows as "set" or "unset", an invalid value as "faulty"."""
     entries = [_key_entry(spec, environment)] if spec.api_key_var else []
     if spec.model_var:
         entries.append(_entry(spec, spec.model_var, spec.default_model, environment))
     if spec.base_url_var:
         entry = _entry(spec, spec.base_url_var, spec.default_base_url, environment)
-        sound = not entry.value or is_address(entry.value)
-        entries.append(replace(entry, value=without_credentials(entry.value.rstrip("/")) if sound else FAULTY))
+        is_valid = not entry.value or is_address(entry.value)
+        entries.append(replace(entry, value=without_credentials(entry.value.rstrip("/")) if is_valid else FAULTY))
     return entries
 
 
 def _key_entry(spec: ProviderSpec, environment: Environment) -> ConfigEntry:
     try:
-        found = environment.find_secret(spec.api_key_var)
+        key = environment.find_secret(spec.api_key_var)
     except ConfigurationError:
         return ConfigEntry(spec.api_key_var, FAULTY, "", (), spec.name)
-    if found is None:
+    if key is None:
         return ConfigEntry(spec.api_key_var, "unset", "", (), spec.name)
-    return ConfigEntry(spec.api_key_var, "set", found.source, found.overrode, spec.name)
+    return ConfigEntry(spec.api_key_var, "set", key.source, key.overrode, spec.name)
 
 
 def _entry(spec: ProviderSpec, variable: str, default: str, environment: Environment) -> ConfigEntry:
-    found = environment.find(variable)
-    if found is None:
-        return ConfigEntry(variable, default, DEFAULT, (), spec.name)
-    return ConfigEntry(variable, found.value, found.source, found.overrode, spec.name)
+    value = environment.find(variable)
+    if value is None:
+        return ConfigEntry(variable, default, ROW_DEFAULT, (), spec.name)
+    return ConfigEntry(variable, value.value, value.source, value.overrode, spec.name)

@@ -1,4 +1,4 @@
-"""From configured providers to what the router runs on: a route for each, and the chains over them."""
+"""Configuration snapshots: a route for each configured provider, and the chains of the roles."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -11,49 +11,55 @@ from .....application.policies.policies import Policies
 from .....domain.capabilities import Capabilities
 from .....ports.clock import Clock
 from ....configuration.settings import Settings
-from ...capabilities import capabilities
+from ...capabilities import resolve_capabilities
 from ...config import ProviderConfig
 from ...dialects.registry import model_family
-from ...models import REASONING_SECONDS, model_facts
-from ..adapter import backend_of, has_answer
+from ...models import MIN_REASONING_TIMEOUT_SECONDS, model_facts
+from ..adapter import is_chat_backend, to_chat_backend
 from ..dialect_provider import DialectProvider
 from ..rows.spec import ProviderSpec
 
 
 def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock: Clock, settings: Settings) -> Route:
-    """Return `provider` as the planner sees it."""
+    """Return the route of `provider` for the planner.
+
+    Raises:
+        TypeError: a name in `get_supported_models()` is not a string.
+        Exception: any error of a third-party provider.
+    """
     family = model_family(config.dialect or next(iter(getattr(provider, "dialects", ())), ""))
 
     def timeout_for(model: str) -> float:
-        # A model that thinks first needs its time, unless the operator says otherwise for all.
+        # A model that thinks first gets more time, unless the operator set one timeout for all models.
         if settings.request_timeout is None and model_facts(family, model).reasons:
-            return max(config.timeout, REASONING_SECONDS)
+            return max(config.timeout, MIN_REASONING_TIMEOUT_SECONDS)
         return config.timeout
 
-    # A class that is asked through its own `generate` gets a prompt and nothing else, whatever its base can carry.
     models = tuple(provider.get_supported_models())
     if not all(isinstance(model, str) for model in models):
         raise TypeError("a model's name is a string")
-    carried = frozenset(getattr(provider, "features", ()) if has_answer(provider) else ())
+    # A class with its own `generate` gets a single prompt, whatever features its base class has.
+    provider_features = frozenset(getattr(provider, "features", ()) if is_chat_backend(provider) else ())
 
     @functools.lru_cache(maxsize=512)
-    def capabilities_of(model: str) -> Capabilities:
-        return capabilities(carried, spec.capabilities.stated(model), model_facts(family, model))
+    def capabilities_for(model: str) -> Capabilities:
+        return resolve_capabilities(provider_features, spec.capabilities.for_model(model), model_facts(family, model))
 
-    own = capabilities_of(next(iter(models), "")).features
+    features = capabilities_for(next(iter(models), "")).features
+    is_dialect_provider = isinstance(provider, DialectProvider)
     return Route(
         name=config.name,
-        backend=backend_of(config.name, provider, clock, config.timeout),
+        backend=to_chat_backend(config.name, provider, clock, config.timeout),
         models=models,
         timeout=config.timeout,
         max_retries=config.max_retries,
         confidence=config.confidence_score,
-        features=own,
-        streams="stream" in own or "stream" not in carried,
+        features=features,
+        streams="stream" in features or "stream" not in provider_features,
         timeout_for=timeout_for,
-        capabilities_for=capabilities_of,
-        refusal_for=provider.refusal if isinstance(provider, DialectProvider) and has_answer(provider) else None,
-        keeps_time=isinstance(provider, DialectProvider) and provider.keeps_time,
+        capabilities_for=capabilities_for,
+        refusal_for=provider.refusal if is_dialect_provider and is_chat_backend(provider) else None,
+        keeps_time=is_dialect_provider and provider.keeps_time,
         origin=f"{config.dialect} {config.base_url}".strip(),
         max_concurrency=spec.max_concurrency,
         requests_per_minute=spec.requests_per_minute,
@@ -61,14 +67,14 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
     )
 
 
-def build_generation(
+def build_snapshot(
     routes: Mapping[str, Route],
     missing: Mapping[str, str],
     specs: Iterable[ProviderSpec],
     settings: Settings,
     policies: Policies,
 ) -> ConfigurationSnapshot:
-    """Return the configuration in force: the chat chain, and for each role its primary in front of it."""
+    """Return the snapshot: the chat chain, and for each role its primary provider in front of that chain."""
     strict, threshold = settings.strict_provider_mode, settings.confidence_threshold
     default = build_chain(
         routes.values(), settings.chat_provider, settings.fallback_chain, strict=strict, threshold=threshold
@@ -80,17 +86,17 @@ def build_generation(
     keys = [spec.api_key_var for spec in specs if spec.key == "required" and spec.api_key_var]
     advice = f"Set one of {', '.join(keys)}, or the address of a local server." if keys else "Pass a provider."
     return ConfigurationSnapshot(
-        routes, missing, chains, settings.deadline, build_policies(settings, policies), strict, advice
+        routes, missing, chains, settings.deadline, _apply_settings(policies, settings), strict, advice
     )
 
 
-def build_policies(settings: Settings, given: Policies) -> Policies:
-    """Return the policies of `settings`, with the host's own error table and acceptance."""
+def _apply_settings(policies: Policies, settings: Settings) -> Policies:
+    """Return `policies` with the values of `settings`; error policy, acceptance and schemas stay the host's own."""
     breaker = BreakerPolicy(
         settings.breaker_window, settings.breaker_min_calls, settings.breaker_rate, settings.breaker_open_seconds
     )
     return replace(
-        given,
+        policies,
         breaker=breaker,
         confidence_threshold=settings.confidence_threshold,
         hedge_after=settings.hedge_after,

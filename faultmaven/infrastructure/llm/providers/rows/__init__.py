@@ -1,1 +1,1 @@
-"""Rows of `PROVIDER_SCHEMA`: their fields, checks and sources."""
+"""Rows of `PROVIDER_SCHEMA`: fields, validation and sources."""

@@ -1,7 +1,7 @@
-"""The fields of a row: what each means, and what it must be.
+"""The fields of a row: meaning and validation rule of each.
 
-A rule says what a value must be in two languages: as a check, whose words end the sentence "must be ...", and as JSON
-Schema, which an editor reads. They stand side by side here, and tests/unit/test_row_schema.py holds each to the other.
+A rule validates a value in two ways: with a check, whose message completes the sentence "must be ...", and with JSON
+Schema, for editors. tests/unit/test_row_schema.py compares the two.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 
 from .....domain.addresses import names_a_server
 from .....domain.names import did_you_mean
-from ...capabilities import ENTRIES, LIMITS, ROW_CAPABILITIES
+from ...capabilities import CAPABILITY_NAMES, ROW_CAPABILITIES, TOKEN_LIMITS
 from ...dialects.registry import DIALECTS
 from ..base import BaseLLMProvider
 
@@ -21,7 +21,12 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a value must be. `check` returns "" or what was expected instead; `schema` is JSON Schema."""
+    """The validation rule of a value.
+
+    Attributes:
+        check: Returns "" for a valid value, else the expected kind of value, such as "a string".
+        schema: The same rule as JSON Schema.
+    """
 
     check: Callable[[Any], str]
     schema: Schema
@@ -29,7 +34,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a row; `meaning` is a sentence without its full stop, in the words of docs/adding-a-provider.md."""
+    """A field of a row.
+
+    Attributes:
+        meaning: A sentence without its full stop, as in docs/adding-a-provider.md.
+    """
 
     meaning: str
     rule: Rule
@@ -41,56 +50,63 @@ class Field:
         return {"description": self.meaning, **self.rule.schema}
 
 
-# What a class or an object of somebody else's must have to be asked.
 PORT_MEMBERS = ("provider_name", "is_available", "get_supported_models", "generate")
+"""The members of `LLMProvider` that a third-party class or object must have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """Stands in for a row or a class that its name did not lead to; `expected` ends the sentence "must be ..."."""
+    """Placeholder for a row or a class that could not be loaded.
+
+    Attributes:
+        expected: Completes the sentence "must be ...".
+    """
 
     expected: str
 
 
-def _is_text(value: Any) -> str:
+# Each function returns "" for a valid value, else the expected kind of value.
+
+
+def _expect_text(value: Any) -> str:
     return "" if isinstance(value, str) else "a string"
 
 
-def is_name(value: Any) -> str:
-    """Return "" for a string that is not blank, else what was expected."""
+def expect_name(value: Any) -> str:
+    """Return "" for a string that is not blank, else the expected kind of value."""
     return "" if isinstance(value, str) and value.strip() else "a non-empty string"
 
 
-def _is_variable(value: Any) -> str:
-    plain = isinstance(value, str) and value.isidentifier() and value.isascii()
-    return "" if plain else "the name of an environment variable"
+def _expect_variable(value: Any) -> str:
+    is_variable = isinstance(value, str) and value.isidentifier() and value.isascii()
+    return "" if is_variable else "the name of an environment variable"
 
 
 def is_address(address: str) -> bool:
-    """Return whether `address` is a whole http:// or https:// address that routes can be appended to."""
+    """Return whether `address` is a complete http:// or https:// address to which a path can be appended."""
     return names_a_server(address) and not any(character.isspace() or character in "?#" for character in address)
 
 
-def _is_base_url(value: Any) -> str:
+def _expect_base_url(value: Any) -> str:
     fits = isinstance(value, str) and (not value or is_address(value))
     return "" if fits else "an address that begins with http:// or https://, or an empty string"
 
 
-def _is_seconds(value: Any) -> str:
+def _expect_seconds(value: Any) -> str:
     fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
     return "" if fits else "a number of seconds above 0"
 
 
-def _is_count(value: Any) -> str:
+def _expect_count(value: Any) -> str:
     return "" if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "a whole number, 0 or more"
 
 
-def _is_positive_count(value: Any) -> str:
+def _expect_positive_count(value: Any) -> str:
     fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
     return "" if fits else "a whole number above 0"
 
 
-def _is_weight(value: Any) -> str:
+def _expect_weight(value: Any) -> str:
     fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
     return "" if fits else "a number from 0 to 1"
 
@@ -98,44 +114,44 @@ def _is_weight(value: Any) -> str:
 KEY_RULES = ("required", "optional")
 
 
-def _is_key_rule(value: Any) -> str:
+def _expect_key_rule(value: Any) -> str:
     return "" if value in KEY_RULES else '"required" or "optional"'
 
 
-def _is_dialect(value: Any) -> str:
+def _expect_dialect(value: Any) -> str:
     if not isinstance(value, str):
         return "the name of a dialect"
     return "" if value in DIALECTS else f"a known dialect{did_you_mean(value, DIALECTS)}"
 
 
-def _are_names(value: Any) -> str:
+def _expect_names(value: Any) -> str:
     fits = isinstance(value, list | tuple) and all(isinstance(item, str) and item.strip() for item in value)
     return "" if fits else "a list of strings"
 
 
-def _are_capabilities(value: Any) -> str:
+def _expect_capabilities(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ""  # told entry by entry, see `capability_faults`
+        return ""  # `capability_faults` validates a mapping entry by entry
     if not isinstance(value, list | tuple | set | frozenset):
         return f"a list from {', '.join(ROW_CAPABILITIES)}, or a mapping of them to true or false"
-    wrong = [item for item in value if item not in ROW_CAPABILITIES]
-    return f"a list of capabilities{did_you_mean(str(wrong[0]), ROW_CAPABILITIES)}" if wrong else ""
+    unknown = [item for item in value if item not in ROW_CAPABILITIES]
+    return f"a list of capabilities{did_you_mean(str(unknown[0]), ROW_CAPABILITIES)}" if unknown else ""
 
 
-def _is_truth(value: Any) -> str:
+def _expect_boolean(value: Any) -> str:
     return "" if isinstance(value, bool) else "true or false"
 
 
 def capability_faults(entries: Mapping[str, Any], place: str = "capabilities") -> Iterator[str]:
-    """Give what is wrong in a mapping of capabilities, and in its `models`."""
-    known = (*ENTRIES, "models") if place == "capabilities" else ENTRIES
+    """Yield a message for each fault of a mapping of capabilities and of its `models`."""
+    known = (*CAPABILITY_NAMES, "models") if place == "capabilities" else CAPABILITY_NAMES
     for name, value in entries.items():
         where = f"{place}.{name}"
         if name not in known:
             yield f"unknown capability {where!r}{did_you_mean(str(name), known)}"
         elif name == "models":
             yield from _model_capability_faults(value)
-        elif expected := (_is_positive_count if name in LIMITS else _is_truth)(value):
+        elif expected := (_expect_positive_count if name in TOKEN_LIMITS else _expect_boolean)(value):
             yield f"{where!r} must be {expected}"
 
 
@@ -151,21 +167,21 @@ def _model_capability_faults(models: Any) -> Iterator[str]:
 
 
 HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-HEADERS_OF_THE_CLIENT = ("content-length", "host", "transfer-encoding", "connection")
+HTTP_CLIENT_HEADERS = ("content-length", "host", "transfer-encoding", "connection")
 
 
-def _are_headers(value: Any) -> str:
+def _expect_headers(value: Any) -> str:
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
         return "a mapping of strings to strings"
     for name, text in value.items():
         if not re.fullmatch(HEADER_NAME, name) or not (text.isascii() and text.isprintable()):
             return f"a mapping of HTTP headers; {name!r} cannot travel as one"
-        if name.lower() in HEADERS_OF_THE_CLIENT:
+        if name.lower() in HTTP_CLIENT_HEADERS:
             return f"a mapping of HTTP headers; {name!r} is the HTTP client's own"
     return ""
 
 
-def _is_provider_class(value: Any) -> str:
+def _expect_provider_class(value: Any) -> str:
     if isinstance(value, Unresolved):
         return value.expected
     if not isinstance(value, type):
@@ -177,20 +193,20 @@ def _is_provider_class(value: Any) -> str:
     return f"a subclass of BaseLLMProvider, or a class with {', '.join(missing)}" if missing else ""
 
 
-# --- The same in JSON Schema: patterns are in the part of ECMA-262 that every validator has --------------------------
+# --- The rules as JSON Schema, with patterns in the part of ECMA-262 that every validator supports --------------------
 
 _PORT = "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)"
 _ADDRESS = rf"[Hh][Tt][Tt][Pp][Ss]?://([^\s/?#]*@)?{_HOST}(:({_PORT})?)?(/[^\s?#]*)?"
 
 
-def _any_case(text: str) -> str:
+def _ignoring_case(text: str) -> str:
     return "".join(f"[{letter.upper()}{letter}]" if letter.isalpha() else letter for letter in text)
 
 
 def _capabilities_schema(*, with_models: bool) -> dict[str, Any]:
     properties: dict[str, Any] = {name: {"type": "boolean"} for name in ROW_CAPABILITIES}
-    properties |= {name: {"type": "integer", "minimum": 1, "description": "tokens"} for name in LIMITS}
+    properties |= {name: {"type": "integer", "minimum": 1, "description": "tokens"} for name in TOKEN_LIMITS}
     if with_models:
         properties["models"] = {
             "description": "the same for the models whose names match a shell-style pattern",
@@ -201,36 +217,36 @@ def _capabilities_schema(*, with_models: bool) -> dict[str, Any]:
 
 
 NAME_SCHEMA: Schema = {"type": "string", "pattern": r"^[^\s,]([^,]*[^\s,])?$"}
-"""The name of a provider: not blank, no comma, no white space around it."""
+"""The rule for provider names: not blank, no comma, no leading or trailing white space."""
 
-_TEXT = Rule(_is_text, {"type": "string"})
-_VARIABLE = Rule(_is_variable, {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
-_BASE_URL = Rule(_is_base_url, {"type": "string", "pattern": f"^({_ADDRESS})?$"})
-_SECONDS = Rule(_is_seconds, {"type": "number", "exclusiveMinimum": 0})
-_COUNT = Rule(_is_count, {"type": "integer", "minimum": 0})
-_POSITIVE_COUNT = Rule(_is_positive_count, {"type": "integer", "minimum": 1})
-_WEIGHT = Rule(_is_weight, {"type": "number", "minimum": 0, "maximum": 1})
-_KEY_RULE = Rule(_is_key_rule, {"enum": list(KEY_RULES)})
-_DIALECT = Rule(_is_dialect, {"enum": list(DIALECTS)})
-_NAMES = Rule(_are_names, {"type": "array", "items": {"type": "string", "pattern": r"\S"}})
+_TEXT = Rule(_expect_text, {"type": "string"})
+_VARIABLE = Rule(_expect_variable, {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
+_BASE_URL = Rule(_expect_base_url, {"type": "string", "pattern": f"^({_ADDRESS})?$"})
+_SECONDS = Rule(_expect_seconds, {"type": "number", "exclusiveMinimum": 0})
+_COUNT = Rule(_expect_count, {"type": "integer", "minimum": 0})
+_POSITIVE_COUNT = Rule(_expect_positive_count, {"type": "integer", "minimum": 1})
+_WEIGHT = Rule(_expect_weight, {"type": "number", "minimum": 0, "maximum": 1})
+_KEY_RULE = Rule(_expect_key_rule, {"enum": list(KEY_RULES)})
+_DIALECT = Rule(_expect_dialect, {"enum": list(DIALECTS)})
+_NAMES = Rule(_expect_names, {"type": "array", "items": {"type": "string", "pattern": r"\S"}})
 _CAPABILITIES = Rule(
-    _are_capabilities,
+    _expect_capabilities,
     {"anyOf": [{"type": "array", "items": {"enum": list(ROW_CAPABILITIES)}}, _capabilities_schema(with_models=True)]},
 )
 _HEADERS = Rule(
-    _are_headers,
+    _expect_headers,
     {
         "type": "object",
         "propertyNames": {
             "pattern": f"^{HEADER_NAME}$",
-            "not": {"pattern": f"^({'|'.join(map(_any_case, HEADERS_OF_THE_CLIENT))})$"},
+            "not": {"pattern": f"^({'|'.join(map(_ignoring_case, HTTP_CLIENT_HEADERS))})$"},
         },
         "additionalProperties": {"type": "string", "pattern": "^[ -~]*$"},
     },
 )
-# A file names a class; which names lead to one is known where the classes are, see `row_schema`.
+# In a file, a class is written as a string; `row_schema` adds the known class names.
 CLASS_PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
-_PROVIDER_CLASS = Rule(_is_provider_class, {"type": "string", "pattern": CLASS_PATTERN})
+_PROVIDER_CLASS = Rule(_expect_provider_class, {"type": "string", "pattern": CLASS_PATTERN})
 
 FIELDS: dict[str, Field] = {
     "api_key_var": Field(

@@ -1,7 +1,7 @@
 """JSON Schema of the providers file, for editors and builds; `faultmaven config --schema` prints it.
 
-The fields and their rules are those of `fields.FIELDS`, which `row_faults` checks. Beyond JSON Schema are: whether
-`package.module:Class` can be imported, and a whole number written with a point (`3.0`), which it takes for whole.
+The schema has the rules of `fields.FIELDS`, which `row_faults` checks, too. JSON Schema cannot express two of them:
+that `package.module:Class` can be imported, and that a whole number is written without a point (`3.0`).
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from typing import Any
 from ...dialects.registry import DIALECTS
 from .fields import CLASS_PATTERN, FIELDS, NAME_SCHEMA, REQUIRED
 
-# What is not a matter of one field, as `spec.row_faults` has it.
 CONTRADICTIONS: tuple[Mapping[str, Any], ...] = (
     {
         "if": {"properties": {"default_base_url": {"const": ""}}},
@@ -25,6 +24,7 @@ CONTRADICTIONS: tuple[Mapping[str, Any], ...] = (
         "then": {"required": ["api_key_var"]},
     },
 )
+"""Rules that span several fields, as in `spec._contradictions`."""
 
 
 def file_schema(classes: Mapping[str, type[Any]]) -> dict[str, Any]:
@@ -33,12 +33,12 @@ def file_schema(classes: Mapping[str, type[Any]]) -> dict[str, Any]:
     Args:
         classes: The classes that a row may name without a module.
     """
-    named = {name: kind for name, kind in classes.items() if not FIELDS["provider_class"].rule.check(kind)}
+    usable = {name: kind for name, kind in classes.items() if not FIELDS["provider_class"].rule.check(kind)}
     providers = {
         "description": "one table [providers.<name>] a provider",
         "type": "object",
         "propertyNames": NAME_SCHEMA,
-        "additionalProperties": _row_schema(named),
+        "additionalProperties": _row_schema(usable),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -61,14 +61,14 @@ def _row_schema(classes: Mapping[str, type[Any]]) -> dict[str, Any]:
         "properties": properties,
         "required": list(REQUIRED),
         "additionalProperties": False,
-        "allOf": [*CONTRADICTIONS, *(_spoken_by(name, kind) for name, kind in classes.items())],
+        "allOf": [*CONTRADICTIONS, *(_dialect_rule(name, kind) for name, kind in classes.items())],
     }
 
 
-def _spoken_by(name: str, kind: type[Any]) -> dict[str, Any]:
-    """Return the rule that a row with this class names a dialect that the class speaks."""
-    spoken = [dialect for dialect in DIALECTS if dialect.partition("/")[0] in getattr(kind, "dialects", ())]
+def _dialect_rule(name: str, kind: type[Any]) -> dict[str, Any]:
+    """Return the rule that a row of this class names one of the dialects of the class."""
+    dialects = [dialect for dialect in DIALECTS if dialect.partition("/")[0] in getattr(kind, "dialects", ())]
     return {
         "if": {"properties": {"provider_class": {"const": name}}, "required": ["provider_class"]},
-        "then": {"properties": {"dialect": {"enum": spoken}}},
+        "then": {"properties": {"dialect": {"enum": dialects}}},
     }

@@ -1,13 +1,13 @@
-"""Rows: the guide's plain dicts, validated into frozen specs with every fault reported at once."""
+"""ProviderSpec: a validated row. Validation reports every fault of a row at once."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 from .....domain.names import did_you_mean
 from ...capabilities import RowCapabilities
-from .fields import FIELDS, PORT_MEMBERS, REQUIRED, Unresolved, capability_faults, is_name
+from .fields import FIELDS, PORT_MEMBERS, REQUIRED, Unresolved, capability_faults, expect_name
 
 
 class _RequiredFields(TypedDict):
@@ -21,13 +21,13 @@ class _RequiredFields(TypedDict):
 
 
 class SchemaRow(_RequiredFields, total=False):
-    """A row of `PROVIDER_SCHEMA`: the guide's nine fields, and the optional ones.
+    """A row of `PROVIDER_SCHEMA`: the nine fields of the provider guide, and optional fields.
 
-    `timeout` is in seconds for one attempt, `max_retries` counts calls after the first. `default_base_url: ""` means
-    that the variable must be set; `default_model: ""` that a local server is asked for its list.
-    `capabilities` is a list of exactly what there is, or a mapping of what differs from the dialect and the known
-    facts: names to true or false, `context_window` and `max_output` in tokens, and `models`, which maps patterns of
-    model names to the same.
+    `timeout` is in seconds for one attempt, `max_retries` counts calls after the first. With an empty
+    `default_base_url` the variable must be set; with an empty `default_model` the first model that a local server lists
+    is used. `capabilities` is a list of exactly the present features, or a mapping of the differences from the dialect
+    and the known facts: feature names to true or false, `context_window` and `max_output` in tokens, and `models`,
+    which maps patterns of model names to such a mapping.
     """
 
     api_key_var: str
@@ -44,7 +44,12 @@ class SchemaRow(_RequiredFields, total=False):
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
-    """A validated row. `source` says where the row came from; "" in a variable's name means that there is none."""
+    """A validated row.
+
+    Attributes:
+        source: The place that the row was read from.
+        api_key_var, model_var, base_url_var: Names of environment variables, "" for none.
+    """
 
     name: str
     source: str
@@ -68,7 +73,7 @@ class ProviderSpec:
 
     @property
     def is_local(self) -> bool:
-        """Whether it needs no key: a server of one's own."""
+        """Whether the provider is a local server, which needs no key."""
         return self.key == "optional"
 
     @property
@@ -78,79 +83,98 @@ class ProviderSpec:
 
 
 def row_faults(name: Any, row: Any, source: str = "") -> list[str]:
-    """Return everything that is wrong with a row, each as one sentence; an empty list when nothing is.
+    """Return a message for each fault of a row, an empty list for a valid row.
 
     Args:
-        source: Where the row was found; every sentence says it.
+        source: The place that the row was read from; every message contains it.
     """
     where = f"provider {name!r} ({source})" if source else f"provider {name!r}"
-    if fault := is_name(name):
-        return [f"{where}: its name must be {fault}"]
+    fault = _name_fault(name) or _type_fault(row)
+    if fault:
+        return [f"{where}: {fault}"]
+    faults = [*_field_name_faults(row), *_field_value_faults(row)] or _contradictions(row)
+    return [f"{where}: {fault}" for fault in faults]
+
+
+def _name_fault(name: Any) -> str:
+    if expected := expect_name(name):
+        return f"its name must be {expected}"
     if name != name.strip() or "," in name:
-        return [f"{where}: its name must have no comma and no white space around it"]
+        return "its name must have no comma and no white space around it"
+    return ""
+
+
+def _type_fault(row: Any) -> str:
     if isinstance(row, Unresolved):
-        return [f"{where}: its row must be {row.expected}"]
+        return f"its row must be {row.expected}"
     if not isinstance(row, Mapping):
-        return [f"{where}: its row is a {type(row).__name__}, not a mapping"]
-    unknown = [field_name for field_name in row if field_name not in FIELDS]
-    faults = [f"{where}: unknown field {field_name!r}{_nearest_field(field_name, row)}" for field_name in unknown]
-    faults += [f"{where}: {required!r} is missing" for required in REQUIRED if required not in row]
-    for field_name, known in FIELDS.items():
-        if field_name in row and (expected := known.rule.check(row[field_name])):
-            faults.append(f"{where}: {field_name!r} must be {expected}")
+        return f"its row is a {type(row).__name__}, not a mapping"
+    return ""
+
+
+def _field_name_faults(row: Mapping[str, Any]) -> Iterator[str]:
+    for name in row:
+        if name not in FIELDS:
+            yield f"unknown field {name!r}{_suggest_field(name, row)}"
+    for name in REQUIRED:
+        if name not in row:
+            yield f"{name!r} is missing"
+
+
+def _field_value_faults(row: Mapping[str, Any]) -> Iterator[str]:
+    for name, known_field in FIELDS.items():
+        if name in row and (expected := known_field.rule.check(row[name])):
+            yield f"{name!r} must be {expected}"
     if isinstance(row.get("capabilities"), Mapping):
-        faults += [f"{where}: {fault}" for fault in capability_faults(row["capabilities"])]
-    return faults or _contradictions(where, row)
+        yield from capability_faults(row["capabilities"])
 
 
-def _nearest_field(name: Any, row: Mapping[str, Any]) -> str:
+def _suggest_field(name: Any, row: Mapping[str, Any]) -> str:
     absent = [known for known in FIELDS if known not in row]
     close = difflib.get_close_matches(str(name), absent, n=1)
     return f"; did you mean {close[0]!r}?" if close else did_you_mean(str(name), FIELDS)
 
 
-def _contradictions(where: str, row: Mapping[str, Any]) -> list[str]:
-    """Return what does not go together in a row; `row_schema.CONTRADICTIONS` says the same to editors."""
+def _contradictions(row: Mapping[str, Any]) -> list[str]:
+    """Return the faults of a row that span several fields; `row_schema.CONTRADICTIONS` has the same rules."""
     faults = []
     if not row["default_base_url"] and "base_url_var" not in row:
-        faults.append(f"{where}: with an empty 'default_base_url' it needs a 'base_url_var'")
+        faults.append("with an empty 'default_base_url' it needs a 'base_url_var'")
     if not row["default_model"] and row.get("key") != "optional" and "api_key_var" in row:
-        faults.append(
-            f"{where}: 'default_model' is empty; only a local server (key = \"optional\") can be asked for one"
-        )
+        faults.append("'default_model' is empty; only a local server (key = \"optional\") can be asked for one")
     if row.get("key") == "required" and "api_key_var" not in row:
-        faults.append(f"{where}: 'key' is \"required\", but there is no 'api_key_var'")
-    spoken = getattr(row["provider_class"], "dialects", ())
+        faults.append("'key' is \"required\", but there is no 'api_key_var'")
+    dialects = getattr(row["provider_class"], "dialects", ())
     dialect = row.get("dialect")
-    if dialect and dialect.partition("/")[0] not in spoken:
-        named = row["provider_class"].__name__
-        faults.append(f"{where}: {named} does not speak {dialect!r}; it speaks {', '.join(spoken) or 'its own'}")
+    if dialect and dialect.partition("/")[0] not in dialects:
+        class_name = row["provider_class"].__name__
+        faults.append(f"{class_name} does not speak {dialect!r}; it speaks {', '.join(dialects) or 'its own'}")
     return faults
 
 
 def spec_from_row(name: str, row: Mapping[str, Any], source: str) -> ProviderSpec:
-    """Return the spec of a row without faults. Where there is no key variable, the key is optional."""
+    """Return the spec of a valid row. In a row without a key variable, the key is optional."""
     values = dict(row)
     values.setdefault("key", "required" if "api_key_var" in row else "optional")
     values["models"] = tuple(row.get("models", ()))
-    values["capabilities"] = RowCapabilities.of(row.get("capabilities", {}))
+    values["capabilities"] = RowCapabilities.from_row(row.get("capabilities", {}))
     values["headers"] = dict(row.get("headers", {}))
     return ProviderSpec(name=name, source=source, **values)
 
 
-def port_faults(name: Any, provider: Any) -> list[str]:
-    """Return what keeps a passed-in object from being a provider, as one sentence; an empty list when nothing does."""
+def provider_object_faults(name: Any, provider: Any) -> list[str]:
+    """Return the fault of a passed-in provider object as a list of one message, an empty list for a valid object."""
     if not isinstance(name, str) or not name.strip():
         return [f"providers has {name!r} for a name, which is no text"]
     absent = [member for member in PORT_MEMBERS if not hasattr(provider, member)]
     if isinstance(provider, type):
         return [f"providers[{name!r}] is the class {provider.__name__}; pass an object of it"]
-    told = f"providers[{name!r}] is a {type(provider).__name__}, not an LLMProvider: it has no {', '.join(absent)}"
-    return [told] if absent else []
+    message = f"providers[{name!r}] is a {type(provider).__name__}, not an LLMProvider: it has no {', '.join(absent)}"
+    return [message] if absent else []
 
 
-def spec_of_given(name: str, provider: Any) -> ProviderSpec:
-    """Return the spec of a passed-in object that has no row."""
+def spec_from_object(name: str, provider: Any) -> ProviderSpec:
+    """Return the spec of a passed-in provider object without a row."""
     return ProviderSpec(
         name=name,
         source="argument",
