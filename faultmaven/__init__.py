@@ -1,6 +1,7 @@
 """Ask any model from any vendor, and keep answering while vendors fail.
 
-Importing this package does no I/O, reads no environment and builds nothing: names are resolved when they are used.
+Importing this package does no I/O, reads no environment and builds nothing. Each exported name is imported from its
+module at first use.
 """
 
 from typing import TYPE_CHECKING
@@ -10,9 +11,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .application.monitoring.health_report import BreakerHealth, HealthReport, Latency, LimitsLeft, ProviderHealth
     from .application.monitoring.probe import Probe
-    from .application.planning.plan import Plan
+    from .application.planning.plan import Candidate, Plan, Skipped
     from .application.policies.acceptance import AcceptancePolicy
-    from .application.policies.errors import ErrorPolicy, Reaction
+    from .application.policies.errors import DEFAULT_ERROR_POLICY, ErrorPolicy, Reaction
     from .application.router import LLMRouter
     from .container import Container
     from .domain.attachments import File, Image
@@ -52,15 +53,16 @@ if TYPE_CHECKING:
     from .domain.tool_calls import ToolCall, ToolCallDelta
     from .domain.tools import Tool
     from .domain.usage import Usage
+    from .infrastructure.llm.providers.registry import ProviderStatus
     from .opening import create_container, open_container
     from .parts import Parts
     from .ports.llm import LLMProvider, LLMStream, Options
 else:
     import importlib
 
-    _MODULES = {
+    _NAMES_BY_MODULE = {
         ".application.policies.acceptance": ("AcceptancePolicy",),
-        ".application.policies.errors": ("ErrorPolicy", "Reaction"),
+        ".application.policies.errors": ("DEFAULT_ERROR_POLICY", "ErrorPolicy", "Reaction"),
         ".application.monitoring.health_report": (
             "BreakerHealth",
             "HealthReport",
@@ -68,10 +70,11 @@ else:
             "LimitsLeft",
             "ProviderHealth",
         ),
-        ".application.planning.plan": ("Plan",),
+        ".application.planning.plan": ("Candidate", "Plan", "Skipped"),
         ".application.monitoring.probe": ("Probe",),
         ".application.router": ("LLMRouter",),
         ".container": ("Container",),
+        ".infrastructure.llm.providers.registry": ("ProviderStatus",),
         ".opening": ("create_container", "open_container"),
         ".parts": ("Parts",),
         ".domain.attempts": ("Attempt",),
@@ -113,25 +116,27 @@ else:
         ".domain.usage": ("Usage",),
         ".ports.llm": ("LLMProvider", "LLMStream", "Options"),
     }
-    _HOME = {name: module for module, names in _MODULES.items() for name in names}
+    _MODULE_BY_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
     def __getattr__(name):
-        if name not in _HOME:
+        if name not in _MODULE_BY_NAME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(_HOME[name], __name__), name)
+        value = getattr(importlib.import_module(_MODULE_BY_NAME[name], __name__), name)
         globals()[name] = value
         return value
 
     def __dir__():
-        return sorted({*globals(), *_HOME})
+        return sorted({*globals(), *_MODULE_BY_NAME})
 
 
 __all__ = [
+    "DEFAULT_ERROR_POLICY",
     "AcceptancePolicy",
     "AllProvidersFailedError",
     "Attempt",
     "AuthenticationError",
     "BreakerHealth",
+    "Candidate",
     "ChatRequest",
     "CircuitOpenError",
     "ConfigurationError",
@@ -166,6 +171,7 @@ __all__ = [
     "ProviderConfigurationError",
     "ProviderError",
     "ProviderHealth",
+    "ProviderStatus",
     "ProviderTimeoutError",
     "ProviderUnavailableError",
     "QuotaExceededError",
@@ -173,6 +179,7 @@ __all__ = [
     "Reaction",
     "RejectedRequestError",
     "Replay",
+    "Skipped",
     "StopReason",
     "StreamChunk",
     "StreamInterruptedError",

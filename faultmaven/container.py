@@ -1,4 +1,4 @@
-"""The container: the only file that knows every part. The class is a table of contents; the functions build the parts."""
+"""The container: the only file that knows every part. The class is a table of contents; functions build the parts."""
 
 import asyncio
 import functools

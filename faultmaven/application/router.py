@@ -40,7 +40,7 @@ class RouterDependencies:
     """The parts that all routers of a container share.
 
     Attributes:
-        configuration: Returns the current configuration; read once per call, so that a reload applies from the next one.
+        configuration: Returns the current configuration; read once per call: a reload applies from the next call.
         admission: Circuit breakers, limits and retry budgets.
         reuse: The response cache and the sharing of identical calls.
     """

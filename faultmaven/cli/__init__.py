@@ -1,31 +1,31 @@
-"""The command line. Importing this package needs no extra and builds nothing; `main` loads what it runs."""
+"""The command line. Importing this package needs no extra and builds nothing; `main` imports the commands."""
 
 import io
 import os
 import sys
 
-from . import exit_codes as exits
+from . import exit_codes
 
 MISSING_EXTRA = 'The command line needs two more packages: pip install "faultmaven[cli]"'
 
 
 def main() -> int:
-    """Run the command that the process's arguments name; the result is its exit code."""
+    """Run the command of the process's arguments, and return its exit code."""
     try:
         from .app import cli
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in ("click", "rich"):
             raise
         sys.stderr.write(f"{MISSING_EXTRA}\n")
-        return exits.CONFIGURATION
+        return exit_codes.CONFIGURATION
     except KeyboardInterrupt:
-        return exits.INTERRUPTED
-    _mend_output()
+        return exit_codes.INTERRUPTED
+    _make_output_writable()
     return cli.main(prog_name="faultmaven")
 
 
-def _mend_output() -> None:
-    """Give closed streams a place to write to, and let no character of an answer fail on the terminal's encoding."""
+def _make_output_writable() -> None:
+    """Open closed streams on the null device, and escape characters that the terminal's encoding lacks."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))

@@ -1,4 +1,4 @@
-"""`python -m faultmaven.cli`, where the console script is not on the path."""
+"""`python -m faultmaven.cli`, for hosts whose path lacks the console script."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The group of commands. Each command's module is imported when it runs, and how a command ends is decided here."""
+"""The command group: imports a command's module when the command runs, and turns errors into exit codes."""
 
 import importlib
 import os
@@ -11,21 +11,21 @@ import click
 
 from .. import __version__
 from ..domain.errors import LLMError
-from . import exit_codes as exits
-from .output import print_error, wants_json, wants_lines
+from . import exit_codes
+from .output import print_error, wants_json, wants_json_lines
 
 COMMANDS = ("ask", "chat", "config", "demo", "doctor", "explain", "new-provider", "providers")
 
 
 class CommandGroup(click.Group):
-    """Finds each command in the module of its name, and turns what it raises into an exit code."""
+    """Imports each command from the module of the same name, and turns the errors of commands into exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, its module imported now."""
+        """Import the command's module, and return the command; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
         module = cmd_name.replace("-", "_")
@@ -33,47 +33,47 @@ class CommandGroup(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Refuse arguments that are bytes and no text; Python marks such bytes as surrogates."""
+        """Refuse arguments with bytes that are no text; Python decodes such bytes as surrogates."""
         if any("\ud800" <= character <= "\udfff" for argument in args for character in argument):
             raise click.UsageError("An argument is not text in this terminal's encoding.", ctx)
-        with _ending(ctx):
+        with _exit_on_error(ctx):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; no error of ours, no Ctrl-C and no closed pipe ends in a traceback."""
-        with _ending(ctx):
+        """Run the command. An `LLMError`, an `OSError` or Ctrl-C ends the command without a traceback."""
+        with _exit_on_error(ctx):
             return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the exit codes below the help."""
         with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code), meaning) for code, meaning in exits.MEANINGS.items()])
+            formatter.write_dl([(str(code), meaning) for code, meaning in exit_codes.MEANINGS.items()])
 
 
 @contextmanager
-def _ending(ctx: click.Context) -> Iterator[None]:
-    """Turn what ends a command into an exit code, with at most its own message."""
+def _exit_on_error(ctx: click.Context) -> Iterator[None]:
+    """Print the error that ends the body, and exit with the code of this error."""
     try:
         yield
     except OSError as error:
-        _forget_output()
+        _discard_output()
         if isinstance(error, BrokenPipeError):
-            ctx.exit(exits.READER_GONE)
+            ctx.exit(exit_codes.READER_GONE)
         click.echo(error.strerror or type(error).__name__, err=True)
-        ctx.exit(exits.CONFIGURATION)
+        ctx.exit(exit_codes.CONFIGURATION)
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
-        ctx.exit(exits.INTERRUPTED)
+        ctx.exit(exit_codes.INTERRUPTED)
     except LLMError as error:
-        print_error(error, as_json=wants_json(ctx), in_a_line=wants_lines(ctx))
-        ctx.exit(exits.code_for(error))
+        print_error(error, as_json=wants_json(ctx), on_one_line=wants_json_lines(ctx))
+        ctx.exit(exit_codes.exit_code_for(error))
 
 
-def _forget_output() -> None:
-    """Lead standard output nowhere, so that Python's own flush at the end fails no more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def _discard_output() -> None:
+    """Redirect standard output to the null device: Python flushes the stream at exit, which would fail again."""
+    null_device = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null_device, sys.stdout.fileno())
+    os.close(null_device)
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

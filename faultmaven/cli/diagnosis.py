@@ -1,6 +1,6 @@
-"""What is wrong with a configuration, found by looking at it: pure functions over values, no network.
+"""Checks of a configuration for `faultmaven doctor`: pure functions over values, no network.
 
-Vendors' retirements: wire reference of 2026-11-23 (ai21.md; openai-chat.md 9.5).
+Retired vendor APIs: wire reference of 2026-11-23 (ai21.md; openai-chat.md 9.5).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ..infrastructure.configuration.settings import Settings
 
 Severity = Literal["problem", "warning", "note", "ok"]
-UNHEALTHY = ("problem", "warning")
+UNHEALTHY_SEVERITIES = ("problem", "warning")
 
-# A base URL ends before these: adapters append them.
+# Routes that dialects append to the base URL; a base URL must not end with one.
 ROUTES = (
     "/chat/completions",
     "/completions",
@@ -37,12 +37,17 @@ _SONAR = (
     "Perplexity's Sonar chat was retired on 2026-09-27",
     "Its Agent API (https://api.perplexity.ai/v1/agent) replaced it; no row here speaks that. Unset the variable.",
 )
-RETIRED = {"AI21_API_KEY": _JAMBA, "PERPLEXITY_API_KEY": _SONAR, "PERPLEXITYAI_API_KEY": _SONAR}
+RETIRED_APIS = {"AI21_API_KEY": _JAMBA, "PERPLEXITY_API_KEY": _SONAR, "PERPLEXITYAI_API_KEY": _SONAR}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was found. A note leaves the configuration healthy; a warning and a problem do not."""
+class DoctorFinding:
+    """A result of one check. A configuration with a problem or a warning is not healthy; a note leaves it healthy.
+
+    Attributes:
+        subject: The provider, the variable or the part that the finding is about.
+        remedy: The advice, "" where there is none.
+    """
 
     severity: Severity
     subject: str
@@ -52,16 +57,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ProviderFacts:
-    """A configured provider as the doctor sees it; the key stays behind.
+    """Facts about a configured provider, without the API key.
 
     Attributes:
-        base_url: Without credentials.
-        base_url_var: The variable that holds it, "" where there is none.
-        address_is_set: Whether a variable gives the base URL, rather than the row's default.
-        models: The default first; empty where the server's first is taken.
+        base_url: The base URL, without credentials.
+        base_url_var: The variable of the base URL, "" where there is none.
+        address_is_set: Whether a variable sets the base URL; otherwise the default of the row applies.
+        is_local: Whether the provider is a server that the user runs.
+        models: The default model, or empty where the first model of the server is used.
         timeout: Seconds for one attempt.
-        weight: The row's confidence.
-        key_is_placeholder: The key is one to be replaced, as examples have it.
+        weight: The confidence of the row.
+        key_is_placeholder: Whether the API key is a placeholder of an example.
     """
 
     name: str
@@ -79,15 +85,15 @@ class ProviderFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """A whole configuration as the doctor sees it.
+class ConfigurationFacts:
+    """Facts about a whole configuration, without secrets.
 
     Attributes:
-        chain: Who is asked for a chat, in order.
-        missing: The providers that are not configured, with what they lack.
-        warnings: What the registry holds for a mistake.
-        variables: Every variable that is set, with its source.
-        nothing_configured: What to set when there is no provider.
+        chain: The providers of the chain for chat, in order.
+        missing: The missing settings of each provider that is not configured.
+        warnings: The warnings of the registry.
+        variables: The source of every variable that is set.
+        nothing_configured: The advice for a configuration without a provider.
     """
 
     settings: "Settings"
@@ -99,64 +105,65 @@ class Facts:
     nothing_configured: str
 
 
-def diagnose(facts: Facts) -> list[Finding]:
-    """Return everything that is wrong or worth knowing."""
+def diagnose(facts: ConfigurationFacts) -> list[DoctorFinding]:
+    """Run every check over `facts`, and return the findings."""
     return [
-        *_nothing_configured(facts),
-        *(Finding("warning", "configuration", warning) for warning in facts.warnings),
-        *(finding for provider in facts.providers for finding in _of_provider(provider)),
-        *_chain(facts),
-        *_times(facts),
-        *_threshold(facts),
-        *_retired(facts.variables),
+        *_check_any_provider(facts),
+        *(DoctorFinding("warning", "configuration", warning) for warning in facts.warnings),
+        *(finding for provider in facts.providers for finding in _check_provider(provider)),
+        *_check_chain(facts),
+        *_check_times(facts),
+        *_check_threshold(facts),
+        *_check_retired_apis(facts.variables),
     ]
 
 
-def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings by severity, otherwise in their order."""
+def sort_by_severity(findings: Iterable[DoctorFinding]) -> list[DoctorFinding]:
+    """Sort findings by severity, the worst first; findings of one severity keep their order."""
     order: tuple[Severity, ...] = ("problem", "warning", "note", "ok")
     return sorted(findings, key=lambda finding: order.index(finding.severity))
 
 
-def is_healthy(findings: Iterable[Finding]) -> bool:
-    """Return whether nothing is wrong."""
-    return not any(finding.severity in UNHEALTHY for finding in findings)
+def is_healthy(findings: Iterable[DoctorFinding]) -> bool:
+    """Return whether no finding is a problem or a warning."""
+    return not any(finding.severity in UNHEALTHY_SEVERITIES for finding in findings)
 
 
-def faults(error: ConfigurationError) -> list[Finding]:
-    """Return a finding for each fault of an error that kept the container from opening."""
-    found = [Finding("problem", "configuration", fault) for fault in error.faults]
-    alone = [Finding("problem", "configuration", error.problem, error.advice)]
-    return (found or alone) + [Finding("warning", "configuration", warning) for warning in error.warnings]
+def list_error_findings(error: ConfigurationError) -> list[DoctorFinding]:
+    """Return a finding for each fault and each warning of an error that kept the container from opening."""
+    faults = [DoctorFinding("problem", "configuration", fault) for fault in error.faults]
+    if not faults:
+        faults = [DoctorFinding("problem", "configuration", error.problem, error.advice)]
+    return faults + [DoctorFinding("warning", "configuration", warning) for warning in error.warnings]
 
 
 def is_placeholder(key: str) -> bool:
-    """Return whether a key is one to be replaced, such as the guide's "your-anthropic-api-key"."""
+    """Return whether an API key is a placeholder of an example, such as the guide's "your-anthropic-api-key"."""
     folded = key.casefold()
     return folded.startswith(("your-", "your_", "<")) or folded in {"changeme", "change-me", "xxx", "...", "todo"}
 
 
-def _nothing_configured(facts: Facts) -> Iterator[Finding]:
+def _check_any_provider(facts: ConfigurationFacts) -> Iterator[DoctorFinding]:
     if not facts.providers:
-        yield Finding("problem", "configuration", "no provider is configured", facts.nothing_configured)
+        yield DoctorFinding("problem", "configuration", "no provider is configured", facts.nothing_configured)
 
 
-def _of_provider(provider: ProviderFacts) -> Iterator[Finding]:
+def _check_provider(provider: ProviderFacts) -> Iterator[DoctorFinding]:
     if provider.key_is_placeholder:
-        yield Finding(
+        yield DoctorFinding(
             "problem", provider.name, f"{provider.api_key_var} holds a placeholder", "Put the real key in its place."
         )
     address, variable = provider.base_url, provider.base_url_var
     route = next((route for route in ROUTES if address.endswith(route)), None)
     if route:
-        yield Finding(
+        yield DoctorFinding(
             "problem",
             provider.name,
             f"the base URL ends with the route {route}, which is appended to it once more",
             f"Take {route} off {variable or 'the base URL'}.",
         )
     if provider.is_local and variable and not provider.address_is_set:
-        yield Finding(
+        yield DoctorFinding(
             "note",
             provider.name,
             f"it has no address of its own; {address} is tried",
@@ -164,25 +171,25 @@ def _of_provider(provider: ProviderFacts) -> Iterator[Finding]:
         )
 
 
-def _chain(facts: Facts) -> Iterator[Finding]:
+def _check_chain(facts: ConfigurationFacts) -> Iterator[DoctorFinding]:
     settings = facts.settings
     for name in settings.fallback_chain:
         if name in facts.missing:
-            yield Finding(
+            yield DoctorFinding(
                 "warning",
                 "LLM_FALLBACK_CHAIN",
                 f"{name} is not configured and is skipped: {facts.missing[name]}",
                 f"Configure {name}, or take it out of the chain.",
             )
     if settings.strict_provider_mode and settings.fallback_chain:
-        yield Finding(
+        yield DoctorFinding(
             "warning",
             "STRICT_PROVIDER_MODE",
             "only the primary is asked, so LLM_FALLBACK_CHAIN has no effect",
             "Unset one of the two.",
         )
     elif len(facts.chain) == 1 and not settings.strict_provider_mode:
-        yield Finding(
+        yield DoctorFinding(
             "note",
             "chain",
             f"{facts.chain[0]} is the only one in the chain: when it fails, nobody else is asked",
@@ -190,10 +197,10 @@ def _chain(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _times(facts: Facts) -> Iterator[Finding]:
+def _check_times(facts: ConfigurationFacts) -> Iterator[DoctorFinding]:
     deadline, request_timeout = facts.settings.deadline, facts.settings.request_timeout
     if request_timeout is not None and deadline < request_timeout:
-        yield Finding(
+        yield DoctorFinding(
             "warning",
             "LLM_DEADLINE",
             f"the whole call has {deadline:g} s, one attempt {request_timeout:g} s (LLM_REQUEST_TIMEOUT)",
@@ -202,7 +209,7 @@ def _times(facts: Facts) -> Iterator[Finding]:
         return
     slow = [f"{provider.name} ({provider.timeout:g} s)" for provider in facts.providers if provider.timeout > deadline]
     if slow:
-        yield Finding(
+        yield DoctorFinding(
             "note",
             "LLM_DEADLINE",
             f"the whole call has {deadline:g} s, less than one attempt may take at {', '.join(slow)}",
@@ -210,10 +217,10 @@ def _times(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _threshold(facts: Facts) -> Iterator[Finding]:
+def _check_threshold(facts: ConfigurationFacts) -> Iterator[DoctorFinding]:
     threshold = facts.settings.confidence_threshold
     if facts.providers and all(provider.weight < threshold for provider in facts.providers):
-        yield Finding(
+        yield DoctorFinding(
             "warning",
             "LLM_CONFIDENCE_THRESHOLD",
             f"every configured provider is below it ({threshold:g})",
@@ -221,7 +228,7 @@ def _threshold(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _retired(variables: Mapping[str, str]) -> Iterator[Finding]:
-    for variable, (text, remedy) in RETIRED.items():
+def _check_retired_apis(variables: Mapping[str, str]) -> Iterator[DoctorFinding]:
+    for variable, (text, remedy) in RETIRED_APIS.items():
         if variable in variables:
-            yield Finding("note", variable, text, remedy)
+            yield DoctorFinding("note", variable, text, remedy)

@@ -1,4 +1,4 @@
-"""What an environment leads to, seen through a container that is opened on it and asks nobody."""
+"""Reports on environments, from a container that is built over each of them and sends no request."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,38 +8,38 @@ from ..domain.errors import ConfigurationError
 from ..infrastructure.llm.providers.assembly.builder import Sources
 from ..infrastructure.llm.providers.registry import read_sources, readable_entries
 from ..infrastructure.optional.optional_dependencies import require_watchfiles
-from .environment_diff import EnvironmentReport, hidden_values, without_faulty
-from .session import logging_set_aside
+from .environment_diff import EnvironmentReport, mask_faulty_values, read_hidden_values
+from .session import quiet_logging
 
 
 def read_environment_report(name: str, *, files_only: bool) -> EnvironmentReport:
-    """Return what the environment `name` leads to, its faults included; "" is the one of this process.
+    """Return the report on the environment `name`, faults included; "" means the environment of this process.
 
     Raises:
-        ConfigurationError: no file has that name, or one cannot be read, so that nothing is known of it.
+        ConfigurationError: the environment has no file, or a file cannot be read.
     """
     load = partial(read_sources, name=name or None, files_only=files_only)
     sources = load()
-    with logging_set_aside():
+    with quiet_logging():
         try:
-            return _report(name, sources, _opened(load))
+            return _build_report(name, sources, _build_container(load))
         except ConfigurationError as error:
             faults = error.faults or (str(error),)
-            entries = without_faulty(readable_entries(sources), faults)
-            hidden = hidden_values(sources.environment, entries)
+            entries = mask_faulty_values(readable_entries(sources), faults)
+            hidden = read_hidden_values(sources.environment, entries)
             return EnvironmentReport(name, entries, hidden, warnings=error.warnings, faults=faults)
 
 
-def examine(name: str, *, files_only: bool) -> EnvironmentReport:
-    """Return what the environment `name` leads to; that it cannot be read at all is a fault of it too."""
+def examine_environment(name: str, *, files_only: bool) -> EnvironmentReport:
+    """Return the report on the environment `name`; an environment that cannot be read has this error as its fault."""
     try:
         return read_environment_report(name, files_only=files_only)
     except ConfigurationError as error:
         return EnvironmentReport(name, faults=(str(error),))
 
 
-def _opened(load: Callable[[], Sources]) -> Container:
-    """Return a container over what `load` reads, with all that an opening builds; it holds no connection."""
+def _build_container(load: Callable[[], Sources]) -> Container:
+    """Build a container over the sources of `load`, with the parts that `open_container` builds; open no connection."""
     container = Container()
     container.sources.override(load)
     container.router_parts()
@@ -48,19 +48,20 @@ def _opened(load: Callable[[], Sources]) -> Container:
     return container
 
 
-def _report(name: str, sources: Sources, container: Container) -> EnvironmentReport:
+def _build_report(name: str, sources: Sources, container: Container) -> EnvironmentReport:
     registry = container.registry()
     snapshot = registry.snapshot()
     entries = tuple(container.configuration())
     chains = {
-        role: tuple(asked for asked in chain if asked in snapshot.routes) for role, chain in snapshot.chains.items()
+        role: tuple(provider for provider in chain if provider in snapshot.routes)
+        for role, chain in snapshot.chains.items()
     }
-    nobody = () if snapshot.routes else (f"no provider is configured. {snapshot.not_configured}",)
+    no_provider = () if snapshot.routes else (f"no provider is configured. {snapshot.not_configured}",)
     return EnvironmentReport(
         name,
         entries,
-        hidden_values(sources.environment, entries),
+        read_hidden_values(sources.environment, entries),
         chains,
         tuple(snapshot.routes),
-        (*registry.warnings, *nobody),
+        (*registry.warnings, *no_provider),
     )

@@ -1,4 +1,4 @@
-"""Exit codes, all of them, and which error leads to which."""
+"""The exit codes of the command line, and the exit code of each error."""
 
 from ..domain.errors import ConfigurationError, InvalidRequestError, LLMError
 
@@ -19,8 +19,11 @@ MEANINGS = {
 }
 
 
-def code_for(error: LLMError) -> int:
-    """Return the exit code that tells of `error`."""
+def exit_code_for(error: LLMError) -> int:
+    """Return the exit code of `error`.
+
+    An `InvalidRequestError` means wrong usage, unless a provider refused the request and another one could accept it.
+    """
     if isinstance(error, ConfigurationError):
         return CONFIGURATION
     if isinstance(error, InvalidRequestError) and (not error.attempts or not error.elsewhere):

@@ -1,4 +1,4 @@
-"""What the options of `ask` name: images, schemas and tools from files."""
+"""Values of the options of `ask`: images, schemas and tools from files, levels and token counts."""
 
 import json
 from pathlib import Path
@@ -10,43 +10,48 @@ from ..domain.attachments import Image
 from ..domain.tools import Tool
 
 
-def image(named: str) -> Image:
-    """Return the image at a path or an address; a path without a file is a mistake, found before anybody is asked."""
-    if named.startswith(("http://", "https://")):
-        return Image.from_url(named)
-    if not Path(named).is_file():
-        raise click.BadParameter(f"{named} cannot be read: it is no file", param_hint="--image")
-    return Image.from_path(named)
+def load_image(location: str) -> Image:
+    """Return the image at a path or an http(s) address; a path without a file is refused before a request is sent."""
+    if location.startswith(("http://", "https://")):
+        return Image.from_url(location)
+    if not Path(location).is_file():
+        raise click.BadParameter(f"{location} cannot be read: it is no file", param_hint="--image")
+    return Image.from_path(location)
 
 
-def schema(path: str) -> dict[str, Any]:
+def load_schema(path: str) -> dict[str, Any]:
     """Return the JSON schema in a file."""
-    return _object_in(path, "--schema")
+    return _load_object(path, "--schema")
 
 
-def tool(path: str) -> Tool:
+def load_tool(path: str) -> Tool:
     """Return the tool in a file: a JSON object with name, description and parameters."""
-    found = _object_in(path, "--tool")
-    unknown = set(found) - {"name", "description", "parameters"}
-    if unknown or not isinstance(found.get("name"), str):
+    fields = _load_object(path, "--tool")
+    unknown = set(fields) - {"name", "description", "parameters"}
+    if unknown or not isinstance(fields.get("name"), str):
         raise click.BadParameter(f'{path} must hold {{"name", "description", "parameters"}}', param_hint="--tool")
-    return Tool(found["name"], str(found.get("description", "")), found.get("parameters", {}))
+    return Tool(fields["name"], str(fields.get("description", "")), fields.get("parameters", {}))
 
 
-def reasoning(_: click.Context, __: click.Parameter, value: str | None) -> str | int | None:
-    """Return a level, or a budget in tokens."""
+def parse_reasoning(_: click.Context, __: click.Parameter, value: str | None) -> str | int | None:
+    """Return a level as text, or a budget in tokens as int."""
     return int(value) if value is not None and value.isdecimal() else value
 
 
-commit = reasoning
+parse_commit = parse_reasoning  # a commit point is a name or a number, too
 
 
-def _object_in(path: str, option: str) -> dict[str, Any]:
+def _load_object(path: str, option: str) -> dict[str, Any]:
+    """Return the JSON object in a file of `option`.
+
+    Raises:
+        click.BadParameter: the file cannot be read, or holds no JSON object.
+    """
     try:
-        found = json.loads(Path(path).read_text("utf-8"))
+        value = json.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        told = getattr(error, "strerror", None) or "it is no JSON"
-        raise click.BadParameter(f"{path} cannot be read: {told}", param_hint=option) from None
-    if not isinstance(found, dict):
+        reason = getattr(error, "strerror", None) or "it is no JSON"
+        raise click.BadParameter(f"{path} cannot be read: {reason}", param_hint=option) from None
+    if not isinstance(value, dict):
         raise click.BadParameter(f"{path} holds no JSON object", param_hint=option)
-    return found
+    return value

@@ -1,4 +1,4 @@
-"""A container for the length of one command, on the environment that the command was started in."""
+"""A container that is open for one command, over the environment of the process."""
 
 import asyncio
 import logging
@@ -12,24 +12,25 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def with_container(work: Callable[["Container"], Awaitable[Result]]) -> Result:
-    """Return the result of `work`, done with a container that is opened before and closed after."""
+def run_with_container(work: Callable[["Container"], Awaitable[Result]]) -> Result:
+    """Open a container, run `work` with it, close the container, and return the result of `work`."""
 
     from .. import open_container  # here, so that `--help` of a command starts without the container
 
     async def session() -> Result:
-        async with open_container(configure_logging=_log_level_is_set()) as container:
+        async with open_container(configure_logging=_is_log_level_set()) as container:
             return await work(container)
 
-    with logging_set_aside():
+    with quiet_logging():
         return asyncio.run(session())
 
 
 @contextmanager
-def logging_set_aside() -> Iterator[None]:
-    """Keep the library's records from Python's last-resort handler, so that no answer is buried; undone after.
+def quiet_logging() -> Iterator[None]:
+    """Keep log records of the library off the terminal, and restore the logger after the body.
 
-    `configure_logging` adds its own handler, so whoever sets LOG_LEVEL sees the records all the same.
+    Without this, Python's last-resort handler would print warnings between the lines of an answer. With LOG_LEVEL set,
+    `configure_logging` adds a handler of its own, which prints the records.
     """
     logger = logging.getLogger("faultmaven")
     handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
@@ -42,8 +43,8 @@ def logging_set_aside() -> Iterator[None]:
         logger.propagate = propagate
 
 
-def _log_level_is_set() -> bool:
-    """Return whether any source sets LOG_LEVEL: then the user wants the log, otherwise only the answer."""
+def _is_log_level_set() -> bool:
+    """Return whether any configuration source sets LOG_LEVEL; only then the command prints log records."""
     from .. import Container
 
     load = Container().sources()

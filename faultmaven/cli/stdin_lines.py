@@ -1,4 +1,4 @@
-"""Standard input a line at a time, and Ctrl-C as a call, in a loop that goes on meanwhile."""
+"""Lines of standard input, and a callback for Ctrl-C, in an event loop that keeps running."""
 
 import asyncio
 import io
@@ -10,69 +10,70 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 
-class Lines:
-    """The lines of standard input. A wait that is given up loses none: the next wait gets it.
+class StdinLines:
+    """Reads standard input line by line. A cancelled wait loses no line: the next wait returns the line.
 
-    They are read in a daemon thread, from the descriptor: an executor's thread that waits for a line would keep the
-    program from ending, and a buffered reader's lock would break Python's own end.
+    A daemon thread reads from the descriptor. An executor's thread that waits for a line would keep the process from
+    ending, and the lock of a buffered reader would abort Python at exit.
     """
 
     def __init__(self) -> None:
-        self._kept = b""
-        self._coming: asyncio.Future[bytes] | None = None
+        self._buffer = b""
+        self._pending_line: asyncio.Future[bytes] | None = None
 
-    async def next(self) -> str | None:
-        """Return the next line without its end, None when there are no more; bytes that are no UTF-8 are replaced."""
-        if self._coming is None:
-            self._coming = _in_thread(self._read)
-        line = await asyncio.shield(self._coming)
-        self._coming = None
+    async def next_line(self) -> str | None:
+        """Return the next line without its end, None at the end of input; bytes that are no UTF-8 are replaced."""
+        if self._pending_line is None:
+            self._pending_line = _run_in_daemon_thread(self._read_line)
+        line = await asyncio.shield(self._pending_line)
+        self._pending_line = None
         return line.decode("utf-8-sig", "replace").rstrip("\r\n") if line else None
 
-    def _read(self) -> bytes:
+    def _read_line(self) -> bytes:
+        """Read one line with its end, b"" at the end of input. This call blocks."""
         try:
             descriptor = sys.stdin.fileno()
         except (AttributeError, io.UnsupportedOperation):
             stream = getattr(sys.stdin, "buffer", None)
             return bytes(stream.readline()) if stream else b""
-        more = b"-"
-        while b"\n" not in self._kept and more:
-            more = os.read(descriptor, 65536)
-            self._kept += more
-        line, end, self._kept = self._kept.partition(b"\n")
+        chunk = b"-"
+        while b"\n" not in self._buffer and chunk:
+            chunk = os.read(descriptor, 65536)
+            self._buffer += chunk
+        line, end, self._buffer = self._buffer.partition(b"\n")
         return line + end
 
 
-def _in_thread(read: Callable[[], bytes]) -> "asyncio.Future[bytes]":
+def _run_in_daemon_thread(read: Callable[[], bytes]) -> "asyncio.Future[bytes]":
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[bytes] = loop.create_future()
+    future: asyncio.Future[bytes] = loop.create_future()
 
-    def tell(act: Callable[[], None]) -> None:
-        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-            loop.call_soon_threadsafe(act)
+    def call_in_loop(action: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and no task waits for the line
+            loop.call_soon_threadsafe(action)
 
     def run() -> None:
         try:
             line = read()
         except OSError as error:
             failure = error
-            tell(lambda: done.set_exception(failure))
+            call_in_loop(lambda: future.set_exception(failure))
         else:
-            tell(lambda: done.set_result(line))
+            call_in_loop(lambda: future.set_result(line))
 
     threading.Thread(target=run, daemon=True).start()
-    return done
+    return future
 
 
 @contextmanager
-def interrupts_call(act: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C call `act` in the running loop, and do nothing else, for the length of the body."""
-    loop, before = asyncio.get_running_loop(), signal.getsignal(signal.SIGINT)
+def call_on_interrupt(action: Callable[[], None]) -> Iterator[None]:
+    """Call `action` in the running loop at each Ctrl-C within the body; Ctrl-C has no other effect there."""
+    loop, previous_handler = asyncio.get_running_loop(), signal.getsignal(signal.SIGINT)
     try:
-        loop.add_signal_handler(signal.SIGINT, act)
-    except NotImplementedError:  # Windows' loops
-        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(act))
-    except (RuntimeError, ValueError):  # no main thread: Ctrl-C is somebody else's
+        loop.add_signal_handler(signal.SIGINT, action)
+    except NotImplementedError:  # the event loops of Windows
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(action))
+    except (RuntimeError, ValueError):  # not the main thread, which alone receives Ctrl-C
         yield
         return
     try:
@@ -80,4 +81,4 @@ def interrupts_call(act: Callable[[], None]) -> Iterator[None]:
     finally:
         with suppress(NotImplementedError):
             loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous_handler)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from faultmaven.application.configuration import ROLES
-from faultmaven.cli import exit_codes as exits
+from faultmaven.cli import exit_codes
 from faultmaven.cli.app import COMMANDS
 from faultmaven.domain import errors
 from faultmaven.infrastructure.configuration.environment_warnings import VENDOR_NAMES
@@ -185,5 +185,5 @@ def test_the_commands_and_their_exit_codes_are_all_there() -> None:
     page = DOCS / "command-line.md"
     assert sorted(row[0].removeprefix("faultmaven ") for row in table(page, "The command line")) == sorted(COMMANDS)
     documented = {int(code): meaning for code, meaning in table(page, "Exit codes")}
-    assert documented == exits.MEANINGS
+    assert documented == exit_codes.MEANINGS
     assert "exit-codes" in anchors(page)

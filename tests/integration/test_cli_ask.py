@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faultmaven.cli.commands.ask import summary
+from faultmaven.cli.commands.ask import summarize
 from faultmaven.cli.output import print_answer
 from faultmaven.domain.attempts import Attempt
 from faultmaven.domain.responses import LLMResponse, StopReason
@@ -203,12 +203,12 @@ def test_log_level_of_env_file_applies(lab: "GuardedLab", run_cli: "RunCli", tmp
 def test_summary_names_answering_and_failed_providers() -> None:
     attempts = (Attempt("openai", outcome="RateLimitError"), Attempt("groq", outcome="answered", kept=True))
     response = LLMResponse("text", 0.8, "groq", "gpt-oss-120b", 42, 1234.0, (), StopReason.STOP, attempts=attempts)
-    assert summary(response) == "groq, gpt-oss-120b, 42 tokens, 1.23 s; before it: openai (RateLimitError)"
+    assert summarize(response) == "groq, gpt-oss-120b, 42 tokens, 1.23 s; before it: openai (RateLimitError)"
 
 
 def test_summary_shows_truncation_and_missing_usage() -> None:
     response = LLMResponse("text", 0.8, "local", "", None, 10.0, (), StopReason.MAX_TOKENS)
-    assert summary(response) == "local, tokens not counted, 0.01 s, stopped by max_tokens"
+    assert summarize(response) == "local, tokens not counted, 0.01 s, stopped by max_tokens"
 
 
 class FakeTerminal(io.StringIO):

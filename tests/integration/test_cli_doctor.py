@@ -26,9 +26,15 @@ from faultmaven import (
     WrongEndpointError,
     open_container,
 )
-from faultmaven.cli.commands.doctor import gather, probe_all
+from faultmaven.cli.commands.doctor import gather_facts, probe_providers
 from faultmaven.cli.diagnosis import ProviderFacts, is_placeholder
-from faultmaven.cli.probe import USUAL_PORTS, Probed, judge, listening, probe
+from faultmaven.cli.provider_probe import (
+    USUAL_PORTS,
+    ProbeResult,
+    diagnose_probe,
+    find_open_ports,
+    run_doctor_probe,
+)
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.testing import FakeProvider
 
@@ -257,31 +263,31 @@ def test_probe_of_refused_port_names_usual_ports(lab: "GuardedLab", run_cli: "Ru
 def test_refused_remote_address_names_no_local_ports(closed_port: int) -> None:
     facts = ProviderFacts("openai", "https://host.invalid/v1", base_url_var="OPENAI_API_BASE")
     refused = ProviderUnavailableError("the connection was refused", phase="connect", advice="Check the address.")
-    [finding] = judge(Probed(facts, error=refused), {})
+    [finding] = diagnose_probe(ProbeResult(facts, error=refused), {})
     assert (finding.severity, finding.remedy) == ("problem", "Check the address.")
     assert "11434" not in finding.text
 
 
 def test_provider_at_loopback_address_counts_as_local() -> None:
     facts = ProviderFacts("openai", "http://localhost:8001/v1", base_url_var="OPENAI_API_BASE")
-    [finding] = judge(Probed(facts, error=ProviderUnavailableError("refused", phase="connect")), {})
+    [finding] = diagnose_probe(ProbeResult(facts, error=ProviderUnavailableError("refused", phase="connect")), {})
     assert "11434 Ollama" in finding.text
 
 
 def test_finding_names_usual_port_that_answers() -> None:
     facts = ProviderFacts("vllm", "http://localhost:8001/v1", base_url_var="VLLM_API_BASE", is_local=True)
     refused = ProviderUnavailableError("the connection was refused", phase="connect")
-    [finding] = judge(Probed(facts, error=refused), {"localhost": [11434]})
+    [finding] = diagnose_probe(ProbeResult(facts, error=refused), {"localhost": [11434]})
     assert "11434 answers (Ollama)" in finding.text
-    [without_open_port] = judge(Probed(facts, error=refused), {"localhost": []})
+    [without_open_port] = diagnose_probe(ProbeResult(facts, error=refused), {"localhost": []})
     assert "none of them answers" in without_open_port.text
     assert "Start the server" in without_open_port.remedy
 
 
-async def test_listening_returns_only_open_ports(closed_port: int) -> None:
+async def test_find_open_ports_returns_only_open_ports(closed_port: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         open_port = server.getsockname()[1]
-        assert await listening("127.0.0.1", [closed_port, open_port]) == [open_port]
+        assert await find_open_ports("127.0.0.1", [closed_port, open_port]) == [open_port]
 
 
 def test_usual_ports_match_wire_reference() -> None:
@@ -330,7 +336,7 @@ LIST_ROUTE_ERRORS = {
 
 @pytest.mark.parametrize(("facts", "error", "severity"), LIST_ROUTE_ERRORS.values(), ids=LIST_ROUTE_ERRORS)
 def test_list_route_error_has_expected_severity(facts: ProviderFacts, error: LLMError, severity: str) -> None:
-    [finding] = judge(Probed(facts, error=error), {})
+    [finding] = diagnose_probe(ProbeResult(facts, error=error), {})
     assert (finding.subject, finding.severity) == (facts.name, severity)
 
 
@@ -349,20 +355,20 @@ def test_list_route_error_has_expected_severity(facts: ProviderFacts, error: LLM
 )
 def test_model_lookup_follows_vendor_naming(model: str, dialect: str, listed: tuple[str, ...], severity: str) -> None:
     facts = ProviderFacts("x", "http://localhost:1", dialect=dialect, models=(model,), model_var="X_MODEL")
-    [finding] = judge(Probed(facts, models=listed), {})
+    [finding] = diagnose_probe(ProbeResult(facts, models=listed), {})
     assert finding.severity == severity
 
 
 def test_local_server_without_models_is_problem() -> None:
     facts = ProviderFacts("vllm", "http://localhost:8000/v1", is_local=True, model_var="VLLM_MODEL")
-    [finding] = judge(Probed(facts, models=()), {})
+    [finding] = diagnose_probe(ProbeResult(facts, models=()), {})
     assert finding.severity == "problem"
     assert "VLLM_MODEL" in finding.remedy
 
 
 async def test_provider_without_list_route_is_not_probed() -> None:
-    probed = await probe(OPENAI, object(), SystemClock())
-    [finding] = judge(probed, {})
+    probed = await run_doctor_probe(OPENAI, object(), SystemClock())
+    [finding] = diagnose_probe(probed, {})
     assert finding.severity == "note"
     assert "cannot be probed without cost" in finding.text
 
@@ -372,7 +378,7 @@ async def test_third_party_exception_shows_only_type() -> None:
         async def list_models(self, timeout: float) -> list[str]:
             raise ValueError(f"the key {KEY} is bad")
 
-    [finding] = judge(await probe(OPENAI, RaisingProvider(), SystemClock()), {})
+    [finding] = diagnose_probe(await run_doctor_probe(OPENAI, RaisingProvider(), SystemClock()), {})
     assert finding.severity == "problem"
     assert "ValueError" in finding.text
     assert KEY not in f"{finding}"
@@ -384,7 +390,7 @@ async def test_hanging_third_party_probe_times_out() -> None:
             await asyncio.Event().wait()
             return []
 
-    [finding] = judge(await probe(OPENAI, HangingProvider(), SystemClock(), 0.02), {})
+    [finding] = diagnose_probe(await run_doctor_probe(OPENAI, HangingProvider(), SystemClock(), 0.02), {})
     assert finding.severity == "problem"
 
 
@@ -399,7 +405,7 @@ async def test_providers_are_probed_concurrently() -> None:
             return ["fake-model"]
 
     async with open_container(providers={"one": BarrierProvider(), "other": BarrierProvider()}) as container:
-        findings = await probe_all(container, gather(container))
+        findings = await probe_providers(container, gather_facts(container))
     assert [finding.severity for finding in findings] == ["ok", "ok"]
 
 

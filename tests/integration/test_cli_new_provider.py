@@ -12,8 +12,8 @@ import click.testing
 import pytest
 
 from faultmaven import create_container
-from faultmaven.cli import exit_codes as exits
-from faultmaven.cli.scaffold import CLASSES, WRITTEN_OUT, NewProvider, files_of, write_all
+from faultmaven.cli import exit_codes
+from faultmaven.cli.scaffold import CLASS_BY_DIALECT, CLASS_TEMPLATE_DIALECTS, NewProvider, build_files, write_files
 from faultmaven.infrastructure.llm.dialects.registry import DIALECT_MODULES, DIALECTS
 from faultmaven.infrastructure.llm.providers.registry import exported_classes
 from faultmaven.infrastructure.llm.providers.rows.spec import row_faults
@@ -36,7 +36,7 @@ def file_names_in(directory: str) -> list[str]:
 def test_scaffolded_provider_passes_scaffolded_test(run_cli: RunCli, process_env: dict[str, str]) -> None:
     for name, options in OPTIONS_BY_NAME.items():
         result = run_cli("new-provider", name, *options)
-        assert result.exit_code == exits.OK, result.output
+        assert result.exit_code == exit_codes.OK, result.output
     Path("pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n", "utf-8")
     arguments = ["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:randomly"]
     completed = subprocess.run(
@@ -50,7 +50,7 @@ def test_scaffolded_provider_passes_scaffolded_test(run_cli: RunCli, process_env
 
 @pytest.mark.parametrize("name", OPTIONS_BY_NAME)
 def test_scaffolded_row_opens_in_container(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    assert run_cli("new-provider", name, *OPTIONS_BY_NAME[name]).exit_code == exits.OK
+    assert run_cli("new-provider", name, *OPTIONS_BY_NAME[name]).exit_code == exit_codes.OK
     monkeypatch.syspath_prepend(Path.cwd())
     prefix = name.replace("-", "_").upper()
     env = {
@@ -66,7 +66,7 @@ def test_scaffolded_row_opens_in_container(run_cli: RunCli, monkeypatch: pytest.
 def test_scaffolded_page_lists_variables_and_files() -> None:
     for has_class in (False, True):
         new = NewProvider("my-vendor", has_class=has_class)
-        texts = files_of(new)
+        texts = build_files(new)
         page = texts["my-vendor.md"]
         row = tomllib.loads(texts["my-vendor.toml"])["providers"]["my-vendor"]
         assert {row["api_key_var"], row["model_var"], row["base_url_var"]} == set(new.variables)
@@ -76,7 +76,7 @@ def test_scaffolded_page_lists_variables_and_files() -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_scaffold_of_each_dialect_is_valid_row(dialect: str) -> None:
-    text = files_of(NewProvider("acme", dialect))["acme.toml"]
+    text = build_files(NewProvider("acme", dialect))["acme.toml"]
     row = tomllib.loads(text)["providers"]["acme"]
     row["provider_class"] = exported_classes()[row["provider_class"]]
     assert row_faults("acme", row) == []
@@ -84,9 +84,11 @@ def test_scaffold_of_each_dialect_is_valid_row(dialect: str) -> None:
 
 
 def test_scaffold_has_class_for_each_dialect() -> None:
-    assert set(CLASSES) == set(DIALECT_MODULES)
-    for dialect in WRITTEN_OUT:
-        compile(files_of(NewProvider("acme", dialect, has_class=True))["acme_provider.py"], "acme_provider.py", "exec")
+    assert set(CLASS_BY_DIALECT) == set(DIALECT_MODULES)
+    for dialect in CLASS_TEMPLATE_DIALECTS:
+        compile(
+            build_files(NewProvider("acme", dialect, has_class=True))["acme_provider.py"], "acme_provider.py", "exec"
+        )
 
 
 def test_new_provider_prints_files_and_next_steps(run_cli: RunCli) -> None:
@@ -133,7 +135,7 @@ REFUSED_ARGUMENTS = {
 def test_invalid_arguments_write_no_file(run_cli: RunCli, case: str) -> None:
     arguments, message = REFUSED_ARGUMENTS[case]
     result = run_cli("new-provider", *arguments)
-    assert result.exit_code == exits.USAGE
+    assert result.exit_code == exit_codes.USAGE
     assert message in " ".join(result.stderr.split())
     assert file_names_in(".") == []
 
@@ -141,18 +143,18 @@ def test_invalid_arguments_write_no_file(run_cli: RunCli, case: str) -> None:
 def test_existing_file_is_replaced_only_with_force(run_cli: RunCli) -> None:
     Path("acme.md").write_text("mine", "utf-8")
     refused = run_cli("new-provider", "acme")
-    assert refused.exit_code == exits.USAGE
+    assert refused.exit_code == exit_codes.USAGE
     assert "acme.md would be replaced; --force does it" in " ".join(refused.stderr.split())
     assert file_names_in(".") == ["acme.md"]
     assert Path("acme.md").read_text("utf-8") == "mine"
-    assert run_cli("new-provider", "acme", "--force").exit_code == exits.OK
+    assert run_cli("new-provider", "acme", "--force").exit_code == exit_codes.OK
     assert Path("acme.md").read_text("utf-8").startswith("# Acme\n")
 
 
 def test_existing_directory_is_refused_despite_force(run_cli: RunCli) -> None:
     Path("acme.md").mkdir()
     refused = run_cli("new-provider", "acme", "--force")
-    assert refused.exit_code == exits.USAGE
+    assert refused.exit_code == exit_codes.USAGE
     assert file_names_in(".") == ["acme.md"]
 
 
@@ -167,5 +169,5 @@ def test_full_disk_leaves_no_partial_files(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(Path, "write_text", write)
     with pytest.raises(OSError, match="No space left"):
-        write_all(files_of(NewProvider("acme")), Path())
+        write_files(build_files(NewProvider("acme")), Path())
     assert file_names_in(".") == []

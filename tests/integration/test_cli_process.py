@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faultmaven import __version__
-from faultmaven.cli import exit_codes as exits
+from faultmaven.cli import exit_codes
 
 if TYPE_CHECKING:
     from tests.integration.conftest import GuardedLab
@@ -65,8 +65,8 @@ def test_version_option_prints_package_version(process_env: dict[str, str]) -> N
 def test_help_lists_every_exit_code(process_env: dict[str, str]) -> None:
     help_text = run([*COMMAND, "--help"], process_env).stdout
     section = help_text.split("Exit codes:")[1]
-    assert {"0", "1", "2", "3", "130", "141"} == {str(code) for code in exits.MEANINGS}
-    for code in exits.MEANINGS:
+    assert {"0", "1", "2", "3", "130", "141"} == {str(code) for code in exit_codes.MEANINGS}
+    for code in exit_codes.MEANINGS:
         assert f"\n  {code} " in section
 
 

@@ -30,7 +30,7 @@ for module in pkgutil.walk_packages(vendored_llm.__path__, "vendored_llm."):
     if not module.name.endswith(("__main__", "pytest_plugin")):
         __import__(module.name)
 strangers = sorted(name for name in sys.modules if name.startswith("faultmaven"))
-row = vendored_llm.cli.scaffold.files_of(vendored_llm.cli.scaffold.NewProvider("acme", has_class=True))
+row = vendored_llm.cli.scaffold.build_files(vendored_llm.cli.scaffold.NewProvider("acme", has_class=True))
 written = row["acme_provider.py"]
 print(json.dumps({"answers": answers, "host": faultmaven.HOST, "strangers": strangers, "class": written}))
 """

@@ -86,7 +86,7 @@ class Call:
         return self.accept_evaluation(outcome.evaluation, outcome.record)
 
     def accept_evaluation(self, evaluation: Evaluation, record: AttemptRecord | None) -> LLMResponse:
-        """Return the evaluated response with all attempts, its own attempt marked, and emit that the call is answered."""
+        """Return the evaluated response with all attempts, its own attempt marked; emit that the call is answered."""
         if record is not None:
             self.log.mark_accepted(record)
         response = evaluation.response.with_attempts(self.log.attempts)
@@ -126,7 +126,7 @@ class Call:
                 self._causes[error.provider] = error
 
     async def _try_next(self) -> list[Outcome]:
-        """Try the next candidate, and a hedge beside a slow first one; return the outcomes in the order of their end."""
+        """Try the next candidate, and a hedge beside a slow first one; return the outcomes as they ended."""
         is_hedged = self.plan.hedge_after is not None and self._position == 0 and len(self.plan.candidates) > 1
         return await self._try_hedged() if is_hedged else [await self._try(0)]
 

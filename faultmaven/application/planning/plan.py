@@ -1,4 +1,4 @@
-"""The plan of a request as a value: candidates with their shares of the deadline, and skipped providers with reasons."""
+"""The plan of a request as a value: candidates with shares of the deadline, and skipped providers with reasons."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias

@@ -28,7 +28,7 @@ MIN_TRUNCATED_TOKENS = 500
 def required_features(request: ChatRequest) -> tuple[str, ...]:
     """Return the features that a model needs to answer `request`, named as in `domain.capabilities`.
 
-    Two more features, "assistant turns" and "stop", are those that a provider class which takes one prompt string loses.
+    "assistant turns" and "stop" are two more features, which a provider class that takes one prompt string lacks.
     """
     shape = request.shape
     features = []

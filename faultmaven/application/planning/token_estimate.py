@@ -118,7 +118,7 @@ def max_tokens_of(text: str) -> int:
 
 
 def min_tokens_of(text: str) -> int:
-    """Return an estimate that hardly any tokenizer stays far below, to detect that a vendor dropped a part of a prompt."""
+    """Return an estimate that hardly any tokenizer stays far below, to detect a prompt that a vendor truncated."""
     return _weighted_count(text, LOWER_WEIGHTS)
 
 

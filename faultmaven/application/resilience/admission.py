@@ -96,7 +96,7 @@ class AdmissionControl:
         return Availability(phase, open_for, breaker.is_probing, limited_for, used_up_for, is_full)
 
     def breakers(self, route: Route) -> dict[str, tuple[BreakerPhase, float]]:
-        """Return the circuit breaker's phase, and the seconds for which it stays open, of each model tried at `route`."""
+        """Return the circuit breaker's phase and the seconds until its probe, for each model tried at `route`."""
         policy, now = self._configuration().policies.breaker, self._clock.monotonic()
         return {
             model: (breaker.phase(now), breaker.open_for(now))

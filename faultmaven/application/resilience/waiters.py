@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class Waiters:
-    """A queue of futures. The owner guards the queue with a lock; a future of another event loop is woken in that loop."""
+    """A queue of futures, guarded by the owner's lock. A future of another event loop is woken in that loop."""
 
     __slots__ = ("_futures",)
 

@@ -1,4 +1,4 @@
-"""`faultmaven ask`: one question, one answer on standard output."""
+"""`faultmaven ask`: sends one request, and prints the answer on standard output."""
 
 import functools
 import os
@@ -12,9 +12,17 @@ import click
 
 from ...domain.messages import Message
 from ...domain.responses import LLMResponse, StopReason, StreamChunk
-from .. import option_types as given
-from ..output import LivePrinter, console, json_option, note_lines, print_answer, print_json, styled
-from ..session import with_container
+from ..option_types import load_image, load_schema, load_tool, parse_commit, parse_reasoning
+from ..output import (
+    LivePrinter,
+    json_option,
+    open_console,
+    print_answer,
+    print_json,
+    record_json_lines,
+    style_text,
+)
+from ..session import run_with_container
 
 if TYPE_CHECKING:
     from ... import Container
@@ -32,11 +40,11 @@ if TYPE_CHECKING:
 @click.option("--image", "images", metavar="PATH|URL", multiple=True, help="An image for the question; repeatable.")
 @click.option("--schema", metavar="FILE", help="A JSON schema that the answer must be of.")
 @click.option("--tool", "tools", metavar="FILE", multiple=True, help="A tool as JSON: its calls are shown; repeatable.")
-@click.option("--reasoning", metavar="LEVEL", callback=given.reasoning, help="off, low, medium, high, or tokens.")
+@click.option("--reasoning", metavar="LEVEL", callback=parse_reasoning, help="off, low, medium, high, or tokens.")
 @click.option(
-    "--stream", is_flag=True, callback=note_lines, help="Print the answer as it comes; JSON an object a line."
+    "--stream", is_flag=True, callback=record_json_lines, help="Print the answer as it comes; JSON an object a line."
 )
-@click.option("--commit", metavar="POINT", callback=given.commit, help="Until when another provider may take over.")
+@click.option("--commit", metavar="POINT", callback=parse_commit, help="Until when another provider may take over.")
 @json_option
 def command(
     prompt: str | None,
@@ -59,22 +67,22 @@ def command(
 
     Standard output holds the answer and nothing else. On a terminal, a line on standard error says who gave it.
     """
-    messages = _messages(_prompt(prompt), system, images)
+    messages = _build_messages(_read_prompt(prompt), system, images)
     options: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
     options |= {"deadline": deadline, "reasoning": reasoning, "commit": commit}
-    options |= {"response_format": given.schema(schema) if schema else None}
-    options |= {"tools": [given.tool(path) for path in tools] or None}
+    options |= {"response_format": load_schema(schema) if schema else None}
+    options |= {"tools": [load_tool(path) for path in tools] or None}
     if not stream:
         ask = functools.partial(_ask, messages, provider=provider, role=role, options=options)
-        _print_response(with_container(ask), as_json=as_json, shows_object=schema is not None)
+        _print_response(run_with_container(ask), as_json=as_json, shows_object=schema is not None)
         return
     ask = functools.partial(_stream, messages, provider=provider, role=role, options=options, as_json=as_json)
-    response = with_container(ask)
+    response = run_with_container(ask)
     if as_json:
         print_json({"response": _as_object(response)}, indent=None)
     else:
-        _print_calls(response)
-        _tell_who_answered(response)
+        _print_tool_calls(response)
+        _print_summary(response)
 
 
 def _print_response(response: LLMResponse, *, as_json: bool, shows_object: bool) -> None:
@@ -85,12 +93,12 @@ def _print_response(response: LLMResponse, *, as_json: bool, shows_object: bool)
         print_json(response.parsed)
     elif response.content:
         print_answer(response.content)
-    _print_calls(response)
-    _tell_who_answered(response)
+    _print_tool_calls(response)
+    _print_summary(response)
 
 
-def _print_calls(response: LLMResponse) -> None:
-    """Print the tool calls that the model asks for; nothing here carries them out."""
+def _print_tool_calls(response: LLMResponse) -> None:
+    """Print the tool calls of the response; the command runs no tool."""
     for call in response.tool_calls:
         problem = f"  ({call.problem})" if call.problem else ""
         print_answer(f"{call.name}({call.raw_arguments or '{}'}){problem}")
@@ -105,7 +113,7 @@ async def _stream(
     options: dict[str, Any],
     as_json: bool,
 ) -> LLMResponse:
-    """Print the answer as it comes; one that breaks off ends its line before the error is told."""
+    """Print the chunks of the answer as they arrive; an interrupted answer ends with a line end before the error."""
     llm = container.llm(role=role, provider=provider)
     with LivePrinter() as printer:
         async with llm.stream(messages, **options) as stream:
@@ -129,23 +137,23 @@ async def _ask(
     role: str | None,
     options: dict[str, Any],
 ) -> LLMResponse:
-    with _waiting():
+    with _show_waiting():
         return await container.llm(role=role, provider=provider).generate(messages, **options)
 
 
-def _prompt(given: str | None) -> str:
-    """Return the prompt as given, with what is piped in below it, such as a log that the question is about."""
-    if given is None or given == "-":
-        piped = _piped(from_terminal=given == "-")
+def _read_prompt(argument: str | None) -> str:
+    """Return the prompt: the argument, with piped input below, such as a log; or standard input alone."""
+    if argument is None or argument == "-":
+        piped = _read_stdin(from_terminal=argument == "-")
         if piped is None:
             raise click.UsageError("Give a PROMPT, or pipe one into standard input.")
         return piped
-    piped = _piped() if _is_fed() else None
-    return f"{given}\n\n{piped}" if piped and piped.strip() else given
+    piped = _read_stdin() if _is_input_piped() else None
+    return f"{argument}\n\n{piped}" if piped and piped.strip() else argument
 
 
-def _is_fed() -> bool:
-    """Return whether standard input is a pipe or a file; a terminal or a closed stream has nothing to add."""
+def _is_input_piped() -> bool:
+    """Return whether standard input is a pipe or a file, rather than a terminal or a closed stream."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
     except (AttributeError, OSError, ValueError):
@@ -153,22 +161,25 @@ def _is_fed() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
-def _piped(*, from_terminal: bool = False) -> str | None:
-    """Return what standard input holds, None when there is nobody to ask; bytes that are no UTF-8 are replaced."""
+def _read_stdin(*, from_terminal: bool = False) -> str | None:
+    """Read standard input to its end; bytes that are no UTF-8 are replaced.
+
+    Return None for a closed stream, and for a terminal unless `from_terminal` is true.
+    """
     stream: BinaryIO | None = getattr(sys.stdin, "buffer", None)
     if stream is None or (stream.isatty() and not from_terminal):
         return None
     return stream.read().decode("utf-8-sig", "replace")
 
 
-def _messages(prompt: str, system: str | None, images: tuple[str, ...]) -> list[Message]:
-    return [*([Message.system(system)] if system else []), Message.user(prompt, *map(given.image, images))]
+def _build_messages(prompt: str, system: str | None, images: tuple[str, ...]) -> list[Message]:
+    return [*([Message.system(system)] if system else []), Message.user(prompt, *map(load_image, images))]
 
 
-def _waiting() -> AbstractContextManager[Any]:
-    """Return a sign of life on a terminal, and nothing elsewhere."""
-    screen = console(stderr=True)
-    return screen.status("waiting for an answer") if screen.is_terminal else nullcontext()
+def _show_waiting() -> AbstractContextManager[Any]:
+    """Show a spinner on standard error while the body runs, on a terminal only."""
+    console = open_console(stderr=True)
+    return console.status("waiting for an answer") if console.is_terminal else nullcontext()
 
 
 def _as_object(response: LLMResponse) -> dict[str, Any]:
@@ -187,18 +198,18 @@ def _as_object(response: LLMResponse) -> dict[str, Any]:
     }
 
 
-def _tell_who_answered(response: LLMResponse) -> None:
+def _print_summary(response: LLMResponse) -> None:
     if not sys.stderr.isatty():
         return
-    console(stderr=True).print(styled(summary(response), "dim"), soft_wrap=True)
+    open_console(stderr=True).print(style_text(summarize(response), "dim"), soft_wrap=True)
 
 
-def summary(response: LLMResponse) -> str:
-    """Return one line: who answered, with which model, for how many tokens, in what time, and who failed before."""
+def summarize(response: LLMResponse) -> str:
+    """Return one line: the provider, the model, the tokens, the seconds, and the providers that failed before."""
     tokens = "tokens not counted" if response.tokens_used is None else f"{response.tokens_used} tokens"
     parts = [response.provider, response.model, tokens, f"{response.response_time_ms / 1000:.2f} s"]
-    line = ", ".join(part for part in parts if part)
+    summary = ", ".join(part for part in parts if part)
     if response.stop_reason is not StopReason.STOP:
-        line += f", stopped by {response.stop_reason.value}"
-    failed = [f"{line.provider} ({line.outcome})" for line in response.attempts if not line.kept]
-    return f"{line}; before it: {', '.join(failed)}" if failed else line
+        summary += f", stopped by {response.stop_reason.value}"
+    failed = [f"{attempt.provider} ({attempt.outcome})" for attempt in response.attempts if not attempt.kept]
+    return f"{summary}; before it: {', '.join(failed)}" if failed else summary

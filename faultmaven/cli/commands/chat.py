@@ -1,4 +1,4 @@
-"""`faultmaven chat`: a conversation. Each line is a question; lines that begin with a slash are commands."""
+"""`faultmaven chat`: a conversation. Each line is a prompt, or a command if it begins with a slash."""
 
 import asyncio
 import sys
@@ -11,9 +11,9 @@ from ...domain.errors import LLMError
 from ...domain.messages import Message
 from ...domain.names import did_you_mean
 from ...domain.responses import LLMResponse
-from ..output import LivePrinter, console, print_answer, styled
-from ..session import with_container
-from ..stdin_lines import Lines, interrupts_call
+from ..output import LivePrinter, open_console, print_answer, style_text
+from ..session import run_with_container
+from ..stdin_lines import StdinLines, call_on_interrupt
 
 if TYPE_CHECKING:
     from ... import Container
@@ -39,126 +39,132 @@ def command(provider: str | None, system: str | None) -> None:
     Ctrl-C stops an answer and not the program. A question that got no whole answer is not kept. At the prompt, a second
     Ctrl-C ends it, as Ctrl-D does.
     """
-    with_container(lambda container: _Conversation(container, provider, system).run())
+    run_with_container(lambda container: _Conversation(container, provider, system).run())
 
 
 class _InterruptedError(Exception):
-    """Ctrl-C came while something was waited for."""
+    """Ctrl-C cancelled the running task."""
 
 
 class _Conversation:
-    """What was said, and whom the next question goes to."""
+    """The messages of a conversation, and the provider, the model and the system message of the next request."""
 
     def __init__(self, container: "Container", provider: str | None, system: str | None) -> None:
-        """Raises ConfigurationError: `provider` is unknown or not configured; nobody else is asked in its place."""
+        """Check `provider` before the first line is read.
+
+        Raises:
+            ConfigurationError: `provider` is unknown or not configured.
+        """
         container.llm(provider=provider)
         self._container = container
         self._provider = provider
         self._model: str | None = None
         self._system = system
-        self._turns: list[Message] = []
-        self._lines = Lines()
-        self._under_way: asyncio.Task[Any] | None = None
+        self._messages: list[Message] = []
+        self._stdin = StdinLines()
+        self._running_task: asyncio.Task[Any] | None = None
 
     async def run(self) -> None:
-        """Take lines until there are no more, or Ctrl-C came twice at the prompt."""
-        hinted = False
-        with interrupts_call(self._interrupt):
+        """Handle lines until /exit, the end of input, or a second Ctrl-C in a row at the prompt."""
+        was_interrupted = False
+        with call_on_interrupt(self._interrupt):
             while True:
                 try:
-                    line = await self._unless_interrupted(self._next_line())
+                    line = await self._run_interruptibly(self._read_line())
                 except _InterruptedError:
-                    if hinted:
+                    if was_interrupted:
                         return
-                    hinted = True
-                    _say("\nCtrl-C again, Ctrl-D or /exit ends.")
+                    was_interrupted = True
+                    _print_note("\nCtrl-C again, Ctrl-D or /exit ends.")
                     continue
                 if line is None or line.strip() == "/exit":
                     return
-                hinted = False
-                await self._take(line)
+                was_interrupted = False
+                await self._handle_line(line)
 
-    async def _next_line(self) -> str | None:
-        """Return the next line; a prompt is shown on a terminal only."""
+    async def _read_line(self) -> str | None:
+        """Return the next line, None at the end of input; print a prompt on a terminal only."""
         if sys.stdin is not None and sys.stdin.isatty():
             click.echo("> ", nl=False, err=True)
-        return await self._lines.next()
+        return await self._stdin.next_line()
 
     def _interrupt(self) -> None:
-        if self._under_way is not None:
-            self._under_way.cancel()
+        if self._running_task is not None:
+            self._running_task.cancel()
 
-    async def _unless_interrupted(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Return what `work` returns, in a task of its own, which Ctrl-C ends and nothing else.
+    async def _run_interruptibly(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run `work` in a task of its own, which Ctrl-C cancels, and return its result.
 
         Raises:
-            _InterruptedError: Ctrl-C came before it was done.
+            _InterruptedError: Ctrl-C cancelled the task.
         """
         task = asyncio.ensure_future(work)
-        self._under_way = task
+        self._running_task = task
         try:
             return await task
         except asyncio.CancelledError:
-            ours = asyncio.current_task()
-            if ours is not None and ours.cancelling():
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():  # the whole conversation is cancelled
                 raise
             raise _InterruptedError from None
         finally:
-            self._under_way = None
+            self._running_task = None
 
-    async def _take(self, line: str) -> None:
+    async def _handle_line(self, line: str) -> None:
         if line.startswith("/"):
-            self._obey(*line[1:].strip().partition(" ")[::2])
+            self._run_command(*line[1:].strip().partition(" ")[::2])
         elif line.strip():
-            await self._ask(line)
+            await self._send_prompt(line)
 
-    async def _ask(self, question: str) -> None:
-        turns = [*self._turns, Message.user(question)]
+    async def _send_prompt(self, prompt: str) -> None:
+        """Stream an answer to `prompt`, and add both to the conversation unless the answer fails."""
+        messages = [*self._messages, Message.user(prompt)]
         try:
-            response = await self._unless_interrupted(self._answer(turns))
+            response = await self._run_interruptibly(self._stream_answer(messages))
         except _InterruptedError:
-            _say("Stopped; the question is not kept.")
+            _print_note("Stopped; the question is not kept.")
         except LLMError as error:
-            console(stderr=True).print(styled(str(error)), soft_wrap=True)
+            open_console(stderr=True).print(style_text(str(error)), soft_wrap=True)
         else:
-            self._turns = [*turns, response.message]
-            _say(f"{response.provider} ({response.model})")
+            self._messages = [*messages, response.message]
+            _print_note(f"{response.provider} ({response.model})")
 
-    async def _answer(self, turns: list[Message]) -> LLMResponse:
-        above = [Message.system(self._system)] if self._system else []
+    async def _stream_answer(self, messages: list[Message]) -> LLMResponse:
+        system = [Message.system(self._system)] if self._system else []
         llm = self._container.llm(provider=self._provider)
         with LivePrinter() as printer:
-            async with llm.stream([*above, *turns], self._model) as stream:
+            async with llm.stream([*system, *messages], self._model) as stream:
                 async for chunk in stream:
                     printer.show(chunk)
         return stream.response
 
-    def _obey(self, name: str, rest: str) -> None:
+    def _run_command(self, name: str, argument: str) -> None:
         match name:
             case "provider":
-                self._pin(rest.strip())
+                self._select_provider(argument.strip())
             case "model":
-                self._model = rest.strip() or None
+                self._model = argument.strip() or None
             case "system":
-                self._system = rest.strip() or None
+                self._system = argument.strip() or None
             case "reset":
-                self._turns = []
+                self._messages = []
             case "history":
-                for turn in self._turns:
-                    print_answer(f"{turn.role}: {turn.text}")
+                for message in self._messages:
+                    print_answer(f"{message.role}: {message.text}")
             case "help":
-                _say(HELP)
+                _print_note(HELP)
             case _:
                 known = ("provider", "model", "system", "reset", "history", "exit", "help")
-                _say(f"unknown command /{name}{did_you_mean(name, known)}")
+                _print_note(f"unknown command /{name}{did_you_mean(name, known)}")
 
-    def _pin(self, name: str) -> None:
+    def _select_provider(self, name: str) -> None:
+        """Send the next requests to the provider `name` only; with "" to the configured chain."""
         known = self._container.registry().get_available_providers()
         if name and name not in known:
-            _say(f"{name!r} is not configured{did_you_mean(name, known)}")
+            _print_note(f"{name!r} is not configured{did_you_mean(name, known)}")
             return
         self._provider = name or None
 
 
-def _say(text: str) -> None:
-    console(stderr=True).print(styled(text, "dim"), soft_wrap=True)
+def _print_note(text: str) -> None:
+    open_console(stderr=True).print(style_text(text, "dim"), soft_wrap=True)

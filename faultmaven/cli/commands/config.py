@@ -1,4 +1,4 @@
-"""`faultmaven config`: what holds, where it came from; whether it is sound; how two environments differ."""
+"""`faultmaven config`: prints the effective configuration with its sources, checks or compares environments."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -7,8 +7,8 @@ import click
 from rich import box
 from rich.table import Table
 
-from .. import exit_codes as exits
-from ..output import console, json_option, print_json, styled
+from .. import exit_codes
+from ..output import json_option, open_console, print_json, style_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +43,9 @@ def command(
     if chosen == ["--schema"]:
         _print_schema()
     elif chosen == ["--diff"]:
-        from ..config_diff import compare_environments
+        from ..config_diff import print_environment_diff
 
-        ctx.exit(compare_environments(*environments, files_only=files_only, as_json=as_json))
+        ctx.exit(print_environment_diff(*environments, files_only=files_only, as_json=as_json))
     elif chosen == ["--check"]:
         ctx.exit(_check(environments, files_only=files_only, as_json=as_json))
     else:
@@ -84,7 +84,7 @@ def _show(name: str, *, files_only: bool, as_json: bool) -> None:
     else:
         _print_table(report.entries)
         for warning in report.warnings:
-            console().print(styled(f"warning: {warning}", "yellow"), soft_wrap=True)
+            open_console().print(style_text(f"warning: {warning}", "yellow"), soft_wrap=True)
 
 
 def _print_table(entries: "Sequence[ConfigEntry]") -> None:
@@ -97,24 +97,24 @@ def _print_table(entries: "Sequence[ConfigEntry]") -> None:
             table.add_section()
             provider = entry.provider
         cells = (entry.variable, entry.value or "-", entry.source or "-", ", ".join(entry.overrode))
-        table.add_row(*map(styled, cells), style="dim" if entry.source.startswith("default") else "")
-    console().print(table)
+        table.add_row(*map(style_text, cells), style="dim" if entry.source.startswith("default") else "")
+    open_console().print(table)
 
 
 def _check(names: tuple[str, ...], *, files_only: bool, as_json: bool) -> int:
-    """Check each environment, all of them whatever the first has, and return the exit code."""
-    from ..environments import examine
+    """Check every environment, print the reports, and return the exit code: 1 for a fault or a warning in any."""
+    from ..environments import examine_environment
 
-    reports = [examine(name, files_only=files_only) for name in names or ("",)]
+    reports = [examine_environment(name, files_only=files_only) for name in names or ("",)]
     ok = all(report.ok for report in reports)
     if not as_json:
         for report in reports:
-            _print_verdict(report)
+            _print_report(report)
     elif names:
         print_json({"ok": ok, "environments": {report.name: _as_object(report) for report in reports}})
     else:
         print_json(_as_object(reports[0]))
-    return exits.OK if ok else exits.CONFIGURATION
+    return exit_codes.OK if ok else exit_codes.CONFIGURATION
 
 
 def _as_object(report: "EnvironmentReport") -> dict[str, Any]:
@@ -126,10 +126,10 @@ def _as_object(report: "EnvironmentReport") -> dict[str, Any]:
     }
 
 
-def _print_verdict(report: "EnvironmentReport") -> None:
-    where = f"{report.name}: " if report.name else ""
-    lines = [styled(f"{where}fault: {fault}", "red") for fault in report.faults]
-    lines += [styled(f"{where}warning: {warning}", "yellow") for warning in report.warnings]
-    asked = ", ".join(report.chains.get("chat", ())) or "nobody"
-    for line in lines or [styled(f"{where}nothing is wrong; asked: {asked}", "green")]:
-        console().print(line, soft_wrap=True)
+def _print_report(report: "EnvironmentReport") -> None:
+    prefix = f"{report.name}: " if report.name else ""
+    texts = [style_text(f"{prefix}fault: {fault}", "red") for fault in report.faults]
+    texts += [style_text(f"{prefix}warning: {warning}", "yellow") for warning in report.warnings]
+    chain = ", ".join(report.chains.get("chat", ())) or "nobody"
+    for text in texts or [style_text(f"{prefix}nothing is wrong; asked: {chain}", "green")]:
+        open_console().print(text, soft_wrap=True)

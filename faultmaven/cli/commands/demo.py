@@ -1,7 +1,7 @@
-"""`faultmaven demo`: the main job, with no key and no network.
+"""`faultmaven demo`: failover between four vendors, with no API key and no network.
 
-A container with four providers of four dialects talks over real HTTP to a fault lab on the loopback interface. The lab
-is told to fail; what is printed are the library's own events.
+A container with four providers of four dialects sends real HTTP requests to a fault lab on the loopback interface. The
+command scripts faults in the lab, and prints the events of the library.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ from ...domain.events import (
     RetryRefused,
     RetryScheduled,
 )
-from ..output import console, json_option, print_json, styled
-from ..session import logging_set_aside
+from ..output import json_option, open_console, print_json, style_text
+from ..session import quiet_logging
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,11 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A title, and the fault that each provider's next reply shows; the others answer."""
+    """One call of the demo.
+
+    Attributes:
+        faults: The fault of the next reply, by provider; providers without a fault answer.
+    """
 
     title: str
     faults: dict[str, str]
@@ -79,12 +83,12 @@ def command(as_json: bool) -> None:
 
     With --json every event of the library is one line.
     """
-    with logging_set_aside():
-        asyncio.run(_play(_JsonStage() if as_json else _TextStage(console())))
+    with quiet_logging():
+        asyncio.run(_play(_JsonStage() if as_json else _TextStage(open_console())))
 
 
 async def _play(stage: "_JsonStage | _TextStage") -> None:
-    # Imported here: the lab brings httpx along, and --help needs neither.
+    # Imported here: the lab imports httpx, and --help needs neither.
     from ... import open_container
     from ...testing import FaultLab
 
@@ -112,7 +116,7 @@ async def _play_scene(scene: Scene, lab: "FaultLab", llm: "LLMProvider", stage: 
 
 
 class _JsonStage:
-    """Prints each event as one line of JSON, with the scene's number."""
+    """Prints each event as one line of JSON, with the number of the scene."""
 
     def __init__(self) -> None:
         self._scene = 0
@@ -124,68 +128,68 @@ class _JsonStage:
         print_json({"scene": self._scene, "event": type(event).__name__, **asdict(event)}, indent=None)
 
     def answer(self, content: str) -> None:
-        """The events say it all."""
+        """Print nothing: the events have all the data."""
 
     def fail(self, error: LLMError) -> None:
-        """The events say it all."""
+        """Print nothing: the events have all the data."""
 
     def close(self, address: str, requests: int, seconds: float) -> None:
-        """The events say it all."""
+        """Print nothing: the events have all the data."""
 
 
 class _TextStage:
-    """Tells each event as it happens, with the seconds since its scene began."""
+    """Prints each event as a line of text at once, with the seconds since the start of the scene."""
 
-    def __init__(self, screen: "Console", now: Callable[[], float] = time.monotonic) -> None:
-        self._screen = screen
-        self._now = now
+    def __init__(self, console: "Console", monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._monotonic = monotonic
         self._scene = 0
-        self._began = 0.0
+        self._scene_start = 0.0
 
     def open(self, scene: Scene) -> None:
         self._scene += 1
-        self._began = self._now()
-        told = ", ".join(f"{provider}: {fault}" for provider, fault in scene.faults.items())
-        self._line(f"{self._scene}. {scene.title}", "bold")
-        self._line(f"   the lab was told: {told or 'nothing'}; the question: {PROMPT}", "dim")
+        self._scene_start = self._monotonic()
+        faults = ", ".join(f"{provider}: {fault}" for provider, fault in scene.faults.items())
+        self._print(f"{self._scene}. {scene.title}", "bold")
+        self._print(f"   the lab was told: {faults or 'nothing'}; the question: {PROMPT}", "dim")
 
     def observe(self, event: Event, /) -> None:
-        text, style = narrate(event)
-        self._line(f"   {self._now() - self._began:6.3f} s  {text}", style)
+        text, style = describe_event(event)
+        self._print(f"   {self._monotonic() - self._scene_start:6.3f} s  {text}", style)
 
     def answer(self, content: str) -> None:
-        self._line(f"   answer: {content}\n", "green")
+        self._print(f"   answer: {content}\n", "green")
 
     def fail(self, error: LLMError) -> None:
-        told = str(error).replace("\n", "\n   ")
-        self._line(f"   {type(error).__name__}: {told}\n", "red")
+        text = str(error).replace("\n", "\n   ")
+        self._print(f"   {type(error).__name__}: {text}\n", "red")
 
     def close(self, address: str, requests: int, seconds: float) -> None:
-        self._line(
+        self._print(
             f"{self._scene} questions, {requests} HTTP requests to the lab at {address}, {seconds:.2f} s. "
             "No key, no network.",
             "dim",
         )
 
-    def _line(self, text: str, style: str) -> None:
-        self._screen.print(styled(text, style), soft_wrap=True)
+    def _print(self, text: str, style: str) -> None:
+        self._console.print(style_text(text, style), soft_wrap=True)
 
 
-def narrate(event: Event) -> tuple[str, str]:
-    """Return an event as a line of text, and a style for it."""
+def describe_event(event: Event) -> tuple[str, str]:
+    """Return an event as a line of text, and the style of the line."""
     match event:
         case AttemptStarted():
             model = f" ({event.model})" if event.model else ""
             return f"{event.provider}{model} is asked, for {event.timeout:.3g} s at most", ""
         case AttemptEnded():
-            return _narrate_attempt(event)
+            return _describe_attempt(event)
         case FellBack():
             return f"{event.provider} is given up ({event.reason}), {event.successor} is next", "yellow"
         case CallAnswered():
             total = event.usage.total if event.usage else None
             tokens = "tokens not counted" if total is None else f"{total} tokens"
-            asked = f"after asking {len(event.attempts)}" if len(event.attempts) > 1 else "at once"
-            return f"the call is answered {asked}: {event.provider}, {tokens}, {event.duration:.3f} s", "green"
+            when = f"after asking {len(event.attempts)}" if len(event.attempts) > 1 else "at once"
+            return f"the call is answered {when}: {event.provider}, {tokens}, {event.duration:.3f} s", "green"
         case InputTruncated():
             return f"{event.provider} read only a part: {event.reported} of about {event.expected} tokens", "yellow"
         case CallFailed():
@@ -202,8 +206,8 @@ def narrate(event: Event) -> tuple[str, str]:
         case HedgeStarted():
             return f"{event.provider} is slow, {event.successor} is asked beside it", "yellow"
         case BreakerChanged():
-            left_alone = f" for {event.seconds:.3g} s" if event.phase == "open" else ""
-            return f"the breaker of {event.provider} is {event.phase}{left_alone}", "yellow"
+            duration = f" for {event.seconds:.3g} s" if event.phase == "open" else ""
+            return f"the breaker of {event.provider} is {event.phase}{duration}", "yellow"
         case CallShared():
             return "the call waits for an identical one", ""
         case CacheAnswered():
@@ -214,7 +218,7 @@ def narrate(event: Event) -> tuple[str, str]:
             return f"a new configuration is refused: {event.reason}", "red"
 
 
-def _narrate_attempt(event: AttemptEnded) -> tuple[str, str]:
+def _describe_attempt(event: AttemptEnded) -> tuple[str, str]:
     attempt = event.attempt
     status = f"HTTP {attempt.status}, " if attempt.status is not None else ""
     if attempt.outcome == "answered":

@@ -1,4 +1,4 @@
-"""`faultmaven doctor`: what is wrong, and how to mend it."""
+"""`faultmaven doctor`: prints the problems of a configuration and their remedies."""
 
 import asyncio
 import functools
@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING
 import click
 
 from ...domain.errors import ConfigurationError
-from .. import exit_codes as exits
-from ..diagnosis import Facts, Finding, ProviderFacts, diagnose, faults, is_healthy, is_placeholder, worst_first
-from ..output import console, json_option, print_json, styled
-from ..probe import USUAL_PORTS, host_of, judge, listening, probe
-from ..session import with_container
+from .. import exit_codes
+from ..diagnosis import (
+    ConfigurationFacts,
+    DoctorFinding,
+    ProviderFacts,
+    diagnose,
+    is_healthy,
+    is_placeholder,
+    list_error_findings,
+    sort_by_severity,
+)
+from ..output import json_option, open_console, print_json, style_text
+from ..provider_probe import USUAL_PORTS, diagnose_probe, find_open_ports, get_host, run_doctor_probe
+from ..session import run_with_container
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ... import Container
 
-STYLES = {"problem": "red", "warning": "yellow", "note": "dim", "ok": "green"}
+STYLE_BY_SEVERITY = {"problem": "red", "warning": "yellow", "note": "dim", "ok": "green"}
 
 
 @click.command("doctor", short_help="Find what is wrong, and how to mend it.")
@@ -29,33 +38,34 @@ STYLES = {"problem": "red", "warning": "yellow", "note": "dim", "ok": "green"}
 def command(ctx: click.Context, probes: bool, as_json: bool) -> None:
     """Find what is wrong with the configuration, and say how to mend it. Without --probe nothing is sent."""
     try:
-        chain, findings = with_container(functools.partial(_examine, probes=probes))
+        chain, findings = run_with_container(functools.partial(_examine, probes=probes))
     except ConfigurationError as error:
-        chain, findings = (), faults(error)
+        chain, findings = (), list_error_findings(error)
     if as_json:
-        found = [asdict(finding) for finding in findings]
-        print_json({"healthy": is_healthy(findings), "chain": list(chain), "findings": found})
+        objects = [asdict(finding) for finding in findings]
+        print_json({"healthy": is_healthy(findings), "chain": list(chain), "findings": objects})
     else:
-        _print(chain, findings, probed=probes)
+        _print_text(chain, findings, probed=probes)
     if not is_healthy(findings):
-        ctx.exit(exits.CONFIGURATION)
+        ctx.exit(exit_codes.CONFIGURATION)
 
 
-async def _examine(container: "Container", *, probes: bool) -> "tuple[tuple[str, ...], list[Finding]]":
-    facts = gather(container)
+async def _examine(container: "Container", *, probes: bool) -> "tuple[tuple[str, ...], list[DoctorFinding]]":
+    """Return the chain for chat and the findings, the worst first; send probes only if `probes` is true."""
+    facts = gather_facts(container)
     findings = diagnose(facts)
     if probes:
-        findings += await probe_all(container, facts)
-    return facts.chain, worst_first(findings)
+        findings += await probe_providers(container, facts)
+    return facts.chain, sort_by_severity(findings)
 
 
-def gather(container: "Container") -> Facts:
-    """Return what the container knows of its configuration, without any key."""
+def gather_facts(container: "Container") -> ConfigurationFacts:
+    """Return the facts about the container's configuration, without API keys."""
     registry = container.registry()
     snapshot = registry.snapshot()
-    return Facts(
+    return ConfigurationFacts(
         settings=registry.settings,
-        providers=tuple(_provider_facts(container, name) for name in registry.get_available_providers()),
+        providers=tuple(_gather_provider_facts(container, name) for name in registry.get_available_providers()),
         chain=tuple(registry.get_fallback_chain()),
         missing=snapshot.missing,
         warnings=registry.warnings,
@@ -64,20 +74,20 @@ def gather(container: "Container") -> Facts:
     )
 
 
-def _provider_facts(container: "Container", name: str) -> ProviderFacts:
+def _gather_provider_facts(container: "Container", name: str) -> ProviderFacts:
     registry = container.registry()
     status = registry.get_provider_status()[name]
     route = registry.snapshot().routes[name]
     config = getattr(registry.get_provider(name), "config", None)
-    address_var = getattr(config, "base_url_var", "")
+    base_url_var = getattr(config, "base_url_var", "")
     return ProviderFacts(
         name=name,
         base_url=status["base_url"],
-        base_url_var=address_var,
+        base_url_var=base_url_var,
         model_var=getattr(config, "model_var", ""),
         api_key_var=getattr(config, "api_key_var", ""),
         dialect=status["dialect"],
-        address_is_set=bool(address_var and container.sources()().environment.find(address_var)),
+        address_is_set=bool(base_url_var and container.sources()().environment.find(base_url_var)),
         is_local=getattr(config, "is_local", False),
         models=tuple(status["models"][:1]),
         timeout=route.timeout_for(status["model"]) if route.timeout_for else route.timeout,
@@ -86,30 +96,32 @@ def _provider_facts(container: "Container", name: str) -> ProviderFacts:
     )
 
 
-async def probe_all(container: "Container", facts: Facts) -> list[Finding]:
-    """Ask all configured providers at once; then, for local servers that refused, look at the usual ports."""
-    registry = container.registry()
-    probed = await asyncio.gather(
-        *(probe(provider, registry.get_provider(provider.name), container.clock()) for provider in facts.providers)
+async def probe_providers(container: "Container", facts: ConfigurationFacts) -> list[DoctorFinding]:
+    """Probe all configured providers concurrently, and return the findings.
+
+    For each host of a local server that refused, check which of the usual ports are open.
+    """
+    registry, clock = container.registry(), container.clock()
+    results = await asyncio.gather(
+        *(run_doctor_probe(provider, registry.get_provider(provider.name), clock) for provider in facts.providers)
     )
-    hosts = list({host_of(entry.facts.base_url) for entry in probed if entry.is_local_refusal})
-    answers = await asyncio.gather(*(listening(host, USUAL_PORTS) for host in hosts))
-    open_ports = dict(zip(hosts, answers, strict=True))
-    return [finding for entry in probed for finding in judge(entry, open_ports)]
+    hosts = list({get_host(result.facts.base_url) for result in results if result.is_local_refusal})
+    ports = await asyncio.gather(*(find_open_ports(host, USUAL_PORTS) for host in hosts))
+    open_ports = dict(zip(hosts, ports, strict=True))
+    return [finding for result in results for finding in diagnose_probe(result, open_ports)]
 
 
-def _print(chain: "Sequence[str]", findings: "Sequence[Finding]", *, probed: bool) -> None:
-    screen = console()
+def _print_text(chain: "Sequence[str]", findings: "Sequence[DoctorFinding]", *, probed: bool) -> None:
+    console = open_console()
     for finding in findings:
-        line = styled(finding.severity, STYLES[finding.severity]).append_text(
-            styled(f"  {finding.subject}: {finding.text}")
-        )
-        screen.print(line, soft_wrap=True)
+        text = style_text(finding.severity, STYLE_BY_SEVERITY[finding.severity])
+        text.append_text(style_text(f"  {finding.subject}: {finding.text}"))
+        console.print(text, soft_wrap=True)
         if finding.remedy:
-            screen.print(styled(f"  {finding.remedy}"), soft_wrap=True)
+            console.print(style_text(f"  {finding.remedy}"), soft_wrap=True)
     if chain:
-        screen.print(styled(f"Asked in this order: {', '.join(chain)}."), soft_wrap=True)
+        console.print(style_text(f"Asked in this order: {', '.join(chain)}."), soft_wrap=True)
     wrong = sum(not is_healthy([finding]) for finding in findings)
-    verdict = f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong." if wrong else "Nothing wrong was found."
+    summary = f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong." if wrong else "Nothing wrong was found."
     hint = "" if probed or not chain else " Nothing was sent; --probe asks each provider for its models."
-    screen.print(styled(verdict + hint, "red" if wrong else "green"), soft_wrap=True)
+    console.print(style_text(summary + hint, "red" if wrong else "green"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`faultmaven new-provider`: a row or a class of one's own, with its test and a page about it."""
+"""`faultmaven new-provider`: writes the row or the class of a new provider, with a test and a page."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,16 @@ from typing import Any
 import click
 
 from ...domain.names import did_you_mean
-from ..output import console, json_option, print_json, styled
-from ..scaffold import CLASSES, WRITTEN_OUT, NewProvider, commands_after, files_of, name_fault, write_all
+from ..output import json_option, open_console, print_json, style_text
+from ..scaffold import (
+    CLASS_BY_DIALECT,
+    CLASS_TEMPLATE_DIALECTS,
+    NewProvider,
+    build_files,
+    find_name_fault,
+    list_next_commands,
+    write_files,
+)
 
 
 @click.command("new-provider", short_help="Write a new provider's row or class, its test and a page.")
@@ -23,48 +31,49 @@ from ..scaffold import CLASSES, WRITTEN_OUT, NewProvider, commands_after, files_
 )
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @json_option
-def command(name: str, directory: Path, force: bool, as_json: bool, **asked: Any) -> None:
+def command(name: str, directory: Path, force: bool, as_json: bool, **options: Any) -> None:
     """Write the files of a provider NAME: a row for LLM_PROVIDERS_FILE, with --class also a class, a test that passes
     at once, and a page about its variables. It writes all of them or none."""
-    new = NewProvider(name, **asked)
+    new = NewProvider(name, **options)
     _check(new)
-    texts = files_of(new)
-    _check_places(texts, directory, force=force)
-    write_all(texts, directory)
+    texts = build_files(new)
+    _check_targets(texts, directory, force=force)
+    write_files(texts, directory)
     if as_json:
         files = [str(directory / file) for file in texts]
-        print_json({"name": name, "files": files, "variables": new.variables, "next": commands_after(new)})
+        print_json({"name": name, "files": files, "variables": new.variables, "next": list_next_commands(new)})
     else:
-        _print(new, texts, directory)
+        _print_text(new, texts, directory)
 
 
-# What is imported in these functions loads the HTTP client and more, which --help does without.
+# The imports inside these functions load the HTTP client and more; without them --help starts sooner.
 def _check(new: NewProvider) -> None:
-    """Refuse what could not be used, before anything is written."""
+    """Refuse a name, an address or a dialect that cannot be used, before any file is written."""
     from ...infrastructure.llm.providers.rows.fields import is_address
 
-    if fault := name_fault(new.name):
+    if fault := find_name_fault(new.name):
         raise click.BadParameter(f"{new.name!r} can name no provider: {fault}.", param_hint="NAME")
     if new.base_url and (not is_address(new.base_url) or set(new.base_url) & set('"\\')):
-        told = "write a whole address that begins with http:// or https://, without ?, # and quotation marks"
-        raise click.BadParameter(told, param_hint="--base-url")
+        rule = "write a whole address that begins with http:// or https://, without ?, # and quotation marks"
+        raise click.BadParameter(rule, param_hint="--base-url")
     _check_dialect(new)
-    _check_is_free(new)
+    _check_name_is_free(new)
 
 
 def _check_dialect(new: NewProvider) -> None:
     from ...infrastructure.llm.dialects.registry import DIALECTS
 
     if new.dialect not in DIALECTS:
-        told = f"unknown dialect {new.dialect!r}{did_you_mean(new.dialect, DIALECTS)}"
-        raise click.BadParameter(told, param_hint="--dialect")
-    if new.has_class and new.spoken not in WRITTEN_OUT:
-        told = f"a class is written for {' or '.join(WRITTEN_OUT)}; without --class, {CLASSES[new.spoken]} speaks it"
-        raise click.BadParameter(told, param_hint="--dialect")
+        message = f"unknown dialect {new.dialect!r}{did_you_mean(new.dialect, DIALECTS)}"
+        raise click.BadParameter(message, param_hint="--dialect")
+    if new.has_class and new.base_dialect not in CLASS_TEMPLATE_DIALECTS:
+        dialects, built_in = " or ".join(CLASS_TEMPLATE_DIALECTS), CLASS_BY_DIALECT[new.base_dialect]
+        message = f"a class is written for {dialects}; without --class, {built_in} speaks it"
+        raise click.BadParameter(message, param_hint="--dialect")
 
 
-def _check_is_free(new: NewProvider) -> None:
-    """Refuse the name of a row that ships or that a package brings, and one whose variables mean something else."""
+def _check_name_is_free(new: NewProvider) -> None:
+    """Refuse the name of a built-in row or of a package's row, and a name whose variables have another meaning."""
     from ... import create_container
     from ...infrastructure.configuration.environment_warnings import VENDOR_NAMES
     from ...infrastructure.configuration.settings import SECOND_NAMES, VARIABLES
@@ -72,24 +81,25 @@ def _check_is_free(new: NewProvider) -> None:
     registry = create_container(env={}).registry()
     if new.name in registry.get_all_provider_names():
         raise click.BadParameter(f"there is a provider {new.name!r} already.", param_hint="NAME")
-    read = {*VARIABLES, *SECOND_NAMES.values(), *VENDOR_NAMES, *(entry.variable for entry in registry.entries())}
-    if taken := sorted(read.intersection(new.variables)):
+    used = {*VARIABLES, *SECOND_NAMES.values(), *VENDOR_NAMES, *(entry.variable for entry in registry.entries())}
+    if taken := sorted(used.intersection(new.variables)):
         raise click.BadParameter(f"{', '.join(taken)} would be its own, and means something else.", param_hint="NAME")
 
 
-def _check_places(texts: dict[str, str], directory: Path, *, force: bool) -> None:
-    there = [str(directory / name) for name in texts if (directory / name).exists()]
-    if there and not force:
-        raise click.UsageError(f"{', '.join(there)} would be replaced; --force does it. Nothing was written.")
-    if folders := [name for name in there if Path(name).is_dir()]:
+def _check_targets(texts: dict[str, str], directory: Path, *, force: bool) -> None:
+    """Refuse to replace files without `force`, and to replace a directory at all."""
+    existing = [str(directory / name) for name in texts if (directory / name).exists()]
+    if existing and not force:
+        raise click.UsageError(f"{', '.join(existing)} would be replaced; --force does it. Nothing was written.")
+    if folders := [name for name in existing if Path(name).is_dir()]:
         raise click.UsageError(f"{', '.join(folders)} is a directory. Nothing was written.")
 
 
-def _print(new: NewProvider, texts: dict[str, str], directory: Path) -> None:
-    screen = console()
-    screen.print(styled("Wrote:"))
+def _print_text(new: NewProvider, texts: dict[str, str], directory: Path) -> None:
+    console = open_console()
+    console.print(style_text("Wrote:"))
     for name in texts:
-        screen.print(styled(f"  {directory / name}"), soft_wrap=True)
-    screen.print(styled(f"Next, in {directory if str(directory) != '.' else 'this directory'}:"), soft_wrap=True)
-    for line in commands_after(new):
-        screen.print(styled(f"  {line}"), soft_wrap=True)
+        console.print(style_text(f"  {directory / name}"), soft_wrap=True)
+    console.print(style_text(f"Next, in {directory if str(directory) != '.' else 'this directory'}:"), soft_wrap=True)
+    for command_line in list_next_commands(new):
+        console.print(style_text(f"  {command_line}"), soft_wrap=True)

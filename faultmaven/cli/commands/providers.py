@@ -1,4 +1,4 @@
-"""`faultmaven providers`: every provider there is a row for."""
+"""`faultmaven providers`: lists every provider that has a row."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -7,8 +7,8 @@ import click
 from rich import box
 from rich.table import Table
 
-from ..output import console, json_option, print_json, styled
-from ..session import with_container
+from ..output import json_option, open_console, print_json, style_text
+from ..session import run_with_container
 
 if TYPE_CHECKING:
     from ... import Container
@@ -18,42 +18,41 @@ if TYPE_CHECKING:
 @json_option
 def command(as_json: bool) -> None:
     """List the providers: which are configured, and in which order they are asked."""
-    rows = with_container(_rows)
+    statuses = run_with_container(_list_statuses)
     if as_json:
-        print_json(rows)
+        print_json(statuses)
     else:
-        console().print(_table(rows))
+        open_console().print(_build_table(statuses))
 
 
-async def _rows(container: "Container") -> list[dict[str, Any]]:
-    status = container.registry().get_provider_status()
-    rows = [{"name": name, **facts} for name, facts in status.items()]
-    return sorted(rows, key=_rank)
+async def _list_statuses(container: "Container") -> list[dict[str, Any]]:
+    status_by_name = container.registry().get_provider_status()
+    return sorted(({"name": name, **status} for name, status in status_by_name.items()), key=_rank)
 
 
-def _rank(row: dict[str, Any]) -> tuple[bool, float]:
-    """Put the chain first, in its order, then the other configured ones, then the rest."""
-    return not row["available"], row["position"] or math.inf
+def _rank(status: dict[str, Any]) -> tuple[bool, float]:
+    """Return the sort key: the chain comes first, in order, then other configured providers, then all others."""
+    return not status["available"], status["position"] or math.inf
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _build_table(statuses: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("name", "configured", "model", "base URL"):
         table.add_column(heading, overflow="fold")
     table.add_column("in chain", justify="right")
     table.add_column("confidence", justify="right")
-    for row in rows:
-        table.add_row(*map(styled, _cells(row)), style="" if row["available"] else "dim")
+    for status in statuses:
+        table.add_row(*map(style_text, _build_cells(status)), style="" if status["available"] else "dim")
     return table
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    position = row["position"]
+def _build_cells(status: dict[str, Any]) -> list[str]:
+    position = status["position"]
     return [
-        row["name"],
-        "yes" if row["available"] else f"no: {row['missing']}",
-        row["model"] or "the server's first",
-        row["base_url"],
+        status["name"],
+        "yes" if status["available"] else f"no: {status['missing']}",
+        status["model"] or "the server's first",
+        status["base_url"],
         str(position) if position else "-",
-        f"{row['confidence']:.2f}",
+        f"{status['confidence']:.2f}",
     ]
