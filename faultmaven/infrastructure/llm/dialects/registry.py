@@ -28,9 +28,9 @@ DIALECTS: tuple[str, ...] = (*DIALECT_MODULES, *(f"{openai_chat.DIALECT}/{name}"
 
 
 @functools.lru_cache(maxsize=512)
-def wire_for(dialect: str) -> Dialect:
-    """Return the wire of a dialect, such as "openai-chat/groq"."""
-    return DIALECT_MODULES[dialect.partition("/")[0]]
+def dialect_for(name: str) -> Dialect:
+    """Return the module of a dialect, such as "openai-chat/groq"."""
+    return DIALECT_MODULES[name.partition("/")[0]]
 
 
 def features_of(dialect: str) -> frozenset[str]:

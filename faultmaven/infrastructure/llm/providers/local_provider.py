@@ -24,7 +24,7 @@ from ..dialects import ollama as ollama_native
 from ..dialects import tgi as tgi_generate
 from ..dialects.openai_chat import dialect as openai_chat
 from ..dialects.protocol import Dialect
-from ..dialects.registry import features_of, wire_for
+from ..dialects.registry import dialect_for, features_of
 from ..dialects.shared.requests import root_of
 from .dialect_provider import DialectProvider
 from .dialect_stream import DialectStream
@@ -49,7 +49,7 @@ class _Route:
 
     @property
     def wire(self) -> Dialect:
-        return wire_for(self.dialect)
+        return dialect_for(self.dialect)
 
 
 Reached = TypeVar("Reached")
@@ -144,7 +144,7 @@ class LocalProvider(DialectProvider):
         base, root = self.config.base_url, root_of(self.config.base_url, "/v1")
         routes = []
         for dialect in dict.fromkeys(dialects):
-            bases = (f"{root}/v1", base) if wire_for(dialect) is wire_for(openai_chat.DIALECT) else (base,)
+            bases = (f"{root}/v1", base) if dialect_for(dialect) is dialect_for(openai_chat.DIALECT) else (base,)
             routes += [_Route(dialect, address) for address in dict.fromkeys(bases)]
         if request is None:
             return routes

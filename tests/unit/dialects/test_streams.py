@@ -25,9 +25,9 @@ DIALECTS_WITH_TOOLS = [name for name in DIALECTS if STREAMS[name].tools]
 
 
 def parser_for(dialect: str) -> StreamParser:
-    wire = DIALECT_MODULES[dialect]
-    sent = wire.build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
-    return wire.stream_parser(WireReply(sent, 200, Headers({"content-type": STREAMS[dialect].content_type}), b""))
+    module = DIALECT_MODULES[dialect]
+    sent = module.build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
+    return module.stream_parser(WireReply(sent, 200, Headers({"content-type": STREAMS[dialect].content_type}), b""))
 
 
 def read(dialect: str, *blocks: bytes) -> tuple[list[StreamChunk], Answer]:
