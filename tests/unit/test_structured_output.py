@@ -7,7 +7,13 @@ import pytest
 from pydantic import BaseModel
 
 from faultmaven import ConfigurationError, InvalidAnswerError, InvalidRequestError, Options, open_container
-from faultmaven.infrastructure.llm.dialects.shared.schemas import SchemaRefusedError, closed, inlined, strict, without
+from faultmaven.infrastructure.llm.dialects.shared.schemas import (
+    SchemaRefusedError,
+    close_objects,
+    drop_keywords,
+    inline_references,
+    to_strict_schema,
+)
 from faultmaven.infrastructure.optional.optional_dependencies import SchemaValidatorOnDemand
 from faultmaven.testing import FakeProvider
 
@@ -181,7 +187,7 @@ async def test_a_streamed_answer_is_validated_at_its_end() -> None:
 
 
 def test_strict_closes_objects_and_makes_optional_ones_nullable() -> None:
-    made = strict(Cause.model_json_schema())
+    made = to_strict_schema(Cause.model_json_schema())
     assert made["required"] == ["summary", "exit_code"]
     assert made["additionalProperties"] is False
     assert made["properties"]["exit_code"]["anyOf"][1] == {"type": "null"}
@@ -190,18 +196,18 @@ def test_strict_closes_objects_and_makes_optional_ones_nullable() -> None:
 def test_an_object_of_any_names_is_refused_with_its_place() -> None:
     open_schema = {"type": "object", "properties": {"labels": {"type": "object", "additionalProperties": True}}}
     with pytest.raises(SchemaRefusedError, match=r"\$\.labels"):
-        closed(open_schema)
+        close_objects(open_schema)
 
 
 def test_references_are_inlined_and_a_circle_is_refused_by_name() -> None:
     schema = {"$defs": {"Pod": {"type": "string"}}, "type": "object", "properties": {"a": {"$ref": "#/$defs/Pod"}}}
-    assert inlined(schema) == {"type": "object", "properties": {"a": {"type": "string"}}}
+    assert inline_references(schema) == {"type": "object", "properties": {"a": {"type": "string"}}}
     circle = {"$defs": {"N": {"properties": {"n": {"$ref": "#/$defs/N"}}}}, "$ref": "#/$defs/N"}
     with pytest.raises(SchemaRefusedError, match="'N' holds itself"):
-        inlined(circle)
+        inline_references(circle)
 
 
 def test_a_property_of_a_keywords_name_stays() -> None:
     named = {"additionalProperties": {"type": "string"}}
     schema = {"type": "object", "properties": named, "additionalProperties": False}
-    assert without(schema, "additionalProperties") == {"type": "object", "properties": named}
+    assert drop_keywords(schema, "additionalProperties") == {"type": "object", "properties": named}

@@ -19,7 +19,7 @@ from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.protocol import Answer
 from faultmaven.infrastructure.llm.dialects.registry import DIALECTS as ALL_FORMS
 from faultmaven.infrastructure.llm.dialects.registry import dialect_for
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_status, read_error, vendor_error
+from faultmaven.infrastructure.llm.dialects.shared.errors import build_error, parse_error_body, raise_for_status
 from faultmaven.infrastructure.llm.dialects.shared.reading import parse_json
 
 from .samples import DIALECTS, json_body, load, reply_of
@@ -115,7 +115,7 @@ def test_every_error_field_tolerates_odd_values(dialect: str) -> None:
     for body in _valid_bodies("errors", dialect):
         for mutated in _mutations_of(json.loads(body)):
             reply = reply_of(dialect, json_body(mutated), 429)
-            _check_error(vendor_error(reply, read_error(reply)))
+            _check_error(build_error(reply, parse_error_body(reply)))
 
 
 def _mutations_of(value: Any) -> Iterator[Any]:
@@ -193,7 +193,7 @@ def test_mutated_error_body_raises_llm_error(
     with pytest.raises(LLMError) as caught:
         raise_for_status(reply)
     _check_error(caught.value)
-    _check_error(vendor_error(reply, read_error(reply)))
+    _check_error(build_error(reply, parse_error_body(reply)))
     assert caught.value.status == status
 
 

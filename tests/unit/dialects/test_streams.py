@@ -96,7 +96,7 @@ def test_truncated_stream_is_complete_or_interrupted(dialect: str) -> None:
         parser = parser_for(dialect)
         try:
             parser.feed(data[:end])
-            parser.rest()
+            parser.flush()
             answer = parser.close()
         except StreamInterruptedError:
             partial = parser.partial()
@@ -117,7 +117,7 @@ def test_vendor_error_is_typed_at_any_position(dialect: str, position: int) -> N
     def feed_all() -> None:
         for block in (*before, stream.error):
             parser.feed(block)
-        parser.rest()
+        parser.flush()
         parser.close()
 
     with pytest.raises(LLMError) as caught:

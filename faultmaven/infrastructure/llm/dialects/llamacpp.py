@@ -12,13 +12,13 @@ from ..models import UNKNOWN_MODEL, output_limit
 from .protocol import Answer, StreamParser
 from .shared.errors import raise_for_error_body
 from .shared.framing import Event, ServerSentEvents
-from .shared.model_lists import model_ids
-from .shared.outcomes import stop_reason
-from .shared.reading import count, read_object, reply_facts, required_text, string_or_empty, text_at
-from .shared.requests import bearer, get, post, root_of
-from .shared.schemas import schema_of
+from .shared.model_lists import read_model_names
+from .shared.outcomes import map_stop_reason
+from .shared.reading import error_facts, read_object, required_text, string_or_empty, text_at, token_count
+from .shared.requests import bearer_headers, build_get, build_post, server_root
+from .shared.schemas import json_schema_of
 from .shared.streaming import EventParser
-from .shared.transcript import transcript, transcript_notes
+from .shared.transcript import render_transcript, transcript_notes
 
 DIALECT = "llamacpp-completion"
 FEATURES = frozenset({"turns", "seed", "stream", "schema", "cache_prompt"})
@@ -38,7 +38,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     """Return the POST to `{root}/completion`. A limit is always sent: without one the answer may never end."""
     limit = request.max_tokens
     body: dict[str, Any] = {
-        "prompt": transcript(request),
+        "prompt": render_transcript(request),
         "n_predict": limit if limit is not None else output_limit(config.default_max_tokens, UNKNOWN_MODEL),
         "stream": stream,
     }
@@ -53,13 +53,13 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     if request.cache_prompt is not None:
         body["cache_prompt"] = request.cache_prompt
     if request.response_format is not None:
-        body["json_schema"] = schema_of(request.response_format) or {}  # the empty schema is any JSON
+        body["json_schema"] = json_schema_of(request.response_format) or {}  # the empty schema is any JSON
     notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning",))
-    return post(config, DIALECT, f"{_root(config)}/completion", bearer, body, request, model, notes)
+    return build_post(config, DIALECT, f"{_root(config)}/completion", bearer_headers, body, request, model, notes)
 
 
 def _root(config: ProviderConfig) -> str:
-    return root_of(config.base_url, "/v1")
+    return server_root(config.base_url, "/v1")
 
 
 def parse_response(reply: WireReply) -> Answer:
@@ -69,7 +69,7 @@ def parse_response(reply: WireReply) -> Answer:
     _raise_for_cut_prompt(reply, data)
     return Answer(
         content=required_text(reply, data, "content"),
-        stop_reason=stop_reason(data.get("stop_type"), STOP_REASONS),
+        stop_reason=map_stop_reason(data.get("stop_type"), STOP_REASONS),
         usage=_usage(data),
         model=string_or_empty(data.get("model")),
         raw=data,
@@ -93,8 +93,8 @@ class _Events(ServerSentEvents):
         return super().close() + self._errors()
 
     def _errors(self) -> list[Event]:
-        found = [line for line in self.stray if line.startswith(ERROR_LINE)]
-        self.stray = [line for line in self.stray if not line.startswith(ERROR_LINE)]
+        found = [line for line in self.stray_lines if line.startswith(ERROR_LINE)]
+        self.stray_lines = [line for line in self.stray_lines if not line.startswith(ERROR_LINE)]
         return [Event("error", line.removeprefix(ERROR_LINE)) for line in found]
 
 
@@ -109,12 +109,12 @@ class _CompletionStream(EventParser):
             raise_for_error_body(self.head, {"error": data})
         _raise_for_cut_prompt(self.head, data)
         self.model = string_or_empty(data.get("model")) or self.model
-        self.say(text_at(self.head, data, "content"))
+        self.add_text(text_at(self.head, data, "content"))
         usage = _usage(data)
         if data.get("stop") is True:
             self.reason = string_or_empty(data.get("stop_type"))
-            self.count(usage)
-            self.ended = True
+            self.set_usage(usage)
+            self.has_ended = True
         else:
             self.usage = usage or self.usage  # counted with every piece: a chunk for each would double their number
 
@@ -122,19 +122,19 @@ class _CompletionStream(EventParser):
 def _raise_for_cut_prompt(reply: WireReply, data: Json) -> None:
     if data.get("truncated") is True:
         problem = "the server cut the prompt to its context, so the answer is to another question"
-        raise ContextLengthError(problem, **reply_facts(reply))
+        raise ContextLengthError(problem, **error_facts(reply))
 
 
 def _usage(data: Json) -> Usage | None:
-    prompt, output = count(data.get("tokens_evaluated")), count(data.get("tokens_predicted"))
+    prompt, output = token_count(data.get("tokens_evaluated")), token_count(data.get("tokens_predicted"))
     return None if prompt is None and output is None else Usage.from_totals(prompt, output)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{root}/v1/models`."""
-    return get(config, DIALECT, f"{_root(config)}/v1/models", bearer)
+    return build_get(config, DIALECT, f"{_root(config)}/v1/models", bearer_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:
     """Return the ids of the list."""
-    return model_ids(reply, "data", "id")
+    return read_model_names(reply, "data", "id")

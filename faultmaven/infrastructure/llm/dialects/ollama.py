@@ -14,25 +14,25 @@ from ...http.types import Json, WireReply, WireRequest
 from ..config import ProviderConfig
 from ..reasoning import reasoning_fields
 from .protocol import Answer, StreamParser
-from .shared.conversation import LinkedConversation, foreign_turn_notes, linked
-from .shared.encoding import base64_of
+from .shared.conversation import LinkedConversation, link_calls, lost_replay_notes
+from .shared.encoding import to_base64
 from .shared.errors import raise_for_error_body
 from .shared.framing import JsonLines
-from .shared.model_lists import model_ids
-from .shared.outcomes import stop_reason
+from .shared.model_lists import read_model_names
+from .shared.outcomes import map_stop_reason
 from .shared.reading import (
-    count,
     object_at,
     object_or_empty,
-    objects,
+    objects_in,
+    parse_tool_call,
     read_object,
     string_or_empty,
     text_at,
-    tool_call,
+    token_count,
     write_json,
 )
-from .shared.requests import bearer, get, post, root_of
-from .shared.schemas import ANY_JSON, schema_of
+from .shared.requests import bearer_headers, build_get, build_post, server_root
+from .shared.schemas import ANY_JSON, json_schema_of
 from .shared.streaming import EventParser
 
 DIALECT = "ollama-native"
@@ -56,8 +56,8 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
 
     `truncate` is false: a prompt beyond the context is an error then, and not silently cut.
     """
-    home = (config.name, DIALECT, model)
-    conversation = linked(request.messages, home)
+    target = (config.name, DIALECT, model)
+    conversation = link_calls(request.messages, target)
     think, think_notes = reasoning_fields("ollama", model, request.reasoning)
     tools, tool_notes = _tools(request)
     body: dict[str, Any] = {
@@ -70,12 +70,12 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         **think,
         **_options(request),
     }
-    notes = (*foreign_turn_notes(request.messages, home), *_message_notes(conversation), *tool_notes, *think_notes)
-    return post(config, DIALECT, f"{_root(config)}/api/chat", bearer, body, request, model, notes)
+    notes = (*lost_replay_notes(request.messages, target), *_message_notes(conversation), *tool_notes, *think_notes)
+    return build_post(config, DIALECT, f"{_root(config)}/api/chat", bearer_headers, body, request, model, notes)
 
 
 def _root(config: ProviderConfig) -> str:
-    return root_of(config.base_url, "/v1", "/api")
+    return server_root(config.base_url, "/v1", "/api")
 
 
 def _options(request: ChatRequest) -> Json:
@@ -92,7 +92,7 @@ def _options(request: ChatRequest) -> Json:
 def _format(request: ChatRequest) -> Json:
     if request.response_format is None:
         return {}
-    schema = schema_of(request.response_format)
+    schema = json_schema_of(request.response_format)
     return {"format": ANY_JSON if schema is None else schema}
 
 
@@ -128,7 +128,7 @@ def _messages(conversation: LinkedConversation) -> list[Json]:
 def _turn(message: Message) -> Json:
     turn: Json = {"role": message.role, "content": message.text}
     if message.images:
-        turn["images"] = [base64_of(image) for image in message.images]
+        turn["images"] = [to_base64(image) for image in message.images]
     if message.tool_calls:
         turn["tool_calls"] = [_call(index, call) for index, call in enumerate(message.tool_calls)]
     return turn
@@ -144,7 +144,7 @@ def _result(message: Message, name: str) -> Json:
 
 
 def _shown(images: Sequence[Image]) -> list[Json]:
-    return [{"role": "user", "content": "", "images": [base64_of(image) for image in images]}] if images else []
+    return [{"role": "user", "content": "", "images": [to_base64(image) for image in images]}] if images else []
 
 
 def _message_notes(conversation: LinkedConversation) -> tuple[str, ...]:
@@ -176,10 +176,10 @@ def parse_response(reply: WireReply) -> Answer:
     data = read_object(reply)
     raise_for_error_body(reply, data)
     message = object_at(reply, data, "message")
-    calls = tuple(tool_call(*parts) for parts in _calls(message))
+    calls = tuple(parse_tool_call(*parts) for parts in _calls(message))
     return Answer(
         content=text_at(reply, message, "content"),
-        stop_reason=stop_reason(data.get("done_reason"), STOP_REASONS, has_calls=bool(calls)),
+        stop_reason=map_stop_reason(data.get("done_reason"), STOP_REASONS, has_calls=bool(calls)),
         usage=_usage(data),
         tool_calls=calls,
         model=string_or_empty(data.get("model")),
@@ -203,23 +203,23 @@ class _ChatStream(EventParser):
         """Take note of one line."""
         message = object_or_empty(data.get("message"))
         self.model = string_or_empty(data.get("model")) or self.model
-        self.think(string_or_empty(message.get("thinking")))
-        self.say(text_at(self.head, message, "content"))
+        self.add_reasoning(string_or_empty(message.get("thinking")))
+        self.add_text(text_at(self.head, message, "content"))
         for call in _calls(message):
             # Calls come whole. Their own `index` may begin anew with each line, so it is not looked at.
-            self.call(self._seen_calls, *call)
+            self.add_call(self._seen_calls, *call)
             self._seen_calls += 1
         if data.get("done") is True:
             self.reason = string_or_empty(data.get("done_reason"))
-            self.count(_usage(data))
-            self.ended = True
+            self.set_usage(_usage(data))
+            self.has_ended = True
 
 
 def _calls(message: Json) -> list[tuple[str, str, str]]:
     """Return id, name and arguments of a message's calls; older servers give no id."""
     return [
         (string_or_empty(call.get("id")), string_or_empty(function.get("name")), _written(function.get("arguments")))
-        for call in objects(message.get("tool_calls"))
+        for call in objects_in(message.get("tool_calls"))
         if (function := object_or_empty(call.get("function")))
     ]
 
@@ -233,15 +233,15 @@ def _written(arguments: Any) -> str:
 
 def _usage(data: dict[str, Any]) -> Usage | None:
     """Counts are left out when zero, so a missing one is unknown. Thinking lies inside the output."""
-    prompt, output = count(data.get("prompt_eval_count")), count(data.get("eval_count"))
+    prompt, output = token_count(data.get("prompt_eval_count")), token_count(data.get("eval_count"))
     return None if prompt is None and output is None else Usage.from_totals(prompt, output)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{root}/api/tags`."""
-    return get(config, DIALECT, f"{_root(config)}/api/tags", bearer)
+    return build_get(config, DIALECT, f"{_root(config)}/api/tags", bearer_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:
     """Return the names of the models that are pulled."""
-    return model_ids(reply, "models", "name")
+    return read_model_names(reply, "models", "name")

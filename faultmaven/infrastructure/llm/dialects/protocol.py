@@ -41,7 +41,7 @@ class StreamParser(Protocol):
     """
 
     @property
-    def ended(self) -> bool: ...
+    def has_ended(self) -> bool: ...
 
     @property
     def may_end(self) -> bool: ...
@@ -56,7 +56,7 @@ class StreamParser(Protocol):
         """
         ...
 
-    def rest(self) -> list[StreamChunk]:
+    def flush(self) -> list[StreamChunk]:
         """Return what the end of the bytes completes; `close` follows. Raises as `feed`."""
         ...
 

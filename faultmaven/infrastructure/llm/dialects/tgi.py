@@ -11,12 +11,20 @@ from ..config import ProviderConfig
 from .protocol import Answer, StreamParser
 from .shared.errors import raise_for_error_body
 from .shared.framing import ServerSentEvents
-from .shared.outcomes import stop_reason
-from .shared.reading import count, object_or_empty, objects, read_object, required_text, string_or_empty, text_at
-from .shared.requests import bearer, get, post, root_of
-from .shared.schemas import schema_of
+from .shared.outcomes import map_stop_reason
+from .shared.reading import (
+    object_or_empty,
+    objects_in,
+    read_object,
+    required_text,
+    string_or_empty,
+    text_at,
+    token_count,
+)
+from .shared.requests import bearer_headers, build_get, build_post, server_root
+from .shared.schemas import json_schema_of
 from .shared.streaming import EventParser
-from .shared.transcript import transcript, transcript_notes
+from .shared.transcript import render_transcript, transcript_notes
 
 DIALECT = "tgi-generate"
 FEATURES = frozenset({"turns", "seed", "stream", "schema"})
@@ -35,7 +43,7 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
 
     A grammar without `properties` gets a 422, though the reference shows one (seen with TGI 3, public probes, 2026-11).
     """
-    if request.response_format is None or "properties" in (schema_of(request.response_format) or {}):
+    if request.response_format is None or "properties" in (json_schema_of(request.response_format) or {}):
         return ""
     return "TGI's grammar takes only a schema that names properties"
 
@@ -55,15 +63,15 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     if request.seed is not None:
         parameters["seed"] = request.seed
     if request.response_format is not None:
-        parameters["grammar"] = {"type": "json", "value": schema_of(request.response_format)}
-    body = {"inputs": transcript(request), "parameters": parameters}
+        parameters["grammar"] = {"type": "json", "value": json_schema_of(request.response_format)}
+    body = {"inputs": render_transcript(request), "parameters": parameters}
     url = f"{_root(config)}/{'generate_stream' if stream else 'generate'}"
     notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning", "cache_prompt"))
-    return post(config, DIALECT, url, bearer, body, request, model, notes)
+    return build_post(config, DIALECT, url, bearer_headers, body, request, model, notes)
 
 
 def _root(config: ProviderConfig) -> str:
-    return root_of(config.base_url, "/v1")
+    return server_root(config.base_url, "/v1")
 
 
 def parse_response(reply: WireReply) -> Answer:
@@ -73,7 +81,7 @@ def parse_response(reply: WireReply) -> Answer:
     details = object_or_empty(data.get("details"))
     return Answer(
         content=required_text(reply, data, "generated_text"),
-        stop_reason=stop_reason(details.get("finish_reason"), STOP_REASONS),
+        stop_reason=map_stop_reason(details.get("finish_reason"), STOP_REASONS),
         usage=_usage(details),
         raw=data,
     )
@@ -93,27 +101,27 @@ class _TokenStream(EventParser):
     @property
     def may_end(self) -> bool:
         """The whole text comes with the last token; the details with it are asked for, and may be left out."""
-        return self.ended or self._is_whole
+        return self.has_ended or self._is_whole
 
     def read(self, name: str, data: Json) -> None:
         """Take note of one event."""
         token, whole, details = object_or_empty(data.get("token")), data.get("generated_text"), data.get("details")
         if token.get("special") is not True:
-            self.say(text_at(self.head, token, "text"))
+            self.add_text(text_at(self.head, token, "text"))
         if isinstance(whole, str):
             self._is_whole = True
             if whole.startswith(self.text):
-                self.say(whole[len(self.text) :])  # what no token showed, such as a letter cut between two of them
+                self.add_text(whole[len(self.text) :])  # what no token showed, such as a letter cut between two of them
         if isinstance(details, dict):
             self.reason = string_or_empty(details.get("finish_reason"))
-            self.count(_usage(details))
-            self.ended = True
+            self.set_usage(_usage(details))
+            self.has_ended = True
 
 
 def _usage(details: Json) -> Usage | None:
-    output, prompt = count(details.get("generated_tokens")), count(details.get("input_length"))
-    if prompt is None and objects(details.get("prefill")):
-        prompt = len(objects(details["prefill"]))
+    output, prompt = token_count(details.get("generated_tokens")), token_count(details.get("input_length"))
+    if prompt is None and objects_in(details.get("prefill")):
+        prompt = len(objects_in(details["prefill"]))
     return None if prompt is None and output is None else Usage.from_totals(prompt, output)
 
 
@@ -126,7 +134,7 @@ def _unwrapped(reply: WireReply) -> dict[str, Any]:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{root}/info`, which names the one model."""
-    return get(config, DIALECT, f"{_root(config)}/info", bearer)
+    return build_get(config, DIALECT, f"{_root(config)}/info", bearer_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:

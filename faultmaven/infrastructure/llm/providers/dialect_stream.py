@@ -12,7 +12,7 @@ from ...http.types import ReplyStream, Transport, WireReply, WireRequest
 from ..config import ProviderConfig
 from ..dialects.protocol import Answer, Dialect, StreamParser
 from ..dialects.shared.errors import raise_for_status
-from ..dialects.shared.streaming import interrupted
+from ..dialects.shared.streaming import interrupted_error
 from .response_builder import line_of, response_of
 
 LINGER_SECONDS = 0.1
@@ -136,11 +136,11 @@ class DialectStream:
             if parser.may_end:
                 await self._finish(reply, parser)
                 return
-            raise interrupted(error) from error.__cause__
+            raise interrupted_error(error) from error.__cause__
         if self._block:
             await self._parse(reply, parser)
         else:
-            self._take(parser.rest())
+            self._take(parser.flush())
             await self._finish(reply, parser)
 
     async def _parse(self, reply: ReplyStream, parser: StreamParser) -> None:
@@ -149,7 +149,7 @@ class DialectStream:
             piece = self._block[self._parsed : self._parsed + PARSED_AT_ONCE]
             self._parsed += len(piece)
             self._take(parser.feed(piece))
-            if parser.ended:
+            if parser.has_ended:
                 await self._finish(reply, parser)
 
     def _take(self, chunks: list[StreamChunk]) -> None:
@@ -159,7 +159,7 @@ class DialectStream:
 
     async def _finish(self, reply: ReplyStream, parser: StreamParser) -> None:
         answer = parser.close()
-        if parser.ended:
+        if parser.has_ended:
             try:
                 async with self._clock.timeout(LINGER_SECONDS):
                     while await reply.read():

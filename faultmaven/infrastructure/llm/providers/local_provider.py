@@ -25,7 +25,7 @@ from ..dialects import tgi as tgi_generate
 from ..dialects.openai_chat import dialect as openai_chat
 from ..dialects.protocol import Dialect
 from ..dialects.registry import dialect_for, features_of
-from ..dialects.shared.requests import root_of
+from ..dialects.shared.requests import server_root
 from .dialect_provider import DialectProvider
 from .dialect_stream import DialectStream
 
@@ -141,7 +141,7 @@ class LocalProvider(DialectProvider):
         """Return the routes to try, best first for `request`."""
         own = self.config.dialect
         dialects = (own, CHAT_BESIDE.get(own, own)) if own else ANY_SERVER
-        base, root = self.config.base_url, root_of(self.config.base_url, "/v1")
+        base, root = self.config.base_url, server_root(self.config.base_url, "/v1")
         routes = []
         for dialect in dict.fromkeys(dialects):
             bases = (f"{root}/v1", base) if dialect_for(dialect) is dialect_for(openai_chat.DIALECT) else (base,)

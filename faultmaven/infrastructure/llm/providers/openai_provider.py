@@ -20,7 +20,7 @@ class OpenAIProvider(DialectProvider):
         chosen = dialect_for(self.config.dialect or openai_chat.DIALECT)
         if request is None or chosen is not dialect_for(openai_chat.DIALECT):
             return chosen
-        facts = model_facts(openai_chat.vendor(self.config).facts, self.get_effective_model(request.model))
+        facts = model_facts(openai_chat.vendor_of(self.config).facts, self.get_effective_model(request.model))
         if not facts.responses_for:
             return chosen
         demands = facts.responses_for.intersection(("text", *needs(request)))

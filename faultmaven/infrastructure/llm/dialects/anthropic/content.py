@@ -9,8 +9,8 @@ from .....domain.requests import ChatRequest
 from .....domain.tool_calls import ToolCall
 from ....http.types import Json
 from ...models import ModelFacts
-from ..shared.conversation import ReplayTarget, foreign_turn_notes, linked, own_turn
-from ..shared.encoding import base64_of
+from ..shared.conversation import ReplayTarget, link_calls, lost_replay_notes, replayable_turn
+from ..shared.encoding import to_base64
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 PDF = "application/pdf"
@@ -20,14 +20,16 @@ _STALE = "an earlier answer was edited: the answers after it are sent as text an
 _BROKEN = "a tool call with broken arguments is sent with none: only an object can be sent"
 
 
-def written(request: ChatRequest, home: ReplayTarget, facts: ModelFacts) -> tuple[list[Json], tuple[str, ...]]:
+def write_conversation(
+    request: ChatRequest, target: ReplayTarget, facts: ModelFacts
+) -> tuple[list[Json], tuple[str, ...]]:
     """Return the conversation as alternating turns, and notes on what of it stays behind."""
-    notes = list(foreign_turn_notes(request.messages, home))
+    notes = list(lost_replay_notes(request.messages, target))
     turns: list[tuple[str, list[Json]]] = []
     is_edited = False  # whether an own turn before this one was
-    for message in _turns(request, home):
-        own = own_turn(message, home)
-        if own is None and message.replay is not None and message.replay.came_from(*home):
+    for message in _turns(request, target):
+        own = replayable_turn(message, target)
+        if own is None and message.replay is not None and message.replay.came_from(*target):
             is_edited = True
         if own is not None and is_edited and facts.binds_thinking:
             notes.append(_STALE)
@@ -38,37 +40,37 @@ def written(request: ChatRequest, home: ReplayTarget, facts: ModelFacts) -> tupl
     return _alternating(turns), tuple(dict.fromkeys(notes))
 
 
-def problem_of(request: ChatRequest, home: ReplayTarget, facts: ModelFacts) -> str:
+def find_problem(request: ChatRequest, target: ReplayTarget, facts: ModelFacts) -> str:
     """Return why the conversation would be refused, as one clause; "" when it would not."""
-    turns = _turns(request, home)
+    turns = _turns(request, target)
     return (
         next((problem for turn in turns for part in turn.parts if (problem := _part_problem(turn, part))), "")
         or _pairing_problem(turns)
-        or _prefill_problem(turns, home, facts)
+        or _prefill_problem(turns, target, facts)
     )
 
 
-def with_mark(blocks: Sequence[Json]) -> list[Json]:
+def mark_last_block(blocks: Sequence[Json]) -> list[Json]:
     """Return the blocks with the last one marked: what stands before its end may be kept in the prompt cache."""
     return [*blocks[:-1], {**blocks[-1], **CACHED}]
 
 
-def mark_last_turn(messages: list[Json]) -> None:
+def mark_last_user_turn(messages: list[Json]) -> None:
     """Mark the last turn's last block. An assistant's turn goes back unchanged, so it gets no mark."""
     if not messages or messages[-1]["role"] != "user":
         return
     content = messages[-1]["content"]
-    blocks = [text_block(content)] if isinstance(content, str) else content
-    messages[-1] = {"role": "user", "content": with_mark(blocks)}
+    blocks = [write_text_block(content)] if isinstance(content, str) else content
+    messages[-1] = {"role": "user", "content": mark_last_block(blocks)}
 
 
-def text_block(text: str) -> Json:
+def write_text_block(text: str) -> Json:
     """Return a block of text."""
     return {"type": "text", "text": text}
 
 
-def _turns(request: ChatRequest, home: ReplayTarget) -> list[Message]:
-    return [message for message in linked(request.messages, home).messages if message.role != "system"]
+def _turns(request: ChatRequest, target: ReplayTarget) -> list[Message]:
+    return [message for message in link_calls(request.messages, target).messages if message.role != "system"]
 
 
 def _blocks(message: Message, own: Any) -> list[Json]:
@@ -88,7 +90,7 @@ def _content(parts: Iterable[Part]) -> list[Json]:
         elif part and blocks and blocks[-1]["type"] == "text":
             blocks[-1]["text"] += part
         elif part:
-            blocks.append(text_block(part))
+            blocks.append(write_text_block(part))
     return blocks
 
 
@@ -97,7 +99,7 @@ def _attachment(part: Attachment) -> Json:
         source: Json = {"type": "url", "url": part.url}
     else:
         media_type = part.media_type or (PDF if isinstance(part, File) else "")
-        source = {"type": "base64", "media_type": media_type, "data": base64_of(part)}
+        source = {"type": "base64", "media_type": media_type, "data": to_base64(part)}
     if not isinstance(part, File):
         return {"type": "image", "source": source}
     return {"type": "document", "source": source, **({"title": part.name} if part.name else {})}
@@ -182,12 +184,12 @@ def _is_sent(turn: Message) -> bool:
     return turn.role == "tool" or any(turn.parts) or bool(turn.tool_calls) or turn.replay is not None
 
 
-def _prefill_problem(turns: Sequence[Message], home: ReplayTarget, facts: ModelFacts) -> str:
+def _prefill_problem(turns: Sequence[Message], target: ReplayTarget, facts: ModelFacts) -> str:
     """A turn that the vendor's own tools paused goes back to be continued; any other at the end is a prefill."""
     sent = [turn for turn in turns if _is_sent(turn)]
     if not sent or sent[-1].role != "assistant" or not facts.refuses_prefill:
         return ""
-    own = own_turn(sent[-1], home) or []
+    own = replayable_turn(sent[-1], target) or []
     if any(block.get("type") == "server_tool_use" for block in own):
         return ""
     return f"the conversation ends with an assistant's turn, and this model refuses to continue one ({facts.source})"

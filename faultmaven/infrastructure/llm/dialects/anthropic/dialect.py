@@ -6,14 +6,14 @@ from ...config import ProviderConfig
 from ...models import ModelFacts, model_facts, output_limit
 from ..protocol import Answer, StreamParser
 from ..shared.errors import raise_for_error_body
-from ..shared.model_lists import model_ids
-from ..shared.outcomes import stop_reason
-from ..shared.reading import joined, malformed, objects, read_object, string_or_empty, tool_call
-from ..shared.requests import allowed_temperature, get, post
+from ..shared.model_lists import read_model_names
+from ..shared.outcomes import map_stop_reason
+from ..shared.reading import join_texts, malformed_error, objects_in, parse_tool_call, read_object, string_or_empty
+from ..shared.requests import allowed_temperature, build_get, build_post
 from ..shared.schemas import SchemaRefusedError
-from .content import mark_last_turn, problem_of, text_block, with_mark, written
+from .content import find_problem, mark_last_block, mark_last_user_turn, write_conversation, write_text_block
 from .options import format_setting, thinking_setting, tool_setting
-from .response import STOP_REASONS, identified, turn_of, usage_of
+from .response import STOP_REASONS, read_usage, replay_blocks, with_call_ids
 from .stream import MessageStream
 
 DIALECT = "anthropic-messages"
@@ -40,7 +40,7 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
         format_setting(request)
     except SchemaRefusedError as reason:
         return str(reason)
-    return problem_of(request, (config.name, DIALECT, model), model_facts("anthropic", model))
+    return find_problem(request, (config.name, DIALECT, model), model_facts("anthropic", model))
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
@@ -55,7 +55,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     body: Json = {"model": model, "max_tokens": limit}
     if system := "\n\n".join(filter(None, (request.system, *(setting.instruction for setting in settings)))):
         body["system"] = system
-    body["messages"], notes = written(request, (config.name, DIALECT, model), facts)
+    body["messages"], notes = write_conversation(request, (config.name, DIALECT, model), facts)
     for setting in settings:
         body = _laid_over(body, setting.fields)
         notes += setting.notes
@@ -64,7 +64,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         body["stream"] = True
     if request.cache_prompt:
         _mark(body)
-    return post(config, DIALECT, f"{config.base_url}/messages", _auth, body, request, model, notes)
+    return build_post(config, DIALECT, f"{config.base_url}/messages", _auth, body, request, model, notes)
 
 
 def _laid_over(body: Json, fields: Json) -> Json:
@@ -95,10 +95,10 @@ def _temperature(
 def _mark(body: Json) -> None:
     """Mark what stays the same from turn to turn, tools before system text, and the conversation up to here."""
     if "system" in body:
-        body["system"] = with_mark([text_block(body["system"])])
+        body["system"] = mark_last_block([write_text_block(body["system"])])
     elif "tools" in body:
-        body["tools"] = with_mark(body["tools"])
-    mark_last_turn(body["messages"])
+        body["tools"] = mark_last_block(body["tools"])
+    mark_last_user_turn(body["messages"])
 
 
 def parse_response(reply: WireReply) -> Answer:
@@ -106,22 +106,22 @@ def parse_response(reply: WireReply) -> Answer:
     data = read_object(reply)
     raise_for_error_body(reply, data)
     if not isinstance(data.get("content"), list):
-        raise malformed(reply, "'content' is missing or no list")
-    blocks = identified(objects(data["content"]))
+        raise malformed_error(reply, "'content' is missing or no list")
+    blocks = with_call_ids(objects_in(data["content"]))
     calls = tuple(
-        tool_call(block.get("id"), block.get("name"), block.get("input"))
+        parse_tool_call(block.get("id"), block.get("name"), block.get("input"))
         for block in blocks
         if block.get("type") == "tool_use"
     )
     return Answer(
-        content=joined((block for block in blocks if block.get("type") == "text"), "text"),
-        stop_reason=stop_reason(data.get("stop_reason"), STOP_REASONS, has_calls=bool(calls)),
-        usage=usage_of(data.get("usage")),
+        content=join_texts((block for block in blocks if block.get("type") == "text"), "text"),
+        stop_reason=map_stop_reason(data.get("stop_reason"), STOP_REASONS, has_calls=bool(calls)),
+        usage=read_usage(data.get("usage")),
         tool_calls=calls,
         model=string_or_empty(data.get("model")),
         raw=data,
-        reasoning=joined((block for block in blocks if block.get("type") == "thinking"), "thinking"),
-        turn=turn_of(blocks),
+        reasoning=join_texts((block for block in blocks if block.get("type") == "thinking"), "thinking"),
+        turn=replay_blocks(blocks),
     )
 
 
@@ -132,9 +132,9 @@ def stream_parser(head: WireReply) -> StreamParser:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{base}/models`."""
-    return get(config, DIALECT, f"{config.base_url}/models?limit=100", _auth)
+    return build_get(config, DIALECT, f"{config.base_url}/models?limit=100", _auth)
 
 
 def parse_models(reply: WireReply) -> list[str]:
     """Return the ids of the list."""
-    return model_ids(reply, "data", "id")
+    return read_model_names(reply, "data", "id")

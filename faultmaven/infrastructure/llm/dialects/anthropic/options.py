@@ -7,9 +7,9 @@ from .....domain.tools import Tool
 from ....http.types import Json
 from ...models import ModelFacts
 from ...reasoning import reasoning_fields
-from ..shared.schemas import ANY_JSON, closed, inlined, schema_of, without
+from ..shared.schemas import ANY_JSON, close_objects, drop_keywords, inline_references, json_schema_of
 
-LEAST_BUDGET = 1024
+MIN_BUDGET_TOKENS = 1024
 
 # Refused by structured outputs; platform.claude.com, "JSON Schema limitations", in 2026. The answer is validated by us.
 UNSUPPORTED = (
@@ -76,12 +76,12 @@ def format_setting(request: ChatRequest) -> Setting:
     if request.response_format == ANY_JSON:
         note = "response_format='json' sent as an instruction: this vendor has no such mode"
         return Setting({}, "Answer with one JSON object and nothing else.", (note,))
-    schema = schema_of(request.response_format)
+    schema = json_schema_of(request.response_format)
     if schema is None:
         return NOTHING_SET
-    inlined(schema)  # definitions may stay, but one that holds itself is refused
-    full = closed(schema)
-    sent = without(full, *UNSUPPORTED)
+    inline_references(schema)  # definitions may stay, but one that holds itself is refused
+    full = close_objects(schema)
+    sent = drop_keywords(full, *UNSUPPORTED)
     notes = () if sent == full else ("limits in the schema, such as minimum or maxLength, left out: they are refused",)
     return Setting({"output_config": {"format": {"type": "json_schema", "schema": sent}}}, notes=notes)
 
@@ -106,13 +106,13 @@ def thinking_setting(request: ChatRequest, facts: ModelFacts, model: str, limit:
 def _fitted(request: ChatRequest, facts: ModelFacts, fields: Json, limit: int, notes: tuple[str, ...]) -> Setting:
     """A budget is at least 1024 and below `max_tokens`, which counts thinking and answer together."""
     asked = fields["thinking"]["budget_tokens"]
-    budget = max(asked, LEAST_BUDGET)
+    budget = max(asked, MIN_BUDGET_TOKENS)
     if budget >= limit and request.max_tokens is None:
         limit = min(limit + budget, facts.max_output or limit + budget)
         fields = {**fields, "max_tokens": limit}
         notes = (*notes, f"max_tokens raised to {limit}: thinking counts into it")
     if budget >= limit:
-        budget = max(limit - (request.min_output_tokens or limit // 4), LEAST_BUDGET)
+        budget = max(limit - (request.min_output_tokens or limit // 4), MIN_BUDGET_TOKENS)
     if budget >= limit:
         return Setting({}, notes=(*notes, f"thinking left out: max_tokens={limit} leaves no room for it"))
     if budget != asked:

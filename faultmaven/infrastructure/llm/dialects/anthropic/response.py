@@ -6,7 +6,7 @@ from typing import Any
 from .....domain.responses import StopReason
 from .....domain.usage import Usage
 from ....http.types import Json
-from ..shared.reading import added, count, object_or_empty, string_or_empty
+from ..shared.reading import object_or_empty, string_or_empty, sum_of_known, token_count
 
 STOP_REASONS = {
     "end_turn": StopReason.STOP,
@@ -21,18 +21,18 @@ PLAIN_BLOCKS = ("text", "tool_use")
 """Blocks that our own text and calls say wholly."""
 
 
-def call_id(block: Json, place: int) -> str:
+def call_id_at(block: Json, place: int) -> str:
     """Return the id of the tool call at `place`; other hosts of this dialect leave it out."""
     return string_or_empty(block.get("id")) or f"call_{place}"
 
 
-def identified(blocks: Iterable[Json]) -> list[Json]:
+def with_call_ids(blocks: Iterable[Json]) -> list[Json]:
     """Return the blocks; a tool call without an id has one of ours."""
     told: list[Json] = []
     place = 0
     for block in blocks:
         if block.get("type") == "tool_use":
-            given = call_id(block, place)
+            given = call_id_at(block, place)
             told.append(block if block.get("id") == given else {**block, "id": given})
             place += 1
         else:
@@ -40,7 +40,7 @@ def identified(blocks: Iterable[Json]) -> list[Json]:
     return told
 
 
-def turn_of(blocks: list[Json]) -> list[Json] | None:
+def replay_blocks(blocks: list[Json]) -> list[Json] | None:
     """Return the content as it must go back, None where text and calls say everything.
 
     Thinking without a signature, as of an answer cut in its midst, is refused when it comes back; it stays out.
@@ -53,18 +53,18 @@ def _is_opaque(block: Json) -> bool:
     return block.get("type") not in PLAIN_BLOCKS or bool(block.get("citations"))
 
 
-def usage_of(value: Any) -> Usage | None:
+def read_usage(value: Any) -> Usage | None:
     """Cached tokens lie beside `input_tokens`, thinking inside `output_tokens`."""
     data: Json = object_or_empty(value)
     if not data:
         return None
-    cache_read = count(data.get("cache_read_input_tokens"))
-    cache_write = count(data.get("cache_creation_input_tokens"))
-    fresh = count(data.get("input_tokens"))
+    cache_read = token_count(data.get("cache_read_input_tokens"))
+    cache_write = token_count(data.get("cache_creation_input_tokens"))
+    fresh = token_count(data.get("input_tokens"))
     return Usage.from_totals(
-        None if fresh is None else added(fresh, cache_read, cache_write),
-        count(data.get("output_tokens")),
+        None if fresh is None else sum_of_known(fresh, cache_read, cache_write),
+        token_count(data.get("output_tokens")),
         cache_read=cache_read,
         cache_write=cache_write,
-        reasoning=count(object_or_empty(data.get("output_tokens_details")).get("thinking_tokens")),
+        reasoning=token_count(object_or_empty(data.get("output_tokens_details")).get("thinking_tokens")),
     )

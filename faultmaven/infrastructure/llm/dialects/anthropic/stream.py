@@ -5,11 +5,11 @@ from typing import Any
 
 from .....domain.usage import Usage
 from ....http.types import Json, WireReply
-from ..shared.errors import error_from_json, vendor_error
+from ..shared.errors import build_error, parse_error_object
 from ..shared.framing import ServerSentEvents
 from ..shared.reading import object_at, object_or_empty, parse_json, string_or_empty, text_at, write_json
 from ..shared.streaming import EventParser
-from .response import STOP_REASONS, call_id, turn_of, usage_of
+from .response import STOP_REASONS, call_id_at, read_usage, replay_blocks
 
 # What a piece adds to its block, by the piece's type: its own key, and the block's.
 TEXTS = {
@@ -74,9 +74,9 @@ class MessageStream(EventParser):
         self._calls_begun = 0
         self._is_exact = True
 
-    def turn(self) -> object:
+    def replay_turn(self) -> object:
         """Return the content blocks; None where nothing in them is opaque, or a piece came whose meaning is unknown."""
-        return turn_of([block.whole() for block in self._blocks]) if self._is_exact else None
+        return replay_blocks([block.whole() for block in self._blocks]) if self._is_exact else None
 
     def read(self, name: str, data: Json) -> None:
         """Take note of one event; `ping` and unknown ones say nothing."""
@@ -92,13 +92,13 @@ class MessageStream(EventParser):
             case "message_delta":
                 delta = object_or_empty(data.get("delta"))
                 self.reason = text_at(self.head, delta, "stop_reason") or self.reason
-                self.count(self._counted(data.get("usage")))
+                self.set_usage(self._counted(data.get("usage")))
             case "message_stop":
                 for block in self._blocks:
                     self._stop_block(block)
-                self.ended = True
+                self.has_ended = True
             case "error":  # one with an `error` object was raised before
-                raise vendor_error(self.head, error_from_json(data), status=500)
+                raise build_error(self.head, parse_error_object(data), status=500)
 
     def _begin(self, message: Json) -> None:
         self.model = string_or_empty(message.get("model")) or self.model
@@ -107,21 +107,21 @@ class MessageStream(EventParser):
     def _counted(self, usage: Any) -> Usage | None:
         """Counts are cumulative: newer ones replace older ones, null and absent ones do not."""
         self._counts |= {name: value for name, value in object_or_empty(usage).items() if value is not None}
-        return usage_of(self._counts)
+        return read_usage(self._counts)
 
     def _begin_block(self, index: Any, start: Json) -> _Block:
         block = _Block(dict(start))
         self._blocks.append(block)
         self._at[_index(index)] = block
         if start.get("type") == "tool_use":
-            block.start["id"] = call_id(start, self._calls_begun)
+            block.start["id"] = call_id_at(start, self._calls_begun)
             block.call = self._calls_begun
             self._calls_begun += 1
-            self.call(block.call, block.start["id"], text_at(self.head, start, "name"), "")
+            self.add_call(block.call, block.start["id"], text_at(self.head, start, "name"), "")
         elif start.get("type") == "text":
-            self.say(text_at(self.head, start, "text"))
+            self.add_text(text_at(self.head, start, "text"))
         elif start.get("type") == "thinking":
-            self.think(text_at(self.head, start, "thinking"))
+            self.add_reasoning(text_at(self.head, start, "thinking"))
         return block
 
     def _grow(self, index: Any, delta: Json) -> None:
@@ -135,7 +135,7 @@ class MessageStream(EventParser):
             piece = text_at(self.head, delta, name)
             block.texts.setdefault(key, []).append(piece)
             if kind != "signature_delta":
-                (self.say if kind == "text_delta" else self.think)(piece)
+                (self.add_text if kind == "text_delta" else self.add_reasoning)(piece)
         elif kind == "citations_delta":
             block.citations.append(delta.get("citation"))
         else:
@@ -154,7 +154,7 @@ class MessageStream(EventParser):
     def _add_input(self, block: _Block, piece: str) -> None:
         block.input.append(piece)
         if block.call is not None:
-            self.call(block.call, "", "", piece)
+            self.add_call(block.call, "", "", piece)
 
     def _stop_block(self, block: _Block | None) -> None:
         """Some hosts send a tool's whole input with the block's start, and no pieces of it."""
@@ -163,7 +163,7 @@ class MessageStream(EventParser):
         block.stopped = True
         given = object_or_empty(block.start.get("input"))
         if given and block.call is not None and not "".join(block.input).strip():
-            self.call(block.call, "", "", write_json(given).decode())
+            self.add_call(block.call, "", "", write_json(given).decode())
 
 
 def _index(value: Any) -> int:

@@ -6,8 +6,8 @@ from .....domain.errors import ProviderError, ProviderUnavailableError
 from .....domain.responses import StopReason
 from .....domain.usage import Usage
 from ....http.types import Json
-from ..shared.outcomes import name_their_results
-from ..shared.reading import count, object_or_empty, objects
+from ..shared.outcomes import have_unique_ids
+from ..shared.reading import object_or_empty, objects_in, token_count
 
 STOP_REASONS = {
     "COMPLETE": StopReason.STOP,
@@ -19,12 +19,12 @@ STOP_REASONS = {
 FAILED_REASONS: dict[str, type[ProviderError]] = {"ERROR": ProviderError, "TIMEOUT": ProviderUnavailableError}
 
 
-def kept_turn(message: Json) -> Json | None:
+def replay_message(message: Json) -> Json | None:
     """Return the message as the vendor wants it back, None when text and calls say everything, or must do."""
-    has_thinking = any(block.get("type") == "thinking" for block in objects(message.get("content")))
+    has_thinking = any(block.get("type") == "thinking" for block in objects_in(message.get("content")))
     if not has_thinking and not message.get("tool_plan"):
         return None
-    if not name_their_results(call.get("id") for call in objects(message.get("tool_calls"))):
+    if not have_unique_ids(call.get("id") for call in objects_in(message.get("tool_calls"))):
         return None
     kept = {name: message[name] for name in ("content", "tool_plan", "tool_calls") if message.get(name)}
     return {"role": "assistant", **kept}
@@ -37,7 +37,7 @@ def read_usage(value: Any) -> Usage | None:
     if not tokens:
         return None
     return Usage.from_totals(
-        count(tokens.get("input_tokens")),
-        count(tokens.get("output_tokens")),
-        cache_read=count(data.get("cached_tokens")),
+        token_count(tokens.get("input_tokens")),
+        token_count(tokens.get("output_tokens")),
+        cache_read=token_count(data.get("cached_tokens")),
     )

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from .....domain.responses import StopReason
 from ....http.types import Json, WireReply
-from ..openai_chat.messages import call_object
-from ..shared.errors import error_from_json, vendor_error
+from ..openai_chat.messages import write_call
+from ..shared.errors import build_error, parse_error_object
 from ..shared.framing import ServerSentEvents
-from ..shared.outcomes import failed_answer
-from ..shared.reading import object_or_empty, objects, string_or_empty
+from ..shared.outcomes import failed_answer_error
+from ..shared.reading import object_or_empty, objects_in, string_or_empty
 from ..shared.streaming import EventParser
-from .response import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
+from .response import FAILED_REASONS, STOP_REASONS, read_usage, replay_message
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class _Block:
         return {**self.start, **grown}
 
 
-class ChatStream(EventParser):
+class CohereStream(EventParser):
     """Named events; `message-end` ends them, and tells how."""
 
     stop_reasons: Mapping[str, StopReason] = STOP_REASONS
@@ -57,20 +57,20 @@ class ChatStream(EventParser):
             case "message-end":
                 self._finish(delta)
             case "" if "message" in data:  # the flat error body of section 5
-                raise vendor_error(self.head, error_from_json(data), status=500)
+                raise build_error(self.head, parse_error_object(data), status=500)
 
-    def turn(self) -> object:
+    def replay_turn(self) -> object:
         """Return the message with its plan and its thinking, None where there is neither."""
-        if not self.ended:
+        if not self.has_ended:
             return None
-        calls = [call_object(call) for call in self.calls.finished()]
+        calls = [write_call(call) for call in self.calls.build_calls()]
         blocks = [block.whole() for block in self._blocks]
-        return kept_turn({"content": blocks, "tool_plan": "".join(self._plan), "tool_calls": calls})
+        return replay_message({"content": blocks, "tool_plan": "".join(self._plan), "tool_calls": calls})
 
     def _read_content(self, index: object, content: Json, *, begins: bool) -> None:
         text, thinking = string_or_empty(content.get("text")), string_or_empty(content.get("thinking"))
-        self.say(text)
-        self.think(thinking)
+        self.add_text(text)
+        self.add_reasoning(thinking)
         if begins:
             self._blocks.append(_Block(index, content))
             return
@@ -83,9 +83,9 @@ class ChatStream(EventParser):
 
     def _read_call(self, index: object, calls: object) -> None:
         """In events it is one object, in a whole reply a list of them (section 7, trap 6)."""
-        call = objects(calls)[0] if objects(calls) else object_or_empty(calls)
+        call = objects_in(calls)[0] if objects_in(calls) else object_or_empty(calls)
         function = object_or_empty(call.get("function"))
-        self.call(
+        self.add_call(
             index if isinstance(index, int) else None,
             string_or_empty(call.get("id")),
             string_or_empty(function.get("name")),
@@ -96,6 +96,6 @@ class ChatStream(EventParser):
         self.reason = string_or_empty(delta.get("finish_reason"))
         if self.reason in FAILED_REASONS or delta.get("error"):
             kind = FAILED_REASONS.get(self.reason, FAILED_REASONS["ERROR"])
-            raise failed_answer(self.head, self.reason or "ERROR", kind)
-        self.count(read_usage(delta.get("usage")))
-        self.ended = True
+            raise failed_answer_error(self.head, self.reason or "ERROR", kind)
+        self.set_usage(read_usage(delta.get("usage")))
+        self.has_ended = True

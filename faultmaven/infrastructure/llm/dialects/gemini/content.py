@@ -18,10 +18,10 @@ from .....domain.tool_calls import ToolCall
 from .....domain.tools import Tool
 from ....http.types import Json
 from ...models import model_facts
-from ..shared.conversation import ReplayTarget, foreign_turn_notes, linked, own_turn
-from ..shared.encoding import base64_of
-from ..shared.reading import object_or_empty, objects, string_or_empty
-from ..shared.schemas import inlined, without
+from ..shared.conversation import ReplayTarget, link_calls, lost_replay_notes, replayable_turn
+from ..shared.encoding import to_base64
+from ..shared.reading import object_or_empty, objects_in, string_or_empty
+from ..shared.schemas import drop_keywords, inline_references
 
 NO_SIGNATURE = "skip_thought_signature_validator"
 """Stands for the signature of a call that Gemini did not make: ai.google.dev/gemini-api/docs/thought-signatures, FAQ
@@ -52,10 +52,10 @@ def is_before_3(model: str) -> bool:
     return re.match(r"(models/)?gemini-[12](\D|$)", model) is not None
 
 
-def contents(request: ChatRequest, home: ReplayTarget, notes: Notes) -> list[Json]:
+def write_contents(request: ChatRequest, target: ReplayTarget, notes: Notes) -> list[Json]:
     """Return the turns as contents; the results of one turn's calls become one user turn."""
-    told = linked(request.turns, home)
-    notes += foreign_turn_notes(request.turns, home)
+    told = link_calls(request.turns, target)
+    notes += lost_replay_notes(request.turns, target)
     if any(file.name for turn in request.turns for file in turn.files):
         notes.append("names of files left out: Gemini takes none")
     found: list[Json] = []
@@ -68,7 +68,7 @@ def contents(request: ChatRequest, home: ReplayTarget, notes: Notes) -> list[Jso
         found += asked.answered(results, notes)
         results = []
         if message.role == "assistant":
-            parts = _model_parts(message, home, notes)
+            parts = _model_parts(message, target, notes)
             asked = _Asked(message.tool_calls, parts)
             found.append({"role": "model", "parts": parts})
         else:
@@ -76,13 +76,13 @@ def contents(request: ChatRequest, home: ReplayTarget, notes: Notes) -> list[Jso
     return found + asked.answered(results, notes)
 
 
-def _model_parts(message: Message, home: ReplayTarget, notes: Notes) -> list[Json]:
-    own = own_turn(message, home)
-    parts = objects(own) if own is not None else _rebuilt(message, notes)
+def _model_parts(message: Message, target: ReplayTarget, notes: Notes) -> list[Json]:
+    own = replayable_turn(message, target)
+    parts = objects_in(own) if own is not None else _rebuilt(message, notes)
     calls = [place for place, part in enumerate(parts) if "functionCall" in part]
     if (
         calls
-        and model_facts("gemini", home[2]).demands_signatures
+        and model_facts("gemini", target[2]).demands_signatures
         and not any("thoughtSignature" in parts[place] for place in calls)
     ):
         parts = [*parts]
@@ -142,10 +142,10 @@ def _parts(parts: Sequence[Part], notes: Notes) -> Iterator[Json]:
         elif part.data is None:
             yield {"fileData": {"mimeType": _media_type(part, notes), "fileUri": part.url}}
         else:
-            yield {"inlineData": {"mimeType": _media_type(part, notes), "data": base64_of(part)}}
+            yield {"inlineData": {"mimeType": _media_type(part, notes), "data": to_base64(part)}}
 
 
-def known_media_type(attachment: Attachment) -> str:
+def find_media_type(attachment: Attachment) -> str:
     """Return the media type as it was given, or by the ending of the address; "" when neither tells."""
     if attachment.media_type:
         return attachment.media_type
@@ -157,7 +157,7 @@ def known_media_type(attachment: Attachment) -> str:
 
 
 def _media_type(attachment: Attachment, notes: Notes) -> str:
-    known = known_media_type(attachment)
+    known = find_media_type(attachment)
     if known:
         return known
     guess = "application/pdf" if isinstance(attachment, File) else "image/jpeg"
@@ -165,7 +165,7 @@ def _media_type(attachment: Attachment, notes: Notes) -> str:
     return guess
 
 
-def tools(request: ChatRequest, notes: Notes) -> Json:
+def write_tool_fields(request: ChatRequest, notes: Notes) -> Json:
     """Return the body's fields for tools and which of them may be called.
 
     Raises:
@@ -184,7 +184,7 @@ def _declaration(tool: Tool, notes: Notes) -> Json:
     if tool.description:
         declaration["description"] = tool.description
     if _has_parameters(tool):
-        declaration["parametersJsonSchema"] = taken_schema(dict(tool.parameters), notes)
+        declaration["parametersJsonSchema"] = to_gemini_schema(dict(tool.parameters), notes)
     return declaration
 
 
@@ -203,14 +203,14 @@ def _calling(choice: str) -> Json:
     return {"mode": "ANY", "allowedFunctionNames": [choice]}
 
 
-def taken_schema(schema: Json, notes: Notes) -> Json:
+def to_gemini_schema(schema: Json, notes: Notes) -> Json:
     """Return the schema without references and without `additionalProperties`, which Gemini answers with 400.
 
     Raises:
         SchemaRefusedError: it holds itself.
     """
-    whole = inlined(schema)
-    taken = without(whole, "additionalProperties")
+    whole = inline_references(schema)
+    taken = drop_keywords(whole, "additionalProperties")
     if taken != whole:
         notes.append("additionalProperties left out of the schema: Gemini refuses it")
-    return without(taken, "$schema")
+    return drop_keywords(taken, "$schema")

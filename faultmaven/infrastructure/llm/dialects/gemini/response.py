@@ -7,8 +7,8 @@ from .....domain.responses import StopReason
 from .....domain.usage import Usage
 from ....http.types import Json, WireReply
 from ..protocol import Answer
-from ..shared.outcomes import failed_answer
-from ..shared.reading import added, count, object_or_empty, string_or_empty, write_json
+from ..shared.outcomes import failed_answer_error
+from ..shared.reading import object_or_empty, string_or_empty, sum_of_known, token_count, write_json
 
 STOP_REASONS = {
     "STOP": StopReason.STOP,
@@ -23,9 +23,9 @@ STOP_REASONS = {
     "IMAGE_RECITATION": StopReason.CONTENT_FILTER,
     "MODEL_ARMOR": StopReason.CONTENT_FILTER,
 }
-FAILED_ONCE = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"})
+RETRYABLE_FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"})
 """The model failed, and may do better when it is asked again."""
-FAILED_AGAIN = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"})
+PERMANENT_FAILURES = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"})
 """The same request would fail in the same way."""
 
 
@@ -38,17 +38,17 @@ def raise_for_failure(reply: WireReply, reason: str, answer: Answer) -> None:
     """
     if answer.content or answer.tool_calls:
         return
-    if reason in FAILED_ONCE:
-        error: ProviderError = failed_answer(reply, reason, MalformedResponseError)  # its policy retries it once
+    if reason in RETRYABLE_FAILURES:
+        error: ProviderError = failed_answer_error(reply, reason, MalformedResponseError)  # its policy retries it once
         error.advice = "Ask again, or give the model fewer or simpler tools."
         raise error
-    if reason in FAILED_AGAIN:
-        error = failed_answer(reply, reason)
+    if reason in PERMANENT_FAILURES:
+        error = failed_answer_error(reply, reason)
         error.retryable = False
         raise error
 
 
-def block_reason(data: Json) -> str:
+def read_block_reason(data: Json) -> str:
     """Return why the prompt was blocked: then there are no candidates; "" where it was not."""
     if data.get("candidates"):
         return ""
@@ -61,7 +61,7 @@ def is_thought(part: Json) -> bool:
     return part.get("thought") is True
 
 
-def function_call(part: Json) -> tuple[str, str, str] | None:
+def read_function_call(part: Json) -> tuple[str, str, str] | None:
     """Return id, name and arguments' text of the call that the part is, None when it is none. Its id may be missing."""
     call = object_or_empty(part.get("functionCall"))
     return (string_or_empty(call.get("id")), string_or_empty(call.get("name")), _arguments(call)) if call else None
@@ -74,7 +74,7 @@ def _arguments(call: Json) -> str:
     return "{}" if arguments is None else write_json(arguments).decode()
 
 
-def kept_turn(parts: list[Json]) -> list[Json] | None:
+def replay_parts(parts: list[Json]) -> list[Json] | None:
     """Return the parts as Gemini wants them back, None where text and calls say everything."""
     return parts if any(map(_is_opaque, parts)) else None
 
@@ -94,17 +94,17 @@ def read_usage(value: Any) -> Usage | None:
     data = object_or_empty(value)
     if not data:
         return None
-    prompt = count(data.get("promptTokenCount"))
-    thoughts = count(data.get("thoughtsTokenCount"))
-    candidates = count(data.get("candidatesTokenCount"))
-    tool_prompt = count(data.get("toolUsePromptTokenCount"))
-    total = count(data.get("totalTokenCount"))
-    inputs = added(prompt, tool_prompt) if prompt is not None else None
+    prompt = token_count(data.get("promptTokenCount"))
+    thoughts = token_count(data.get("thoughtsTokenCount"))
+    candidates = token_count(data.get("candidatesTokenCount"))
+    tool_prompt = token_count(data.get("toolUsePromptTokenCount"))
+    total = token_count(data.get("totalTokenCount"))
+    inputs = sum_of_known(prompt, tool_prompt) if prompt is not None else None
     if candidates is None and total is not None and inputs is not None:
         candidates = max(0, total - inputs - (thoughts or 0))
     return Usage.from_totals(
         inputs,
-        added(candidates, thoughts) if candidates is not None else None,
-        cache_read=count(data.get("cachedContentTokenCount")),
+        sum_of_known(candidates, thoughts) if candidates is not None else None,
+        cache_read=token_count(data.get("cachedContentTokenCount")),
         reasoning=thoughts,
     )

@@ -3,16 +3,24 @@
 from ....http.types import Json, WireReply
 from ..protocol import Answer
 from ..shared.framing import ServerSentEvents
-from ..shared.reading import object_or_empty, objects, string_or_empty
+from ..shared.reading import object_or_empty, objects_in, string_or_empty
 from ..shared.streaming import EventParser
-from .response import STOP_REASONS, block_reason, function_call, is_thought, kept_turn, raise_for_failure, read_usage
+from .response import (
+    STOP_REASONS,
+    is_thought,
+    raise_for_failure,
+    read_block_reason,
+    read_function_call,
+    read_usage,
+    replay_parts,
+)
 
 
 class GeminiStream(EventParser):
     """There is no end marker: the stream ends with the connection, after an event with a finish reason."""
 
     stop_reasons = STOP_REASONS
-    reason_ends = True
+    ends_with_reason = True
 
     def __init__(self, head: WireReply) -> None:
         super().__init__(head, ServerSentEvents())
@@ -24,16 +32,16 @@ class GeminiStream(EventParser):
         self.model = string_or_empty(data.get("modelVersion")) or self.model
         usage = read_usage(data.get("usageMetadata"))
         if usage != self.usage:  # most events repeat the counts
-            self.count(usage)
-        blocked = block_reason(data)
+            self.set_usage(usage)
+        blocked = read_block_reason(data)
         if blocked:
-            self.refused, self.reason = True, blocked
-        for candidate in objects(data.get("candidates")):
+            self.is_refused, self.reason = True, blocked
+        for candidate in objects_in(data.get("candidates")):
             if not candidate.get("index"):  # the first; its index, a zero, may be left out
                 self._read_candidate(candidate)
 
     def _read_candidate(self, candidate: Json) -> None:
-        for part in objects(object_or_empty(candidate.get("content")).get("parts")):
+        for part in objects_in(object_or_empty(candidate.get("content")).get("parts")):
             self._read_part(part)
         self.reason = string_or_empty(candidate.get("finishReason")) or self.reason
 
@@ -41,17 +49,17 @@ class GeminiStream(EventParser):
         self._turn.add(part)
         text = string_or_empty(part.get("text"))
         if is_thought(part):
-            self.think(text)
+            self.add_reasoning(text)
         else:
-            self.say(text)
-        call = function_call(part)
+            self.add_text(text)
+        call = read_function_call(part)
         if call is not None:
-            self.call(self._calls_so_far, *call)
+            self.add_call(self._calls_so_far, *call)
             self._calls_so_far += 1
 
-    def turn(self) -> object:
+    def replay_turn(self) -> object:
         """Return the parts, where one of them is opaque."""
-        return kept_turn(self._turn.parts())
+        return replay_parts(self._turn.parts())
 
     def close(self) -> Answer:
         """Return the whole answer; see `StreamParser`.

@@ -8,28 +8,35 @@ from .....domain.requests import ChatRequest
 from .....domain.tool_calls import ToolCall
 from .....domain.tools import Tool
 from ....http.types import Json
-from ..shared.conversation import ReplayTarget, linked, own_turn
-from ..shared.encoding import data_uri
+from ..shared.conversation import ReplayTarget, link_calls, replayable_turn
+from ..shared.encoding import attachment_uri
 from ..shared.reading import write_json
-from ..shared.schemas import ANY_JSON, SchemaRefusedError, json_instruction, schema_name, schema_of, strict
+from ..shared.schemas import (
+    ANY_JSON,
+    SchemaRefusedError,
+    json_instruction,
+    json_schema_of,
+    schema_name,
+    to_strict_schema,
+)
 from .vendors import ChatVendor
 
 Notes = tuple[str, ...]
 ANY_OBJECT: Json = {"type": "object"}
 
 
-def messages(request: ChatRequest, home: ReplayTarget, form: ChatVendor) -> list[Json]:
+def write_messages(request: ChatRequest, target: ReplayTarget, vendor: ChatVendor) -> list[Json]:
     """Return the turns. What tool results hold beside text follows in a user turn: it has no other place here."""
     shape = request.shape
     if not (shape.has_calls or shape.has_replays or shape.attachments):
         return [{"role": message.role, "content": message.text} for message in request.messages]
     told: list[Json] = []
     of_results: list[Json] = []
-    for message in linked(request.messages, home, form.call_id, form.call_id_length).messages:
+    for message in link_calls(request.messages, target, vendor.call_id, vendor.call_id_length).messages:
         if message.role != "tool" and of_results:
             told.append({"role": "user", "content": of_results})
             of_results = []
-        told.append(own_turn(message, home) or _message(message))
+        told.append(replayable_turn(message, target) or _message(message))
         attached = [part for part in message.parts if isinstance(part, Attachment)]
         if message.role == "tool" and attached:
             of_results.append({"type": "text", "text": f"Of the result of {message.tool_call_id}:"})
@@ -42,14 +49,14 @@ def _message(message: Message) -> Json:
         text = f"Error: {message.text}" if message.error else message.text
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
     if message.tool_calls:
-        calls = [call_object(call) for call in message.tool_calls]
+        calls = [write_call(call) for call in message.tool_calls]
         return {"role": message.role, "content": message.text or None, "tool_calls": calls}
     if message.role != "user" or all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message.text}
     return {"role": message.role, "content": [_part(part) for part in message.parts if part != ""]}
 
 
-def call_object(call: ToolCall) -> Json:
+def write_call(call: ToolCall) -> Json:
     """Return a tool call; its arguments go as the text that they came as, or as an empty object."""
     function = {"name": call.name, "arguments": call.raw_arguments or write_json(dict(call.arguments)).decode()}
     return {"id": call.id, "type": "function", "function": function}
@@ -59,36 +66,36 @@ def _part(part: str | Attachment) -> Json:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, File):
-        return {"type": "file", "file": {"file_data": data_uri(part), "filename": part.name or "file.pdf"}}
-    return {"type": "image_url", "image_url": {"url": data_uri(part)}}
+        return {"type": "file", "file": {"file_data": attachment_uri(part), "filename": part.name or "file.pdf"}}
+    return {"type": "image_url", "image_url": {"url": attachment_uri(part)}}
 
 
-def tool_objects(tools: Iterable[Tool]) -> list[Json]:
+def write_tools(tools: Iterable[Tool]) -> list[Json]:
     """Return the tools; one without parameters takes an empty object."""
-    return [{"type": "function", "function": function_object(tool)} for tool in tools]
+    return [{"type": "function", "function": write_function(tool)} for tool in tools]
 
 
-def function_object(tool: Tool) -> Json:
+def write_function(tool: Tool) -> Json:
     """Return a tool's name, description and parameters."""
     parameters = dict(tool.parameters) or {"type": "object", "properties": {}}
     described = {"description": tool.description} if tool.description else {}
     return {"name": tool.name, **described, "parameters": parameters}
 
 
-def tool_fields(request: ChatRequest, form: ChatVendor) -> tuple[Json, Notes]:
+def tool_fields(request: ChatRequest, vendor: ChatVendor) -> tuple[Json, Notes]:
     """Return `tools` and `tool_choice`, and a note where the choice is said in another way."""
     tools, choice = request.tools, request.tool_choice
     if not tools:
         return {}, ()
-    if choice == "none" and "none" not in form.choices:
+    if choice == "none" and "none" not in vendor.choices:
         return {}, ("tools left out: their choice is 'none', and tool_choice is ignored here",)
     if choice is None:
-        return {"tools": tool_objects(tools)}, ()
-    if kind_of_choice(choice) == "named" and "named" not in form.choices:
-        only = tool_objects(tool for tool in tools if tool.name == choice)
+        return {"tools": write_tools(tools)}, ()
+    if kind_of_choice(choice) == "named" and "named" not in vendor.choices:
+        only = write_tools(tool for tool in tools if tool.name == choice)
         note = f"{choice!r} is the only tool offered, and a call required: no tool can be chosen by its name here"
         return {"tools": only, "tool_choice": "required"}, (note,)
-    return {"tools": tool_objects(tools), "tool_choice": choice_object(choice)}, ()
+    return {"tools": write_tools(tools), "tool_choice": write_tool_choice(choice)}, ()
 
 
 def kind_of_choice(choice: str) -> str:
@@ -96,7 +103,7 @@ def kind_of_choice(choice: str) -> str:
     return choice if choice in ("auto", "none", "required") else "named"
 
 
-def choice_object(choice: str) -> str | Json:
+def write_tool_choice(choice: str) -> str | Json:
     """Return a `tool_choice`: one of the three words, or the tool of that name."""
     if choice in ("auto", "none", "required"):
         return choice
@@ -107,37 +114,38 @@ SCHEMA_KEYS = {"llamacpp": "schema", "tgi": "value"}
 """Where the JSON mode of these servers holds a schema (openai-chat.md 9.2); llama-cpp-python 0.3.36 takes it so too."""
 
 
-def format_object(request: ChatRequest, form: ChatVendor) -> tuple[Json, str, Notes]:
+def write_response_format(request: ChatRequest, vendor: ChatVendor) -> tuple[Json, str, Notes]:
     """Return the `response_format`, an instruction that must stand in the prompt ("" for none), and notes."""
     wanted = request.response_format
     if wanted is None:
         return {}, "", ()
-    schema = schema_of(wanted)
-    if schema is None and form.has_json_mode:
+    schema = json_schema_of(wanted)
+    if schema is None and vendor.has_json_mode:
         sentence = json_instruction(request, request.messages)
         note = "the system text asks for JSON too: JSON mode demands that the messages say the word"
         return {"type": "json_object"}, sentence, (note,) if sentence else ()
     schema = ANY_OBJECT if schema is None else schema
-    if form.schema in SCHEMA_KEYS:
-        return {"type": "json_object", SCHEMA_KEYS[form.schema]: schema}, "", ()
-    if form.schema == "instruction":
-        return {"type": "json_object"}, instruction(schema), ("the schema is an instruction: there is no schema mode",)
-    described, notes = _schema_object(schema, schema_name("" if wanted == ANY_JSON else wanted), form)
+    if vendor.schema in SCHEMA_KEYS:
+        return {"type": "json_object", SCHEMA_KEYS[vendor.schema]: schema}, "", ()
+    if vendor.schema == "instruction":
+        note = "the schema is an instruction: there is no schema mode"
+        return {"type": "json_object"}, schema_instruction(schema), (note,)
+    described, notes = _schema_object(schema, schema_name("" if wanted == ANY_JSON else wanted), vendor)
     return {"type": "json_schema", "json_schema": described}, "", notes
 
 
-def _schema_object(schema: Json, name: str, form: ChatVendor) -> tuple[Json, Notes]:
-    if form.schema != "strict":
+def _schema_object(schema: Json, name: str, vendor: ChatVendor) -> tuple[Json, Notes]:
+    if vendor.schema != "strict":
         return {"name": name, "schema": schema}, ()
     try:
-        return {"name": name, "strict": True, "schema": strict(rooted(schema))}, ()
+        return {"name": name, "strict": True, "schema": to_strict_schema(with_object_root(schema))}, ()
     except SchemaRefusedError as refused:
         return {"name": name, "strict": False, "schema": schema}, (
             f"the schema is sent without strict mode: {refused}",
         )
 
 
-def rooted(schema: Json) -> Json:
+def with_object_root(schema: Json) -> Json:
     """Return the schema with an object at its root, as strict mode demands: a model that holds itself refers to one.
 
     Raises:
@@ -152,12 +160,12 @@ def rooted(schema: Json) -> Json:
     return schema
 
 
-def instruction(schema: Json) -> str:
+def schema_instruction(schema: Json) -> str:
     """Return the sentence that asks for an answer of `schema` where a vendor has no mode for it."""
     return f"Answer with one JSON object of this JSON schema, and with nothing else: {write_json(schema).decode()}"
 
 
-def instructed(turns: list[Json], sentence: str) -> list[Json]:
+def with_instruction(turns: list[Json], sentence: str) -> list[Json]:
     """Return the turns with a further sentence in the system turn."""
     if not sentence:
         return turns
@@ -166,7 +174,7 @@ def instructed(turns: list[Json], sentence: str) -> list[Json]:
     return [{"role": "system", "content": sentence}, *turns]
 
 
-def lacking(request: ChatRequest, lacks: frozenset[str]) -> Iterator[str]:
+def unsupported_attachments(request: ChatRequest, lacks: frozenset[str]) -> Iterator[str]:
     """Give what of the request's attachments a vendor without `lacks` does not take, as clauses."""
     attachments = request.shape.attachments
     if "files" in lacks and any(isinstance(part, File) for part in attachments):
@@ -178,12 +186,12 @@ def lacking(request: ChatRequest, lacks: frozenset[str]) -> Iterator[str]:
         yield "it takes no image addresses, only bytes (Image.from_url(..., fetch=True) makes us fetch them)"
 
 
-def notes_on_results(turns: Iterable[Message]) -> Notes:
+def result_attachment_notes(turns: Iterable[Message]) -> Notes:
     """Return the note for results with images or files."""
     return ("images of tool results are sent in a user turn behind them",) if "tool" in _attaching(turns) else ()
 
 
-def notes_on_parts(turns: Iterable[Message]) -> Notes:
+def dropped_attachment_notes(turns: Iterable[Message]) -> Notes:
     """Return the notes for images and files where only text has a place."""
     left = sorted(_attaching(turns) & {"system", "assistant"})
     return tuple(f"images and files of {role} turns left out: only a user's turn holds them" for role in left)
@@ -193,12 +201,12 @@ def _attaching(turns: Iterable[Message]) -> set[str]:
     return {turn.role for turn in turns if any(isinstance(part, Attachment) for part in turn.parts)}
 
 
-def lacks_reasoning(request: ChatRequest, home: ReplayTarget, form: ChatVendor) -> bool:
+def lacks_required_reasoning(request: ChatRequest, target: ReplayTarget, vendor: ChatVendor) -> bool:
     """Return whether an answer cannot go back with the reasoning that DeepSeek demands of all in a tool conversation.
 
     Its thinking is turned off then: the demand is one of the thinking mode (9.2, resending history).
     """
-    if "reasoning_content" not in form.returned or not (request.tools or request.shape.has_calls):
+    if "reasoning_content" not in vendor.returned or not (request.tools or request.shape.has_calls):
         return False
     answers = [turn for turn in request.messages if turn.role == "assistant"]
-    return any(own_turn(turn, home) is None for turn in answers)
+    return any(replayable_turn(turn, target) is None for turn in answers)

@@ -7,19 +7,19 @@ from .....domain.responses import StopReason
 from ....http.types import Json, WireReply
 from ..shared.errors import raise_for_error_body
 from ..shared.framing import ServerSentEvents
-from ..shared.outcomes import failed_answer
-from ..shared.reading import object_or_empty, objects, string_or_empty, write_json
+from ..shared.outcomes import failed_answer_error
+from ..shared.reading import object_or_empty, objects_in, string_or_empty, write_json
 from ..shared.streaming import EventParser
-from .messages import call_object
-from .response import FAILED_REASONS, STOP_REASONS, call_id, content_text, read_usage, thought
+from .messages import write_call
+from .response import FAILED_REASONS, STOP_REASONS, read_call_id, read_content_text, read_reasoning, read_usage
 
 
-class ChatStream(EventParser):
+class OpenAIChatStream(EventParser):
     """Data-only events; `[DONE]` ends them, and a finish reason makes the answer whole."""
 
     stop_reasons: Mapping[str, StopReason] = STOP_REASONS
-    done_ends = True
-    reason_ends = True
+    ends_with_done = True
+    ends_with_reason = True
 
     def __init__(self, head: WireReply, returned: frozenset[str]) -> None:
         super().__init__(head, ServerSentEvents())
@@ -34,21 +34,21 @@ class ChatStream(EventParser):
             raise_for_error_body(self.head, groq)
         usage = data.get("usage") or groq.get("usage")
         if usage:
-            self.count(read_usage(usage))
-        choices = objects(data.get("choices"))
+            self.set_usage(read_usage(usage))
+        choices = objects_in(data.get("choices"))
         if not choices:
             return
         self._read_delta(self._delta_of(choices[0]))
         reason = string_or_empty(choices[0].get("finish_reason"))
         if reason in FAILED_REASONS:
-            raise failed_answer(self.head, reason)
+            raise failed_answer_error(self.head, reason)
         self.reason = reason or self.reason
 
-    def turn(self) -> object:
+    def replay_turn(self) -> object:
         """Return the message with the fields that this vendor wants back, None when there are none."""
         if not self._kept:
             return None
-        calls = [call_object(call) for call in self.calls.finished()]
+        calls = [write_call(call) for call in self.calls.build_calls()]
         message: Json = {"role": "assistant", "content": self.text or (None if calls else ""), **self._kept}
         return {**message, "tool_calls": calls} if calls else message
 
@@ -57,16 +57,16 @@ class ChatStream(EventParser):
         delta = choice.get("delta")
         if isinstance(delta, dict):
             return delta
-        return {} if self.has_text or self.calls.any else object_or_empty(choice.get("message"))
+        return {} if self.has_text or self.calls.has_calls else object_or_empty(choice.get("message"))
 
     def _read_delta(self, delta: Json) -> None:
-        self.think(thought(delta))
-        self.say(content_text(self.head, delta.get("content")))
+        self.add_reasoning(read_reasoning(delta))
+        self.add_text(read_content_text(self.head, delta.get("content")))
         refusal = delta.get("refusal")
         if refusal and isinstance(refusal, str):
-            self.refused = True
-            self.say(refusal)
-        for call in objects(delta.get("tool_calls")):
+            self.is_refused = True
+            self.add_text(refusal)
+        for call in objects_in(delta.get("tool_calls")):
             self._read_call(call)
         for field in self._returned:
             self._keep(field, delta.get(field))
@@ -76,9 +76,9 @@ class ChatStream(EventParser):
         index = call.get("index")
         arguments = function.get("arguments", function.get("input"))
         text = write_json(arguments).decode() if isinstance(arguments, dict) else string_or_empty(arguments)
-        self.call(
+        self.add_call(
             index if isinstance(index, int) else None,
-            call_id(call.get("id")),
+            read_call_id(call.get("id")),
             string_or_empty(function.get("name")),
             text,
         )
@@ -87,10 +87,10 @@ class ChatStream(EventParser):
         if isinstance(piece, str) and piece:
             self._kept[field] = self._kept.get(field, "") + piece
         elif isinstance(piece, list) and piece:
-            self._kept[field] = joined_details([*self._kept.get(field, []), *objects(piece)])
+            self._kept[field] = join_reasoning_details([*self._kept.get(field, []), *objects_in(piece)])
 
 
-def joined_details(pieces: list[Json]) -> list[Json]:
+def join_reasoning_details(pieces: list[Json]) -> list[Json]:
     """Return OpenRouter's reasoning details whole: the texts of a detail's pieces joined, and its signature."""
     details: list[Json] = []
     for piece in pieces:

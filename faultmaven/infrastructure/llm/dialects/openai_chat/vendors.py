@@ -7,11 +7,11 @@ from typing import Literal
 
 from ..shared.conversation import PLAIN_ID
 
-NINE_CHARACTERS = re.compile(r"[A-Za-z0-9]{9}")
+NINE_CHARACTER_ID = re.compile(r"[A-Za-z0-9]{9}")
 """Mistral's form of a tool call's id."""
 ALL_CHOICES = frozenset({"none", "required", "named"})
 NOT_NAMED = frozenset({"none", "required"})
-TGI_BEHIND = "hf-inference"
+TGI_ROUTE = "hf-inference"
 """The route of Hugging Face, and the provider as a model's suffix, behind which TGI stands (huggingface.md 1, 2)."""
 
 DIALECT = "openai-chat"
@@ -60,7 +60,9 @@ VENDORS: dict[str, ChatVendor] = {
     "groq": ChatVendor("max_completion_tokens"),
     "openrouter": ChatVendor(returned=frozenset({"reasoning_details"})),
     "together": ChatVendor(),
-    "mistral": ChatVendor(seed_parameter="random_seed", stream_usage=False, call_id=NINE_CHARACTERS, call_id_length=9),
+    "mistral": ChatVendor(
+        seed_parameter="random_seed", stream_usage=False, call_id=NINE_CHARACTER_ID, call_id_length=9
+    ),
     "deepseek": ChatVendor(schema="instruction", returned=frozenset({"reasoning_content"})),
     "xai": ChatVendor("max_completion_tokens"),
     "cerebras": ChatVendor("max_completion_tokens"),
@@ -76,14 +78,14 @@ VENDORS: dict[str, ChatVendor] = {
 
 
 @functools.lru_cache(maxsize=512)
-def vendor_form(dialect: str, base_url: str, model: str) -> ChatVendor:
+def find_vendor(dialect: str, base_url: str, model: str) -> ChatVendor:
     """Return the form of the vendor that a dialect names, such as "openai-chat/groq", at this address and model."""
     name = dialect.partition("/")[2] if dialect.startswith(DIALECT) else ""
-    behind = TGI_BEHIND in base_url or model.endswith(f":{TGI_BEHIND}")
+    behind = TGI_ROUTE in base_url or model.endswith(f":{TGI_ROUTE}")
     return VENDORS["tgi" if name == "huggingface" and behind else name]
 
 
 @functools.lru_cache(maxsize=512)
-def form_named(dialect: str) -> ChatVendor:
+def vendor_named(dialect: str) -> ChatVendor:
     """Return the form that an exchange's dialect names; the usual one where that is not known."""
     return VENDORS.get(dialect.partition("/")[2], VENDORS[""])

@@ -10,12 +10,12 @@ from ...models import model_facts
 from ...reasoning import reasoning_fields
 from ..openai_chat import dialect as openai_chat
 from ..protocol import Answer, StreamParser
-from ..shared.conversation import foreign_turn_notes
+from ..shared.conversation import lost_replay_notes
 from ..shared.errors import raise_for_error_body
-from ..shared.reading import malformed, objects, read_object
-from ..shared.requests import allowed_temperature, post
-from ..shared.schemas import SchemaRefusedError, json_instruction, schema_name, schema_of, strict
-from .items import choice_object, items, tool_objects
+from ..shared.reading import malformed_error, objects_in, read_object
+from ..shared.requests import allowed_temperature, build_post
+from ..shared.schemas import SchemaRefusedError, json_instruction, json_schema_of, schema_name, to_strict_schema
+from .items import write_flat_tool_choice, write_flat_tools, write_items
 from .response import read_answer
 from .stream import ResponseStream
 
@@ -36,32 +36,32 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/responses`. `store` is false: the vendor keeps prompts for 30 days otherwise."""
-    home = (config.name, DIALECT, model)
-    family = openai_chat.vendor(config).facts if config.dialect.startswith(openai_chat.DIALECT) else "openai"
+    target = (config.name, DIALECT, model)
+    family = openai_chat.vendor_of(config).facts if config.dialect.startswith(openai_chat.DIALECT) else "openai"
     facts = model_facts(family, model)
     temperature, notes = allowed_temperature(request, facts, model)
     thinking, thinking_notes = _reasoning(request, family, model)
     described, format_notes = _format(request)
     body: dict[str, Any] = {"model": model, "store": False}
     body |= {"instructions": request.system} if request.system else {}
-    body["input"] = _json_instruction(request) + items(request, home)
+    body["input"] = _json_instruction(request) + write_items(request, target)
     body |= {"max_output_tokens": request.max_tokens} if request.max_tokens is not None else {}
     body |= {"temperature": temperature} if temperature is not None else {}
     body |= _tools(request) | thinking | described
     body |= {"include": ["reasoning.encrypted_content"]} if facts.reasons else {}
     body |= {"stream": True} if stream else {}
-    notes += thinking_notes + format_notes + foreign_turn_notes(request.messages, home)
+    notes += thinking_notes + format_notes + lost_replay_notes(request.messages, target)
     if request.stop:
         notes += ("stop left out: the Responses route has none",)
     url = f"{config.base_url}/responses"
-    return post(config, DIALECT, url, openai_chat.auth_headers, body, request, model, notes)
+    return build_post(config, DIALECT, url, openai_chat.auth_headers, body, request, model, notes)
 
 
 def _tools(request: ChatRequest) -> Json:
     if not request.tools:
         return {}
-    choice = {} if request.tool_choice is None else {"tool_choice": choice_object(request.tool_choice)}
-    return {"tools": tool_objects(request.tools), **choice}
+    choice = {} if request.tool_choice is None else {"tool_choice": write_flat_tool_choice(request.tool_choice)}
+    return {"tools": write_flat_tools(request.tools), **choice}
 
 
 def _reasoning(request: ChatRequest, family: str, model: str) -> tuple[Json, tuple[str, ...]]:
@@ -76,12 +76,12 @@ def _reasoning(request: ChatRequest, family: str, model: str) -> tuple[Json, tup
 def _format(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
     if request.response_format is None:
         return {}, ()
-    schema = schema_of(request.response_format)
+    schema = json_schema_of(request.response_format)
     if schema is None:
         return {"text": {"format": {"type": "json_object"}}}, ()
     told: Json = {"type": "json_schema", "name": schema_name(request.response_format)}
     try:
-        return {"text": {"format": {**told, "strict": True, "schema": strict(schema)}}}, ()
+        return {"text": {"format": {**told, "strict": True, "schema": to_strict_schema(schema)}}}, ()
     except SchemaRefusedError as refused:
         loose = {**told, "strict": False, "schema": schema}
         return {"text": {"format": loose}}, (f"the schema is sent without strict mode: {refused}",)
@@ -98,8 +98,8 @@ def parse_response(reply: WireReply) -> Answer:
     data = read_object(reply)
     raise_for_error_body(reply, data if data.get("status") != "failed" else {})
     if not isinstance(data.get("output"), list) and data.get("status") != "failed":
-        raise malformed(reply, "'output' is missing or no list")
-    return read_answer(reply, data, objects(data.get("output")), raw=data)
+        raise malformed_error(reply, "'output' is missing or no list")
+    return read_answer(reply, data, objects_in(data.get("output")), raw=data)
 
 
 def stream_parser(head: WireReply) -> StreamParser:

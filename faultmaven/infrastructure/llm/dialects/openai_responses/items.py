@@ -7,16 +7,16 @@ from .....domain.messages import Message
 from .....domain.requests import ChatRequest
 from .....domain.tools import Tool
 from ....http.types import Json
-from ..shared.conversation import ReplayTarget, linked, own_turn
-from ..shared.encoding import data_uri
+from ..shared.conversation import ReplayTarget, link_calls, replayable_turn
+from ..shared.encoding import attachment_uri
 from ..shared.reading import write_json
 
 
-def items(request: ChatRequest, home: ReplayTarget) -> list[Json]:
+def write_items(request: ChatRequest, target: ReplayTarget) -> list[Json]:
     """Return the turns as items; a turn that came from here goes back item by item, unchanged and in order."""
     told: list[Json] = []
-    for message in linked(request.turns, home).messages:
-        told += own_turn(message, home) or _items(message)
+    for message in link_calls(request.turns, target).messages:
+        told += replayable_turn(message, target) or _items(message)
     return told
 
 
@@ -49,10 +49,10 @@ def _output(message: Message) -> str | list[Json]:
 def _part(part: str | Attachment) -> Json:
     if isinstance(part, str):
         return {"type": "input_text", "text": part}
-    return {"type": "input_image", "image_url": data_uri(part), "detail": "auto"}
+    return {"type": "input_image", "image_url": attachment_uri(part), "detail": "auto"}
 
 
-def tool_objects(tools: Iterable[Tool]) -> list[Json]:
+def write_flat_tools(tools: Iterable[Tool]) -> list[Json]:
     """Return the tools, which are flat here; `strict` is a required key, and null is its default."""
     return [
         {
@@ -66,6 +66,6 @@ def tool_objects(tools: Iterable[Tool]) -> list[Json]:
     ]
 
 
-def choice_object(choice: str) -> str | Json:
+def write_flat_tool_choice(choice: str) -> str | Json:
     """Return a `tool_choice`: one of the three words, or the function of that name."""
     return choice if choice in ("auto", "none", "required") else {"type": "function", "name": choice}

@@ -6,9 +6,18 @@ from ....http.types import Json, WireReply
 from ..protocol import Answer
 from ..shared.errors import raise_for_error_body
 from ..shared.framing import ServerSentEvents
-from ..shared.reading import object_or_empty, objects, string_or_empty
+from ..shared.reading import object_or_empty, objects_in, string_or_empty
 from ..shared.streaming import EventParser
-from .response import BETWEEN_THOUGHTS, CALLS, failure, has_refusal, kept_turn, read_answer, read_usage, stop_reason
+from .response import (
+    BETWEEN_THOUGHTS,
+    CALL_TYPES,
+    failed_response_error,
+    has_refusal,
+    read_answer,
+    read_stop_reason,
+    read_usage,
+    replay_items,
+)
 
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 # Where the `.done` event of each kind holds the whole; its `.delta` events hold the pieces.
@@ -51,22 +60,22 @@ class ResponseStream(EventParser):
         elif kind in TERMINAL:
             self._finish(step, object_or_empty(data.get("response")))
         elif kind == "error":  # the flat form; the nested one has an `error`, which the base takes
-            raise failure(self.head, {"code": data.get("code"), "message": data.get("message")})
+            raise failed_response_error(self.head, {"code": data.get("code"), "message": data.get("message")})
 
     def close(self) -> Answer:
         """Return the whole answer; see `StreamParser`."""
         streamed = super().close()  # raises where there was no end
-        ended = stop_reason(self.head, self._final, has_calls=self.calls.any, refused=self.refused)
+        ended = read_stop_reason(self.head, self._final, has_calls=self.calls.has_calls, is_refused=self.is_refused)
         return replace(streamed, stop_reason=ended)
 
-    def turn(self) -> object:
+    def replay_turn(self) -> object:
         """Return the items as they came, where they have to go back so."""
-        if not self.ended:
+        if not self.has_ended:
             return None
         # Only when an item is done is what is encrypted in it complete.
         by_place = sorted(self._items.items(), key=lambda pair: len(self._items) if pair[0][0] is None else pair[0][0])
-        done, final = [item for _, item in by_place], objects(self._final.get("output"))
-        return kept_turn(final if len(final) > len(done) else done)
+        done, final = [item for _, item in by_place], objects_in(self._final.get("output"))
+        return replay_items(final if len(final) > len(done) else done)
 
     def _read_text(self, base: str, step: str, data: Json) -> None:
         text = string_or_empty(data.get("delta" if step == "delta" else TEXTS[base]))
@@ -76,19 +85,19 @@ class ResponseStream(EventParser):
             return
         self._told.add(place)
         if "reasoning" in base:
-            self.think(BETWEEN_THOUGHTS if self._thought_at not in (None, place) else "")
-            self.think(text)
+            self.add_reasoning(BETWEEN_THOUGHTS if self._thought_at not in (None, place) else "")
+            self.add_reasoning(text)
             self._thought_at = place
         else:
-            self.refused = self.refused or base == "response.refusal"
-            self.say(text)
+            self.is_refused = self.is_refused or base == "response.refusal"
+            self.add_text(text)
 
     def _read_item(self, step: str, index: int | None, item: Json) -> None:
-        if item.get("type") in CALLS and step in ("added", "done"):
+        if item.get("type") in CALL_TYPES and step in ("added", "done"):
             self._begin_call(index, item)
         if step == "done" and item:
             self._items[_key(index, item)] = item
-            if item.get("type") in CALLS:
+            if item.get("type") in CALL_TYPES:
                 whole = string_or_empty(item.get("arguments", item.get("input")))
                 self._add_arguments(index, string_or_empty(item.get("id")), whole, is_whole=True)
 
@@ -101,7 +110,7 @@ class ResponseStream(EventParser):
         self._call_ids[index] = call_id
         if item_id:
             self._call_ids[item_id] = call_id
-        self.call(index, call_id, string_or_empty(item.get("name")), "")
+        self.add_call(index, call_id, string_or_empty(item.get("name")), "")
 
     def _add_arguments(self, index: int | None, item_id: str, text: str, *, is_whole: bool) -> None:
         """Add to the call of this item: two may have one index. The whole counts where no piece came before it."""
@@ -109,27 +118,27 @@ class ResponseStream(EventParser):
         if not text or (is_whole and (index, call_id) in self._argued):
             return
         self._argued.add((index, call_id))
-        self.call(index, call_id, "", text)
+        self.add_call(index, call_id, "", text)
 
     def _finish(self, status: str, response: Json) -> None:
         self._final = {**response, "status": status}
         raise_for_error_body(self.head, {} if status == "failed" else response)
-        self._add_missing(objects(response.get("output")))
+        self._add_missing(objects_in(response.get("output")))
         self.model = string_or_empty(response.get("model")) or self.model
-        self.count(read_usage(response.get("usage")))
-        self.ended = True
+        self.set_usage(read_usage(response.get("usage")))
+        self.has_ended = True
 
     def _add_missing(self, items: list[Json]) -> None:
         """Add what only the terminal event says: some servers send few events before it."""
         told = read_answer(self.head, self._final, items)  # raises where the response failed
         if not self._reasoning:
-            self.think(told.reasoning)
+            self.add_reasoning(told.reasoning)
         if not self.has_text:
-            self.refused = self.refused or has_refusal(items)
-            self.say(told.content)
-        if not self.calls.any:
+            self.is_refused = self.is_refused or has_refusal(items)
+            self.add_text(told.content)
+        if not self.calls.has_calls:
             for place, call in enumerate(told.tool_calls):
-                self.call(place, call.id, call.name, call.raw_arguments)
+                self.add_call(place, call.id, call.name, call.raw_arguments)
 
 
 def _index(place: object) -> int | None:

@@ -33,8 +33,8 @@ class LinkedConversation:
         self.names.append(name)
 
 
-def linked(
-    messages: Iterable[Message], home: ReplayTarget, form: re.Pattern[str] = PLAIN_ID, length: int = 20
+def link_calls(
+    messages: Iterable[Message], target: ReplayTarget, id_pattern: re.Pattern[str] = PLAIN_ID, id_length: int = 20
 ) -> LinkedConversation:
     """Return the turns with ids that are unique in the conversation and match `form`.
 
@@ -43,7 +43,7 @@ def linked(
         form: What this vendor takes as an id.
         length: How long an id of ours is: letters and digits, told from the old one, so that a retry sends the same.
     """
-    turns = [(message, own_turn(message, home) is not None) for message in messages]
+    turns = [(message, replayable_turn(message, target) is not None) for message in messages]
     taken = {call.id for message, is_own in turns if is_own for call in message.tool_calls}
     told = LinkedConversation()
     now: dict[str, tuple[str, str]] = {}  # the id as the host has it, to the one that is sent and the tool's name
@@ -54,7 +54,7 @@ def linked(
             continue
         calls = []
         for call in message.tool_calls:
-            sent = call.id if is_own else _free_id(call.id or call.name, taken, form, length)
+            sent = call.id if is_own else _free_id(call.id or call.name, taken, id_pattern, id_length)
             taken.add(sent)
             now[call.id] = sent, call.name
             calls.append(call if call.id == sent else replace(call, id=sent))
@@ -62,33 +62,33 @@ def linked(
     return told
 
 
-def _free_id(wanted: str, taken: Collection[str], form: re.Pattern[str], length: int) -> str:
-    if form.fullmatch(wanted) and wanted not in taken:
+def _free_id(wanted: str, taken: Collection[str], id_pattern: re.Pattern[str], id_length: int) -> str:
+    if id_pattern.fullmatch(wanted) and wanted not in taken:
         return wanted
     number = 0
     while True:
-        made = hashlib.sha256(f"{wanted}/{number}".encode()).hexdigest()[:length]
+        made = hashlib.sha256(f"{wanted}/{number}".encode()).hexdigest()[:id_length]
         if made not in taken:
             return made
         number += 1
 
 
-def own_turn(message: Message, home: ReplayTarget) -> Any:
+def replayable_turn(message: Message, target: ReplayTarget) -> Any:
     """Return the turn in this vendor's own form, where it came from here and was not edited since; else None."""
     replay = message.replay
-    if replay is None or not replay.came_from(*home) or _is_edited(message):
+    if replay is None or not replay.came_from(*target) or _is_edited(message):
         return None
     return replay.turn
 
 
-def foreign_turn_notes(messages: Iterable[Message], home: ReplayTarget) -> tuple[str, ...]:
+def lost_replay_notes(messages: Iterable[Message], target: ReplayTarget) -> tuple[str, ...]:
     """Return a note for each place that turns came from whose opaque parts stay behind, and for edited turns."""
     notes = []
     for message in messages:
         replay = message.replay
         if replay is None:
             continue
-        if not replay.came_from(*home):
+        if not replay.came_from(*target):
             notes.append(f"what {replay.provider} ({replay.model}) wants back of its turns is left out here")
         elif _is_edited(message):
             notes.append("an answer was edited: it is sent as text and calls, without its vendor's own parts")

@@ -22,15 +22,24 @@ from .....domain.errors import (
 )
 from ....http.types import Origin, WireReply
 from .error_rules import ERROR_RULES, STATUS_OF_TYPE, ErrorRule
-from .header_values import http_date, positive, seconds_between, sent_at
+from .header_values import parse_http_date, parse_positive, seconds_between, sent_time
 from .rate_limits import seconds_until_allowed
-from .reading import NOT_JSON, identifier, object_or_empty, objects, parse_json, request_id, shows_secret, write_json
+from .reading import (
+    NOT_JSON,
+    identifier_or_empty,
+    object_or_empty,
+    objects_in,
+    parse_json,
+    read_request_id,
+    shows_secret,
+    write_json,
+)
 
 MAX_PROSE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class VendorError:
+class VendorErrorDetails:
     """What a vendor's error body says: its prose, its codes from the most specific on, a delay in seconds, its id."""
 
     message: str = ""
@@ -48,7 +57,7 @@ def raise_for_status(reply: WireReply) -> None:
         MalformedResponseError: a 1xx or 2xx that carries no answer.
     """
     if reply.status != 200:
-        raise vendor_error(reply, read_error(reply))
+        raise build_error(reply, parse_error_body(reply))
 
 
 def raise_for_error_body(reply: WireReply, data: Mapping[str, Any]) -> None:
@@ -56,36 +65,36 @@ def raise_for_error_body(reply: WireReply, data: Mapping[str, Any]) -> None:
     error = data.get("error")
     if not error and data.get("object") != "error":
         return
-    found = error_from_json(data)
+    found = parse_error_object(data)
     numbers = (int(code) for code in found.codes if re.fullmatch(r"[1-5]\d\d", code))
     types = (STATUS_OF_TYPE[code] for code in found.codes if code in STATUS_OF_TYPE)
-    raise vendor_error(reply, found, status=(*numbers, *types, 500)[0])
+    raise build_error(reply, found, status=(*numbers, *types, 500)[0])
 
 
-def read_error(reply: WireReply) -> VendorError:
+def parse_error_body(reply: WireReply) -> VendorErrorDetails:
     """Read any error body: a JSON object, a JSON list of one, text, HTML or nothing."""
     data = parse_json(reply.body)
     if data is NOT_JSON:
-        return VendorError(reply.body[:MAX_PROSE].decode("utf-8", "replace").strip())
+        return VendorErrorDetails(reply.body[:MAX_PROSE].decode("utf-8", "replace").strip())
     if isinstance(data, list) and data:
         data = data[0]
     if isinstance(data, dict):
-        return error_from_json(data)
-    return VendorError(str(data)[:MAX_PROSE])
+        return parse_error_object(data)
+    return VendorErrorDetails(str(data)[:MAX_PROSE])
 
 
-def error_from_json(data: Mapping[str, Any]) -> VendorError:
+def parse_error_object(data: Mapping[str, Any]) -> VendorErrorDetails:
     """Read an error object in any of the vendors' shapes (openai-chat.md 9.4, parser rule)."""
     error = data.get("error")
     inner = object_or_empty(error)
     codes = [inner.get("code"), data.get("code"), inner.get("type"), inner.get("status"), data.get("type")]
     codes += [data.get("type_"), data.get("error_type"), data.get("status"), *_detail_codes(inner)]
-    return VendorError(
+    return VendorErrorDetails(
         _message(data, error)[:MAX_PROSE],
-        tuple(dict.fromkeys(code for value in codes if (code := identifier(value)))),
+        tuple(dict.fromkeys(code for value in codes if (code := identifier_or_empty(value)))),
         _retry_info(inner),
         is_json=True,
-        request_id=identifier(data.get("request_id")),
+        request_id=identifier_or_empty(data.get("request_id")),
     )
 
 
@@ -98,7 +107,7 @@ def _message(data: Mapping[str, Any], error: Any) -> str:
         detail,
         object_or_empty(object_or_empty(detail).get("error")).get("message"),
         object_or_empty(detail).get("error"),
-        "; ".join(str(item.get("msg")) for item in objects(detail)),
+        "; ".join(str(item.get("msg")) for item in objects_in(detail)),
         data.get("title"),
     )
     return next((text for text in candidates if isinstance(text, str) and text), None) or str(_dumped(data))
@@ -114,22 +123,22 @@ def _detail_codes(inner: Mapping[str, Any]) -> Iterator[Any]:
     details = inner.get("details")
     yield object_or_empty(details).get("error_code")
     yield object_or_empty(inner.get("innererror")).get("code")
-    for detail in objects(details):
+    for detail in objects_in(details):
         yield detail.get("reason")
-        for violation in objects(detail.get("violations")):
+        for violation in objects_in(detail.get("violations")):
             yield violation.get("quotaId")
 
 
 def _retry_info(inner: Mapping[str, Any]) -> float | None:
     """Gemini's RetryInfo: decimal seconds and an `s`."""
-    for detail in objects(inner.get("details")):
+    for detail in objects_in(inner.get("details")):
         delay = detail.get("retryDelay")
-        if isinstance(delay, str) and delay.endswith("s") and (seconds := positive(delay[:-1])) is not None:
+        if isinstance(delay, str) and delay.endswith("s") and (seconds := parse_positive(delay[:-1])) is not None:
             return seconds
     return None
 
 
-def vendor_error(reply: WireReply, found: VendorError, status: int | None = None) -> LLMError:
+def build_error(reply: WireReply, found: VendorErrorDetails, status: int | None = None) -> LLMError:
     """Return our error for what the vendor says. `status` overrides the reply's, for errors inside a 200.
 
     A vendor's `x-should-retry: false` makes any error one that is not retried. Its `true` changes nothing: what we
@@ -146,7 +155,7 @@ def vendor_error(reply: WireReply, found: VendorError, status: int | None = None
         model=reply.request.model,
         status=reply.status,
         code=_shown((code for code in found.codes if not code.isdigit()), reply.request.secret),
-        request_id=_shown((request_id(reply), found.request_id), reply.request.secret),
+        request_id=_shown((read_request_id(reply), found.request_id), reply.request.secret),
         retry_after=retry_after if issubclass(kind, RateLimitError | ProviderUnavailableError) else None,
         advice=_advice(kind, origin),
         vendor_message=_without_secret(found.message, reply.request.secret),
@@ -157,7 +166,7 @@ def vendor_error(reply: WireReply, found: VendorError, status: int | None = None
     return error
 
 
-def _rule(status: int, found: VendorError, dialect: str, retry_after: float | None) -> ErrorRule | None:
+def _rule(status: int, found: VendorErrorDetails, dialect: str, retry_after: float | None) -> ErrorRule | None:
     prose = found.message.lower()
     for rule in _rules(status, dialect):
         if rule.codes and not any(_matches(code, wanted) for code in found.codes for wanted in rule.codes):
@@ -200,7 +209,7 @@ _PROBLEMS: dict[type[LLMError], str] = {
 }
 
 
-def _problem(kind: type[LLMError], status: int, found: VendorError) -> str:
+def _problem(kind: type[LLMError], status: int, found: VendorErrorDetails) -> str:
     if kind is WrongEndpointError:
         redirected = 300 <= status < 400
         return "the address redirects elsewhere" if redirected else "there is no such route at this address"
@@ -242,20 +251,20 @@ def _without_secret(text: str, secret: str) -> str:
     return text
 
 
-def _retry_after(reply: WireReply, found: VendorError, status: int) -> float | None:
+def _retry_after(reply: WireReply, found: VendorErrorDetails, status: int) -> float | None:
     """Return the seconds that the vendor asks us to wait, from the first source that names a time to come.
 
     Source: wire/README.md, delay. A time that has passed, a zero and anything unreadable say nothing: our own backoff
     is better than a guess. A long time is told as it is; whether to wait so long is for the caller to decide.
     """
     told = reply.headers.get
-    milliseconds = positive(told("retry-after-ms"))
+    milliseconds = parse_positive(told("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     after = told("retry-after")
-    asked = positive(after)
+    asked = parse_positive(after)
     if asked is None and after:
-        asked = seconds_between(sent_at(told("date"), reply.received_at), http_date(after))
+        asked = seconds_between(sent_time(told("date"), reply.received_at), parse_http_date(after))
     if asked is None:
         asked = found.retry_delay
     if asked is None and status in (429, 503):

@@ -25,7 +25,7 @@ class Framing(Protocol):
         stray: Lines that belong to no event: some servers write their error so.
     """
 
-    stray: list[bytes]
+    stray_lines: list[bytes]
 
     def feed(self, block: bytes) -> list[Event]:
         """Return the events that `block` completes."""
@@ -36,7 +36,7 @@ class Framing(Protocol):
         ...
 
 
-class Lines:
+class LineSplitter:
     """Bytes to lines, without their ends."""
 
     def __init__(self) -> None:
@@ -76,8 +76,8 @@ class ServerSentEvents:
     """Server-sent events; comments and fields other than `event` and `data` are passed over."""
 
     def __init__(self) -> None:
-        self.stray: list[bytes] = []
-        self._lines = Lines()
+        self.stray_lines: list[bytes] = []
+        self._lines = LineSplitter()
         self._name = ""
         self._data: list[bytes] = []
 
@@ -107,15 +107,15 @@ class ServerSentEvents:
         elif line.startswith(b"event:"):
             self._name = line[6:].strip().decode("utf-8", "replace")
         elif not line.startswith((b":", b"id:", b"retry:")) and line != b"data":
-            self.stray.append(line)
+            self.stray_lines.append(line)
 
 
 class JsonLines:
     """One JSON value a line."""
 
     def __init__(self) -> None:
-        self.stray: list[bytes] = []
-        self._lines = Lines()
+        self.stray_lines: list[bytes] = []
+        self._lines = LineSplitter()
 
     def feed(self, block: bytes) -> list[Event]:
         """Return the lines that `block` completes; empty ones are none."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
-def decimal(text: str | None) -> float | None:
+def parse_decimal(text: str | None) -> float | None:
     """Return a plain decimal number: no sign, no exponent, neither infinite nor no number at all."""
     if not text or not _DECIMAL.fullmatch(text.strip()):
         return None
@@ -16,12 +16,12 @@ def decimal(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def positive(text: str | None) -> float | None:
+def parse_positive(text: str | None) -> float | None:
     """Return a plain decimal number above zero."""
-    return decimal(text) or None
+    return parse_decimal(text) or None
 
 
-def http_date(text: str | None) -> datetime | None:
+def parse_http_date(text: str | None) -> datetime | None:
     """Return the moment of an HTTP date in any of its forms, all of which are in UTC (RFC 9110, 5.6.7)."""
     try:
         moment = email.utils.parsedate_to_datetime(text or "")
@@ -30,12 +30,12 @@ def http_date(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # asctime's form and -0000 name no zone
 
 
-def sent_at(date: str | None, received_at: float) -> datetime | None:
+def sent_time(date: str | None, received_at: float) -> datetime | None:
     """Return when a reply was sent: by its own `Date`, else when it came, in Unix seconds; None when that is 0."""
-    return http_date(date) or (unix_time(received_at) if received_at else None)
+    return parse_http_date(date) or (from_unix_time(received_at) if received_at else None)
 
 
-def unix_time(seconds: float) -> datetime | None:
+def from_unix_time(seconds: float) -> datetime | None:
     """Return a moment in Unix seconds."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
@@ -43,7 +43,7 @@ def unix_time(seconds: float) -> datetime | None:
         return None
 
 
-def internet_time(text: str) -> datetime | None:
+def parse_internet_time(text: str) -> datetime | None:
     """Return the moment of an RFC 3339 time, such as `2026-11-23T22:00:30Z`."""
     try:
         moment = datetime.fromisoformat(text.strip())

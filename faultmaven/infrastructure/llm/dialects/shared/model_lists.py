@@ -2,10 +2,10 @@
 
 from ....http.types import WireReply
 from .errors import raise_for_error_body
-from .reading import objects, parse_json, read_object
+from .reading import objects_in, parse_json, read_object
 
 
-def model_ids(reply: WireReply, list_name: str, id_name: str) -> list[str]:
+def read_model_names(reply: WireReply, list_name: str, id_name: str) -> list[str]:
     """Return the names at `id_name` of the list at `list_name`, or of a list that stands alone (Together).
 
     Raises:
@@ -17,4 +17,4 @@ def model_ids(reply: WireReply, list_name: str, id_name: str) -> list[str]:
         data = read_object(reply)
         raise_for_error_body(reply, data)
         listed = data.get(list_name)
-    return [row[id_name] for row in objects(listed) if isinstance(row.get(id_name), str)]
+    return [row[id_name] for row in objects_in(listed) if isinstance(row.get(id_name), str)]

@@ -4,7 +4,14 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from .header_values import decimal, internet_time, positive, seconds_between, sent_at, unix_time
+from .header_values import (
+    from_unix_time,
+    parse_decimal,
+    parse_internet_time,
+    parse_positive,
+    seconds_between,
+    sent_time,
+)
 
 # What remains, and when it is whole again. The last of the first group is Cohere's, which names no scope.
 RESET_OF_REMAINING = {
@@ -47,22 +54,22 @@ def seconds_until_allowed(
     resets = []
     for remaining, reset in RESET_OF_REMAINING.items():
         left = headers.get(remaining)
-        if (refused if left is None else decimal(left) == 0) and (text := headers.get(reset)):
+        if (refused if left is None else parse_decimal(left) == 0) and (text := headers.get(reset)):
             resets.append(text)
     if not resets:
         return None
-    sent = sent_at(headers.get("date"), received_at)
+    sent = sent_time(headers.get("date"), received_at)
     waits = (_until_reset(text, sent) for text in resets)
     return max((seconds for seconds in waits if seconds is not None), default=None)
 
 
 def _until_reset(text: str, sent: datetime | None) -> float | None:
-    number = positive(text)
+    number = parse_positive(text)
     if number is None:
-        return _duration(text) or seconds_between(sent, internet_time(text))
+        return _duration(text) or seconds_between(sent, parse_internet_time(text))
     if number < _FIRST_MOMENT:
         return number
-    return seconds_between(sent, unix_time(number))
+    return seconds_between(sent, from_unix_time(number))
 
 
 def _duration(text: str) -> float | None:

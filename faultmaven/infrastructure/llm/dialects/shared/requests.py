@@ -10,20 +10,20 @@ from ...config import ProviderConfig
 from ...models import ModelFacts
 from .reading import write_json
 
-Auth: TypeAlias = Callable[[ProviderConfig], Headers]
+AuthHeaders: TypeAlias = Callable[[ProviderConfig], Headers]
 """Gives the header for a provider's key."""
 
 
-def bearer(config: ProviderConfig) -> Headers:
+def bearer_headers(config: ProviderConfig) -> Headers:
     """Return the usual header for the key; none when no key is set, as local servers want it."""
     return Headers({"authorization": f"Bearer {config.api_key}"} if config.api_key else {})
 
 
-def post(
+def build_post(
     config: ProviderConfig,
     dialect: str,
     url: str,
-    auth: Auth,
+    auth: AuthHeaders,
     body: dict[str, Any],
     request: ChatRequest,
     model: str,
@@ -32,12 +32,12 @@ def post(
     """Return the POST of `body`, with the fields of the caller's `extra` for this provider laid over it."""
     origin, headers = _prepared(config, dialect, auth)
     extra = request.extra.get(config.name)
-    written = _written(merged(body, extra) if extra else body, config.name, model)
+    written = _written(merge(body, extra) if extra else body, config.name, model)
     headers = Headers({**headers, **config.headers})
     return WireRequest(origin, url, headers, written, "POST", model, config.api_key, notes)
 
 
-def _prepared(config: ProviderConfig, dialect: str, auth: Auth) -> tuple[Origin, Headers]:
+def _prepared(config: ProviderConfig, dialect: str, auth: AuthHeaders) -> tuple[Origin, Headers]:
     """Return what all requests to a provider in one dialect share; made once."""
     key = (dialect, auth)
     found: tuple[Origin, Headers] | None = config.prepared.get(key)
@@ -61,7 +61,7 @@ def _written(body: dict[str, Any], provider: str, model: str) -> bytes:
     )
 
 
-def get(config: ProviderConfig, dialect: str, url: str, auth: Auth) -> WireRequest:
+def build_get(config: ProviderConfig, dialect: str, url: str, auth: AuthHeaders) -> WireRequest:
     """Return the GET of `url`."""
     return WireRequest(
         origin=config.origin(dialect),
@@ -72,12 +72,12 @@ def get(config: ProviderConfig, dialect: str, url: str, auth: Auth) -> WireReque
     )
 
 
-def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def merge(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """Lay `extra` over `body`; objects merge key by key, so that one option does not erase its neighbours."""
     laid = dict(body)
     for name, value in extra.items():
         present = laid.get(name)
-        laid[name] = merged(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
+        laid[name] = merge(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
     return laid
 
 
@@ -95,7 +95,7 @@ def allowed_stop(request: ChatRequest, facts: ModelFacts, model: str) -> tuple[t
     return request.stop, ()
 
 
-def root_of(base_url: str, *versions: str) -> str:
+def server_root(base_url: str, *versions: str) -> str:
     """Return `base_url` without its version path, such as "/v1"."""
     for version in versions:
         if base_url.endswith(version):

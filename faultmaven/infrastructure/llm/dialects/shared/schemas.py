@@ -21,7 +21,7 @@ class SchemaRefusedError(Exception):
     """A vendor has no form for this schema; `str()` is the reason, as one clause."""
 
 
-def schema_of(response_format: Any) -> Json | None:
+def json_schema_of(response_format: Any) -> Json | None:
     """Return the JSON schema that is asked for; None when nothing is, or any JSON will do."""
     if response_format is None or response_format == ANY_JSON:
         return None
@@ -48,7 +48,7 @@ def schema_name(response_format: Any) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", str(told or "answer"))[:64] or "answer"
 
 
-def closed(schema: Json) -> Json:
+def close_objects(schema: Json) -> Json:
     """Return the schema with every object closed by `additionalProperties: false`.
 
     Raises:
@@ -57,7 +57,7 @@ def closed(schema: Json) -> Json:
     return _walked(copy.deepcopy(schema), _close, "$")
 
 
-def strict(schema: Json) -> Json:
+def to_strict_schema(schema: Json) -> Json:
     """Return the schema in OpenAI's strict form: objects closed, every property required, optional ones nullable.
 
     Raises:
@@ -66,7 +66,7 @@ def strict(schema: Json) -> Json:
     return _walked(copy.deepcopy(schema), _make_strict, "$")
 
 
-def inlined(schema: Json) -> Json:
+def inline_references(schema: Json) -> Json:
     """Return the schema without `$ref` and `$defs`: each reference is replaced by what it names.
 
     Raises:
@@ -78,7 +78,7 @@ def inlined(schema: Json) -> Json:
     return inlined_schema
 
 
-def without(schema: Json, *keywords: str) -> Json:
+def drop_keywords(schema: Json, *keywords: str) -> Json:
     """Return the schema without `keywords`, wherever a schema may have them."""
 
     def drop(node: Json, _: str) -> None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from .....domain.tool_calls import ToolCall, ToolCallDelta
-from .outcomes import free_id
-from .reading import parse_json, tool_call
+from .outcomes import unused_id
+from .reading import parse_json, parse_tool_call
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class StreamedCalls:
         self._drafts: list[_Draft] = []
 
     @property
-    def any(self) -> bool:
+    def has_calls(self) -> bool:
         """Whether there is a call."""
         return bool(self._drafts)
 
@@ -51,7 +51,7 @@ class StreamedCalls:
         told_id, told_name = "", name
         if place is None:
             taken = [draft.id for draft in self._drafts]
-            told_id = call_id if call_id and call_id not in taken else free_id(taken)
+            told_id = call_id if call_id and call_id not in taken else unused_id(taken)
             self._drafts.append(_Draft(index, call_id, name, told_id))
             place = len(self._drafts) - 1
         else:
@@ -64,9 +64,9 @@ class StreamedCalls:
             return None
         return ToolCallDelta(place, told_id, told_name, arguments)
 
-    def finished(self) -> tuple[ToolCall, ...]:
+    def build_calls(self) -> tuple[ToolCall, ...]:
         """Return the calls as they stand."""
-        return tuple(tool_call(draft.id, draft.name, draft.arguments) for draft in self._drafts)
+        return tuple(parse_tool_call(draft.id, draft.name, draft.arguments) for draft in self._drafts)
 
     def _place_of(self, index: int | None, call_id: str, name: str) -> int | None:
         """Return the place of the call that a piece belongs to, None for a new one."""

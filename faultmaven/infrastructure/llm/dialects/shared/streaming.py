@@ -11,12 +11,12 @@ from ....http.types import Json, WireReply
 from ..protocol import Answer
 from .errors import raise_for_error_body
 from .framing import Event, Framing
-from .outcomes import stop_reason
-from .reading import NOT_JSON, kind, malformed, parse_json, reply_facts
+from .outcomes import map_stop_reason
+from .reading import NOT_JSON, error_facts, json_type_name, malformed_error, parse_json
 from .streamed_calls import StreamedCalls
 
 DONE = b"[DONE]"
-MOST_STRAY_BYTES = 65536
+MAX_STRAY_BYTES = 65536
 
 
 class EventParser(ABC):
@@ -27,19 +27,19 @@ class EventParser(ABC):
         reason: How the answer ended, in the vendor's word; "" as long as it has not said so.
         ended: See `StreamParser`.
         stop_reasons: The vendor's words for how an answer ends.
-        done_ends: Whether `[DONE]` is the end marker. Elsewhere a proxy may have added it, and it says nothing.
-        reason_ends: Whether the answer is whole with its reason; elsewhere the end marker alone tells.
+        ends_with_done: Whether `[DONE]` is the end marker. Elsewhere a proxy may have added it, and it says nothing.
+        ends_with_reason: Whether the answer is whole with its reason; elsewhere the end marker alone tells.
     """
 
     stop_reasons: Mapping[str, StopReason] = {}
-    done_ends = False
-    reason_ends = False
+    ends_with_done = False
+    ends_with_reason = False
 
     def __init__(self, head: WireReply, framing: Framing) -> None:
         self.head = head
-        self.ended = False
+        self.has_ended = False
         self.reason = ""
-        self.refused = False
+        self.is_refused = False
         self.model = ""
         self.usage: Usage | None = None
         self.calls = StreamedCalls()
@@ -57,14 +57,14 @@ class EventParser(ABC):
             name: The event's name, "" where it has none.
         """
 
-    def turn(self) -> object:
+    def replay_turn(self) -> object:
         """Return the turn as the vendor wants it back; a dialect with something opaque overrides this."""
         return None
 
     @property
     def may_end(self) -> bool:
         """Whether what makes the answer whole is here."""
-        return self.ended or (self.reason_ends and bool(self.reason))
+        return self.has_ended or (self.ends_with_reason and bool(self.reason))
 
     def feed(self, block: bytes) -> list[StreamChunk]:
         """Return what the next bytes bring; see `StreamParser`."""
@@ -80,7 +80,7 @@ class EventParser(ABC):
             self._failure = error  # what came before it is given out first
         return self._given()
 
-    def rest(self) -> list[StreamChunk]:
+    def flush(self) -> list[StreamChunk]:
         """Return what the end of the bytes completes; see `StreamParser`."""
         if self._failure is not None:
             raise self._failure
@@ -94,31 +94,31 @@ class EventParser(ABC):
         """Return the whole answer; see `StreamParser`."""
         if not self.may_end:
             raise self._cut("the stream ended without its end marker")
-        return self._answer(stop_reason(self.reason, self.stop_reasons, **self._endings()))
+        return self._answer(map_stop_reason(self.reason, self.stop_reasons, **self._endings()))
 
     def partial(self) -> Answer:
         """Return what came so far."""
         return self._answer(StopReason.UNKNOWN)
 
-    def say(self, text: str) -> None:
+    def add_text(self, text: str) -> None:
         """Add to the answer."""
         if text:
             self._text.append(text)
             self._chunks.append(StreamChunk(text=text))
 
-    def think(self, text: str) -> None:
+    def add_reasoning(self, text: str) -> None:
         """Add to what the model thinks."""
         if text:
             self._reasoning.append(text)
             self._chunks.append(StreamChunk(reasoning=text))
 
-    def call(self, index: int | None, call_id: str, name: str, arguments: str) -> None:
+    def add_call(self, index: int | None, call_id: str, name: str, arguments: str) -> None:
         """Add to a tool call; see `StreamedCalls.add`."""
         delta = self.calls.add(index, call_id, name, arguments)
         if delta is not None:
             self._chunks.append(StreamChunk(tool_call=delta))
 
-    def count(self, usage: Usage | None) -> None:
+    def set_usage(self, usage: Usage | None) -> None:
         """Put newer counts in the place of those before."""
         if usage is not None:
             self.usage = usage
@@ -135,36 +135,36 @@ class EventParser(ABC):
         return bool(self._text)
 
     def _take(self, event: Event) -> None:
-        if self.ended:
+        if self.has_ended:
             return  # whatever comes after the end marker is none of the answer
         if event.data.startswith(DONE):
-            if self.done_ends and not self.reason:  # a proxy closes so what was cut behind it
+            if self.ends_with_done and not self.reason:  # a proxy closes so what was cut behind it
                 raise self._cut("the stream ended without saying how the answer ended")
-            self.ended = self.done_ends
+            self.has_ended = self.ends_with_done
             return
         data = parse_json(event.data)
         if not isinstance(data, dict):
             self._raise_for_listed_error(data)
-            told = "no JSON" if data is NOT_JSON else f"a JSON {kind(data)}, not an object"
-            raise malformed(self.head, f"an event of the stream is {told}")
+            told = "no JSON" if data is NOT_JSON else f"a JSON {json_type_name(data)}, not an object"
+            raise malformed_error(self.head, f"an event of the stream is {told}")
         raise_for_error_body(self.head, data)
         self.read(event.name, data)
 
     def _cut(self, problem: str) -> LLMError:
-        facts = reply_facts(self.head)
+        facts = error_facts(self.head)
         facts["phase"] = "body"
         return StreamInterruptedError(problem, **facts)
 
     def _look_at_stray_lines(self, *, at_end: bool = False) -> None:
         """An error that is no event: a JSON object, or a list of one, possibly over several lines."""
-        stray = self._framing.stray
+        stray = self._framing.stray_lines
         if not stray:
             return
         data = parse_json(b"\n".join(stray))
         if isinstance(data, dict):
             raise_for_error_body(self.head, data)
         self._raise_for_listed_error(data)
-        if data is not NOT_JSON or at_end or sum(map(len, stray)) > MOST_STRAY_BYTES:
+        if data is not NOT_JSON or at_end or sum(map(len, stray)) > MAX_STRAY_BYTES:
             stray.clear()
 
     def _raise_for_listed_error(self, data: object) -> None:
@@ -177,21 +177,21 @@ class EventParser(ABC):
         return chunks
 
     def _endings(self) -> dict[str, bool]:
-        return {"has_calls": self.calls.any, "refused": self.refused}
+        return {"has_calls": self.calls.has_calls, "is_refused": self.is_refused}
 
     def _answer(self, reason: StopReason) -> Answer:
         return Answer(
             content=self.text,
             stop_reason=reason,
             usage=self.usage,
-            tool_calls=self.calls.finished(),
+            tool_calls=self.calls.build_calls(),
             model=self.model,
             reasoning="".join(self._reasoning),
-            turn=self.turn(),
+            turn=self.replay_turn(),
         )
 
 
-def interrupted(error: LLMError) -> LLMError:
+def interrupted_error(error: LLMError) -> LLMError:
     """Return the error of a connection that broke in the middle of a stream, as what it is to the caller."""
     problem = "the connection broke in the middle of the stream"
     return StreamInterruptedError(problem, provider=error.provider, model=error.model, phase=error.phase)

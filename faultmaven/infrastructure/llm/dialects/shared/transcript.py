@@ -1,10 +1,10 @@
 """A conversation as one prompt, for routes that take no turns."""
 
 from .....domain.requests import ChatRequest
-from .conversation import ReplayTarget, foreign_turn_notes
+from .conversation import ReplayTarget, lost_replay_notes
 
 
-def transcript(request: ChatRequest) -> str:
+def render_transcript(request: ChatRequest) -> str:
     """Return the prompt of a route without turns.
 
     A single question goes as it is, below the system text. A longer conversation is written out with its roles and ends
@@ -17,7 +17,7 @@ def transcript(request: ChatRequest) -> str:
     return "\n\n".join([*([request.system] if request.system else []), *lines, "Assistant:"])
 
 
-def transcript_notes(request: ChatRequest, home: ReplayTarget, *, without: tuple[str, ...]) -> tuple[str, ...]:
+def transcript_notes(request: ChatRequest, target: ReplayTarget, *, without: tuple[str, ...]) -> tuple[str, ...]:
     """Return the ledger's notes for what a route without turns leaves out or writes otherwise.
 
     Args:
@@ -27,7 +27,7 @@ def transcript_notes(request: ChatRequest, home: ReplayTarget, *, without: tuple
     """
     given = {"reasoning": request.reasoning, "cache_prompt": request.cache_prompt}
     lost = tuple(f"{hint} left out: this route has no such field" for hint in without if given[hint] is not None)
-    notes = (*foreign_turn_notes(request.messages, home), *lost)
+    notes = (*lost_replay_notes(request.messages, target), *lost)
     if len(request.messages) == 1:
         return notes
     told = "the turns were written out as one prompt: this route takes no messages and applies no chat template"
