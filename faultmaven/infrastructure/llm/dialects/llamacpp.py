@@ -1,4 +1,4 @@
-"""llama.cpp's own completion route. Source: wire/llamacpp-completion.md, 2026-11-23."""
+"""llama.cpp's native completion route. Source: wire/llamacpp-completion.md, 2026-11-23."""
 
 from typing import Any
 
@@ -30,12 +30,12 @@ STOP_REASONS = {"eos": StopReason.STOP, "word": StopReason.STOP, "limit": StopRe
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`."""
+    """Return "": the route refuses no request; see `Dialect.refusal`."""
     return ""
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{root}/completion`. A limit is always sent: without one the answer may never end."""
+    """Return the POST to `{root}/completion`. A limit is always sent: without a limit the answer may never end."""
     limit = request.max_tokens
     body: dict[str, Any] = {
         "prompt": render_transcript(request),
@@ -43,7 +43,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         "stream": stream,
     }
     if model:
-        body["model"] = model  # ignored by a server of one model, chosen by in router mode
+        body["model"] = model  # used in router mode only; a server with one model ignores the field
     if request.temperature is not None:
         body["temperature"] = request.temperature
     if request.stop:
@@ -53,8 +53,8 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     if request.cache_prompt is not None:
         body["cache_prompt"] = request.cache_prompt
     if request.response_format is not None:
-        body["json_schema"] = json_schema_of(request.response_format) or {}  # the empty schema is any JSON
-    notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning",))
+        body["json_schema"] = json_schema_of(request.response_format) or {}  # the empty schema allows any JSON
+    notes = transcript_notes(request, (config.name, DIALECT, model), unsupported=("reasoning",))
     return build_post(config, DIALECT, f"{_root(config)}/completion", bearer_headers, body, request, model, notes)
 
 
@@ -63,7 +63,7 @@ def _root(config: ProviderConfig) -> str:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a completion; see `Dialect.parse_response`."""
+    """Parse a completion; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     _raise_for_cut_prompt(reply, data)
@@ -77,34 +77,34 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
+    """Return the stream parser; see `Dialect.stream_parser`."""
     return _CompletionStream(head, _Events())
 
 
 class _Events(ServerSentEvents):
-    """Server-sent events, and the errors of old builds: a line `error:` with the error's own object, and no `data:`."""
+    """Parser of server-sent events, and of errors that old builds send as a line `error:` with the error object."""
 
     def feed(self, block: bytes) -> list[Event]:
         """Return the events that `block` completes."""
         return super().feed(block) + self._errors()
 
     def close(self) -> list[Event]:
-        """Return the events that the end completes."""
+        """Return the events that the end of the bytes completes."""
         return super().close() + self._errors()
 
     def _errors(self) -> list[Event]:
-        found = [line for line in self.stray_lines if line.startswith(ERROR_LINE)]
+        errors = [line for line in self.stray_lines if line.startswith(ERROR_LINE)]
         self.stray_lines = [line for line in self.stray_lines if not line.startswith(ERROR_LINE)]
-        return [Event("error", line.removeprefix(ERROR_LINE)) for line in found]
+        return [Event("error", line.removeprefix(ERROR_LINE)) for line in errors]
 
 
 class _CompletionStream(EventParser):
-    """Events of the form of a whole reply, each with the next piece; the last one says `stop`."""
+    """Parser of events. Each event has the form of a complete reply with the next piece; the last event has `stop`."""
 
     stop_reasons = STOP_REASONS
 
     def read(self, name: str, data: Json) -> None:
-        """Take note of one event."""
+        """Read one event."""
         if name == "error":
             raise_for_error_body(self.head, {"error": data})
         _raise_for_cut_prompt(self.head, data)
@@ -116,7 +116,7 @@ class _CompletionStream(EventParser):
             self.set_usage(usage)
             self.has_ended = True
         else:
-            self.usage = usage or self.usage  # counted with every piece: a chunk for each would double their number
+            self.usage = usage or self.usage  # without a chunk, since every event has counts
 
 
 def _raise_for_cut_prompt(reply: WireReply, data: Json) -> None:
@@ -136,5 +136,5 @@ def build_models_request(config: ProviderConfig) -> WireRequest:
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the ids of the list."""
+    """Return the ids of the models."""
     return read_model_names(reply, "data", "id")

@@ -1,4 +1,4 @@
-"""Text Generation Inference's own generate route. Source: wire/huggingface.md section 4, 2026-11-23."""
+"""Text Generation Inference's native generate route. Source: wire/huggingface.md section 4, 2026-11-23."""
 
 from dataclasses import replace
 from typing import Any
@@ -39,9 +39,9 @@ STOP_REASONS = {
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`.
+    """Return the reason why this route cannot serve `request`; see `Dialect.refusal`.
 
-    A grammar without `properties` gets a 422, though the reference shows one (seen with TGI 3, public probes, 2026-11).
+    TGI 3 returns status 422 for a grammar without `properties`, unlike the reference (public servers, 2026-11).
     """
     if request.response_format is None or "properties" in (json_schema_of(request.response_format) or {}):
         return ""
@@ -49,7 +49,7 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{root}/generate` or `/generate_stream`. A temperature of 0 is greedy decoding there."""
+    """Return the POST to `{root}/generate` or `/generate_stream`. A temperature of 0 is sent as greedy decoding."""
     parameters: dict[str, Any] = {"return_full_text": False, "details": True}
     if request.max_tokens is not None:
         parameters["max_new_tokens"] = request.max_tokens
@@ -66,7 +66,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         parameters["grammar"] = {"type": "json", "value": json_schema_of(request.response_format)}
     body = {"inputs": render_transcript(request), "parameters": parameters}
     url = f"{_root(config)}/{'generate_stream' if stream else 'generate'}"
-    notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning", "cache_prompt"))
+    notes = transcript_notes(request, (config.name, DIALECT, model), unsupported=("reasoning", "cache_prompt"))
     return build_post(config, DIALECT, url, bearer_headers, body, request, model, notes)
 
 
@@ -75,8 +75,8 @@ def _root(config: ProviderConfig) -> str:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a generation, which some routes wrap in a list of one; see `Dialect.parse_response`."""
-    data = _unwrapped(reply)
+    """Parse a reply, which some routes wrap in a list of one; see `Dialect.parse_response`."""
+    data = _unwrap(reply)
     raise_for_error_body(reply, data)
     details = object_or_empty(data.get("details"))
     return Answer(
@@ -88,30 +88,31 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
+    """Return the stream parser; see `Dialect.stream_parser`."""
     return _TokenStream(head, ServerSentEvents())
 
 
 class _TokenStream(EventParser):
-    """One token an event; the last one also has the whole text and the details. There is no `[DONE]`."""
+    """Parser of events with one token each. The last event also has the complete text and the details; no `[DONE]`."""
 
     stop_reasons = STOP_REASONS
-    _is_whole = False
+    _has_complete_text = False
 
     @property
     def may_end(self) -> bool:
-        """The whole text comes with the last token; the details with it are asked for, and may be left out."""
-        return self.has_ended or self._is_whole
+        """Whether the last token has arrived with the complete text. The server may omit the requested details."""
+        return self.has_ended or self._has_complete_text
 
     def read(self, name: str, data: Json) -> None:
-        """Take note of one event."""
-        token, whole, details = object_or_empty(data.get("token")), data.get("generated_text"), data.get("details")
+        """Read one event."""
+        token, details = object_or_empty(data.get("token")), data.get("details")
         if token.get("special") is not True:
             self.add_text(text_at(self.head, token, "text"))
-        if isinstance(whole, str):
-            self._is_whole = True
-            if whole.startswith(self.text):
-                self.add_text(whole[len(self.text) :])  # what no token showed, such as a letter cut between two of them
+        text = data.get("generated_text")
+        if isinstance(text, str):
+            self._has_complete_text = True
+            if text.startswith(self.text):
+                self.add_text(text[len(self.text) :])  # such as a letter that two tokens split
         if isinstance(details, dict):
             self.reason = string_or_empty(details.get("finish_reason"))
             self.set_usage(_usage(details))
@@ -125,7 +126,7 @@ def _usage(details: Json) -> Usage | None:
     return None if prompt is None and output is None else Usage.from_totals(prompt, output)
 
 
-def _unwrapped(reply: WireReply) -> dict[str, Any]:
+def _unwrap(reply: WireReply) -> dict[str, Any]:
     body = reply.body.strip()
     if body.startswith(b"[") and body.endswith(b"]"):
         return read_object(replace(reply, body=body[1:-1]))
@@ -133,12 +134,12 @@ def _unwrapped(reply: WireReply) -> dict[str, Any]:
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
-    """Return the GET of `{root}/info`, which names the one model."""
+    """Return the GET of `{root}/info`, which names the model."""
     return build_get(config, DIALECT, f"{_root(config)}/info", bearer_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the one model the server runs."""
+    """Return the name of the server's only model."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     model = string_or_empty(data.get("model_id"))

@@ -11,7 +11,7 @@ from ..shared.outcomes import map_stop_reason
 from ..shared.reading import join_texts, malformed_error, objects_in, parse_tool_call, read_object, string_or_empty
 from ..shared.requests import allowed_temperature, build_get, build_post
 from ..shared.schemas import SchemaRefusedError
-from .content import find_problem, mark_last_block, mark_last_user_turn, write_conversation, write_text_block
+from .content import find_problem, mark_last_block, mark_last_user_message, write_conversation, write_text_block
 from .options import format_setting, thinking_setting, tool_setting
 from .response import STOP_REASONS, read_usage, replay_blocks, with_call_ids
 from .stream import MessageStream
@@ -23,7 +23,7 @@ FEATURES = frozenset(
 TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
 
-# Under the newer 2026-10-21 every model refuses sampling parameters; under this one those that know them take them.
+# With the newer version 2026-10-21 every model refuses sampling parameters; with this version older models accept them.
 VERSION = "2023-06-01"
 
 
@@ -35,7 +35,7 @@ def _auth(config: ProviderConfig) -> Headers:
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`."""
+    """Return the reason why this API or model cannot serve `request`; see `Dialect.refusal`."""
     try:
         format_setting(request)
     except SchemaRefusedError as reason:
@@ -44,7 +44,7 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{base}/messages`. The limit is required there."""
+    """Return the POST to `{base}/messages`. The field `max_tokens` is required."""
     facts = model_facts("anthropic", model)
     limit = request.max_tokens if request.max_tokens is not None else output_limit(config.default_max_tokens, facts)
     settings = (
@@ -57,20 +57,20 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         body["system"] = system
     body["messages"], notes = write_conversation(request, (config.name, DIALECT, model), facts)
     for setting in settings:
-        body = _laid_over(body, setting.fields)
+        body = _merge_fields(body, setting.fields)
         notes += setting.notes
     notes += _add_plain_options(body, request, facts, model)
     if stream:
         body["stream"] = True
     if request.cache_prompt:
-        _mark(body)
+        _mark_cached_prefix(body)
     return build_post(config, DIALECT, f"{config.base_url}/messages", _auth, body, request, model, notes)
 
 
-def _laid_over(body: Json, fields: Json) -> Json:
-    """The schema and the effort share one object."""
-    shared = {**body.get("output_config", {}), **fields.get("output_config", {})}
-    return {**body, **fields, **({"output_config": shared} if shared else {})}
+def _merge_fields(body: Json, fields: Json) -> Json:
+    """Return the body with `fields`. The schema and the effort share the object `output_config`."""
+    output_config = {**body.get("output_config", {}), **fields.get("output_config", {})}
+    return {**body, **fields, **({"output_config": output_config} if output_config else {})}
 
 
 def _add_plain_options(body: Json, request: ChatRequest, facts: ModelFacts, model: str) -> tuple[str, ...]:
@@ -85,24 +85,24 @@ def _add_plain_options(body: Json, request: ChatRequest, facts: ModelFacts, mode
 def _temperature(
     request: ChatRequest, facts: ModelFacts, model: str, body: Json
 ) -> tuple[float | None, tuple[str, ...]]:
-    """Models that know a temperature take it only where they do not think."""
+    """Return the temperature and notes: models with a temperature refuse this option together with thinking."""
     temperature, notes = allowed_temperature(request, facts, model)
     if temperature is not None and body.get("thinking", {}).get("type") in ("enabled", "adaptive"):
         return None, (f"temperature left out: {model} refuses it together with thinking ({facts.source})",)
     return temperature, notes
 
 
-def _mark(body: Json) -> None:
-    """Mark what stays the same from turn to turn, tools before system text, and the conversation up to here."""
+def _mark_cached_prefix(body: Json) -> None:
+    """Mark the prefix for the prompt cache: the system text, or else the tools, and the conversation so far."""
     if "system" in body:
         body["system"] = mark_last_block([write_text_block(body["system"])])
     elif "tools" in body:
         body["tools"] = mark_last_block(body["tools"])
-    mark_last_user_turn(body["messages"])
+    mark_last_user_message(body["messages"])
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a message; see `Dialect.parse_response`."""
+    """Parse a message; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     if not isinstance(data.get("content"), list):
@@ -126,7 +126,7 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
+    """Return the stream parser; see `Dialect.stream_parser`."""
     return MessageStream(head)
 
 
@@ -136,5 +136,5 @@ def build_models_request(config: ProviderConfig) -> WireRequest:
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the ids of the list."""
+    """Return the ids of the models."""
     return read_model_names(reply, "data", "id")

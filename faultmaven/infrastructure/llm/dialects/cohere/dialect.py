@@ -31,14 +31,14 @@ MODEL_IN_REQUEST = True
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`."""
+    """Return the reason why this API cannot serve `request`; see `Dialect.refusal`."""
     if request.tools and request.response_format is not None:
         return "it takes no schema together with tools"
     return next(unsupported_attachments(request, frozenset({"files"})), "")
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{base}/chat`; the system turn comes first there."""
+    """Return the POST to `{base}/chat`; the system message comes first."""
     target = (config.name, DIALECT, model)
     temperature, notes = allowed_temperature(request, model_facts("cohere", model), model)
     thinking, thinking_notes = reasoning_fields("cohere", model, request.reasoning)
@@ -59,17 +59,17 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
 
 
 def _messages(request: ChatRequest, target: ReplayTarget) -> list[Json]:
-    # Without a schema, the prompt has to ask for JSON in words (section 2 (6)).
+    # Without a schema, the prompt must contain an instruction to answer with JSON (section 2 (6)).
     system = "\n\n".join(filter(None, (request.system, json_instruction(request, request.messages))))
-    told: list[Json] = [{"role": "system", "content": system}] if system else []
+    written: list[Json] = [{"role": "system", "content": system}] if system else []
     of_results: list[Json] = []
     for message in link_calls(request.turns, target).messages:
         if message.role != "tool" and of_results:
-            told.append({"role": "user", "content": of_results})
+            written.append({"role": "user", "content": of_results})
             of_results = []
-        told.append(replayable_turn(message, target) or _message(message))
+        written.append(replayable_turn(message, target) or _message(message))
         of_results += [_part(image) for image in message.images] if message.role == "tool" else []
-    return [*told, {"role": "user", "content": of_results}] if of_results else told
+    return [*written, {"role": "user", "content": of_results}] if of_results else written
 
 
 def _message(message: Message) -> Json:
@@ -77,8 +77,9 @@ def _message(message: Message) -> Json:
         text = f"Error: {message.text}" if message.error else message.text
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
     if message.tool_calls:
-        plan = {"tool_plan": message.text} if message.text else {}  # what is said before calls has its own place here
-        return {"role": "assistant", **plan, "tool_calls": [write_call(call) for call in message.tool_calls]}
+        # The API has a field of its own for text before tool calls.
+        tool_plan = {"tool_plan": message.text} if message.text else {}
+        return {"role": "assistant", **tool_plan, "tool_calls": [write_call(call) for call in message.tool_calls]}
     if all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message.text}
     return {"role": message.role, "content": [_part(part) for part in message.parts]}
@@ -91,7 +92,7 @@ def _part(part: str | Attachment) -> Json:
 
 
 def _tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
-    """A single tool is forced by sending it alone: there is no form for its name."""
+    """Return the fields of the tools. To force one tool, only this tool is sent: the API has no choice by name."""
     choice = request.tool_choice
     if not request.tools:
         return {}, ()
@@ -112,19 +113,19 @@ def _format(request: ChatRequest) -> Json:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a chat reply; see `Dialect.parse_response`."""
+    """Parse a chat reply; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     message = object_at(reply, data, "message")
-    finish = string_or_empty(data.get("finish_reason"))
-    if finish in FAILED_REASONS:
-        raise failed_answer_error(reply, finish, FAILED_REASONS[finish])
+    finish_reason = string_or_empty(data.get("finish_reason"))
+    if finish_reason in FAILED_REASONS:
+        raise failed_answer_error(reply, finish_reason, FAILED_REASONS[finish_reason])
     blocks = objects_in(message.get("content"))
     calls = parse_function_calls(message.get("tool_calls"))
     plain = string_or_empty(message.get("content"))
     return Answer(
         content=plain or join_texts((block for block in blocks if block.get("type") == "text"), "text"),
-        stop_reason=map_stop_reason(finish, STOP_REASONS, has_calls=bool(calls)),
+        stop_reason=map_stop_reason(finish_reason, STOP_REASONS, has_calls=bool(calls)),
         usage=read_usage(data.get("usage")),
         tool_calls=calls,
         raw=data,
@@ -134,16 +135,16 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
+    """Return the stream parser; see `Dialect.stream_parser`."""
     return CohereStream(head)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
-    """Return the GET of the list route, which is v1 while chat is v2."""
+    """Return the GET of the list route, which is in version 1 of the API, while chat is in version 2."""
     url = f"{server_root(config.base_url, '/v2', '/v1')}/v1/models?page_size=1000&endpoint=chat"
     return build_get(config, DIALECT, url, bearer_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the names of the list."""
+    """Return the names of the models."""
     return read_model_names(reply, "models", "name")

@@ -49,7 +49,7 @@ FEATURES = frozenset(
         "image addresses",
         "files",
         "reasoning",
-        "cache_prompt",  # automatic: nothing is sent for it
+        "cache_prompt",  # automatic: the request needs no field
     }
 )
 TAKES_MESSAGES = True
@@ -57,20 +57,20 @@ MODEL_IN_REQUEST = True
 
 
 def _auth(config: ProviderConfig) -> Headers:
-    """The key goes in a header: in the address it would end up in logs and stack traces."""
+    """Return the header with the API key. A key in the URL would appear in logs and stack traces."""
     return Headers({"x-goog-api-key": config.api_key} if config.api_key else {})
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`."""
+    """Return the reason why Gemini or the model cannot serve `request`; see `Dialect.refusal`."""
     return _schema_refusal(request, model) or _attachment_refusal(request, config, model)
 
 
 def _schema_refusal(request: ChatRequest, model: str) -> str:
-    bare = model.removeprefix("models/")
+    model_name = model.removeprefix("models/")
     may_call = bool(request.tools) and request.tool_choice != "none"
     if may_call and request.response_format is not None and is_before_3(model):
-        return f"{bare} takes no response format beside tools that it may call"  # Gemini 3 and later take both
+        return f"{model_name} takes no response format beside tools that it may call"  # Gemini 3 and later support both
     try:
         write_tool_fields(request, [])
         _format(request, [])
@@ -80,21 +80,23 @@ def _schema_refusal(request: ChatRequest, model: str) -> str:
 
 
 def _attachment_refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    found = [part for turn in request.messages for part in turn.parts if not isinstance(part, str)]
-    if any(not isinstance(part, str) for turn in request.messages if turn.role == "system" for part in turn.parts):
+    roles_and_parts = [(message.role, part) for message in request.messages for part in message.parts]
+    attachments = [part for _, part in roles_and_parts if not isinstance(part, str)]
+    if any(role == "system" and not isinstance(part, str) for role, part in roles_and_parts):
         return "a system turn holds an image or a file, and Gemini takes text alone there"
-    if any(find_media_type(part) == "image/gif" for part in found):
+    if any(find_media_type(part) == "image/gif" for part in attachments):
         return "Gemini takes no GIF images"
-    bare = model.removeprefix("models/")
-    if bare.startswith(("gemini-1.", "gemini-2.0")) and any(_is_foreign_address(part, config) for part in found):
-        return f"{bare} fetches no images or files from addresses"
+    model_name = model.removeprefix("models/")
+    fetches_google_files_only = model_name.startswith(("gemini-1.", "gemini-2.0"))
+    if fetches_google_files_only and any(_is_third_party_url(part, config) for part in attachments):
+        return f"{model_name} fetches no images or files from addresses"
     return ""
 
 
-def _is_foreign_address(part: Attachment, config: ProviderConfig) -> bool:
-    """The addresses of Google's own Files API are taken by every model."""
-    is_address = part.data is None and bool(part.url) and not part.fetch
-    return is_address and not part.url.startswith(f"{config.base_url}/files/")
+def _is_third_party_url(part: Attachment, config: ProviderConfig) -> bool:
+    """Return whether the vendor would fetch a URL outside Google's Files API, whose URLs every model supports."""
+    is_url = part.data is None and bool(part.url) and not part.fetch
+    return is_url and not part.url.startswith(f"{config.base_url}/files/")
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
@@ -104,9 +106,9 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     if request.system:
         body["systemInstruction"] = {"parts": [{"text": request.system}]}
     body |= write_tool_fields(request, notes)
-    chosen = _generation_config(request, model, notes)
-    if chosen:
-        body["generationConfig"] = chosen
+    settings = _generation_config(request, model, notes)
+    if settings:
+        body["generationConfig"] = settings
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     url = f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:{method}"
     return build_post(config, DIALECT, url, _auth, body, request, model, tuple(dict.fromkeys(notes)))
@@ -115,16 +117,16 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
 def _generation_config(request: ChatRequest, model: str, notes: Notes) -> Json:
     temperature, temperature_notes = allowed_temperature(request, model_facts("gemini", model), model)
     notes += temperature_notes
-    settings = {
+    options = {
         "maxOutputTokens": request.max_tokens,
         "temperature": temperature,
         "stopSequences": list(request.stop) or None,
         "seed": request.seed,
     }
-    chosen: Json = {name: value for name, value in settings.items() if value is not None}
+    settings: Json = {name: value for name, value in options.items() if value is not None}
     thinking, thinking_notes = reasoning_fields("gemini", model, request.reasoning)
     notes += thinking_notes
-    return {**chosen, **_format(request, notes), **thinking}
+    return {**settings, **_format(request, notes), **thinking}
 
 
 def _format(request: ChatRequest, notes: Notes) -> Json:
@@ -136,7 +138,7 @@ def _format(request: ChatRequest, notes: Notes) -> Json:
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a generateContent reply; a blocked prompt is a 200 without candidates."""
+    """Parse a generateContent reply; a blocked prompt has status 200 and no candidates."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     usage = read_usage(data.get("usageMetadata"))
@@ -163,7 +165,7 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
+    """Return the stream parser; see `Dialect.stream_parser`."""
     return GeminiStream(head)
 
 
@@ -173,5 +175,5 @@ def build_models_request(config: ProviderConfig) -> WireRequest:
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the names of the list, without their `models/` prefix."""
+    """Return the names of the models, without the prefix `models/`."""
     return [name.removeprefix("models/") for name in read_model_names(reply, "models", "name")]

@@ -1,4 +1,4 @@
-"""OpenAI Chat Completions, and the vendors and servers that speak it. Source: wire/openai-chat.md, 2026-11-23."""
+"""OpenAI Chat Completions, and its vendors and servers. Source: wire/openai-chat.md, 2026-11-23."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -41,22 +41,22 @@ MODEL_IN_REQUEST = True
 
 
 def vendor_of(config: ProviderConfig) -> ChatVendor:
-    """Return the vendor's form that the row's dialect names, such as "openai-chat/groq"."""
+    """Return the vendor that the dialect of the provider row names, such as "openai-chat/groq"."""
     return find_vendor(config.dialect, config.base_url, "")
 
 
 def auth_headers(config: ProviderConfig) -> Headers:
-    """Return the key as this vendor wants it."""
+    """Return the header with the API key that this vendor requires."""
     if vendor_of(config).auth == "api-key" and config.api_key:
         return Headers({"api-key": config.api_key})
     return bearer_headers(config)
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this vendor cannot carry `request`; see `Dialect.refusal`."""
+    """Return the reason why this vendor cannot serve `request`; see `Dialect.refusal`."""
     vendor = find_vendor(config.dialect, config.base_url, model)
-    forced = request.tool_choice not in (None, "auto", "none")
-    if forced and "required" not in vendor.choices:
+    is_forced = request.tool_choice not in (None, "auto", "none")
+    if is_forced and "required" not in vendor.choices:
         return "it ignores tool_choice, so that no tool can be forced"
     if request.tools and request.response_format is not None and not vendor.schema_with_tools:
         return "it takes no schema together with tools"
@@ -64,27 +64,25 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{base}/chat/completions`. The model comes first: the Hugging Face router reads a prefix."""
+    """Return the POST to `{base}/chat/completions`. `model` comes first: the Hugging Face router reads a prefix."""
     vendor, dialect = find_vendor(config.dialect, config.base_url, model), config.dialect or DIALECT
     target = (config.name, dialect, model)
     facts = model_facts(vendor.facts, model)
     temperature, notes = allowed_temperature(request, facts, model)
     stop, stop_notes = allowed_stop(request, facts, model)
-    described, sentence, format_notes = write_response_format(request, vendor)
+    response_format, instruction, format_notes = write_response_format(request, vendor)
     tools, tool_notes = tool_fields(request, vendor)
     thinking, thinking_notes = _thinking(request, target, vendor, config)
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": with_instruction(write_messages(request, target, vendor), sentence),
-    }
+    messages = with_instruction(write_messages(request, target, vendor), instruction)
+    body: dict[str, Any] = {"model": model, "messages": messages}
     _add_limits(body, request, facts.limit_parameter or vendor.limit_parameter, vendor)
     if temperature is not None:
         body["temperature"] = temperature
     if stop:
         body["stop"] = list(stop)
     body |= tools
-    if described:
-        body["response_format"] = described
+    if response_format:
+        body["response_format"] = response_format
     body |= thinking
     if stream:
         body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if vendor.stream_usage else {})
@@ -98,7 +96,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
 
 
 def reasoning_family(config: ProviderConfig) -> str:
-    """Return the family of `reasoning.REASONING` that the row's models belong to."""
+    """Return the family of `reasoning.REASONING` for the models of the provider."""
     vendor = vendor_of(config)
     return "openai" if vendor.facts == "openai" else f"chat/{config.dialect.partition('/')[2]}"
 
@@ -118,13 +116,13 @@ def _thinking(
     family = reasoning_family(config)
     if not lacks_required_reasoning(request, target, vendor):
         return reasoning_fields(family, target[2], request.reasoning)
-    off, _ = reasoning_fields(family, target[2], "off")
+    fields_off, _ = reasoning_fields(family, target[2], "off")
     note = "reasoning turned off: it demands the earlier answers' own reasoning back, and some have none"
-    return off, () if request.reasoning == "off" else (note,)
+    return fields_off, () if request.reasoning == "off" else (note,)
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a chat completion; see `Dialect.parse_response`."""
+    """Parse a chat completion; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     choice = first_object(reply, data, "choices")
@@ -142,35 +140,35 @@ def parse_response(reply: WireReply) -> Answer:
         model=string_or_empty(data.get("model")),
         raw=data,
         reasoning=read_reasoning(message),
-        turn=_turn(reply, message, calls),
+        turn=_replay_message(reply, message, calls),
     )
 
 
 def _calls(message: Json) -> tuple[ToolCall, ...]:
-    written = message.get("tool_calls")
-    if not written:
+    listed = message.get("tool_calls")
+    if not listed:
         return ()
-    return with_unique_ids(tuple(replace(call, id=read_call_id(call.id)) for call in parse_function_calls(written)))
+    return with_unique_ids(tuple(replace(call, id=read_call_id(call.id)) for call in parse_function_calls(listed)))
 
 
-def _turn(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | None:
-    """Return the message as it came, where it has something that its vendor wants back; each call with its id."""
-    returned = _form_of(reply).returned
+def _replay_message(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | None:
+    """Return the original message, with the ids of its calls, if it has fields that the vendor requires in a replay."""
+    returned = _vendor_of_reply(reply).returned
     if not returned or not any(message.get(field) for field in returned):
         return None
-    written = objects_in(message.get("tool_calls"))
-    if [call.get("id") for call in written] == [call.id for call in calls]:
+    original_ids = [call.get("id") for call in objects_in(message.get("tool_calls"))]
+    if original_ids == [call.id for call in calls]:
         return message
     return {**message, "tool_calls": [write_call(call) for call in calls]}
 
 
-def _form_of(reply: WireReply) -> ChatVendor:
+def _vendor_of_reply(reply: WireReply) -> ChatVendor:
     return vendor_named(reply.request.origin.dialect)
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
-    return OpenAIChatStream(head, _form_of(head).returned)
+    """Return the stream parser; see `Dialect.stream_parser`."""
+    return OpenAIChatStream(head, _vendor_of_reply(head).returned)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
@@ -179,5 +177,5 @@ def build_models_request(config: ProviderConfig) -> WireRequest:
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the ids of the list; some vendors (Together) send a bare list."""
+    """Return the ids of the models; some vendors (Together) send a bare list."""
     return read_model_names(reply, "data", "id")

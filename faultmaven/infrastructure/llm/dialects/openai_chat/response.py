@@ -1,4 +1,4 @@
-"""What answers and streams of OpenAI Chat share. Source: openai-chat.md, sections 3 and 9, 2026-11-23."""
+"""Fields of OpenAI Chat replies and stream chunks. Source: openai-chat.md, sections 3 and 9, 2026-11-23."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ FAILED_REASONS = frozenset({"error", "insufficient_system_resource"})
 
 
 def read_content_text(reply: WireReply, content: Any) -> str:
-    """Return the text of a string, or of a list of parts of which the `text` ones count (Mistral's thinking models)."""
+    """Return `content`, or the joined `text` parts of a list, as Mistral's thinking models send it."""
     if isinstance(content, str):
         return content
     if content is not None and not isinstance(content, list):
@@ -40,7 +40,7 @@ def read_content_text(reply: WireReply, content: Any) -> str:
 
 
 def read_reasoning(message: Json) -> str:
-    """Return what the model thought, under any of the vendors' names (9.2); Mistral's is a part of the content."""
+    """Return the reasoning, under any vendor's field name (9.2). Mistral's reasoning is a part of the content."""
     text = string_or_empty(message.get("reasoning_content")) or string_or_empty(message.get("reasoning"))
     if text or not isinstance(message.get("content"), list):
         return text
@@ -56,15 +56,16 @@ def _thinking(inner: Any) -> str:
 
 
 def read_call_id(value: Any) -> str:
-    """Return a call's id, "" where there is none: Mistral's default is the string "null" (9.5)."""
-    told = string_or_empty(value)
-    return "" if told == "null" else told
+    """Return the id of a tool call, "" where there is none: Mistral's default is the string "null" (9.5)."""
+    call_id = string_or_empty(value)
+    return "" if call_id == "null" else call_id
 
 
 def read_usage(value: Any) -> Usage | None:
-    """Read usage; cached and cache-write tokens lie inside the prompt's, reasoning inside the completion's.
+    """Return the token counts, None where there are none.
 
-    xAI counts reasoning beside the completion: known by its total being the sum of all three.
+    The prompt's count includes cached and cache-write tokens, the completion's count includes reasoning tokens. xAI
+    counts reasoning separately: the total is then the sum of all three.
     """
     data = object_or_empty(value)
     if not data:

@@ -1,4 +1,4 @@
-"""The stream of OpenAI Chat. Source: openai-chat.md, sections 4 and 9.3, 2026-11-23."""
+"""Stream parser of OpenAI Chat. Source: openai-chat.md, sections 4 and 9.3, 2026-11-23."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from .response import FAILED_REASONS, STOP_REASONS, read_call_id, read_content_t
 
 
 class OpenAIChatStream(EventParser):
-    """Data-only events; `[DONE]` ends them, and a finish reason makes the answer whole."""
+    """Parser of data-only events. `[DONE]` is the end marker; an answer with a finish reason is complete."""
 
     stop_reasons: Mapping[str, StopReason] = STOP_REASONS
     ends_with_done = True
@@ -24,10 +24,10 @@ class OpenAIChatStream(EventParser):
     def __init__(self, head: WireReply, returned: frozenset[str]) -> None:
         super().__init__(head, ServerSentEvents())
         self._returned = returned
-        self._kept: dict[str, Any] = {}
+        self._replayed: dict[str, Any] = {}
 
     def read(self, name: str, data: Json) -> None:
-        """Take note of one chunk."""
+        """Read one chunk."""
         self.model = string_or_empty(data.get("model")) or self.model
         groq = object_or_empty(data.get("x_groq"))
         if groq:
@@ -45,15 +45,15 @@ class OpenAIChatStream(EventParser):
         self.reason = reason or self.reason
 
     def replay_turn(self) -> object:
-        """Return the message with the fields that this vendor wants back, None when there are none."""
-        if not self._kept:
+        """Return the message with the fields that this vendor requires in a replay, None without such fields."""
+        if not self._replayed:
             return None
         calls = [write_call(call) for call in self.calls.build_calls()]
-        message: Json = {"role": "assistant", "content": self.text or (None if calls else ""), **self._kept}
+        message: Json = {"role": "assistant", "content": self.text or (None if calls else ""), **self._replayed}
         return {**message, "tool_calls": calls} if calls else message
 
     def _delta_of(self, choice: Json) -> Json:
-        """Return what is new. A `message` beside deltas repeats them; one that comes alone is the answer."""
+        """Return the delta of a choice. A `message` without any delta is the answer; after deltas it repeats them."""
         delta = choice.get("delta")
         if isinstance(delta, dict):
             return delta
@@ -69,7 +69,7 @@ class OpenAIChatStream(EventParser):
         for call in objects_in(delta.get("tool_calls")):
             self._read_call(call)
         for field in self._returned:
-            self._keep(field, delta.get(field))
+            self._add_returned(field, delta.get(field))
 
     def _read_call(self, call: Json) -> None:
         function = object_or_empty(call.get("function")) or object_or_empty(call.get("custom"))
@@ -83,26 +83,26 @@ class OpenAIChatStream(EventParser):
             text,
         )
 
-    def _keep(self, field: str, piece: Any) -> None:
+    def _add_returned(self, field: str, piece: Any) -> None:
         if isinstance(piece, str) and piece:
-            self._kept[field] = self._kept.get(field, "") + piece
+            self._replayed[field] = self._replayed.get(field, "") + piece
         elif isinstance(piece, list) and piece:
-            self._kept[field] = join_reasoning_details([*self._kept.get(field, []), *objects_in(piece)])
+            self._replayed[field] = join_reasoning_details([*self._replayed.get(field, []), *objects_in(piece)])
 
 
 def join_reasoning_details(pieces: list[Json]) -> list[Json]:
-    """Return OpenRouter's reasoning details whole: the texts of a detail's pieces joined, and its signature."""
+    """Return OpenRouter's reasoning details, each joined from its pieces, with the signature."""
     details: list[Json] = []
     for piece in pieces:
         last = details[-1] if details else {}
         if "data" in piece or not last or any(last.get(key) != piece.get(key) for key in ("type", "index")):
             details.append(piece)
             continue
-        details[-1] = {**last, **{key: _grown(key, last.get(key), value) for key, value in piece.items()}}
+        details[-1] = {**last, **{key: _merge_value(key, last.get(key), value) for key, value in piece.items()}}
     return details
 
 
-def _grown(key: str, before: Any, piece: Any) -> Any:
+def _merge_value(key: str, before: Any, piece: Any) -> Any:
     if key in ("text", "summary") and isinstance(before, str) and isinstance(piece, str):
         return before + piece
     return before if piece is None else piece

@@ -1,4 +1,4 @@
-"""OpenAI Responses, for models and features that demand it. Source: wire/openai-responses.md, 2026-11-23."""
+"""OpenAI Responses, for models and features that require this API. Source: wire/openai-responses.md, 2026-11-23."""
 
 from typing import Any
 
@@ -29,25 +29,25 @@ parse_models = openai_chat.parse_models
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`."""
+    """Return the reason why this API cannot serve `request`; see `Dialect.refusal`."""
     has_files = any(isinstance(part, File) for message in request.messages for part in message.parts)
     return "the Responses route takes no files here" if has_files else ""
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{base}/responses`. `store` is false: the vendor keeps prompts for 30 days otherwise."""
+    """Return the POST to `{base}/responses`. `store` is false, or else the vendor would keep prompts for 30 days."""
     target = (config.name, DIALECT, model)
     family = openai_chat.vendor_of(config).facts if config.dialect.startswith(openai_chat.DIALECT) else "openai"
     facts = model_facts(family, model)
     temperature, notes = allowed_temperature(request, facts, model)
     thinking, thinking_notes = _reasoning(request, family, model)
-    described, format_notes = _format(request)
+    text_format, format_notes = _format(request)
     body: dict[str, Any] = {"model": model, "store": False}
     body |= {"instructions": request.system} if request.system else {}
     body["input"] = _json_instruction(request) + write_items(request, target)
     body |= {"max_output_tokens": request.max_tokens} if request.max_tokens is not None else {}
     body |= {"temperature": temperature} if temperature is not None else {}
-    body |= _tools(request) | thinking | described
+    body |= _tools(request) | thinking | text_format
     body |= {"include": ["reasoning.encrypted_content"]} if facts.reasons else {}
     body |= {"stream": True} if stream else {}
     notes += thinking_notes + format_notes + lost_replay_notes(request.messages, target)
@@ -65,7 +65,7 @@ def _tools(request: ChatRequest) -> Json:
 
 
 def _reasoning(request: ChatRequest, family: str, model: str) -> tuple[Json, tuple[str, ...]]:
-    """The effort has a place of its own here; a summary is asked for where the caller wants the model to think."""
+    """Return the `reasoning` field: the effort, and the request for a summary unless the effort is "none"."""
     fields, notes = reasoning_fields(family, model, request.reasoning)
     effort = fields.get("reasoning_effort")
     if effort is None:
@@ -79,22 +79,25 @@ def _format(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
     schema = json_schema_of(request.response_format)
     if schema is None:
         return {"text": {"format": {"type": "json_object"}}}, ()
-    told: Json = {"type": "json_schema", "name": schema_name(request.response_format)}
+    form: Json = {"type": "json_schema", "name": schema_name(request.response_format)}
     try:
-        return {"text": {"format": {**told, "strict": True, "schema": to_strict_schema(schema)}}}, ()
+        return {"text": {"format": {**form, "strict": True, "schema": to_strict_schema(schema)}}}, ()
     except SchemaRefusedError as refused:
-        loose = {**told, "strict": False, "schema": schema}
-        return {"text": {"format": loose}}, (f"the schema is sent without strict mode: {refused}",)
+        lenient = {**form, "strict": False, "schema": schema}
+        return {"text": {"format": lenient}}, (f"the schema is sent without strict mode: {refused}",)
 
 
 def _json_instruction(request: ChatRequest) -> list[Json]:
-    """Any JSON is given only where the input has the word (openai-chat.md 2 (6)); `instructions` may not count."""
-    sentence = json_instruction(request, request.turns)
-    return [{"role": "developer", "content": sentence}] if sentence else []
+    """Return a message with the word "JSON", which the JSON mode requires in the input (openai-chat.md 2 (6)).
+
+    The vendor may not search `instructions` for the word.
+    """
+    instruction = json_instruction(request, request.turns)
+    return [{"role": "developer", "content": instruction}] if instruction else []
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a response object; see `Dialect.parse_response`."""
+    """Parse a response object; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data if data.get("status") != "failed" else {})
     if not isinstance(data.get("output"), list) and data.get("status") != "failed":
@@ -103,5 +106,5 @@ def parse_response(reply: WireReply) -> Answer:
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
+    """Return the stream parser; see `Dialect.stream_parser`."""
     return ResponseStream(head)

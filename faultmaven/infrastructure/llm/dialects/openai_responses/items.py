@@ -1,4 +1,4 @@
-"""A conversation as items of OpenAI Responses. Source: openai-responses.md, section 2, 2026-11-23."""
+"""Messages and tools in requests of OpenAI Responses. Source: openai-responses.md, section 2, 2026-11-23."""
 
 from collections.abc import Iterable
 
@@ -13,11 +13,11 @@ from ..shared.reading import write_json
 
 
 def write_items(request: ChatRequest, target: ReplayTarget) -> list[Json]:
-    """Return the turns as items; a turn that came from here goes back item by item, unchanged and in order."""
-    told: list[Json] = []
+    """Return the messages as items. Messages from this vendor are replayed as their original items, in order."""
+    written: list[Json] = []
     for message in link_calls(request.turns, target).messages:
-        told += replayable_turn(message, target) or _items(message)
-    return told
+        written += replayable_turn(message, target) or _items(message)
+    return written
 
 
 def _items(message: Message) -> list[Json]:
@@ -40,10 +40,10 @@ def _items(message: Message) -> list[Json]:
 
 
 def _output(message: Message) -> str | list[Json]:
-    failed = "Error: " if message.error else ""
+    prefix = "Error: " if message.error else ""
     if not message.images:
-        return failed + message.text
-    return [*([_part(failed)] if failed else []), *(_part(part) for part in message.parts)]
+        return prefix + message.text
+    return [*([_part(prefix)] if prefix else []), *(_part(part) for part in message.parts)]
 
 
 def _part(part: str | Attachment) -> Json:
@@ -53,7 +53,7 @@ def _part(part: str | Attachment) -> Json:
 
 
 def write_flat_tools(tools: Iterable[Tool]) -> list[Json]:
-    """Return the tools, which are flat here; `strict` is a required key, and null is its default."""
+    """Return the tools without a nested `function` object. The key `strict` is required, and null is the default."""
     return [
         {
             "type": "function",
@@ -67,5 +67,5 @@ def write_flat_tools(tools: Iterable[Tool]) -> list[Json]:
 
 
 def write_flat_tool_choice(choice: str) -> str | Json:
-    """Return a `tool_choice`: one of the three words, or the function of that name."""
+    """Return the value of `tool_choice`: "auto", "none", "required", or the function with the name `choice`."""
     return choice if choice in ("auto", "none", "required") else {"type": "function", "name": choice}

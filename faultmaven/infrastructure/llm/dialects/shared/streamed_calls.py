@@ -40,7 +40,7 @@ class _Draft:
 class StreamedCalls:
     """Rebuilds tool calls from their pieces, even if the vendor's index repeats, is missing or begins at 1.
 
-    Each call has an id from its first piece on: the vendor's id, or a new one where the vendor sends none or repeats one.
+    Each call has an id from its first piece on: the vendor's id, or a new id if that one is missing or repeated.
     """
 
     def __init__(self) -> None:
