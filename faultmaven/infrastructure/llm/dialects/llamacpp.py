@@ -70,7 +70,7 @@ def parse_response(reply: WireReply) -> Answer:
     return Answer(
         content=required_text(reply, data, "content"),
         stop_reason=map_stop_reason(data.get("stop_type"), STOP_REASONS),
-        usage=_usage(data),
+        usage=_read_usage(data),
         model=string_or_empty(data.get("model")),
         raw=data,
     )
@@ -86,13 +86,13 @@ class _Events(ServerSentEvents):
 
     def feed(self, block: bytes) -> list[Event]:
         """Return the events that `block` completes."""
-        return super().feed(block) + self._errors()
+        return super().feed(block) + self._take_errors()
 
     def close(self) -> list[Event]:
         """Return the events that the end of the bytes completes."""
-        return super().close() + self._errors()
+        return super().close() + self._take_errors()
 
-    def _errors(self) -> list[Event]:
+    def _take_errors(self) -> list[Event]:
         errors = [line for line in self.stray_lines if line.startswith(ERROR_LINE)]
         self.stray_lines = [line for line in self.stray_lines if not line.startswith(ERROR_LINE)]
         return [Event("error", line.removeprefix(ERROR_LINE)) for line in errors]
@@ -110,7 +110,7 @@ class _CompletionStream(EventParser):
         _raise_for_cut_prompt(self.head, data)
         self.model = string_or_empty(data.get("model")) or self.model
         self.add_text(text_at(self.head, data, "content"))
-        usage = _usage(data)
+        usage = _read_usage(data)
         if data.get("stop") is True:
             self.reason = string_or_empty(data.get("stop_type"))
             self.set_usage(usage)
@@ -125,7 +125,7 @@ def _raise_for_cut_prompt(reply: WireReply, data: Json) -> None:
         raise ContextLengthError(problem, **error_facts(reply))
 
 
-def _usage(data: Json) -> Usage | None:
+def _read_usage(data: Json) -> Usage | None:
     prompt, output = token_count(data.get("tokens_evaluated")), token_count(data.get("tokens_predicted"))
     return None if prompt is None and output is None else Usage.from_totals(prompt, output)
 

@@ -59,16 +59,16 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     target = (config.name, DIALECT, model)
     conversation = link_calls(request.messages, target)
     think, think_notes = reasoning_fields("ollama", model, request.reasoning)
-    tools, tool_notes = _tools(request)
+    tools, tool_notes = _write_tools(request)
     body: dict[str, Any] = {
         "model": model,
         "stream": stream,
         "truncate": False,
-        "messages": _messages(conversation),
+        "messages": _write_messages(conversation),
         **tools,
-        **_format(request),
+        **_write_format(request),
         **think,
-        **_options(request),
+        **_write_options(request),
     }
     notes = (*lost_replay_notes(request.messages, target), *_message_notes(conversation), *tool_notes, *think_notes)
     return build_post(config, DIALECT, f"{_root(config)}/api/chat", bearer_headers, body, request, model, notes)
@@ -78,7 +78,7 @@ def _root(config: ProviderConfig) -> str:
     return server_root(config.base_url, "/v1", "/api")
 
 
-def _options(request: ChatRequest) -> Json:
+def _write_options(request: ChatRequest) -> Json:
     settings = {
         "num_predict": request.max_tokens,
         "temperature": request.temperature,
@@ -89,61 +89,61 @@ def _options(request: ChatRequest) -> Json:
     return {"options": options} if options else {}
 
 
-def _format(request: ChatRequest) -> Json:
+def _write_format(request: ChatRequest) -> Json:
     if request.response_format is None:
         return {}
     schema = json_schema_of(request.response_format)
     return {"format": ANY_JSON if schema is None else schema}
 
 
-def _tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
+def _write_tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
     """Return the field of the tools. The route has no `tool_choice`: for the choice "none", no tools are sent."""
     if not request.tools:
         return {}, ()
     if request.tool_choice == "none":
         return {}, ("tools left out for tool_choice='none': Ollama's own route has no such choice",)
-    return {"tools": [_tool(tool) for tool in request.tools]}, ()
+    return {"tools": [_write_tool(tool) for tool in request.tools]}, ()
 
 
-def _tool(tool: Tool) -> Json:
+def _write_tool(tool: Tool) -> Json:
     function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
     return {"type": "function", "function": function}
 
 
-def _messages(conversation: LinkedConversation) -> list[Json]:
+def _write_messages(conversation: LinkedConversation) -> list[Json]:
     """Return the messages. Images of tool results follow in a user message, the only kind that may hold images."""
     written: list[Json] = []
     of_results: list[Image] = []
     for message, name in zip(conversation.messages, conversation.names, strict=True):
         if message.role == "tool":
-            written.append(_tool_result(message, name))
+            written.append(_write_tool_result(message, name))
             of_results += message.images
             continue
-        written += _image_message(of_results)
+        written += _write_image_message(of_results)
         of_results = []
-        written.append(_message(message))
-    return written + _image_message(of_results)
+        written.append(_write_message(message))
+    return written + _write_image_message(of_results)
 
 
-def _message(message: Message) -> Json:
+def _write_message(message: Message) -> Json:
     fields: Json = {"role": message.role, "content": message.text}
     if message.images:
         fields["images"] = [to_base64(image) for image in message.images]
     if message.tool_calls:
-        fields["tool_calls"] = [_call(index, call) for index, call in enumerate(message.tool_calls)]
+        fields["tool_calls"] = [_write_call(index, call) for index, call in enumerate(message.tool_calls)]
     return fields
 
 
-def _call(index: int, call: ToolCall) -> Json:
+def _write_call(index: int, call: ToolCall) -> Json:
     return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": dict(call.arguments)}}
 
 
-def _tool_result(message: Message, name: str) -> Json:
+def _write_tool_result(message: Message, name: str) -> Json:
     """Return a tool result with the call id and the tool name, since older servers use only the name."""
     return {"role": "tool", "tool_name": name, "tool_call_id": message.tool_call_id, "content": message.text}
 
 
-def _image_message(images: Sequence[Image]) -> list[Json]:
+def _write_image_message(images: Sequence[Image]) -> list[Json]:
     return [{"role": "user", "content": "", "images": [to_base64(image) for image in images]}] if images else []
 
 
@@ -177,11 +177,11 @@ def parse_response(reply: WireReply) -> Answer:
     data = read_object(reply)
     raise_for_error_body(reply, data)
     message = object_at(reply, data, "message")
-    calls = tuple(parse_tool_call(*parts) for parts in _calls(message))
+    calls = tuple(parse_tool_call(*parts) for parts in _read_calls(message))
     return Answer(
         content=text_at(reply, message, "content"),
         stop_reason=map_stop_reason(data.get("done_reason"), STOP_REASONS, has_calls=bool(calls)),
-        usage=_usage(data),
+        usage=_read_usage(data),
         tool_calls=calls,
         model=string_or_empty(data.get("model")),
         raw=data,
@@ -206,37 +206,37 @@ class _ChatStream(EventParser):
         self.model = string_or_empty(data.get("model")) or self.model
         self.add_reasoning(string_or_empty(message.get("thinking")))
         self.add_text(text_at(self.head, message, "content"))
-        for call in _calls(message):
+        for call in _read_calls(message):
             # Each call is complete. The vendor's `index` may restart in each line and is ignored.
             self.add_call(self._call_count, *call)
             self._call_count += 1
         if data.get("done") is True:
             self.reason = string_or_empty(data.get("done_reason"))
-            self.set_usage(_usage(data))
+            self.set_usage(_read_usage(data))
             self.has_ended = True
 
 
-def _calls(message: Json) -> list[tuple[str, str, str]]:
+def _read_calls(message: Json) -> list[tuple[str, str, str]]:
     """Return id, name and arguments of each tool call in a message; older servers send no id."""
     return [
         (
             string_or_empty(call.get("id")),
             string_or_empty(function.get("name")),
-            _as_text(function.get("arguments")),
+            _to_text(function.get("arguments")),
         )
         for call in objects_in(message.get("tool_calls"))
         if (function := object_or_empty(call.get("function")))
     ]
 
 
-def _as_text(arguments: Any) -> str:
+def _to_text(arguments: Any) -> str:
     """Return arguments as JSON text. Ollama sends an object; some compatible servers send text."""
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
     return write_json(arguments).decode()
 
 
-def _usage(data: dict[str, Any]) -> Usage | None:
+def _read_usage(data: dict[str, Any]) -> Usage | None:
     """Return the token counts. A missing count is unknown, since Ollama omits zeros. The output includes thinking."""
     prompt, output = token_count(data.get("prompt_eval_count")), token_count(data.get("eval_count"))
     return None if prompt is None and output is None else Usage.from_totals(prompt, output)

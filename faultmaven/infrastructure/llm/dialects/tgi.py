@@ -82,7 +82,7 @@ def parse_response(reply: WireReply) -> Answer:
     return Answer(
         content=required_text(reply, data, "generated_text"),
         stop_reason=map_stop_reason(details.get("finish_reason"), STOP_REASONS),
-        usage=_usage(details),
+        usage=_read_usage(details),
         raw=data,
     )
 
@@ -115,11 +115,11 @@ class _TokenStream(EventParser):
                 self.add_text(text[len(self.text) :])  # such as a letter that two tokens split
         if isinstance(details, dict):
             self.reason = string_or_empty(details.get("finish_reason"))
-            self.set_usage(_usage(details))
+            self.set_usage(_read_usage(details))
             self.has_ended = True
 
 
-def _usage(details: Json) -> Usage | None:
+def _read_usage(details: Json) -> Usage | None:
     output, prompt = token_count(details.get("generated_tokens")), token_count(details.get("input_length"))
     if prompt is None and objects_in(details.get("prefill")):
         prompt = len(objects_in(details["prefill"]))

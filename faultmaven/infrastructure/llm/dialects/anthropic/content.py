@@ -27,7 +27,7 @@ def write_conversation(
     notes = list(lost_replay_notes(request.messages, target))
     messages: list[tuple[str, list[Json]]] = []
     is_edited = False  # whether an earlier answer of this target was edited
-    for message in _linked_messages(request, target):
+    for message in _link_messages(request, target):
         replayed = replayable_turn(message, target)
         if replayed is None and message.replay is not None and message.replay.came_from(*target):
             is_edited = True
@@ -36,18 +36,18 @@ def write_conversation(
             replayed = None
         if replayed is None and any(call.problem for call in message.tool_calls):
             notes.append(_BROKEN)
-        messages.append(("assistant" if message.role == "assistant" else "user", _blocks(message, replayed)))
+        messages.append(("assistant" if message.role == "assistant" else "user", _write_blocks(message, replayed)))
     return _merge_by_role(messages), tuple(dict.fromkeys(notes))
 
 
 def find_problem(request: ChatRequest, target: ReplayTarget, facts: ModelFacts) -> str:
     """Return the reason why the vendor would refuse the conversation, as one clause; "" when there is none."""
-    messages = _linked_messages(request, target)
-    attachment_problems = (_attachment_problem(message, part) for message in messages for part in message.parts)
+    messages = _link_messages(request, target)
+    attachment_problems = (_find_attachment_problem(message, part) for message in messages for part in message.parts)
     return (
         next(filter(None, attachment_problems), "")
-        or _pairing_problem(messages)
-        or _prefill_problem(messages, target, facts)
+        or _find_pairing_problem(messages)
+        or _find_prefill_problem(messages, target, facts)
     )
 
 
@@ -70,19 +70,19 @@ def write_text_block(text: str) -> Json:
     return {"type": "text", "text": text}
 
 
-def _linked_messages(request: ChatRequest, target: ReplayTarget) -> list[Message]:
+def _link_messages(request: ChatRequest, target: ReplayTarget) -> list[Message]:
     return [message for message in link_calls(request.messages, target).messages if message.role != "system"]
 
 
-def _blocks(message: Message, replayed: Any) -> list[Json]:
+def _write_blocks(message: Message, replayed: Any) -> list[Json]:
     if replayed is not None:
         return [block for block in replayed if block.get("type") != "text" or block.get("text")]
     if message.role == "tool":
-        return [_tool_result(message)]
-    return [*_content(message.parts), *map(_tool_use, message.tool_calls)]
+        return [_write_tool_result(message)]
+    return [*_write_content(message.parts), *map(_write_tool_use, message.tool_calls)]
 
 
-def _content(parts: Iterable[Part]) -> list[Json]:
+def _write_content(parts: Iterable[Part]) -> list[Json]:
     """Return the content blocks.
 
     Adjacent texts become one block. Empty texts are left out, since the vendor refuses them (trap 7).
@@ -90,7 +90,7 @@ def _content(parts: Iterable[Part]) -> list[Json]:
     blocks: list[Json] = []
     for part in parts:
         if isinstance(part, Attachment):
-            blocks.append(_attachment(part))
+            blocks.append(_write_attachment(part))
         elif part and blocks and blocks[-1]["type"] == "text":
             blocks[-1]["text"] += part
         elif part:
@@ -98,7 +98,7 @@ def _content(parts: Iterable[Part]) -> list[Json]:
     return blocks
 
 
-def _attachment(part: Attachment) -> Json:
+def _write_attachment(part: Attachment) -> Json:
     if part.data is None:
         source: Json = {"type": "url", "url": part.url}
     else:
@@ -109,13 +109,13 @@ def _attachment(part: Attachment) -> Json:
     return {"type": "document", "source": source, **({"title": part.name} if part.name else {})}
 
 
-def _tool_use(call: ToolCall) -> Json:
+def _write_tool_use(call: ToolCall) -> Json:
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": dict(call.arguments)}
 
 
-def _tool_result(message: Message) -> Json:
+def _write_tool_result(message: Message) -> Json:
     block: Json = {"type": "tool_result", "tool_use_id": message.tool_call_id}
-    content = _content(message.parts)
+    content = _write_content(message.parts)
     if content:
         block["content"] = _simplify(content)
     if message.error:
@@ -153,7 +153,7 @@ def _comes_later(block: Json) -> bool:
     return not is_result
 
 
-def _attachment_problem(message: Message, part: Part) -> str:
+def _find_attachment_problem(message: Message, part: Part) -> str:
     if not isinstance(part, Attachment):
         return ""
     if message.role == "assistant":
@@ -164,7 +164,7 @@ def _attachment_problem(message: Message, part: Part) -> str:
     return ""
 
 
-def _pairing_problem(messages: Iterable[Message]) -> str:
+def _find_pairing_problem(messages: Iterable[Message]) -> str:
     """Return the reason if a call has no result in the next user message, or a result no call (trap 5); else ""."""
     open_calls: set[str] = set()
     last_role = ""
@@ -190,7 +190,7 @@ def _is_sent(message: Message) -> bool:
     return message.role == "tool" or any(message.parts) or bool(message.tool_calls) or message.replay is not None
 
 
-def _prefill_problem(messages: Sequence[Message], target: ReplayTarget, facts: ModelFacts) -> str:
+def _find_prefill_problem(messages: Sequence[Message], target: ReplayTarget, facts: ModelFacts) -> str:
     """Return the reason if the last message is a prefill and the model refuses one; else "".
 
     An assistant message that the vendor's own tools paused is no prefill: the vendor continues it.

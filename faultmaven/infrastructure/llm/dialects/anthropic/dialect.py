@@ -12,7 +12,7 @@ from ..shared.reading import join_texts, malformed_error, objects_in, parse_tool
 from ..shared.requests import allowed_temperature, build_get, build_post
 from ..shared.schemas import SchemaRefusedError
 from .content import find_problem, mark_last_block, mark_last_user_message, write_conversation, write_text_block
-from .options import format_setting, thinking_setting, tool_setting
+from .options import build_format_setting, build_thinking_setting, build_tool_setting
 from .response import STOP_REASONS, read_usage, replay_blocks, with_call_ids
 from .stream import MessageStream
 
@@ -27,7 +27,7 @@ MODEL_IN_REQUEST = True
 VERSION = "2023-06-01"
 
 
-def _auth(config: ProviderConfig) -> Headers:
+def _auth_headers(config: ProviderConfig) -> Headers:
     headers = Headers({"anthropic-version": VERSION})
     if config.api_key:
         headers["x-api-key"] = config.api_key
@@ -37,7 +37,7 @@ def _auth(config: ProviderConfig) -> Headers:
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """Return the reason why this API or model cannot serve `request`; see `Dialect.refusal`."""
     try:
-        format_setting(request)
+        build_format_setting(request)
     except SchemaRefusedError as reason:
         return str(reason)
     return find_problem(request, (config.name, DIALECT, model), model_facts("anthropic", model))
@@ -48,9 +48,9 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     facts = model_facts("anthropic", model)
     limit = request.max_tokens if request.max_tokens is not None else output_limit(config.default_max_tokens, facts)
     settings = (
-        tool_setting(request, facts, model),
-        format_setting(request),
-        thinking_setting(request, facts, model, limit),
+        build_tool_setting(request, facts, model),
+        build_format_setting(request),
+        build_thinking_setting(request, facts, model, limit),
     )
     body: Json = {"model": model, "max_tokens": limit}
     if system := "\n\n".join(filter(None, (request.system, *(setting.instruction for setting in settings)))):
@@ -64,7 +64,7 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         body["stream"] = True
     if request.cache_prompt:
         _mark_cached_prefix(body)
-    return build_post(config, DIALECT, f"{config.base_url}/messages", _auth, body, request, model, notes)
+    return build_post(config, DIALECT, f"{config.base_url}/messages", _auth_headers, body, request, model, notes)
 
 
 def _merge_fields(body: Json, fields: Json) -> Json:
@@ -74,7 +74,7 @@ def _merge_fields(body: Json, fields: Json) -> Json:
 
 
 def _add_plain_options(body: Json, request: ChatRequest, facts: ModelFacts, model: str) -> tuple[str, ...]:
-    temperature, notes = _temperature(request, facts, model, body)
+    temperature, notes = _choose_temperature(request, facts, model, body)
     if temperature is not None:
         body["temperature"] = temperature
     if request.stop:
@@ -82,7 +82,7 @@ def _add_plain_options(body: Json, request: ChatRequest, facts: ModelFacts, mode
     return notes
 
 
-def _temperature(
+def _choose_temperature(
     request: ChatRequest, facts: ModelFacts, model: str, body: Json
 ) -> tuple[float | None, tuple[str, ...]]:
     """Return the temperature and notes: models with a temperature refuse this option together with thinking."""
@@ -132,7 +132,7 @@ def stream_parser(head: WireReply) -> StreamParser:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{base}/models`."""
-    return build_get(config, DIALECT, f"{config.base_url}/models?limit=100", _auth)
+    return build_get(config, DIALECT, f"{config.base_url}/models?limit=100", _auth_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:

@@ -39,12 +39,12 @@ class Setting:
 NOTHING_SET = Setting({})
 
 
-def tool_setting(request: ChatRequest, facts: ModelFacts, model: str) -> Setting:
+def build_tool_setting(request: ChatRequest, facts: ModelFacts, model: str) -> Setting:
     """Return the tools and the tool choice. A model that refuses a forced tool gets an instruction instead."""
     if not request.tools:
         notes = () if request.tool_choice in (None, "none") else ("tool_choice left out: there are no tools",)
         return Setting({}, notes=notes)
-    fields: Json = {"tools": [_tool(tool) for tool in request.tools]}
+    fields: Json = {"tools": [_write_tool(tool) for tool in request.tools]}
     choice = request.tool_choice
     if choice is None:
         return Setting(fields)
@@ -63,14 +63,14 @@ def is_forced(request: ChatRequest) -> bool:
     return bool(request.tools) and request.tool_choice not in (None, "auto", "none")
 
 
-def _tool(tool: Tool) -> Json:
+def _write_tool(tool: Tool) -> Json:
     fields: Json = {"name": tool.name}
     if tool.description:
         fields["description"] = tool.description
     return {**fields, "input_schema": {"type": "object", "properties": {}, **tool.parameters}}
 
 
-def format_setting(request: ChatRequest) -> Setting:
+def build_format_setting(request: ChatRequest) -> Setting:
     """Return the schema of the answer, or an instruction for any JSON object.
 
     Raises:
@@ -90,7 +90,7 @@ def format_setting(request: ChatRequest) -> Setting:
     return Setting(fields, notes=() if supported == closed else (note,))
 
 
-def thinking_setting(request: ChatRequest, facts: ModelFacts, model: str, limit: int) -> Setting:
+def build_thinking_setting(request: ChatRequest, facts: ModelFacts, model: str, limit: int) -> Setting:
     """Return the thinking fields, with a larger `max_tokens` where the thinking budget needs it.
 
     Args:

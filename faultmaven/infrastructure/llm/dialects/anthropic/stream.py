@@ -88,7 +88,7 @@ class MessageStream(EventParser):
             case "content_block_delta":
                 self._read_delta(data.get("index"), object_at(self.head, data, "delta"))
             case "content_block_stop":
-                self._stop_block(self._block_at.get(_index(data.get("index"))))
+                self._stop_block(self._block_at.get(_read_index(data.get("index"))))
             case "message_delta":
                 delta = object_or_empty(data.get("delta"))
                 self.reason = text_at(self.head, delta, "stop_reason") or self.reason
@@ -112,7 +112,7 @@ class MessageStream(EventParser):
     def _begin_block(self, index: Any, start: Json) -> _Block:
         block = _Block(dict(start))
         self._blocks.append(block)
-        self._block_at[_index(index)] = block
+        self._block_at[_read_index(index)] = block
         if start.get("type") == "tool_use":
             block.start["id"] = call_id_at(start, self._call_count)
             block.call = self._call_count
@@ -143,7 +143,7 @@ class MessageStream(EventParser):
 
     def _block_for(self, index: Any, delta_type: str) -> _Block:
         """Return the block at `index`, else the newest block if its type fits the delta, else a new block."""
-        block = self._block_at.get(_index(index))
+        block = self._block_at.get(_read_index(index))
         if block is not None:
             return block
         block_type = BLOCK_TYPE_OF_DELTA[delta_type]
@@ -166,6 +166,6 @@ class MessageStream(EventParser):
             self.add_call(block.call, "", "", write_json(input_object).decode())
 
 
-def _index(value: Any) -> int:
+def _read_index(value: Any) -> int:
     """Return the index of a block, -1 for an invalid one."""
     return value if isinstance(value, int) and not isinstance(value, bool) else -1

@@ -42,8 +42,8 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     target = (config.name, DIALECT, model)
     temperature, notes = allowed_temperature(request, model_facts("cohere", model), model)
     thinking, thinking_notes = reasoning_fields("cohere", model, request.reasoning)
-    tools, tool_notes = _tools(request)
-    body: dict[str, Any] = {"model": model, "messages": _messages(request, target)}
+    tools, tool_notes = _write_tools(request)
+    body: dict[str, Any] = {"model": model, "messages": _write_messages(request, target)}
     settings = {
         "max_tokens": request.max_tokens,
         "temperature": temperature,
@@ -52,13 +52,13 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         "stream": stream or None,
     }
     body |= {name: value for name, value in settings.items() if value is not None}
-    body |= tools | dict(thinking) | _format(request)
+    body |= tools | dict(thinking) | _write_format(request)
     notes += thinking_notes + tool_notes + result_attachment_notes(request.messages)
     notes += lost_replay_notes(request.messages, target)
     return build_post(config, DIALECT, f"{config.base_url}/chat", bearer_headers, body, request, model, notes)
 
 
-def _messages(request: ChatRequest, target: ReplayTarget) -> list[Json]:
+def _write_messages(request: ChatRequest, target: ReplayTarget) -> list[Json]:
     # Without a schema, the prompt must contain an instruction to answer with JSON (section 2 (6)).
     system = "\n\n".join(filter(None, (request.system, json_instruction(request, request.messages))))
     written: list[Json] = [{"role": "system", "content": system}] if system else []
@@ -67,12 +67,12 @@ def _messages(request: ChatRequest, target: ReplayTarget) -> list[Json]:
         if message.role != "tool" and of_results:
             written.append({"role": "user", "content": of_results})
             of_results = []
-        written.append(replayable_turn(message, target) or _message(message))
-        of_results += [_part(image) for image in message.images] if message.role == "tool" else []
+        written.append(replayable_turn(message, target) or _write_message(message))
+        of_results += [_write_part(image) for image in message.images] if message.role == "tool" else []
     return [*written, {"role": "user", "content": of_results}] if of_results else written
 
 
-def _message(message: Message) -> Json:
+def _write_message(message: Message) -> Json:
     if message.role == "tool":
         text = f"Error: {message.text}" if message.error else message.text
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
@@ -82,16 +82,16 @@ def _message(message: Message) -> Json:
         return {"role": "assistant", **tool_plan, "tool_calls": [write_call(call) for call in message.tool_calls]}
     if all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message.text}
-    return {"role": message.role, "content": [_part(part) for part in message.parts]}
+    return {"role": message.role, "content": [_write_part(part) for part in message.parts]}
 
 
-def _part(part: str | Attachment) -> Json:
+def _write_part(part: str | Attachment) -> Json:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     return {"type": "image_url", "image_url": {"url": attachment_uri(part)}}
 
 
-def _tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
+def _write_tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
     """Return the fields of the tools. To force one tool, only this tool is sent: the API has no choice by name."""
     choice = request.tool_choice
     if not request.tools:
@@ -105,7 +105,7 @@ def _tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
     return {"tools": write_tools(chosen), "tool_choice": "REQUIRED"}, (note,)
 
 
-def _format(request: ChatRequest) -> Json:
+def _write_format(request: ChatRequest) -> Json:
     if request.response_format is None:
         return {}
     schema = json_schema_of(request.response_format)

@@ -68,17 +68,17 @@ def write_contents(request: ChatRequest, target: ReplayTarget, notes: Notes) -> 
         contents += pending.write_results(results, notes)
         results = []
         if message.role == "assistant":
-            parts = _model_parts(message, target, notes)
+            parts = _write_model_parts(message, target, notes)
             pending = _PendingCalls(message.tool_calls, parts)
             contents.append({"role": "model", "parts": parts})
         else:
-            contents.append({"role": "user", "parts": list(_parts(message.parts, notes)) or [{"text": ""}]})
+            contents.append({"role": "user", "parts": list(_write_parts(message.parts, notes)) or [{"text": ""}]})
     return contents + pending.write_results(results, notes)
 
 
-def _model_parts(message: Message, target: ReplayTarget, notes: Notes) -> list[Json]:
+def _write_model_parts(message: Message, target: ReplayTarget, notes: Notes) -> list[Json]:
     replayed = replayable_turn(message, target)
-    parts = objects_in(replayed) if replayed is not None else _parts_from_message(message, notes)
+    parts = objects_in(replayed) if replayed is not None else _write_new_parts(message, notes)
     calls = [position for position, part in enumerate(parts) if "functionCall" in part]
     if (
         calls
@@ -92,12 +92,12 @@ def _model_parts(message: Message, target: ReplayTarget, notes: Notes) -> list[J
     return parts
 
 
-def _parts_from_message(message: Message, notes: Notes) -> list[Json]:
+def _write_new_parts(message: Message, notes: Notes) -> list[Json]:
     """Return the parts from text and calls. Only Gemini may give ids: without ids, the order links the results."""
     if any(call.problem for call in message.tool_calls):
         notes.append("the broken arguments of an earlier tool call are sent as none")
     calls = [{"functionCall": {"name": call.name, "args": dict(call.arguments)}} for call in message.tool_calls]
-    return [*_parts(message.parts, notes), *calls] or [{"text": ""}]
+    return [*_write_parts(message.parts, notes), *calls] or [{"text": ""}]
 
 
 class _PendingCalls:
@@ -122,7 +122,7 @@ class _PendingCalls:
         content: Any = {"error": result.text} if result.error else {"output": _decode_json(result.text)}
         response = {"name": name, "response": content}
         yield {"functionResponse": {"id": call_id, **response} if call_id in self._vendor_ids else response}
-        yield from _parts([part for part in result.parts if not isinstance(part, str)], notes)
+        yield from _write_parts([part for part in result.parts if not isinstance(part, str)], notes)
 
 
 def _decode_json(text: str) -> Any:
@@ -134,14 +134,14 @@ def _decode_json(text: str) -> Any:
     return value if isinstance(value, dict | list) else text
 
 
-def _parts(parts: Sequence[Part], notes: Notes) -> Iterator[Json]:
+def _write_parts(parts: Sequence[Part], notes: Notes) -> Iterator[Json]:
     for part in parts:
         if isinstance(part, str):
             yield {"text": part}
         elif part.data is None:
-            yield {"fileData": {"mimeType": _media_type(part, notes), "fileUri": part.url}}
+            yield {"fileData": {"mimeType": _require_media_type(part, notes), "fileUri": part.url}}
         else:
-            yield {"inlineData": {"mimeType": _media_type(part, notes), "data": to_base64(part)}}
+            yield {"inlineData": {"mimeType": _require_media_type(part, notes), "data": to_base64(part)}}
 
 
 def find_media_type(attachment: Attachment) -> str:
@@ -155,7 +155,7 @@ def find_media_type(attachment: Attachment) -> str:
     return MEDIA_TYPES.get(path.rpartition(".")[2].lower(), "")
 
 
-def _media_type(attachment: Attachment, notes: Notes) -> str:
+def _require_media_type(attachment: Attachment, notes: Notes) -> str:
     media_type = find_media_type(attachment)
     if media_type:
         return media_type
@@ -164,7 +164,7 @@ def _media_type(attachment: Attachment, notes: Notes) -> str:
     return guess
 
 
-def write_tool_fields(request: ChatRequest, notes: Notes) -> Json:
+def write_tool_config(request: ChatRequest, notes: Notes) -> Json:
     """Return the fields of the body for the tools and the tool choice.
 
     Raises:
@@ -172,13 +172,13 @@ def write_tool_fields(request: ChatRequest, notes: Notes) -> Json:
     """
     if not request.tools:
         return {}
-    fields: Json = {"tools": [{"functionDeclarations": [_declaration(tool, notes) for tool in request.tools]}]}
+    fields: Json = {"tools": [{"functionDeclarations": [_write_declaration(tool, notes) for tool in request.tools]}]}
     if request.tool_choice is not None:
-        fields["toolConfig"] = {"functionCallingConfig": _calling_config(request.tool_choice)}
+        fields["toolConfig"] = {"functionCallingConfig": _write_calling_config(request.tool_choice)}
     return fields
 
 
-def _declaration(tool: Tool, notes: Notes) -> Json:
+def _write_declaration(tool: Tool, notes: Notes) -> Json:
     declaration: Json = {"name": tool.name}
     if tool.description:
         declaration["description"] = tool.description
@@ -196,7 +196,7 @@ def _has_parameters(tool: Tool) -> bool:
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
-def _calling_config(choice: str) -> Json:
+def _write_calling_config(choice: str) -> Json:
     if choice in _MODES:
         return {"mode": _MODES[choice]}
     return {"mode": "ANY", "allowedFunctionNames": [choice]}

@@ -25,7 +25,7 @@ from ..shared.reading import (
 )
 from ..shared.requests import allowed_temperature, build_get, build_post
 from ..shared.schemas import SchemaRefusedError, json_schema_of
-from .content import Notes, find_media_type, is_before_3, to_gemini_schema, write_contents, write_tool_fields
+from .content import Notes, find_media_type, is_before_3, to_gemini_schema, write_contents, write_tool_config
 from .response import (
     STOP_REASONS,
     is_thought,
@@ -56,30 +56,30 @@ TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
 
 
-def _auth(config: ProviderConfig) -> Headers:
+def _auth_headers(config: ProviderConfig) -> Headers:
     """Return the header with the API key. A key in the URL would appear in logs and stack traces."""
     return Headers({"x-goog-api-key": config.api_key} if config.api_key else {})
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """Return the reason why Gemini or the model cannot serve `request`; see `Dialect.refusal`."""
-    return _schema_refusal(request, model) or _attachment_refusal(request, config, model)
+    return _find_schema_problem(request, model) or _find_attachment_problem(request, config, model)
 
 
-def _schema_refusal(request: ChatRequest, model: str) -> str:
+def _find_schema_problem(request: ChatRequest, model: str) -> str:
     model_name = model.removeprefix("models/")
     may_call = bool(request.tools) and request.tool_choice != "none"
     if may_call and request.response_format is not None and is_before_3(model):
         return f"{model_name} takes no response format beside tools that it may call"  # Gemini 3 and later support both
     try:
-        write_tool_fields(request, [])
-        _format(request, [])
+        write_tool_config(request, [])
+        _write_format(request, [])
     except SchemaRefusedError as error:
         return f"Gemini takes no such schema: {error}"
     return ""
 
 
-def _attachment_refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+def _find_attachment_problem(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     roles_and_parts = [(message.role, part) for message in request.messages for part in message.parts]
     attachments = [part for _, part in roles_and_parts if not isinstance(part, str)]
     if any(role == "system" and not isinstance(part, str) for role, part in roles_and_parts):
@@ -105,16 +105,16 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     body: dict[str, Any] = {"contents": write_contents(request, (config.name, DIALECT, model), notes)}
     if request.system:
         body["systemInstruction"] = {"parts": [{"text": request.system}]}
-    body |= write_tool_fields(request, notes)
-    settings = _generation_config(request, model, notes)
+    body |= write_tool_config(request, notes)
+    settings = _write_generation_config(request, model, notes)
     if settings:
         body["generationConfig"] = settings
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     url = f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:{method}"
-    return build_post(config, DIALECT, url, _auth, body, request, model, tuple(dict.fromkeys(notes)))
+    return build_post(config, DIALECT, url, _auth_headers, body, request, model, tuple(dict.fromkeys(notes)))
 
 
-def _generation_config(request: ChatRequest, model: str, notes: Notes) -> Json:
+def _write_generation_config(request: ChatRequest, model: str, notes: Notes) -> Json:
     temperature, temperature_notes = allowed_temperature(request, model_facts("gemini", model), model)
     notes += temperature_notes
     options = {
@@ -126,10 +126,10 @@ def _generation_config(request: ChatRequest, model: str, notes: Notes) -> Json:
     settings: Json = {name: value for name, value in options.items() if value is not None}
     thinking, thinking_notes = reasoning_fields("gemini", model, request.reasoning)
     notes += thinking_notes
-    return {**settings, **_format(request, notes), **thinking}
+    return {**settings, **_write_format(request, notes), **thinking}
 
 
-def _format(request: ChatRequest, notes: Notes) -> Json:
+def _write_format(request: ChatRequest, notes: Notes) -> Json:
     if request.response_format is None:
         return {}
     schema = json_schema_of(request.response_format)
@@ -171,7 +171,7 @@ def stream_parser(head: WireReply) -> StreamParser:
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{base}/models`."""
-    return build_get(config, DIALECT, f"{config.base_url}/models?pageSize=1000", _auth)
+    return build_get(config, DIALECT, f"{config.base_url}/models?pageSize=1000", _auth_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:

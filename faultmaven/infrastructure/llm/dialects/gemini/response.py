@@ -65,10 +65,10 @@ def is_thought(part: Json) -> bool:
 def read_function_call(part: Json) -> tuple[str, str, str] | None:
     """Return the id ("" if missing), name and JSON arguments of a tool call, None for a part of another kind."""
     call = object_or_empty(part.get("functionCall"))
-    return (string_or_empty(call.get("id")), string_or_empty(call.get("name")), _arguments(call)) if call else None
+    return (string_or_empty(call.get("id")), string_or_empty(call.get("name")), _read_arguments(call)) if call else None
 
 
-def _arguments(call: Json) -> str:
+def _read_arguments(call: Json) -> str:
     arguments = call.get("args")
     if isinstance(arguments, str):
         return arguments  # `parse_tool_call` reports that the arguments are no object

@@ -21,12 +21,12 @@ from .messages import (
     dropped_attachment_notes,
     lacks_required_reasoning,
     result_attachment_notes,
-    tool_fields,
     unsupported_attachments,
     with_instruction,
     write_call,
     write_messages,
     write_response_format,
+    write_tool_fields,
 )
 from .response import FAILED_REASONS, STOP_REASONS, read_call_id, read_content_text, read_reasoning, read_usage
 from .stream import OpenAIChatStream
@@ -71,8 +71,8 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     temperature, notes = allowed_temperature(request, facts, model)
     stop, stop_notes = allowed_stop(request, facts, model)
     response_format, instruction, format_notes = write_response_format(request, vendor)
-    tools, tool_notes = tool_fields(request, vendor)
-    thinking, thinking_notes = _thinking(request, target, vendor, config)
+    tools, tool_notes = write_tool_fields(request, vendor)
+    thinking, thinking_notes = _write_reasoning(request, target, vendor, config)
     messages = with_instruction(write_messages(request, target, vendor), instruction)
     body: dict[str, Any] = {"model": model, "messages": messages}
     _add_limits(body, request, facts.limit_parameter or vendor.limit_parameter, vendor)
@@ -108,7 +108,7 @@ def _add_limits(body: Json, request: ChatRequest, limit_parameter: str, vendor: 
         body[vendor.seed_parameter] = request.seed
 
 
-def _thinking(
+def _write_reasoning(
     request: ChatRequest, target: ReplayTarget, vendor: ChatVendor, config: ProviderConfig
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     if request.reasoning is None and not vendor.returned:
@@ -131,7 +131,7 @@ def parse_response(reply: WireReply) -> Answer:
         raise failed_answer_error(reply, reason)
     message = object_at(reply, choice, "message")
     refusal = string_or_empty(message.get("refusal"))
-    calls = _calls(message)
+    calls = _read_calls(message)
     return Answer(
         content=read_content_text(reply, message.get("content")) or refusal,
         stop_reason=map_stop_reason(reason, STOP_REASONS, has_calls=bool(calls), is_refused=bool(refusal)),
@@ -140,18 +140,18 @@ def parse_response(reply: WireReply) -> Answer:
         model=string_or_empty(data.get("model")),
         raw=data,
         reasoning=read_reasoning(message),
-        turn=_replay_message(reply, message, calls),
+        turn=_build_replay(reply, message, calls),
     )
 
 
-def _calls(message: Json) -> tuple[ToolCall, ...]:
+def _read_calls(message: Json) -> tuple[ToolCall, ...]:
     listed = message.get("tool_calls")
     if not listed:
         return ()
     return with_unique_ids(tuple(replace(call, id=read_call_id(call.id)) for call in parse_function_calls(listed)))
 
 
-def _replay_message(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | None:
+def _build_replay(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | None:
     """Return the original message, with the ids of its calls, if it has fields that the vendor requires in a replay."""
     returned = _vendor_of_reply(reply).returned
     if not returned or not any(message.get(field) for field in returned):

@@ -36,21 +36,21 @@ def write_messages(request: ChatRequest, target: ReplayTarget, vendor: ChatVendo
         if message.role != "tool" and of_results:
             written.append({"role": "user", "content": of_results})
             of_results = []
-        written.append(replayable_turn(message, target) or _message(message))
+        written.append(replayable_turn(message, target) or _write_message(message))
         if message.role == "tool":
-            of_results += _result_attachments(message)
+            of_results += _write_result_attachments(message)
     return [*written, {"role": "user", "content": of_results}] if of_results else written
 
 
-def _result_attachments(result: Message) -> list[Json]:
+def _write_result_attachments(result: Message) -> list[Json]:
     attachments = [part for part in result.parts if isinstance(part, Attachment)]
     if not attachments:
         return []
     heading = {"type": "text", "text": f"Of the result of {result.tool_call_id}:"}
-    return [heading, *map(_part, attachments)]
+    return [heading, *map(_write_part, attachments)]
 
 
-def _message(message: Message) -> Json:
+def _write_message(message: Message) -> Json:
     if message.role == "tool":
         text = f"Error: {message.text}" if message.error else message.text
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
@@ -59,7 +59,7 @@ def _message(message: Message) -> Json:
         return {"role": message.role, "content": message.text or None, "tool_calls": calls}
     if message.role != "user" or all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message.text}
-    return {"role": message.role, "content": [_part(part) for part in message.parts if part != ""]}
+    return {"role": message.role, "content": [_write_part(part) for part in message.parts if part != ""]}
 
 
 def write_call(call: ToolCall) -> Json:
@@ -68,7 +68,7 @@ def write_call(call: ToolCall) -> Json:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _part(part: str | Attachment) -> Json:
+def _write_part(part: str | Attachment) -> Json:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, File):
@@ -88,7 +88,7 @@ def write_function(tool: Tool) -> Json:
     return {"name": tool.name, **description, "parameters": parameters}
 
 
-def tool_fields(request: ChatRequest, vendor: ChatVendor) -> tuple[Json, Notes]:
+def write_tool_fields(request: ChatRequest, vendor: ChatVendor) -> tuple[Json, Notes]:
     """Return the fields `tools` and `tool_choice`, and a note where the vendor needs another form of the choice."""
     tools, choice = request.tools, request.tool_choice
     if not tools:
@@ -97,14 +97,14 @@ def tool_fields(request: ChatRequest, vendor: ChatVendor) -> tuple[Json, Notes]:
         return {}, ("tools left out: their choice is 'none', and tool_choice is ignored here",)
     if choice is None:
         return {"tools": write_tools(tools)}, ()
-    if kind_of_choice(choice) == "named" and "named" not in vendor.choices:
+    if classify_choice(choice) == "named" and "named" not in vendor.choices:
         only = write_tools(tool for tool in tools if tool.name == choice)
         note = f"{choice!r} is the only tool offered, and a call required: no tool can be chosen by its name here"
         return {"tools": only, "tool_choice": "required"}, (note,)
     return {"tools": write_tools(tools), "tool_choice": write_tool_choice(choice)}, ()
 
 
-def kind_of_choice(choice: str) -> str:
+def classify_choice(choice: str) -> str:
     """Return "named" for the name of a tool, else `choice` unchanged."""
     return choice if choice in ("auto", "none", "required") else "named"
 
@@ -137,11 +137,11 @@ def write_response_format(request: ChatRequest, vendor: ChatVendor) -> tuple[Jso
         note = "the schema is an instruction: there is no schema mode"
         return {"type": "json_object"}, schema_instruction(schema), (note,)
     name = schema_name("" if response_format == ANY_JSON else response_format)
-    json_schema, notes = _schema_object(schema, name, vendor)
+    json_schema, notes = _write_schema(schema, name, vendor)
     return {"type": "json_schema", "json_schema": json_schema}, "", notes
 
 
-def _schema_object(schema: Json, name: str, vendor: ChatVendor) -> tuple[Json, Notes]:
+def _write_schema(schema: Json, name: str, vendor: ChatVendor) -> tuple[Json, Notes]:
     if vendor.schema != "strict":
         return {"name": name, "schema": schema}, ()
     try:
@@ -195,17 +195,17 @@ def unsupported_attachments(request: ChatRequest, lacks: frozenset[str]) -> Iter
 
 def result_attachment_notes(messages: Iterable[Message]) -> Notes:
     """Return the note for tool results with images or files."""
-    has_attachments = "tool" in _attachment_roles(messages)
+    has_attachments = "tool" in _roles_with_attachments(messages)
     return ("images of tool results are sent in a user turn behind them",) if has_attachments else ()
 
 
 def dropped_attachment_notes(messages: Iterable[Message]) -> Notes:
     """Return the notes for images and files in system and assistant messages, which hold only text."""
-    roles = sorted(_attachment_roles(messages) & {"system", "assistant"})
+    roles = sorted(_roles_with_attachments(messages) & {"system", "assistant"})
     return tuple(f"images and files of {role} turns left out: only a user's turn holds them" for role in roles)
 
 
-def _attachment_roles(messages: Iterable[Message]) -> set[str]:
+def _roles_with_attachments(messages: Iterable[Message]) -> set[str]:
     return {message.role for message in messages if any(isinstance(part, Attachment) for part in message.parts)}
 
 

@@ -48,10 +48,10 @@ def read_reasoning(message: Json) -> str:
     if not isinstance(content, list):
         return ""
     parts = (part for part in objects_in(content) if part.get("type") == "thinking")
-    return "".join(_thinking(part.get("thinking")) for part in parts)
+    return "".join(_read_thinking(part.get("thinking")) for part in parts)
 
 
-def _thinking(inner: Any) -> str:
+def _read_thinking(inner: Any) -> str:
     return inner if isinstance(inner, str) else join_texts(objects_in(inner), "text")
 
 

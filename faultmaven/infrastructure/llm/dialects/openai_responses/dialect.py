@@ -40,14 +40,14 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     family = openai_chat.vendor_of(config).facts if config.dialect.startswith(openai_chat.DIALECT) else "openai"
     facts = model_facts(family, model)
     temperature, notes = allowed_temperature(request, facts, model)
-    thinking, thinking_notes = _reasoning(request, family, model)
-    text_format, format_notes = _format(request)
+    thinking, thinking_notes = _write_reasoning(request, family, model)
+    text_format, format_notes = _write_format(request)
     body: dict[str, Any] = {"model": model, "store": False}
     body |= {"instructions": request.system} if request.system else {}
-    body["input"] = _json_instruction(request) + write_items(request, target)
+    body["input"] = _write_json_instruction(request) + write_items(request, target)
     body |= {"max_output_tokens": request.max_tokens} if request.max_tokens is not None else {}
     body |= {"temperature": temperature} if temperature is not None else {}
-    body |= _tools(request) | thinking | text_format
+    body |= _write_tools(request) | thinking | text_format
     body |= {"include": ["reasoning.encrypted_content"]} if facts.reasons else {}
     body |= {"stream": True} if stream else {}
     notes += thinking_notes + format_notes + lost_replay_notes(request.messages, target)
@@ -57,14 +57,14 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     return build_post(config, DIALECT, url, openai_chat.auth_headers, body, request, model, notes)
 
 
-def _tools(request: ChatRequest) -> Json:
+def _write_tools(request: ChatRequest) -> Json:
     if not request.tools:
         return {}
     choice = {} if request.tool_choice is None else {"tool_choice": write_flat_tool_choice(request.tool_choice)}
     return {"tools": write_flat_tools(request.tools), **choice}
 
 
-def _reasoning(request: ChatRequest, family: str, model: str) -> tuple[Json, tuple[str, ...]]:
+def _write_reasoning(request: ChatRequest, family: str, model: str) -> tuple[Json, tuple[str, ...]]:
     """Return the `reasoning` field: the effort, and the request for a summary unless the effort is "none"."""
     fields, notes = reasoning_fields(family, model, request.reasoning)
     effort = fields.get("reasoning_effort")
@@ -73,7 +73,7 @@ def _reasoning(request: ChatRequest, family: str, model: str) -> tuple[Json, tup
     return {"reasoning": {"effort": effort, **({} if effort == "none" else {"summary": "auto"})}}, notes
 
 
-def _format(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
+def _write_format(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
     if request.response_format is None:
         return {}, ()
     schema = json_schema_of(request.response_format)
@@ -87,7 +87,7 @@ def _format(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
         return {"text": {"format": lenient}}, (f"the schema is sent without strict mode: {refused}",)
 
 
-def _json_instruction(request: ChatRequest) -> list[Json]:
+def _write_json_instruction(request: ChatRequest) -> list[Json]:
     """Return a message with the word "JSON", which the JSON mode requires in the input (openai-chat.md 2 (6)).
 
     The vendor may not search `instructions` for the word.

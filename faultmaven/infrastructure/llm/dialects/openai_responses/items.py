@@ -16,13 +16,13 @@ def write_items(request: ChatRequest, target: ReplayTarget) -> list[Json]:
     """Return the messages as items. Messages from this vendor are replayed as their original items, in order."""
     written: list[Json] = []
     for message in link_calls(request.turns, target).messages:
-        written += replayable_turn(message, target) or _items(message)
+        written += replayable_turn(message, target) or _write_message(message)
     return written
 
 
-def _items(message: Message) -> list[Json]:
+def _write_message(message: Message) -> list[Json]:
     if message.role == "tool":
-        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": _output(message)}]
+        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": _write_output(message)}]
     calls: list[Json] = [
         {
             "type": "function_call",
@@ -36,17 +36,17 @@ def _items(message: Message) -> list[Json]:
         return calls
     if message.role == "assistant" or all(isinstance(part, str) for part in message.parts):
         return [{"role": message.role, "content": message.text}, *calls]
-    return [{"role": message.role, "content": [_part(part) for part in message.parts]}, *calls]
+    return [{"role": message.role, "content": [_write_part(part) for part in message.parts]}, *calls]
 
 
-def _output(message: Message) -> str | list[Json]:
+def _write_output(message: Message) -> str | list[Json]:
     prefix = "Error: " if message.error else ""
     if not message.images:
         return prefix + message.text
-    return [*([_part(prefix)] if prefix else []), *(_part(part) for part in message.parts)]
+    return [*([_write_part(prefix)] if prefix else []), *(_write_part(part) for part in message.parts)]
 
 
-def _part(part: str | Attachment) -> Json:
+def _write_part(part: str | Attachment) -> Json:
     if isinstance(part, str):
         return {"type": "input_text", "text": part}
     return {"type": "input_image", "image_url": attachment_uri(part), "detail": "auto"}

@@ -42,7 +42,7 @@ def read_answer(reply: WireReply, data: Json, items: list[Json], *, raw: Any = N
         tool_calls=calls,
         model=string_or_empty(data.get("model")),
         raw=raw,
-        reasoning=REASONING_SEPARATOR.join(text for item in items for text in _reasoning_texts(item)),
+        reasoning=REASONING_SEPARATOR.join(text for item in items for text in _read_reasoning_texts(item)),
         turn=replay_items(items),
     )
 
@@ -68,7 +68,7 @@ def replay_items(items: list[Json]) -> list[Json] | None:
     return items if has_unique_ids else None
 
 
-def _reasoning_texts(item: Json) -> list[str]:
+def _read_reasoning_texts(item: Json) -> list[str]:
     if item.get("type") != "reasoning":
         return []
     parts = [*objects_in(item.get("summary")), *objects_in(item.get("content"))]
@@ -83,7 +83,7 @@ def read_stop_reason(reply: WireReply, data: Json, *, has_calls: bool, is_refuse
     """
     status = data.get("status")
     if status == "failed":
-        return _failed_stop_reason(reply, data)
+        return _read_failure(reply, data)
     if status == "incomplete":
         reason = object_or_empty(data.get("incomplete_details")).get("reason")
         return INCOMPLETE_REASONS.get(string_or_empty(reason), StopReason.UNKNOWN)
@@ -94,7 +94,7 @@ def read_stop_reason(reply: WireReply, data: Json, *, has_calls: bool, is_refuse
     return StopReason.CONTENT_FILTER if is_refused else StopReason.STOP
 
 
-def _failed_stop_reason(reply: WireReply, data: Json) -> StopReason:
+def _read_failure(reply: WireReply, data: Json) -> StopReason:
     """Return the content filter for the two policy codes; raise the error for any other failure inside a 200."""
     if string_or_empty(object_or_empty(data.get("error")).get("code")) in BLOCKED_CODES:
         return StopReason.CONTENT_FILTER

@@ -52,9 +52,9 @@ class ResponseStream(EventParser):
         elif family in ARGUMENT_EVENTS and step in ("delta", "done"):
             text = string_or_empty(data.get("delta" if step == "delta" else ARGUMENT_EVENTS[family]))
             item_id = string_or_empty(data.get("item_id"))
-            self._add_arguments(_index(data.get("output_index")), item_id, text, is_complete=step == "done")
+            self._add_arguments(_read_index(data.get("output_index")), item_id, text, is_complete=step == "done")
         elif family == "response.output_item":
-            self._read_item(step, _index(data.get("output_index")), object_or_empty(data.get("item")))
+            self._read_item(step, _read_index(data.get("output_index")), object_or_empty(data.get("item")))
         elif event_type == "response.created":
             self.model = string_or_empty(object_or_empty(data.get("response")).get("model"))
         elif event_type in TERMINAL_EVENTS:
@@ -80,7 +80,7 @@ class ResponseStream(EventParser):
     def _read_text(self, family: str, step: str, data: Json) -> None:
         text = string_or_empty(data.get("delta" if step == "delta" else TEXT_EVENTS[family]))
         index_key = "summary_index" if family == "response.reasoning_summary_text" else "content_index"
-        part = (family, _index(data.get("output_index")), _index(data.get(index_key)))
+        part = (family, _read_index(data.get("output_index")), _read_index(data.get(index_key)))
         if not text or (step == "done" and part in self._received_texts):
             return
         self._received_texts.add(part)
@@ -144,7 +144,7 @@ class ResponseStream(EventParser):
                 self.add_call(position, call.id, call.name, call.raw_arguments)
 
 
-def _index(position: object) -> int | None:
+def _read_index(position: object) -> int | None:
     return position if isinstance(position, int) else None
 
 

@@ -98,37 +98,37 @@ def parse_error_object(data: Mapping[str, Any]) -> VendorErrorDetails:
     error = data.get("error")
     inner = object_or_empty(error)
     codes = [inner.get("code"), data.get("code"), inner.get("type"), inner.get("status"), data.get("type")]
-    codes += [data.get("type_"), data.get("error_type"), data.get("status"), *_detail_codes(inner)]
+    codes += [data.get("type_"), data.get("error_type"), data.get("status"), *_read_detail_codes(inner)]
     return VendorErrorDetails(
-        _error_message(data, error)[:MAX_MESSAGE_CHARACTERS],
+        _read_message(data, error)[:MAX_MESSAGE_CHARACTERS],
         tuple(dict.fromkeys(code for value in codes if (code := identifier_or_empty(value)))),
-        _retry_info_seconds(inner),
+        _read_retry_info(inner),
         is_json=True,
         request_id=identifier_or_empty(data.get("request_id")),
     )
 
 
-def _error_message(data: Mapping[str, Any], error: Any) -> str:
+def _read_message(data: Mapping[str, Any], error: Any) -> str:
     detail = data.get("detail")
     candidates = (
         object_or_empty(error).get("message"),
         error,
-        _as_text(data.get("message")),
+        _to_text(data.get("message")),
         detail,
         object_or_empty(object_or_empty(detail).get("error")).get("message"),
         object_or_empty(detail).get("error"),
         "; ".join(str(item.get("msg")) for item in objects_in(detail)),
         data.get("title"),
     )
-    return next((text for text in candidates if isinstance(text, str) and text), None) or str(_as_text(data))
+    return next((text for text in candidates if isinstance(text, str) and text), None) or str(_to_text(data))
 
 
-def _as_text(value: Any) -> Any:
+def _to_text(value: Any) -> Any:
     """Return an object or a list as JSON text, since Mistral's `message` may be one; return other values unchanged."""
     return write_json(value).decode() if isinstance(value, dict | list) and value else value
 
 
-def _detail_codes(inner: Mapping[str, Any]) -> Iterator[Any]:
+def _read_detail_codes(inner: Mapping[str, Any]) -> Iterator[Any]:
     """Yield the nested codes: Anthropic's `details.error_code`, Azure's inner error, Gemini's reasons and quota ids."""
     details = inner.get("details")
     yield object_or_empty(details).get("error_code")
@@ -139,7 +139,7 @@ def _detail_codes(inner: Mapping[str, Any]) -> Iterator[Any]:
             yield violation.get("quotaId")
 
 
-def _retry_info_seconds(inner: Mapping[str, Any]) -> float | None:
+def _read_retry_info(inner: Mapping[str, Any]) -> float | None:
     """Return the seconds of Gemini's RetryInfo, a decimal number with the suffix `s`."""
     for detail in objects_in(inner.get("details")):
         delay = detail.get("retryDelay")
@@ -158,7 +158,7 @@ def build_error(reply: WireReply, details: VendorErrorDetails, status: int | Non
         status: Overrides the status of the reply, for errors inside a 200.
     """
     effective = status if status is not None else reply.status
-    retry_after = _retry_after(reply, details, effective)
+    retry_after = _read_retry_after(reply, details, effective)
     origin = reply.request.origin
     rule = _find_rule(effective, details, origin.dialect, retry_after)
     error_class = rule.error if rule else MalformedResponseError
@@ -170,7 +170,7 @@ def build_error(reply: WireReply, details: VendorErrorDetails, status: int | Non
         code=_first_safe((code for code in details.codes if not code.isdigit()), reply.request.secret),
         request_id=_first_safe((read_request_id(reply), details.request_id), reply.request.secret),
         retry_after=retry_after if issubclass(error_class, RateLimitError | ProviderUnavailableError) else None,
-        advice=_advice(error_class, origin),
+        advice=_build_advice(error_class, origin),
         vendor_message=_redact(details.message, reply.request.secret),
         retry_limit=rule.retry_limit if rule else None,
     )
@@ -234,7 +234,7 @@ def _describe(error_class: type[LLMError], status: int, details: VendorErrorDeta
     return _PROBLEMS[error_class]
 
 
-def _advice(error_class: type[LLMError], origin: Origin) -> str:
+def _build_advice(error_class: type[LLMError], origin: Origin) -> str:
     """Return the troubleshooting advice of the guide, with the environment variable to check."""
     if error_class is AuthenticationError:
         key = origin.api_key_var or "the API key"
@@ -264,7 +264,7 @@ def _redact(text: str, secret: str) -> str:
     return text
 
 
-def _retry_after(reply: WireReply, details: VendorErrorDetails, status: int) -> float | None:
+def _read_retry_after(reply: WireReply, details: VendorErrorDetails, status: int) -> float | None:
     """Return the seconds that the vendor asks to wait, from the first source with a time in the future.
 
     Source: wire/README.md, delay. A time in the past, a zero and an unreadable value are ignored: the configured

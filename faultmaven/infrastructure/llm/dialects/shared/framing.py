@@ -86,17 +86,17 @@ class ServerSentEvents:
         events: list[Event] = []
         lines = self._lines.feed(block)
         for line in lines:
-            self._read(line, events)
+            self._read_line(line, events)
         return events
 
     def close(self) -> list[Event]:
         """Return the last event where the server leaves out the last empty line."""
         events: list[Event] = []
-        self._read(self._lines.close(), events)
-        self._read(b"", events)
+        self._read_line(self._lines.close(), events)
+        self._read_line(b"", events)
         return events
 
-    def _read(self, line: bytes, events: list[Event]) -> None:
+    def _read_line(self, line: bytes, events: list[Event]) -> None:
         if line.startswith(b"data:"):
             self._data.append(line[6:] if line[5:6] == b" " else line[5:])
         elif not line:

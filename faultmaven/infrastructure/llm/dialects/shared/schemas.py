@@ -107,11 +107,11 @@ def _make_object_strict(node: Json, path: str) -> None:
     required = node.get("required", [])
     for name, subschema in properties.items():
         if name not in required and isinstance(subschema, dict):
-            properties[name] = _nullable(subschema)
+            properties[name] = _make_nullable(subschema)
     node["required"] = list(properties)
 
 
-def _nullable(schema: Json) -> Json:
+def _make_nullable(schema: Json) -> Json:
     schema_type = schema.get("type")
     if schema_type == "null" or (isinstance(schema_type, list) and "null" in schema_type):
         return schema

@@ -95,12 +95,12 @@ class EventParser(ABC):
     def close(self) -> Answer:
         """Return the complete answer; see `StreamParser`."""
         if not self.may_end:
-            raise self._interrupted("the stream ended without its end marker")
-        return self._answer(map_stop_reason(self.reason, self.stop_reasons, **self._answer_facts()))
+            raise self._interruption("the stream ended without its end marker")
+        return self._build_answer(map_stop_reason(self.reason, self.stop_reasons, **self._answer_facts()))
 
     def partial(self) -> Answer:
         """Return the answer so far; see `StreamParser`."""
-        return self._answer(StopReason.UNKNOWN)
+        return self._build_answer(StopReason.UNKNOWN)
 
     def add_text(self, text: str) -> None:
         """Add text to the answer, and a chunk."""
@@ -141,7 +141,7 @@ class EventParser(ABC):
             return
         if event.data.startswith(DONE):
             if self.ends_with_done and not self.reason:  # a proxy ends a cut stream in this way
-                raise self._interrupted("the stream ended without saying how the answer ended")
+                raise self._interruption("the stream ended without saying how the answer ended")
             self.has_ended = self.ends_with_done
             return
         data = parse_json(event.data)
@@ -152,7 +152,7 @@ class EventParser(ABC):
         raise_for_error_body(self.head, data)
         self.read(event.name, data)
 
-    def _interrupted(self, problem: str) -> LLMError:
+    def _interruption(self, problem: str) -> LLMError:
         facts = error_facts(self.head)
         facts["phase"] = "body"
         return StreamInterruptedError(problem, **facts)
@@ -181,7 +181,7 @@ class EventParser(ABC):
     def _answer_facts(self) -> dict[str, bool]:
         return {"has_calls": self.calls.has_calls, "is_refused": self.is_refused}
 
-    def _answer(self, reason: StopReason) -> Answer:
+    def _build_answer(self, reason: StopReason) -> Answer:
         return Answer(
             content=self.text,
             stop_reason=reason,
