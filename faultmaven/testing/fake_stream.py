@@ -12,7 +12,7 @@ from ..domain.errors import InvalidRequestError, LLMError, ProviderTimeoutError
 from ..domain.requests import ChatRequest
 from ..domain.responses import LLMResponse, StopReason, StreamChunk
 from ..domain.tool_calls import ToolCall, ToolCallDelta
-from ..infrastructure.llm.dialects.shared.reading import tool_call
+from ..infrastructure.llm.dialects.shared.reading import parse_tool_call
 from ..ports.clock import Clock
 
 Respond: TypeAlias = Callable[[str], LLMResponse]
@@ -114,7 +114,7 @@ class PlayedStream:
 
     def _so_far(self, stop_reason: StopReason) -> LLMResponse:
         response = self._respond(self._text)
-        calls = tuple(tool_call(*self._calls[index]) for index in sorted(self._calls))
+        calls = tuple(parse_tool_call(*self._calls[index]) for index in sorted(self._calls))
         reason = StopReason.TOOL_CALLS if calls and stop_reason is StopReason.STOP else stop_reason
         return replace(response, reasoning=self._reasoning, tool_calls=calls, stop_reason=reason)
 

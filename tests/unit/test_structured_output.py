@@ -7,7 +7,13 @@ import pytest
 from pydantic import BaseModel
 
 from faultmaven import ConfigurationError, InvalidAnswerError, InvalidRequestError, Options, open_container
-from faultmaven.infrastructure.llm.dialects.shared.schemas import SchemaRefusedError, closed, inlined, strict, without
+from faultmaven.infrastructure.llm.dialects.shared.schemas import (
+    SchemaRefusedError,
+    close_objects,
+    drop_keywords,
+    inline_references,
+    to_strict_schema,
+)
 from faultmaven.infrastructure.optional.optional_dependencies import SchemaValidatorOnDemand
 from faultmaven.testing import FakeProvider
 
@@ -181,7 +187,7 @@ async def test_streamed_answer_is_validated_at_the_end() -> None:
 
 
 def test_strict_schema_makes_optional_properties_nullable() -> None:
-    strict_schema = strict(Cause.model_json_schema())
+    strict_schema = to_strict_schema(Cause.model_json_schema())
     assert strict_schema["required"] == ["summary", "exit_code"]
     assert strict_schema["additionalProperties"] is False
     assert strict_schema["properties"]["exit_code"]["anyOf"][1] == {"type": "null"}
@@ -190,18 +196,18 @@ def test_strict_schema_makes_optional_properties_nullable() -> None:
 def test_open_object_is_refused_with_path() -> None:
     open_schema = {"type": "object", "properties": {"labels": {"type": "object", "additionalProperties": True}}}
     with pytest.raises(SchemaRefusedError, match=r"\$\.labels"):
-        closed(open_schema)
+        close_objects(open_schema)
 
 
 def test_references_are_inlined_and_cycles_refused() -> None:
     schema = {"$defs": {"Pod": {"type": "string"}}, "type": "object", "properties": {"a": {"$ref": "#/$defs/Pod"}}}
-    assert inlined(schema) == {"type": "object", "properties": {"a": {"type": "string"}}}
+    assert inline_references(schema) == {"type": "object", "properties": {"a": {"type": "string"}}}
     cycle = {"$defs": {"N": {"properties": {"n": {"$ref": "#/$defs/N"}}}}, "$ref": "#/$defs/N"}
     with pytest.raises(SchemaRefusedError, match="'N' holds itself"):
-        inlined(cycle)
+        inline_references(cycle)
 
 
 def test_property_named_like_keyword_is_kept() -> None:
     properties = {"additionalProperties": {"type": "string"}}
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    assert without(schema, "additionalProperties") == {"type": "object", "properties": properties}
+    assert drop_keywords(schema, "additionalProperties") == {"type": "object", "properties": properties}

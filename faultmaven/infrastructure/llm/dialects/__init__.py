@@ -1,1 +1,1 @@
-"""Vendors' HTTP formats: pure functions from requests to bytes and from bytes to answers."""
+"""Dialects: the HTTP APIs of LLM vendors, as pure functions from requests to bytes and from bytes to answers."""

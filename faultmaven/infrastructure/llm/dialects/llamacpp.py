@@ -1,4 +1,4 @@
-"""llama.cpp's own completion route. Source: wire/llamacpp-completion.md, 2026-11-23."""
+"""llama.cpp's native completion route. Source: wire/llamacpp-completion.md, 2026-11-23."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from ..models import UNKNOWN_MODEL, output_limit
 from .protocol import Answer, StreamParser
 from .shared.errors import raise_for_error_body
 from .shared.framing import Event, ServerSentEvents
-from .shared.model_lists import model_ids
-from .shared.outcomes import stop_reason
-from .shared.reading import count, read_object, reply_facts, required_text, string_or_empty, text_at
-from .shared.requests import bearer, get, post, root_of
-from .shared.schemas import schema_of
+from .shared.model_lists import read_model_names
+from .shared.outcomes import map_stop_reason
+from .shared.reading import error_facts, read_object, required_text, string_or_empty, text_at, token_count
+from .shared.requests import bearer_headers, build_get, build_post, server_root
+from .shared.schemas import json_schema_of
 from .shared.streaming import EventParser
-from .shared.transcript import transcript, transcript_notes
+from .shared.transcript import render_transcript, transcript_notes
 
 DIALECT = "llamacpp-completion"
 FEATURES = frozenset({"turns", "seed", "stream", "schema", "cache_prompt"})
@@ -30,20 +30,20 @@ STOP_REASONS = {"eos": StopReason.STOP, "word": StopReason.STOP, "limit": StopRe
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`."""
+    """Return "": the route refuses no request; see `Dialect.refusal`."""
     return ""
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{root}/completion`. A limit is always sent: without one the answer may never end."""
+    """Return the POST to `{root}/completion`. A limit is always sent: without a limit the answer may never end."""
     limit = request.max_tokens
     body: dict[str, Any] = {
-        "prompt": transcript(request),
+        "prompt": render_transcript(request),
         "n_predict": limit if limit is not None else output_limit(config.default_max_tokens, UNKNOWN_MODEL),
         "stream": stream,
     }
     if model:
-        body["model"] = model  # ignored by a server of one model, chosen by in router mode
+        body["model"] = model  # used in router mode only; a server with one model ignores the field
     if request.temperature is not None:
         body["temperature"] = request.temperature
     if request.stop:
@@ -53,88 +53,88 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     if request.cache_prompt is not None:
         body["cache_prompt"] = request.cache_prompt
     if request.response_format is not None:
-        body["json_schema"] = schema_of(request.response_format) or {}  # the empty schema is any JSON
-    notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning",))
-    return post(config, DIALECT, f"{_root(config)}/completion", bearer, body, request, model, notes)
+        body["json_schema"] = json_schema_of(request.response_format) or {}  # the empty schema allows any JSON
+    notes = transcript_notes(request, (config.name, DIALECT, model), unsupported=("reasoning",))
+    return build_post(config, DIALECT, f"{_root(config)}/completion", bearer_headers, body, request, model, notes)
 
 
 def _root(config: ProviderConfig) -> str:
-    return root_of(config.base_url, "/v1")
+    return server_root(config.base_url, "/v1")
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a completion; see `Dialect.parse_response`."""
+    """Parse a completion; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     _raise_for_cut_prompt(reply, data)
     return Answer(
         content=required_text(reply, data, "content"),
-        stop_reason=stop_reason(data.get("stop_type"), STOP_REASONS),
-        usage=_usage(data),
+        stop_reason=map_stop_reason(data.get("stop_type"), STOP_REASONS),
+        usage=_read_usage(data),
         model=string_or_empty(data.get("model")),
         raw=data,
     )
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
+    """Return the stream parser; see `Dialect.stream_parser`."""
     return _CompletionStream(head, _Events())
 
 
 class _Events(ServerSentEvents):
-    """Server-sent events, and the errors of old builds: a line `error:` with the error's own object, and no `data:`."""
+    """Parser of server-sent events, and of errors that old builds send as a line `error:` with the error object."""
 
     def feed(self, block: bytes) -> list[Event]:
         """Return the events that `block` completes."""
-        return super().feed(block) + self._errors()
+        return super().feed(block) + self._take_errors()
 
     def close(self) -> list[Event]:
-        """Return the events that the end completes."""
-        return super().close() + self._errors()
+        """Return the events that the end of the bytes completes."""
+        return super().close() + self._take_errors()
 
-    def _errors(self) -> list[Event]:
-        found = [line for line in self.stray if line.startswith(ERROR_LINE)]
-        self.stray = [line for line in self.stray if not line.startswith(ERROR_LINE)]
-        return [Event("error", line.removeprefix(ERROR_LINE)) for line in found]
+    def _take_errors(self) -> list[Event]:
+        errors = [line for line in self.stray_lines if line.startswith(ERROR_LINE)]
+        self.stray_lines = [line for line in self.stray_lines if not line.startswith(ERROR_LINE)]
+        return [Event("error", line.removeprefix(ERROR_LINE)) for line in errors]
 
 
 class _CompletionStream(EventParser):
-    """Events of the form of a whole reply, each with the next piece; the last one says `stop`."""
+    """Parser of events. Each event has the form of a complete reply with the next piece; the last event has `stop`."""
 
     stop_reasons = STOP_REASONS
 
     def read(self, name: str, data: Json) -> None:
-        """Take note of one event."""
+        """Read one event."""
         if name == "error":
             raise_for_error_body(self.head, {"error": data})
         _raise_for_cut_prompt(self.head, data)
         self.model = string_or_empty(data.get("model")) or self.model
-        self.say(text_at(self.head, data, "content"))
-        usage = _usage(data)
+        self.add_text(text_at(self.head, data, "content"))
+        usage = _read_usage(data)
         if data.get("stop") is True:
             self.reason = string_or_empty(data.get("stop_type"))
-            self.count(usage)
-            self.ended = True
+            self.set_usage(usage)
+            self.has_ended = True
         else:
-            self.usage = usage or self.usage  # counted with every piece: a chunk for each would double their number
+            self.usage = usage or self.usage  # without a chunk, since every event has counts
 
 
 def _raise_for_cut_prompt(reply: WireReply, data: Json) -> None:
     if data.get("truncated") is True:
         problem = "the server cut the prompt to its context, so the answer is to another question"
-        raise ContextLengthError(problem, **reply_facts(reply))
+        raise ContextLengthError(problem, **error_facts(reply))
 
 
-def _usage(data: Json) -> Usage | None:
-    prompt, output = count(data.get("tokens_evaluated")), count(data.get("tokens_predicted"))
+def _read_usage(data: Json) -> Usage | None:
+    prompt, output = token_count(data.get("tokens_evaluated")), token_count(data.get("tokens_predicted"))
     return None if prompt is None and output is None else Usage.from_totals(prompt, output)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{root}/v1/models`."""
-    return get(config, DIALECT, f"{_root(config)}/v1/models", bearer)
+    return build_get(config, DIALECT, f"{_root(config)}/v1/models", bearer_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the ids of the list."""
-    return model_ids(reply, "data", "id")
+    """Return the ids of the models."""
+    return read_model_names(reply, "data", "id")

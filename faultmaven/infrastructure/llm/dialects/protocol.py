@@ -1,4 +1,4 @@
-"""What a dialect's module gives."""
+"""The protocol that every dialect module satisfies, and the values that pass through this protocol."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,12 +13,15 @@ from ..config import ProviderConfig
 
 @dataclass(slots=True)
 class Answer:
-    """What a dialect reads from a reply; the provider adds who answered and how long it took. Unfrozen, since one is
-    made for every reply.
+    """The content of a vendor's reply. The provider class adds the provider's name and the duration.
+
+    The dataclass is not frozen: creating a frozen one takes longer, and every reply creates one.
 
     Attributes:
-        turn: The whole turn as the vendor wants it back, None where nothing in it is opaque: then text and tool calls
-            say everything.
+        model: The model that the vendor names, "" where the reply names none.
+        raw: The decoded JSON body; None for a stream.
+        turn: The complete assistant message in the vendor's own form, for replay in the next request. None where the
+            message has no opaque parts: text and tool calls are enough then.
     """
 
     content: str = field(repr=False)
@@ -32,55 +35,57 @@ class Answer:
 
 
 class StreamParser(Protocol):
-    """Reads one stream. It is fed, and asks for nothing; bytes may be cut anywhere.
+    """Parser of one stream. The caller feeds blocks of bytes, which may be cut anywhere; the parser does no I/O.
 
     Attributes:
-        ended: The end marker came; nothing after it counts.
-        may_end: Everything came that makes the answer whole, and only the marker, or the counts, are still to come: a
-            connection that ends now has not cut the answer.
+        has_ended: The end marker has arrived. The parser ignores all later bytes.
+        may_end: The answer is complete, and only the end marker or the token counts are missing. A connection that
+            closes now has not cut the answer.
     """
 
     @property
-    def ended(self) -> bool: ...
+    def has_ended(self) -> bool: ...
 
     @property
     def may_end(self) -> bool: ...
 
     def feed(self, block: bytes) -> list[StreamChunk]:
-        """Return what the next bytes bring. What came before an error in the same bytes is returned first, and the
-        error is raised by the next call, which may be for no bytes at all.
+        """Parse the next bytes and return the chunks that these bytes complete.
+
+        If an error follows chunks in the same bytes, this call returns the chunks and the next call raises the error.
+        The next call may pass no bytes.
 
         Raises:
-            LLMError: an error event of the vendor's, under its own type.
-            MalformedResponseError: an event that is none.
+            LLMError: the vendor sent an error event; the subclass depends on the vendor's code.
+            MalformedResponseError: an event is not of the documented shape.
         """
         ...
 
-    def rest(self) -> list[StreamChunk]:
-        """Return what the end of the bytes completes; `close` follows. Raises as `feed`."""
+    def flush(self) -> list[StreamChunk]:
+        """Return the chunks that the end of the bytes completes. Call `close` afterwards. Raises as `feed`."""
         ...
 
     def close(self) -> Answer:
-        """Return the whole answer.
+        """Return the complete answer.
 
         Raises:
-            StreamInterruptedError: they ended too early.
+            StreamInterruptedError: the bytes ended before the answer was complete.
         """
         ...
 
     def partial(self) -> Answer:
-        """Return what came so far; its stop reason is unknown."""
+        """Return the answer so far, with the stop reason `unknown`."""
         ...
 
 
 class Dialect(Protocol):
-    """One dialect. A module satisfies it; every function is pure.
+    """Interface of a dialect module. Every function is pure.
 
     Attributes:
-        DIALECT: Its name, as rows write it.
-        FEATURES: What of a request it can carry beyond text, see `domain.capabilities`.
-        TAKES_MESSAGES: Whether turns travel as messages; otherwise they are written out as one prompt.
-        MODEL_IN_REQUEST: Whether the request names the model; otherwise the server decides.
+        DIALECT: Name of the dialect in provider rows, such as "openai-chat".
+        FEATURES: Features of a request that the dialect supports beyond text, see `domain.capabilities`.
+        TAKES_MESSAGES: Whether the route takes a list of messages. Otherwise the conversation is sent as one prompt.
+        MODEL_IN_REQUEST: Whether the request names the model. Otherwise the server decides.
     """
 
     DIALECT: str
@@ -89,39 +94,39 @@ class Dialect(Protocol):
     MODEL_IN_REQUEST: bool
 
     def refusal(self, request: ChatRequest, config: ProviderConfig, model: str) -> str:
-        """Return why this vendor or `model` cannot carry what `request` asks, as one clause; "" when it can.
+        """Return the reason why this vendor or `model` cannot serve `request`, as one clause; "" when both can.
 
-        It is asked before anything is sent, and by the planner: a forced tool that the model refuses, a schema that the
-        vendor does not take. What FEATURES already tell is not repeated here.
+        The planner and the provider call this function before the request is sent. Examples are a forced tool that the
+        model refuses and a schema that the vendor does not support. FEATURES are checked elsewhere.
         """
         ...
 
     def build_request(
         self, request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False
     ) -> WireRequest:
-        """Return the HTTP request that asks `model` for an answer, or for a stream of it.
+        """Return the HTTP request for an answer of `model`, or for a stream of this answer.
 
-        `notes` of the request say what was left out or changed, each as one sentence.
+        Each of the request's `notes` is a sentence about a field that was left out or changed.
         """
         ...
 
     def parse_response(self, reply: WireReply) -> Answer:
-        """Read a reply with status 200.
+        """Parse a reply with status 200.
 
         Raises:
-            MalformedResponseError: no JSON, or not of the documented shape.
-            LLMError: the body is the vendor's error.
+            MalformedResponseError: the body is not JSON, or not of the documented shape.
+            LLMError: the body is an error object of the vendor.
         """
         ...
 
     def stream_parser(self, head: WireReply) -> StreamParser:
-        """Return a parser for the stream that a reply with status 200 begins; `head` has no body."""
+        """Return a parser for the stream that follows `head`, a reply with status 200 and without a body."""
         ...
 
     def build_models_request(self, config: ProviderConfig) -> WireRequest:
-        """Return the request of the list route, the cheapest that shows whether address and key are right."""
+        """Return the HTTP request that lists the models: the cheapest check of the base URL and the API key."""
         ...
 
     def parse_models(self, reply: WireReply) -> list[str]:
-        """Return the model names of the list route's reply."""
+        """Return the model names in the reply of the list route."""
         ...

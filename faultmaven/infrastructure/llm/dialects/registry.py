@@ -1,4 +1,4 @@
-"""Every dialect by its name."""
+"""Registry of the dialects: their modules, features and model families by name."""
 
 import functools
 
@@ -23,18 +23,20 @@ DIALECT_MODULES: dict[str, Dialect] = {
     llamacpp_completion.DIALECT: llamacpp_completion,
     tgi_generate.DIALECT: tgi_generate,
 }
+"""The module of each dialect, by the name of the dialect."""
 
 DIALECTS: tuple[str, ...] = (*DIALECT_MODULES, *(f"{openai_chat.DIALECT}/{name}" for name in VENDORS if name))
+"""All names that a provider row may use, with those of the OpenAI Chat vendors, such as "openai-chat/groq"."""
 
 
 @functools.lru_cache(maxsize=512)
-def wire_for(dialect: str) -> Dialect:
-    """Return the wire of a dialect, such as "openai-chat/groq"."""
-    return DIALECT_MODULES[dialect.partition("/")[0]]
+def dialect_for(name: str) -> Dialect:
+    """Return the module of a dialect, such as "openai-chat/groq"."""
+    return DIALECT_MODULES[name.partition("/")[0]]
 
 
 def features_of(dialect: str) -> frozenset[str]:
-    """Return what of a request a dialect carries, in the form of the vendor that it names."""
+    """Return the features of a dialect, without those that the vendor in its name does not support."""
     name, _, vendor = dialect.partition("/")
     features = DIALECT_MODULES[name].FEATURES
     return features - VENDORS[vendor].lacks if name == openai_chat.DIALECT else features
@@ -49,6 +51,6 @@ _FAMILIES = {
 
 
 def model_family(dialect: str) -> str:
-    """Return the family of `models.MODEL_FACTS` that a dialect's models belong to, "" when there is none."""
+    """Return the family of `models.MODEL_FACTS` for the models of a dialect, "" when there is none."""
     name, _, vendor = dialect.partition("/")
     return VENDORS[vendor].facts if name == openai_chat.DIALECT else _FAMILIES.get(name, "")

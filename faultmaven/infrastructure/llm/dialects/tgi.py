@@ -1,4 +1,4 @@
-"""Text Generation Inference's own generate route. Source: wire/huggingface.md section 4, 2026-11-23."""
+"""Text Generation Inference's native generate route. Source: wire/huggingface.md section 4, 2026-11-23."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,12 +11,20 @@ from ..config import ProviderConfig
 from .protocol import Answer, StreamParser
 from .shared.errors import raise_for_error_body
 from .shared.framing import ServerSentEvents
-from .shared.outcomes import stop_reason
-from .shared.reading import count, object_or_empty, objects, read_object, required_text, string_or_empty, text_at
-from .shared.requests import bearer, get, post, root_of
-from .shared.schemas import schema_of
+from .shared.outcomes import map_stop_reason
+from .shared.reading import (
+    object_or_empty,
+    objects_in,
+    read_object,
+    required_text,
+    string_or_empty,
+    text_at,
+    token_count,
+)
+from .shared.requests import bearer_headers, build_get, build_post, server_root
+from .shared.schemas import json_schema_of
 from .shared.streaming import EventParser
-from .shared.transcript import transcript, transcript_notes
+from .shared.transcript import render_transcript, transcript_notes
 
 DIALECT = "tgi-generate"
 FEATURES = frozenset({"turns", "seed", "stream", "schema"})
@@ -31,17 +39,17 @@ STOP_REASONS = {
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`.
+    """Return the reason why this route cannot serve `request`; see `Dialect.refusal`.
 
-    A grammar without `properties` gets a 422, though the reference shows one (seen with TGI 3, public probes, 2026-11).
+    TGI 3 returns status 422 for a grammar without `properties`, unlike the reference (public servers, 2026-11).
     """
-    if request.response_format is None or "properties" in (schema_of(request.response_format) or {}):
+    if request.response_format is None or "properties" in (json_schema_of(request.response_format) or {}):
         return ""
     return "TGI's grammar takes only a schema that names properties"
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{root}/generate` or `/generate_stream`. A temperature of 0 is greedy decoding there."""
+    """Return the POST to `{root}/generate` or `/generate_stream`. A temperature of 0 is sent as greedy decoding."""
     parameters: dict[str, Any] = {"return_full_text": False, "details": True}
     if request.max_tokens is not None:
         parameters["max_new_tokens"] = request.max_tokens
@@ -55,69 +63,70 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
     if request.seed is not None:
         parameters["seed"] = request.seed
     if request.response_format is not None:
-        parameters["grammar"] = {"type": "json", "value": schema_of(request.response_format)}
-    body = {"inputs": transcript(request), "parameters": parameters}
+        parameters["grammar"] = {"type": "json", "value": json_schema_of(request.response_format)}
+    body = {"inputs": render_transcript(request), "parameters": parameters}
     url = f"{_root(config)}/{'generate_stream' if stream else 'generate'}"
-    notes = transcript_notes(request, (config.name, DIALECT, model), without=("reasoning", "cache_prompt"))
-    return post(config, DIALECT, url, bearer, body, request, model, notes)
+    notes = transcript_notes(request, (config.name, DIALECT, model), unsupported=("reasoning", "cache_prompt"))
+    return build_post(config, DIALECT, url, bearer_headers, body, request, model, notes)
 
 
 def _root(config: ProviderConfig) -> str:
-    return root_of(config.base_url, "/v1")
+    return server_root(config.base_url, "/v1")
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a generation, which some routes wrap in a list of one; see `Dialect.parse_response`."""
-    data = _unwrapped(reply)
+    """Parse a reply, which some routes wrap in a list of one; see `Dialect.parse_response`."""
+    data = _unwrap(reply)
     raise_for_error_body(reply, data)
     details = object_or_empty(data.get("details"))
     return Answer(
         content=required_text(reply, data, "generated_text"),
-        stop_reason=stop_reason(details.get("finish_reason"), STOP_REASONS),
-        usage=_usage(details),
+        stop_reason=map_stop_reason(details.get("finish_reason"), STOP_REASONS),
+        usage=_read_usage(details),
         raw=data,
     )
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
+    """Return the stream parser; see `Dialect.stream_parser`."""
     return _TokenStream(head, ServerSentEvents())
 
 
 class _TokenStream(EventParser):
-    """One token an event; the last one also has the whole text and the details. There is no `[DONE]`."""
+    """Parser of events with one token each. The last event also has the complete text and the details; no `[DONE]`."""
 
     stop_reasons = STOP_REASONS
-    _is_whole = False
+    _has_complete_text = False
 
     @property
     def may_end(self) -> bool:
-        """The whole text comes with the last token; the details with it are asked for, and may be left out."""
-        return self.ended or self._is_whole
+        """Whether the last token has arrived with the complete text. The server may omit the requested details."""
+        return self.has_ended or self._has_complete_text
 
     def read(self, name: str, data: Json) -> None:
-        """Take note of one event."""
-        token, whole, details = object_or_empty(data.get("token")), data.get("generated_text"), data.get("details")
+        """Read one event."""
+        token, details = object_or_empty(data.get("token")), data.get("details")
         if token.get("special") is not True:
-            self.say(text_at(self.head, token, "text"))
-        if isinstance(whole, str):
-            self._is_whole = True
-            if whole.startswith(self.text):
-                self.say(whole[len(self.text) :])  # what no token showed, such as a letter cut between two of them
+            self.add_text(text_at(self.head, token, "text"))
+        text = data.get("generated_text")
+        if isinstance(text, str):
+            self._has_complete_text = True
+            if text.startswith(self.text):
+                self.add_text(text[len(self.text) :])  # such as a letter that two tokens split
         if isinstance(details, dict):
             self.reason = string_or_empty(details.get("finish_reason"))
-            self.count(_usage(details))
-            self.ended = True
+            self.set_usage(_read_usage(details))
+            self.has_ended = True
 
 
-def _usage(details: Json) -> Usage | None:
-    output, prompt = count(details.get("generated_tokens")), count(details.get("input_length"))
-    if prompt is None and objects(details.get("prefill")):
-        prompt = len(objects(details["prefill"]))
+def _read_usage(details: Json) -> Usage | None:
+    output, prompt = token_count(details.get("generated_tokens")), token_count(details.get("input_length"))
+    if prompt is None and objects_in(details.get("prefill")):
+        prompt = len(objects_in(details["prefill"]))
     return None if prompt is None and output is None else Usage.from_totals(prompt, output)
 
 
-def _unwrapped(reply: WireReply) -> dict[str, Any]:
+def _unwrap(reply: WireReply) -> dict[str, Any]:
     body = reply.body.strip()
     if body.startswith(b"[") and body.endswith(b"]"):
         return read_object(replace(reply, body=body[1:-1]))
@@ -125,12 +134,12 @@ def _unwrapped(reply: WireReply) -> dict[str, Any]:
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
-    """Return the GET of `{root}/info`, which names the one model."""
-    return get(config, DIALECT, f"{_root(config)}/info", bearer)
+    """Return the GET of `{root}/info`, which names the model."""
+    return build_get(config, DIALECT, f"{_root(config)}/info", bearer_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the one model the server runs."""
+    """Return the name of the server's only model."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     model = string_or_empty(data.get("model_id"))

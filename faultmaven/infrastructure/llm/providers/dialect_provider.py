@@ -13,7 +13,7 @@ from ...http.types import Headers, Transport, WireReply, WireRequest
 from ..attachments import load_attachments
 from ..config import ProviderConfig
 from ..dialects.protocol import Dialect
-from ..dialects.registry import features_of, wire_for
+from ..dialects.registry import dialect_for, features_of
 from ..dialects.shared.errors import raise_for_status
 from .base import BaseLLMProvider
 from .dialect_stream import DialectStream
@@ -48,7 +48,7 @@ class DialectProvider(BaseLLMProvider):
 
     def select_dialect(self, request: ChatRequest | None = None) -> Dialect:
         """Return the dialect for `request`; None asks for the dialect of the row."""
-        return wire_for(self.config.dialect or self.dialects[0])
+        return dialect_for(self.config.dialect or self.dialects[0])
 
     def refusal(self, request: ChatRequest, model: str) -> str:
         """Return the reason why `model` cannot serve `request` here, as one clause, "" when there is none.

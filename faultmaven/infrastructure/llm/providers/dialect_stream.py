@@ -12,7 +12,7 @@ from ...http.types import ReplyStream, Transport, WireReply, WireRequest
 from ..config import ProviderConfig
 from ..dialects.protocol import Answer, Dialect, StreamParser
 from ..dialects.shared.errors import raise_for_status
-from ..dialects.shared.streaming import interrupted
+from ..dialects.shared.streaming import interrupted_error
 from .response_builder import build_attempt, build_response
 
 END_OF_BODY_SECONDS = 0.1
@@ -146,11 +146,11 @@ class DialectStream:
             if parser.may_end:
                 await self._finish(reply, parser)
                 return
-            raise interrupted(error) from error.__cause__
+            raise interrupted_error(error) from error.__cause__
         if self._block:
             await self._parse_block(reply, parser)
         else:
-            self._add_chunks(parser.rest())
+            self._add_chunks(parser.flush())
             await self._finish(reply, parser)
 
     async def _parse_block(self, reply: ReplyStream, parser: StreamParser) -> None:
@@ -159,7 +159,7 @@ class DialectStream:
             piece = self._block[self._parsed : self._parsed + MAX_PARSED_BYTES]
             self._parsed += len(piece)
             self._add_chunks(parser.feed(piece))
-            if parser.ended:
+            if parser.has_ended:
                 await self._finish(reply, parser)
 
     def _add_chunks(self, chunks: list[StreamChunk]) -> None:
@@ -169,7 +169,7 @@ class DialectStream:
 
     async def _finish(self, reply: ReplyStream, parser: StreamParser) -> None:
         answer = parser.close()
-        if parser.ended:
+        if parser.has_ended:
             try:
                 async with self._clock.timeout(END_OF_BODY_SECONDS):
                     while await reply.read():

@@ -24,8 +24,8 @@ from ..dialects import ollama as ollama_native
 from ..dialects import tgi as tgi_generate
 from ..dialects.openai_chat import dialect as openai_chat
 from ..dialects.protocol import Dialect
-from ..dialects.registry import features_of, wire_for
-from ..dialects.shared.requests import root_of
+from ..dialects.registry import dialect_for, features_of
+from ..dialects.shared.requests import server_root
 from .dialect_provider import DialectProvider
 from .dialect_stream import DialectStream
 
@@ -52,7 +52,7 @@ class _ServerRoute:
 
     @property
     def dialect(self) -> Dialect:
-        return wire_for(self.dialect_name)
+        return dialect_for(self.dialect_name)
 
 
 Result = TypeVar("Result")
@@ -145,10 +145,10 @@ class LocalProvider(DialectProvider):
         """Return the routes to try, best first for `request`."""
         own = self.config.dialect
         dialects = (own, CHAT_ALTERNATIVES.get(own, own)) if own else ANY_SERVER
-        base, root = self.config.base_url, root_of(self.config.base_url, "/v1")
+        base, root = self.config.base_url, server_root(self.config.base_url, "/v1")
         routes = []
         for dialect in dict.fromkeys(dialects):
-            bases = (f"{root}/v1", base) if wire_for(dialect) is wire_for(openai_chat.DIALECT) else (base,)
+            bases = (f"{root}/v1", base) if dialect_for(dialect) is dialect_for(openai_chat.DIALECT) else (base,)
             routes += [_ServerRoute(dialect, address) for address in dict.fromkeys(bases)]
         if request is None:
             return routes

@@ -5,7 +5,7 @@ from ....domain.requests import ChatRequest
 from ..dialects.openai_chat import dialect as openai_chat
 from ..dialects.openai_responses import dialect as openai_responses
 from ..dialects.protocol import Dialect
-from ..dialects.registry import wire_for
+from ..dialects.registry import dialect_for
 from ..models import model_facts
 from .dialect_provider import DialectProvider
 
@@ -17,11 +17,11 @@ class OpenAIProvider(DialectProvider):
 
     def select_dialect(self, request: ChatRequest | None = None) -> Dialect:
         """Return the dialect of the row, or Responses when the model requires it for the features of `request`."""
-        row_dialect = wire_for(self.config.dialect or openai_chat.DIALECT)
-        if request is None or row_dialect is not wire_for(openai_chat.DIALECT):
+        row_dialect = dialect_for(self.config.dialect or openai_chat.DIALECT)
+        if request is None or row_dialect is not dialect_for(openai_chat.DIALECT):
             return row_dialect
-        facts = model_facts(openai_chat.vendor(self.config).facts, self.get_effective_model(request.model))
+        facts = model_facts(openai_chat.vendor_of(self.config).facts, self.get_effective_model(request.model))
         if not facts.responses_for:
             return row_dialect
         needs_responses = facts.responses_for.intersection(("text", *required_features(request)))
-        return wire_for(openai_responses.DIALECT) if needs_responses else row_dialect
+        return dialect_for(openai_responses.DIALECT) if needs_responses else row_dialect

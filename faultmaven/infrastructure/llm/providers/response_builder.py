@@ -9,9 +9,9 @@ from ....domain.responses import LLMResponse
 from ...http.types import WireReply, WireRequest
 from ..config import ProviderConfig
 from ..dialects.protocol import Answer
-from ..dialects.shared.outcomes import with_ids
+from ..dialects.shared.outcomes import with_unique_ids
 from ..dialects.shared.rate_limits import seconds_until_allowed
-from ..dialects.shared.reading import request_id
+from ..dialects.shared.reading import read_request_id
 
 
 def build_attempt(
@@ -29,7 +29,7 @@ def build_attempt(
         model=sent.model or (answer.model if answer else ""),
         outcome=type(error).__name__ if error else "answered",
         status=reply.status if reply else None,
-        request_id=(error.request_id if error else "") or (request_id(reply) if reply else ""),
+        request_id=(error.request_id if error else "") or (read_request_id(reply) if reply else ""),
         time_to_headers=reply.time_to_headers if reply else None,
         time_to_first_token=time_to_first_token,
         duration=duration,
@@ -56,7 +56,7 @@ def build_response(
     """
     model = sent.model or answer.model
     if answer.tool_calls:
-        answer = replace(answer, tool_calls=with_ids(answer.tool_calls))
+        answer = replace(answer, tool_calls=with_unique_ids(answer.tool_calls))
     return LLMResponse(
         content=answer.content,
         confidence=config.confidence_score,

@@ -1,4 +1,4 @@
-"""Conversations as Anthropic Messages takes them. Source: wire/anthropic-messages.md 2 (2) to (5) and 7, 2026-11-23."""
+"""Messages in requests of Anthropic Messages. Source: wire/anthropic-messages.md 2 (2) to (5) and 7, 2026-11-23."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,8 +9,8 @@ from .....domain.requests import ChatRequest
 from .....domain.tool_calls import ToolCall
 from ....http.types import Json
 from ...models import ModelFacts
-from ..shared.conversation import ReplayTarget, foreign_turn_notes, linked, own_turn
-from ..shared.encoding import base64_of
+from ..shared.conversation import ReplayTarget, link_calls, lost_replay_notes, replayable_turn
+from ..shared.encoding import to_base64
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 PDF = "application/pdf"
@@ -20,113 +20,122 @@ _STALE = "an earlier answer was edited: the answers after it are sent as text an
 _BROKEN = "a tool call with broken arguments is sent with none: only an object can be sent"
 
 
-def written(request: ChatRequest, home: ReplayTarget, facts: ModelFacts) -> tuple[list[Json], tuple[str, ...]]:
-    """Return the conversation as alternating turns, and notes on what of it stays behind."""
-    notes = list(foreign_turn_notes(request.messages, home))
-    turns: list[tuple[str, list[Json]]] = []
-    is_edited = False  # whether an own turn before this one was
-    for message in _turns(request, home):
-        own = own_turn(message, home)
-        if own is None and message.replay is not None and message.replay.came_from(*home):
+def write_conversation(
+    request: ChatRequest, target: ReplayTarget, facts: ModelFacts
+) -> tuple[list[Json], tuple[str, ...]]:
+    """Return the conversation as alternating user and assistant messages, and notes on omitted parts."""
+    notes = list(lost_replay_notes(request.messages, target))
+    messages: list[tuple[str, list[Json]]] = []
+    is_edited = False  # whether an earlier answer of this target was edited
+    for message in _link_messages(request, target):
+        replayed = replayable_turn(message, target)
+        if replayed is None and message.replay is not None and message.replay.came_from(*target):
             is_edited = True
-        if own is not None and is_edited and facts.binds_thinking:
+        if replayed is not None and is_edited and facts.binds_thinking:
             notes.append(_STALE)
-            own = None
-        if own is None and any(call.problem for call in message.tool_calls):
+            replayed = None
+        if replayed is None and any(call.problem for call in message.tool_calls):
             notes.append(_BROKEN)
-        turns.append(("assistant" if message.role == "assistant" else "user", _blocks(message, own)))
-    return _alternating(turns), tuple(dict.fromkeys(notes))
+        messages.append(("assistant" if message.role == "assistant" else "user", _write_blocks(message, replayed)))
+    return _merge_by_role(messages), tuple(dict.fromkeys(notes))
 
 
-def problem_of(request: ChatRequest, home: ReplayTarget, facts: ModelFacts) -> str:
-    """Return why the conversation would be refused, as one clause; "" when it would not."""
-    turns = _turns(request, home)
+def find_problem(request: ChatRequest, target: ReplayTarget, facts: ModelFacts) -> str:
+    """Return the reason why the vendor would refuse the conversation, as one clause; "" when there is none."""
+    messages = _link_messages(request, target)
+    attachment_problems = (_find_attachment_problem(message, part) for message in messages for part in message.parts)
     return (
-        next((problem for turn in turns for part in turn.parts if (problem := _part_problem(turn, part))), "")
-        or _pairing_problem(turns)
-        or _prefill_problem(turns, home, facts)
+        next(filter(None, attachment_problems), "")
+        or _find_pairing_problem(messages)
+        or _find_prefill_problem(messages, target, facts)
     )
 
 
-def with_mark(blocks: Sequence[Json]) -> list[Json]:
-    """Return the blocks with the last one marked: what stands before its end may be kept in the prompt cache."""
+def mark_last_block(blocks: Sequence[Json]) -> list[Json]:
+    """Return the blocks with the last one marked: the prompt cache may store all tokens up to its end."""
     return [*blocks[:-1], {**blocks[-1], **CACHED}]
 
 
-def mark_last_turn(messages: list[Json]) -> None:
-    """Mark the last turn's last block. An assistant's turn goes back unchanged, so it gets no mark."""
+def mark_last_user_message(messages: list[Json]) -> None:
+    """Mark the last block if the last message is the user's. Assistant messages are replayed without changes."""
     if not messages or messages[-1]["role"] != "user":
         return
     content = messages[-1]["content"]
-    blocks = [text_block(content)] if isinstance(content, str) else content
-    messages[-1] = {"role": "user", "content": with_mark(blocks)}
+    blocks = [write_text_block(content)] if isinstance(content, str) else content
+    messages[-1] = {"role": "user", "content": mark_last_block(blocks)}
 
 
-def text_block(text: str) -> Json:
-    """Return a block of text."""
+def write_text_block(text: str) -> Json:
+    """Return a text block."""
     return {"type": "text", "text": text}
 
 
-def _turns(request: ChatRequest, home: ReplayTarget) -> list[Message]:
-    return [message for message in linked(request.messages, home).messages if message.role != "system"]
+def _link_messages(request: ChatRequest, target: ReplayTarget) -> list[Message]:
+    return [message for message in link_calls(request.messages, target).messages if message.role != "system"]
 
 
-def _blocks(message: Message, own: Any) -> list[Json]:
-    if own is not None:
-        return [block for block in own if block.get("type") != "text" or block.get("text")]
+def _write_blocks(message: Message, replayed: Any) -> list[Json]:
+    if replayed is not None:
+        return [block for block in replayed if block.get("type") != "text" or block.get("text")]
     if message.role == "tool":
-        return [_result(message)]
-    return [*_content(message.parts), *map(_call, message.tool_calls)]
+        return [_write_tool_result(message)]
+    return [*_write_content(message.parts), *map(_write_tool_use, message.tool_calls)]
 
 
-def _content(parts: Iterable[Part]) -> list[Json]:
-    """Texts in a row become one block, and empty ones none: they are refused (trap 7)."""
+def _write_content(parts: Iterable[Part]) -> list[Json]:
+    """Return the content blocks.
+
+    Adjacent texts become one block. Empty texts are left out, since the vendor refuses them (trap 7).
+    """
     blocks: list[Json] = []
     for part in parts:
         if isinstance(part, Attachment):
-            blocks.append(_attachment(part))
+            blocks.append(_write_attachment(part))
         elif part and blocks and blocks[-1]["type"] == "text":
             blocks[-1]["text"] += part
         elif part:
-            blocks.append(text_block(part))
+            blocks.append(write_text_block(part))
     return blocks
 
 
-def _attachment(part: Attachment) -> Json:
+def _write_attachment(part: Attachment) -> Json:
     if part.data is None:
         source: Json = {"type": "url", "url": part.url}
     else:
         media_type = part.media_type or (PDF if isinstance(part, File) else "")
-        source = {"type": "base64", "media_type": media_type, "data": base64_of(part)}
+        source = {"type": "base64", "media_type": media_type, "data": to_base64(part)}
     if not isinstance(part, File):
         return {"type": "image", "source": source}
     return {"type": "document", "source": source, **({"title": part.name} if part.name else {})}
 
 
-def _call(call: ToolCall) -> Json:
+def _write_tool_use(call: ToolCall) -> Json:
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": dict(call.arguments)}
 
 
-def _result(message: Message) -> Json:
+def _write_tool_result(message: Message) -> Json:
     block: Json = {"type": "tool_result", "tool_use_id": message.tool_call_id}
-    content = _content(message.parts)
+    content = _write_content(message.parts)
     if content:
-        block["content"] = _plain(content)
+        block["content"] = _simplify(content)
     if message.error:
         block["is_error"] = True
     return block
 
 
-def _plain(blocks: list[Json]) -> Any:
-    """One text alone is sent as a string."""
-    alone = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
-    return blocks[0]["text"] if alone else blocks
+def _simplify(blocks: list[Json]) -> Any:
+    """Return the text of a single plain text block, or else the blocks."""
+    is_text_only = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
+    return blocks[0]["text"] if is_text_only else blocks
 
 
-def _alternating(turns: Iterable[tuple[str, list[Json]]]) -> list[Json]:
-    """Merge turns of the same role: that the server does it is UNVERIFIED. Results come first in their turn."""
+def _merge_by_role(messages: Iterable[tuple[str, list[Json]]]) -> list[Json]:
+    """Merge adjacent messages of the same role, with tool results first.
+
+    Whether the server would merge such messages is UNVERIFIED.
+    """
     merged: list[tuple[str, list[Json]]] = []
-    for role, blocks in turns:
+    for role, blocks in messages:
         if not blocks:
             continue
         if merged and merged[-1][0] == role:
@@ -134,7 +143,7 @@ def _alternating(turns: Iterable[tuple[str, list[Json]]]) -> list[Json]:
         else:
             merged.append((role, list(blocks)))
     return [
-        {"role": role, "content": _plain(sorted(blocks, key=_comes_later) if role == "user" else blocks)}
+        {"role": role, "content": _simplify(sorted(blocks, key=_comes_later) if role == "user" else blocks)}
         for role, blocks in merged
     ]
 
@@ -144,50 +153,52 @@ def _comes_later(block: Json) -> bool:
     return not is_result
 
 
-def _part_problem(turn: Message, part: Part) -> str:
+def _find_attachment_problem(message: Message, part: Part) -> str:
     if not isinstance(part, Attachment):
         return ""
-    if turn.role == "assistant":
+    if message.role == "assistant":
         return "an assistant's turn holds an image or a file, and only a user's may"
-    kinds: tuple[type[Attachment], Sequence[str], str]
-    kinds = (Image, IMAGE_TYPES, "images") if isinstance(part, Image) else (File, (PDF,), "files")
-    if part.media_type and part.media_type not in kinds[1]:
-        return f"{kinds[2]} must be {' or '.join(kinds[1])} here"
+    media_types, noun = (IMAGE_TYPES, "images") if isinstance(part, Image) else ((PDF,), "files")
+    if part.media_type and part.media_type not in media_types:
+        return f"{noun} must be {' or '.join(media_types)} here"
     return ""
 
 
-def _pairing_problem(turns: Iterable[Message]) -> str:
-    """Every call needs its result in the very next user turn, and every result its call (trap 5)."""
+def _find_pairing_problem(messages: Iterable[Message]) -> str:
+    """Return the reason if a call has no result in the next user message, or a result no call (trap 5); else ""."""
     open_calls: set[str] = set()
-    last = ""
-    for turn in turns:
-        if turn.role == "tool":
-            if turn.tool_call_id not in open_calls:
+    last_role = ""
+    for message in messages:
+        if message.role == "tool":
+            if message.tool_call_id not in open_calls:
                 return "a tool result answers no call of the turn before it"
-            open_calls.remove(turn.tool_call_id)
-        elif not _is_sent(turn):
+            open_calls.remove(message.tool_call_id)
+        elif not _is_sent(message):
             continue
-        elif turn.role == "assistant":
-            if open_calls and last != "assistant":
+        elif message.role == "assistant":
+            if open_calls and last_role != "assistant":
                 return _UNANSWERED
-            open_calls.update(call.id for call in turn.tool_calls)
-        last = turn.role
+            open_calls.update(call.id for call in message.tool_calls)
+        last_role = message.role
     return _UNANSWERED if open_calls else ""
 
 
 _UNANSWERED = "a tool call has no result in the turn after it"
 
 
-def _is_sent(turn: Message) -> bool:
-    return turn.role == "tool" or any(turn.parts) or bool(turn.tool_calls) or turn.replay is not None
+def _is_sent(message: Message) -> bool:
+    return message.role == "tool" or any(message.parts) or bool(message.tool_calls) or message.replay is not None
 
 
-def _prefill_problem(turns: Sequence[Message], home: ReplayTarget, facts: ModelFacts) -> str:
-    """A turn that the vendor's own tools paused goes back to be continued; any other at the end is a prefill."""
-    sent = [turn for turn in turns if _is_sent(turn)]
+def _find_prefill_problem(messages: Sequence[Message], target: ReplayTarget, facts: ModelFacts) -> str:
+    """Return the reason if the last message is a prefill and the model refuses one; else "".
+
+    An assistant message that the vendor's own tools paused is no prefill: the vendor continues it.
+    """
+    sent = [message for message in messages if _is_sent(message)]
     if not sent or sent[-1].role != "assistant" or not facts.refuses_prefill:
         return ""
-    own = own_turn(sent[-1], home) or []
-    if any(block.get("type") == "server_tool_use" for block in own):
+    replayed = replayable_turn(sent[-1], target) or []
+    if any(block.get("type") == "server_tool_use" for block in replayed):
         return ""
     return f"the conversation ends with an assistant's turn, and this model refuses to continue one ({facts.source})"

@@ -1,4 +1,4 @@
-"""What an answer in Anthropic Messages says, streamed or not. Source: wire/anthropic-messages.md 3, 2026-11-23."""
+"""Answers of Anthropic Messages, streamed or not. Source: wire/anthropic-messages.md 3, 2026-11-23."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from .....domain.responses import StopReason
 from .....domain.usage import Usage
 from ....http.types import Json
-from ..shared.reading import added, count, object_or_empty, string_or_empty
+from ..shared.reading import object_or_empty, string_or_empty, sum_of_known, token_count
 
 STOP_REASONS = {
     "end_turn": StopReason.STOP,
@@ -18,53 +18,53 @@ STOP_REASONS = {
 }
 
 PLAIN_BLOCKS = ("text", "tool_use")
-"""Blocks that our own text and calls say wholly."""
+"""Types of blocks that the text and the tool calls of an answer represent completely."""
 
 
-def call_id(block: Json, place: int) -> str:
-    """Return the id of the tool call at `place`; other hosts of this dialect leave it out."""
-    return string_or_empty(block.get("id")) or f"call_{place}"
+def call_id_at(block: Json, position: int) -> str:
+    """Return the id of the tool call at `position`; some other hosts of this dialect send no id."""
+    return string_or_empty(block.get("id")) or f"call_{position}"
 
 
-def identified(blocks: Iterable[Json]) -> list[Json]:
-    """Return the blocks; a tool call without an id has one of ours."""
-    told: list[Json] = []
-    place = 0
+def with_call_ids(blocks: Iterable[Json]) -> list[Json]:
+    """Return the blocks, with a new id for each tool call without one."""
+    identified: list[Json] = []
+    position = 0
     for block in blocks:
         if block.get("type") == "tool_use":
-            given = call_id(block, place)
-            told.append(block if block.get("id") == given else {**block, "id": given})
-            place += 1
+            call_id = call_id_at(block, position)
+            identified.append(block if block.get("id") == call_id else {**block, "id": call_id})
+            position += 1
         else:
-            told.append(block)
-    return told
+            identified.append(block)
+    return identified
 
 
-def turn_of(blocks: list[Json]) -> list[Json] | None:
-    """Return the content as it must go back, None where text and calls say everything.
+def replay_blocks(blocks: list[Json]) -> list[Json] | None:
+    """Return the content for replay, None where text and calls are enough.
 
-    Thinking without a signature, as of an answer cut in its midst, is refused when it comes back; it stays out.
+    Thinking without a signature, as in an answer that was cut, is left out: the vendor would refuse it.
     """
-    kept = [block for block in blocks if block.get("type") != "thinking" or block.get("signature")]
-    return kept if any(map(_is_opaque, kept)) else None
+    replayed = [block for block in blocks if block.get("type") != "thinking" or block.get("signature")]
+    return replayed if any(map(_is_opaque, replayed)) else None
 
 
 def _is_opaque(block: Json) -> bool:
     return block.get("type") not in PLAIN_BLOCKS or bool(block.get("citations"))
 
 
-def usage_of(value: Any) -> Usage | None:
-    """Cached tokens lie beside `input_tokens`, thinking inside `output_tokens`."""
+def read_usage(value: Any) -> Usage | None:
+    """Return the token counts. `input_tokens` excludes cached tokens; `output_tokens` includes thinking."""
     data: Json = object_or_empty(value)
     if not data:
         return None
-    cache_read = count(data.get("cache_read_input_tokens"))
-    cache_write = count(data.get("cache_creation_input_tokens"))
-    fresh = count(data.get("input_tokens"))
+    cache_read = token_count(data.get("cache_read_input_tokens"))
+    cache_write = token_count(data.get("cache_creation_input_tokens"))
+    uncached = token_count(data.get("input_tokens"))
     return Usage.from_totals(
-        None if fresh is None else added(fresh, cache_read, cache_write),
-        count(data.get("output_tokens")),
+        None if uncached is None else sum_of_known(uncached, cache_read, cache_write),
+        token_count(data.get("output_tokens")),
         cache_read=cache_read,
         cache_write=cache_write,
-        reasoning=count(object_or_empty(data.get("output_tokens_details")).get("thinking_tokens")),
+        reasoning=token_count(object_or_empty(data.get("output_tokens_details")).get("thinking_tokens")),
     )

@@ -9,18 +9,18 @@ from ....http.types import Json, WireReply, WireRequest
 from ...config import ProviderConfig
 from ...models import model_facts
 from ...reasoning import reasoning_fields
-from ..openai_chat.messages import call_object, lacking, notes_on_results, tool_objects
+from ..openai_chat.messages import result_attachment_notes, unsupported_attachments, write_call, write_tools
 from ..protocol import Answer, StreamParser
-from ..shared.conversation import ReplayTarget, foreign_turn_notes, linked, own_turn
-from ..shared.encoding import data_uri
+from ..shared.conversation import ReplayTarget, link_calls, lost_replay_notes, replayable_turn
+from ..shared.encoding import attachment_uri
 from ..shared.errors import raise_for_error_body
-from ..shared.model_lists import model_ids
-from ..shared.outcomes import failed_answer, function_calls, stop_reason
-from ..shared.reading import joined, object_at, objects, read_object, string_or_empty
-from ..shared.requests import allowed_temperature, bearer, get, post, root_of
-from ..shared.schemas import json_instruction, schema_of
-from .response import FAILED_REASONS, STOP_REASONS, kept_turn, read_usage
-from .stream import ChatStream
+from ..shared.model_lists import read_model_names
+from ..shared.outcomes import failed_answer_error, map_stop_reason, parse_function_calls
+from ..shared.reading import join_texts, object_at, objects_in, read_object, string_or_empty
+from ..shared.requests import allowed_temperature, bearer_headers, build_get, build_post, server_root
+from ..shared.schemas import json_instruction, json_schema_of
+from .response import FAILED_REASONS, STOP_REASONS, read_usage, replay_message
+from .stream import CohereStream
 
 DIALECT = "cohere-v2-chat"
 FEATURES = frozenset(
@@ -31,19 +31,19 @@ MODEL_IN_REQUEST = True
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`."""
+    """Return the reason why this API cannot serve `request`; see `Dialect.refusal`."""
     if request.tools and request.response_format is not None:
         return "it takes no schema together with tools"
-    return next(lacking(request, frozenset({"files"})), "")
+    return next(unsupported_attachments(request, frozenset({"files"})), "")
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{base}/chat`; the system turn comes first there."""
-    home = (config.name, DIALECT, model)
+    """Return the POST to `{base}/chat`; the system message comes first."""
+    target = (config.name, DIALECT, model)
     temperature, notes = allowed_temperature(request, model_facts("cohere", model), model)
     thinking, thinking_notes = reasoning_fields("cohere", model, request.reasoning)
-    tools, tool_notes = _tools(request)
-    body: dict[str, Any] = {"model": model, "messages": _messages(request, home)}
+    tools, tool_notes = _write_tools(request)
+    body: dict[str, Any] = {"model": model, "messages": _write_messages(request, target)}
     settings = {
         "max_tokens": request.max_tokens,
         "temperature": temperature,
@@ -52,98 +52,99 @@ def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, s
         "stream": stream or None,
     }
     body |= {name: value for name, value in settings.items() if value is not None}
-    body |= tools | dict(thinking) | _format(request)
-    notes += thinking_notes + tool_notes + notes_on_results(request.messages)
-    notes += foreign_turn_notes(request.messages, home)
-    return post(config, DIALECT, f"{config.base_url}/chat", bearer, body, request, model, notes)
+    body |= tools | dict(thinking) | _write_format(request)
+    notes += thinking_notes + tool_notes + result_attachment_notes(request.messages)
+    notes += lost_replay_notes(request.messages, target)
+    return build_post(config, DIALECT, f"{config.base_url}/chat", bearer_headers, body, request, model, notes)
 
 
-def _messages(request: ChatRequest, home: ReplayTarget) -> list[Json]:
-    # Without a schema, the prompt has to ask for JSON in words (section 2 (6)).
+def _write_messages(request: ChatRequest, target: ReplayTarget) -> list[Json]:
+    # Without a schema, the prompt must contain an instruction to answer with JSON (section 2 (6)).
     system = "\n\n".join(filter(None, (request.system, json_instruction(request, request.messages))))
-    told: list[Json] = [{"role": "system", "content": system}] if system else []
+    written: list[Json] = [{"role": "system", "content": system}] if system else []
     of_results: list[Json] = []
-    for message in linked(request.turns, home).messages:
+    for message in link_calls(request.turns, target).messages:
         if message.role != "tool" and of_results:
-            told.append({"role": "user", "content": of_results})
+            written.append({"role": "user", "content": of_results})
             of_results = []
-        told.append(own_turn(message, home) or _message(message))
-        of_results += [_part(image) for image in message.images] if message.role == "tool" else []
-    return [*told, {"role": "user", "content": of_results}] if of_results else told
+        written.append(replayable_turn(message, target) or _write_message(message))
+        of_results += [_write_part(image) for image in message.images] if message.role == "tool" else []
+    return [*written, {"role": "user", "content": of_results}] if of_results else written
 
 
-def _message(message: Message) -> Json:
+def _write_message(message: Message) -> Json:
     if message.role == "tool":
         text = f"Error: {message.text}" if message.error else message.text
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
     if message.tool_calls:
-        plan = {"tool_plan": message.text} if message.text else {}  # what is said before calls has its own place here
-        return {"role": "assistant", **plan, "tool_calls": [call_object(call) for call in message.tool_calls]}
+        # The API has a field of its own for text before tool calls.
+        tool_plan = {"tool_plan": message.text} if message.text else {}
+        return {"role": "assistant", **tool_plan, "tool_calls": [write_call(call) for call in message.tool_calls]}
     if all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message.text}
-    return {"role": message.role, "content": [_part(part) for part in message.parts]}
+    return {"role": message.role, "content": [_write_part(part) for part in message.parts]}
 
 
-def _part(part: str | Attachment) -> Json:
+def _write_part(part: str | Attachment) -> Json:
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    return {"type": "image_url", "image_url": {"url": data_uri(part)}}
+    return {"type": "image_url", "image_url": {"url": attachment_uri(part)}}
 
 
-def _tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
-    """A single tool is forced by sending it alone: there is no form for its name."""
+def _write_tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
+    """Return the fields of the tools. To force one tool, only this tool is sent: the API has no choice by name."""
     choice = request.tool_choice
     if not request.tools:
         return {}, ()
     if choice in (None, "auto"):
-        return {"tools": tool_objects(request.tools)}, ()
+        return {"tools": write_tools(request.tools)}, ()
     if choice in ("none", "required"):
-        return {"tools": tool_objects(request.tools), "tool_choice": str(choice).upper()}, ()
+        return {"tools": write_tools(request.tools), "tool_choice": str(choice).upper()}, ()
     chosen = [tool for tool in request.tools if tool.name == choice]
     note = f"tool_choice={choice!r} sent as REQUIRED with this tool alone: there is no form for a name"
-    return {"tools": tool_objects(chosen), "tool_choice": "REQUIRED"}, (note,)
+    return {"tools": write_tools(chosen), "tool_choice": "REQUIRED"}, (note,)
 
 
-def _format(request: ChatRequest) -> Json:
+def _write_format(request: ChatRequest) -> Json:
     if request.response_format is None:
         return {}
-    schema = schema_of(request.response_format)
+    schema = json_schema_of(request.response_format)
     return {"response_format": {"type": "json_object", **({} if schema is None else {"json_schema": schema})}}
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a chat reply; see `Dialect.parse_response`."""
+    """Parse a chat reply; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     message = object_at(reply, data, "message")
-    finish = string_or_empty(data.get("finish_reason"))
-    if finish in FAILED_REASONS:
-        raise failed_answer(reply, finish, FAILED_REASONS[finish])
-    blocks = objects(message.get("content"))
-    calls = function_calls(message.get("tool_calls"))
+    finish_reason = string_or_empty(data.get("finish_reason"))
+    if finish_reason in FAILED_REASONS:
+        raise failed_answer_error(reply, finish_reason, FAILED_REASONS[finish_reason])
+    blocks = objects_in(message.get("content"))
+    calls = parse_function_calls(message.get("tool_calls"))
     plain = string_or_empty(message.get("content"))
     return Answer(
-        content=plain or joined((block for block in blocks if block.get("type") == "text"), "text"),
-        stop_reason=stop_reason(finish, STOP_REASONS, has_calls=bool(calls)),
+        content=plain or join_texts((block for block in blocks if block.get("type") == "text"), "text"),
+        stop_reason=map_stop_reason(finish_reason, STOP_REASONS, has_calls=bool(calls)),
         usage=read_usage(data.get("usage")),
         tool_calls=calls,
         raw=data,
-        reasoning=joined((block for block in blocks if block.get("type") == "thinking"), "thinking"),
-        turn=kept_turn(message),
+        reasoning=join_texts((block for block in blocks if block.get("type") == "thinking"), "thinking"),
+        turn=replay_message(message),
     )
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
-    return ChatStream(head)
+    """Return the stream parser; see `Dialect.stream_parser`."""
+    return CohereStream(head)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
-    """Return the GET of the list route, which is v1 while chat is v2."""
-    url = f"{root_of(config.base_url, '/v2', '/v1')}/v1/models?page_size=1000&endpoint=chat"
-    return get(config, DIALECT, url, bearer)
+    """Return the GET of the list route, which is in version 1 of the API, while chat is in version 2."""
+    url = f"{server_root(config.base_url, '/v2', '/v1')}/v1/models?page_size=1000&endpoint=chat"
+    return build_get(config, DIALECT, url, bearer_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the names of the list."""
-    return model_ids(reply, "models", "name")
+    """Return the names of the models."""
+    return read_model_names(reply, "models", "name")

@@ -1,4 +1,4 @@
-"""What answers and streams of Cohere v2 share. Source: cohere-v2-chat.md, section 3, 2026-11-23."""
+"""Answers of Cohere v2, streamed or not. Source: cohere-v2-chat.md, section 3, 2026-11-23."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from .....domain.errors import ProviderError, ProviderUnavailableError
 from .....domain.responses import StopReason
 from .....domain.usage import Usage
 from ....http.types import Json
-from ..shared.outcomes import name_their_results
-from ..shared.reading import count, object_or_empty, objects
+from ..shared.outcomes import have_unique_ids
+from ..shared.reading import object_or_empty, objects_in, token_count
 
 STOP_REASONS = {
     "COMPLETE": StopReason.STOP,
@@ -19,25 +19,28 @@ STOP_REASONS = {
 FAILED_REASONS: dict[str, type[ProviderError]] = {"ERROR": ProviderError, "TIMEOUT": ProviderUnavailableError}
 
 
-def kept_turn(message: Json) -> Json | None:
-    """Return the message as the vendor wants it back, None when text and calls say everything, or must do."""
-    has_thinking = any(block.get("type") == "thinking" for block in objects(message.get("content")))
+def replay_message(message: Json) -> Json | None:
+    """Return the message for replay; None where text and calls are enough, or where call ids are not unique."""
+    has_thinking = any(block.get("type") == "thinking" for block in objects_in(message.get("content")))
     if not has_thinking and not message.get("tool_plan"):
         return None
-    if not name_their_results(call.get("id") for call in objects(message.get("tool_calls"))):
+    if not have_unique_ids(call.get("id") for call in objects_in(message.get("tool_calls"))):
         return None
-    kept = {name: message[name] for name in ("content", "tool_plan", "tool_calls") if message.get(name)}
-    return {"role": "assistant", **kept}
+    fields = {name: message[name] for name in ("content", "tool_plan", "tool_calls") if message.get(name)}
+    return {"role": "assistant", **fields}
 
 
 def read_usage(value: Any) -> Usage | None:
-    """`tokens` are the real counts, template included; `billed_units` are smaller. Cached ones lie inside the input."""
+    """Return the counts in `tokens`, which include the chat template; `billed_units` are smaller.
+
+    The input count includes the cached tokens.
+    """
     data = object_or_empty(value)
     tokens = object_or_empty(data.get("tokens"))
     if not tokens:
         return None
     return Usage.from_totals(
-        count(tokens.get("input_tokens")),
-        count(tokens.get("output_tokens")),
-        cache_read=count(data.get("cached_tokens")),
+        token_count(tokens.get("input_tokens")),
+        token_count(tokens.get("output_tokens")),
+        cache_read=token_count(data.get("cached_tokens")),
     )

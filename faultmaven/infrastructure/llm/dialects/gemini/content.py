@@ -1,7 +1,7 @@
-"""How a conversation, its tools and its schema are written for Gemini. Source: wire/gemini-generate-content.md 2.
+"""Messages, tools and schemas in requests of Gemini. Source: wire/gemini-generate-content.md 2.
 
-Every function is given the notes to add to: what is left out or changed, each as one sentence. Whoever sends them drops
-those that stand twice.
+Every function takes a list of notes and appends a sentence for each field that is left out or changed. The caller
+removes duplicate notes.
 """
 
 import re
@@ -18,18 +18,18 @@ from .....domain.tool_calls import ToolCall
 from .....domain.tools import Tool
 from ....http.types import Json
 from ...models import model_facts
-from ..shared.conversation import ReplayTarget, foreign_turn_notes, linked, own_turn
-from ..shared.encoding import base64_of
-from ..shared.reading import object_or_empty, objects, string_or_empty
-from ..shared.schemas import inlined, without
+from ..shared.conversation import ReplayTarget, link_calls, lost_replay_notes, replayable_turn
+from ..shared.encoding import to_base64
+from ..shared.reading import object_or_empty, objects_in, string_or_empty
+from ..shared.schemas import drop_keywords, inline_references
 
 NO_SIGNATURE = "skip_thought_signature_validator"
-"""Stands for the signature of a call that Gemini did not make: ai.google.dev/gemini-api/docs/thought-signatures, FAQ
-on history from other models, 2026-11. Vertex AI documents this one of the two dummies as well."""
+"""Dummy signature for a call that Gemini did not make. Source: ai.google.dev/gemini-api/docs/thought-signatures, FAQ on
+history from other models, 2026-11. Of the two documented dummies, Vertex AI documents this one as well."""
 
 Notes = list[str]
 
-# Image and document types by the ending of their address. Source: ai.google.dev image and document pages, 2026-11.
+# File extension to media type of images and documents. Source: ai.google.dev image and document pages, 2026-11.
 MEDIA_TYPES = {
     "png": "image/png",
     "jpg": "image/jpeg",
@@ -48,86 +48,85 @@ MEDIA_TYPES = {
 
 
 def is_before_3(model: str) -> bool:
-    """Return whether it is of Gemini's first two generations."""
+    """Return whether the model is older than Gemini 3."""
     return re.match(r"(models/)?gemini-[12](\D|$)", model) is not None
 
 
-def contents(request: ChatRequest, home: ReplayTarget, notes: Notes) -> list[Json]:
-    """Return the turns as contents; the results of one turn's calls become one user turn."""
-    told = linked(request.turns, home)
-    notes += foreign_turn_notes(request.turns, home)
+def write_contents(request: ChatRequest, target: ReplayTarget, notes: Notes) -> list[Json]:
+    """Return the messages as contents; the results of one message's calls become one user content."""
+    conversation = link_calls(request.turns, target)
+    notes += lost_replay_notes(request.turns, target)
     if any(file.name for turn in request.turns for file in turn.files):
         notes.append("names of files left out: Gemini takes none")
-    found: list[Json] = []
-    asked = _Asked()
+    contents: list[Json] = []
+    pending = _PendingCalls()
     results: list[tuple[Message, str]] = []
-    for message, name in zip(told.messages, told.names, strict=True):
+    for message, name in zip(conversation.messages, conversation.names, strict=True):
         if message.role == "tool":
             results.append((message, name))
             continue
-        found += asked.answered(results, notes)
+        contents += pending.write_results(results, notes)
         results = []
         if message.role == "assistant":
-            parts = _model_parts(message, home, notes)
-            asked = _Asked(message.tool_calls, parts)
-            found.append({"role": "model", "parts": parts})
+            parts = _write_model_parts(message, target, notes)
+            pending = _PendingCalls(message.tool_calls, parts)
+            contents.append({"role": "model", "parts": parts})
         else:
-            found.append({"role": "user", "parts": list(_parts(message.parts, notes)) or [{"text": ""}]})
-    return found + asked.answered(results, notes)
+            contents.append({"role": "user", "parts": list(_write_parts(message.parts, notes)) or [{"text": ""}]})
+    return contents + pending.write_results(results, notes)
 
 
-def _model_parts(message: Message, home: ReplayTarget, notes: Notes) -> list[Json]:
-    own = own_turn(message, home)
-    parts = objects(own) if own is not None else _rebuilt(message, notes)
-    calls = [place for place, part in enumerate(parts) if "functionCall" in part]
+def _write_model_parts(message: Message, target: ReplayTarget, notes: Notes) -> list[Json]:
+    replayed = replayable_turn(message, target)
+    parts = objects_in(replayed) if replayed is not None else _write_new_parts(message, notes)
+    calls = [position for position, part in enumerate(parts) if "functionCall" in part]
     if (
         calls
-        and model_facts("gemini", home[2]).demands_signatures
-        and not any("thoughtSignature" in parts[place] for place in calls)
+        and model_facts("gemini", target[2]).demands_signatures
+        and not any("thoughtSignature" in parts[position] for position in calls)
     ):
+        # Only the first call of a message has a signature.
         parts = [*parts]
-        parts[calls[0]] = {**parts[calls[0]], "thoughtSignature": NO_SIGNATURE}  # only the first call of a turn has one
+        parts[calls[0]] = {**parts[calls[0]], "thoughtSignature": NO_SIGNATURE}
         notes.append(f"tool calls that Gemini did not sign are sent with the dummy signature {NO_SIGNATURE}")
     return parts
 
 
-def _rebuilt(message: Message, notes: Notes) -> list[Json]:
-    """Text and calls. The calls have no ids: those are the vendor's own to give, and their order tells them apart."""
+def _write_new_parts(message: Message, notes: Notes) -> list[Json]:
+    """Return the parts from text and calls. Only Gemini may give ids: without ids, the order links the results."""
     if any(call.problem for call in message.tool_calls):
         notes.append("the broken arguments of an earlier tool call are sent as none")
     calls = [{"functionCall": {"name": call.name, "args": dict(call.arguments)}} for call in message.tool_calls]
-    return [*_parts(message.parts, notes), *calls] or [{"text": ""}]
+    return [*_write_parts(message.parts, notes), *calls] or [{"text": ""}]
 
 
-class _Asked:
-    """The calls of the newest model turn, whose results come next."""
+class _PendingCalls:
+    """The calls of the newest model content, whose results come next."""
 
     def __init__(self, calls: Sequence[ToolCall] = (), parts: Sequence[Json] = ()) -> None:
-        self._order = {call.id: place for place, call in enumerate(calls)}
-        self._given = {string_or_empty(object_or_empty(part.get("functionCall")).get("id")) for part in parts} - {""}
+        self._order = {call.id: position for position, call in enumerate(calls)}
+        function_calls = (object_or_empty(part.get("functionCall")) for part in parts)
+        self._vendor_ids = {string_or_empty(call.get("id")) for call in function_calls} - {""}
 
-    def answered(self, results: list[tuple[Message, str]], notes: Notes) -> list[Json]:
-        """Return the user turn of the results, each with its tool's name, in the order of their calls.
-
-        Without ids they are matched by that order.
-        """
+    def write_results(self, results: list[tuple[Message, str]], notes: Notes) -> list[Json]:
+        """Return a user content with the results in the order of their calls, which links results without ids."""
         if not results:
             return []
         last = len(self._order)
         in_order = sorted(results, key=lambda result: self._order.get(result[0].tool_call_id, last))
-        parts = [part for result, name in in_order for part in self._result(result, name, notes)]
+        parts = [part for result, name in in_order for part in self._write_result(result, name, notes)]
         return [{"role": "user", "parts": parts}]
 
-    def _result(self, result: Message, name: str, notes: Notes) -> Iterator[Json]:
+    def _write_result(self, result: Message, name: str, notes: Notes) -> Iterator[Json]:
         call_id = result.tool_call_id
-        told: Any = {"error": result.text} if result.error else {"output": _parsed(result.text)}
-        response = {"name": name, "response": told}
-        yield {"functionResponse": {"id": call_id, **response} if call_id in self._given else response}
-        yield from _parts([part for part in result.parts if not isinstance(part, str)], notes)
+        content: Any = {"error": result.text} if result.error else {"output": _decode_json(result.text)}
+        response = {"name": name, "response": content}
+        yield {"functionResponse": {"id": call_id, **response} if call_id in self._vendor_ids else response}
+        yield from _write_parts([part for part in result.parts if not isinstance(part, str)], notes)
 
 
-def _parsed(text: str) -> Any:
-    """Return the JSON object or list that the text is; any other text as it is."""
+def _decode_json(text: str) -> Any:
+    """Return the JSON object or list in `text`; return any other text unchanged."""
     try:
         value = pydantic_core.from_json(text, allow_inf_nan=False)
     except ValueError:
@@ -135,18 +134,18 @@ def _parsed(text: str) -> Any:
     return value if isinstance(value, dict | list) else text
 
 
-def _parts(parts: Sequence[Part], notes: Notes) -> Iterator[Json]:
+def _write_parts(parts: Sequence[Part], notes: Notes) -> Iterator[Json]:
     for part in parts:
         if isinstance(part, str):
             yield {"text": part}
         elif part.data is None:
-            yield {"fileData": {"mimeType": _media_type(part, notes), "fileUri": part.url}}
+            yield {"fileData": {"mimeType": _require_media_type(part, notes), "fileUri": part.url}}
         else:
-            yield {"inlineData": {"mimeType": _media_type(part, notes), "data": base64_of(part)}}
+            yield {"inlineData": {"mimeType": _require_media_type(part, notes), "data": to_base64(part)}}
 
 
-def known_media_type(attachment: Attachment) -> str:
-    """Return the media type as it was given, or by the ending of the address; "" when neither tells."""
+def find_media_type(attachment: Attachment) -> str:
+    """Return the media type of the attachment, or the one of the URL's file extension; "" when both are unknown."""
     if attachment.media_type:
         return attachment.media_type
     try:
@@ -156,61 +155,61 @@ def known_media_type(attachment: Attachment) -> str:
     return MEDIA_TYPES.get(path.rpartition(".")[2].lower(), "")
 
 
-def _media_type(attachment: Attachment, notes: Notes) -> str:
-    known = known_media_type(attachment)
-    if known:
-        return known
+def _require_media_type(attachment: Attachment, notes: Notes) -> str:
+    media_type = find_media_type(attachment)
+    if media_type:
+        return media_type
     guess = "application/pdf" if isinstance(attachment, File) else "image/jpeg"
     notes.append(f"an attachment of unknown media type is sent as {guess}: Gemini wants one")
     return guess
 
 
-def tools(request: ChatRequest, notes: Notes) -> Json:
-    """Return the body's fields for tools and which of them may be called.
+def write_tool_config(request: ChatRequest, notes: Notes) -> Json:
+    """Return the fields of the body for the tools and the tool choice.
 
     Raises:
-        SchemaRefusedError: a tool's parameters have no form that Gemini takes.
+        SchemaRefusedError: Gemini does not support the schema of a tool's parameters.
     """
     if not request.tools:
         return {}
-    fields: Json = {"tools": [{"functionDeclarations": [_declaration(tool, notes) for tool in request.tools]}]}
+    fields: Json = {"tools": [{"functionDeclarations": [_write_declaration(tool, notes) for tool in request.tools]}]}
     if request.tool_choice is not None:
-        fields["toolConfig"] = {"functionCallingConfig": _calling(request.tool_choice)}
+        fields["toolConfig"] = {"functionCallingConfig": _write_calling_config(request.tool_choice)}
     return fields
 
 
-def _declaration(tool: Tool, notes: Notes) -> Json:
+def _write_declaration(tool: Tool, notes: Notes) -> Json:
     declaration: Json = {"name": tool.name}
     if tool.description:
         declaration["description"] = tool.description
     if _has_parameters(tool):
-        declaration["parametersJsonSchema"] = taken_schema(dict(tool.parameters), notes)
+        declaration["parametersJsonSchema"] = to_gemini_schema(dict(tool.parameters), notes)
     return declaration
 
 
 def _has_parameters(tool: Tool) -> bool:
-    """An object without properties says nothing, and is refused by some models."""
-    told = {key for key, value in tool.parameters.items() if value}
-    return bool(told - {"type", "title", "description", "$schema", "additionalProperties"})
+    """Return whether the tool has parameters. Some models refuse a schema of an object without properties."""
+    keywords = {key for key, value in tool.parameters.items() if value}
+    return bool(keywords - {"type", "title", "description", "$schema", "additionalProperties"})
 
 
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
-def _calling(choice: str) -> Json:
+def _write_calling_config(choice: str) -> Json:
     if choice in _MODES:
         return {"mode": _MODES[choice]}
     return {"mode": "ANY", "allowedFunctionNames": [choice]}
 
 
-def taken_schema(schema: Json, notes: Notes) -> Json:
-    """Return the schema without references and without `additionalProperties`, which Gemini answers with 400.
+def to_gemini_schema(schema: Json, notes: Notes) -> Json:
+    """Return the schema without references and without `additionalProperties`, for which Gemini returns status 400.
 
     Raises:
-        SchemaRefusedError: it holds itself.
+        SchemaRefusedError: the schema is recursive.
     """
-    whole = inlined(schema)
-    taken = without(whole, "additionalProperties")
-    if taken != whole:
+    complete = inline_references(schema)
+    supported = drop_keywords(complete, "additionalProperties")
+    if supported != complete:
         notes.append("additionalProperties left out of the schema: Gemini refuses it")
-    return without(taken, "$schema")
+    return drop_keywords(supported, "$schema")

@@ -12,13 +12,29 @@ from ...models import model_facts
 from ...reasoning import reasoning_fields
 from ..protocol import Answer, StreamParser
 from ..shared.errors import raise_for_error_body
-from ..shared.model_lists import model_ids
-from ..shared.outcomes import stop_reason
-from ..shared.reading import first_object, joined, object_or_empty, objects, read_object, string_or_empty, tool_call
-from ..shared.requests import allowed_temperature, get, post
-from ..shared.schemas import SchemaRefusedError, schema_of
-from .content import Notes, contents, is_before_3, known_media_type, taken_schema, tools
-from .response import STOP_REASONS, block_reason, function_call, is_thought, kept_turn, raise_for_failure, read_usage
+from ..shared.model_lists import read_model_names
+from ..shared.outcomes import map_stop_reason
+from ..shared.reading import (
+    first_object,
+    join_texts,
+    object_or_empty,
+    objects_in,
+    parse_tool_call,
+    read_object,
+    string_or_empty,
+)
+from ..shared.requests import allowed_temperature, build_get, build_post
+from ..shared.schemas import SchemaRefusedError, json_schema_of
+from .content import Notes, find_media_type, is_before_3, to_gemini_schema, write_contents, write_tool_config
+from .response import (
+    STOP_REASONS,
+    is_thought,
+    raise_for_failure,
+    read_block_reason,
+    read_function_call,
+    read_usage,
+    replay_parts,
+)
 from .stream import GeminiStream
 
 DIALECT = "gemini-generate-content"
@@ -33,129 +49,131 @@ FEATURES = frozenset(
         "image addresses",
         "files",
         "reasoning",
-        "cache_prompt",  # automatic: nothing is sent for it
+        "cache_prompt",  # automatic: the request needs no field
     }
 )
 TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
 
 
-def _auth(config: ProviderConfig) -> Headers:
-    """The key goes in a header: in the address it would end up in logs and stack traces."""
+def _auth_headers(config: ProviderConfig) -> Headers:
+    """Return the header with the API key. A key in the URL would appear in logs and stack traces."""
     return Headers({"x-goog-api-key": config.api_key} if config.api_key else {})
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this cannot be carried; see `Dialect.refusal`."""
-    return _schema_refusal(request, model) or _attachment_refusal(request, config, model)
+    """Return the reason why Gemini or the model cannot serve `request`; see `Dialect.refusal`."""
+    return _find_schema_problem(request, model) or _find_attachment_problem(request, config, model)
 
 
-def _schema_refusal(request: ChatRequest, model: str) -> str:
-    bare = model.removeprefix("models/")
+def _find_schema_problem(request: ChatRequest, model: str) -> str:
+    model_name = model.removeprefix("models/")
     may_call = bool(request.tools) and request.tool_choice != "none"
     if may_call and request.response_format is not None and is_before_3(model):
-        return f"{bare} takes no response format beside tools that it may call"  # Gemini 3 and later take both
+        return f"{model_name} takes no response format beside tools that it may call"  # Gemini 3 and later support both
     try:
-        tools(request, [])
-        _format(request, [])
+        write_tool_config(request, [])
+        _write_format(request, [])
     except SchemaRefusedError as error:
         return f"Gemini takes no such schema: {error}"
     return ""
 
 
-def _attachment_refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    found = [part for turn in request.messages for part in turn.parts if not isinstance(part, str)]
-    if any(not isinstance(part, str) for turn in request.messages if turn.role == "system" for part in turn.parts):
+def _find_attachment_problem(request: ChatRequest, config: ProviderConfig, model: str) -> str:
+    roles_and_parts = [(message.role, part) for message in request.messages for part in message.parts]
+    attachments = [part for _, part in roles_and_parts if not isinstance(part, str)]
+    if any(role == "system" and not isinstance(part, str) for role, part in roles_and_parts):
         return "a system turn holds an image or a file, and Gemini takes text alone there"
-    if any(known_media_type(part) == "image/gif" for part in found):
+    if any(find_media_type(part) == "image/gif" for part in attachments):
         return "Gemini takes no GIF images"
-    bare = model.removeprefix("models/")
-    if bare.startswith(("gemini-1.", "gemini-2.0")) and any(_is_foreign_address(part, config) for part in found):
-        return f"{bare} fetches no images or files from addresses"
+    model_name = model.removeprefix("models/")
+    fetches_google_files_only = model_name.startswith(("gemini-1.", "gemini-2.0"))
+    if fetches_google_files_only and any(_is_third_party_url(part, config) for part in attachments):
+        return f"{model_name} fetches no images or files from addresses"
     return ""
 
 
-def _is_foreign_address(part: Attachment, config: ProviderConfig) -> bool:
-    """The addresses of Google's own Files API are taken by every model."""
-    is_address = part.data is None and bool(part.url) and not part.fetch
-    return is_address and not part.url.startswith(f"{config.base_url}/files/")
+def _is_third_party_url(part: Attachment, config: ProviderConfig) -> bool:
+    """Return whether the vendor would fetch a URL outside Google's Files API, whose URLs every model supports."""
+    is_url = part.data is None and bool(part.url) and not part.fetch
+    return is_url and not part.url.startswith(f"{config.base_url}/files/")
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
     """Return the POST to `{base}/models/{model}:generateContent`, or to `:streamGenerateContent`."""
     notes: Notes = []
-    body: dict[str, Any] = {"contents": contents(request, (config.name, DIALECT, model), notes)}
+    body: dict[str, Any] = {"contents": write_contents(request, (config.name, DIALECT, model), notes)}
     if request.system:
         body["systemInstruction"] = {"parts": [{"text": request.system}]}
-    body |= tools(request, notes)
-    chosen = _generation_config(request, model, notes)
-    if chosen:
-        body["generationConfig"] = chosen
+    body |= write_tool_config(request, notes)
+    settings = _write_generation_config(request, model, notes)
+    if settings:
+        body["generationConfig"] = settings
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     url = f"{config.base_url}/models/{quote(model.removeprefix('models/'), safe='', errors='replace')}:{method}"
-    return post(config, DIALECT, url, _auth, body, request, model, tuple(dict.fromkeys(notes)))
+    return build_post(config, DIALECT, url, _auth_headers, body, request, model, tuple(dict.fromkeys(notes)))
 
 
-def _generation_config(request: ChatRequest, model: str, notes: Notes) -> Json:
+def _write_generation_config(request: ChatRequest, model: str, notes: Notes) -> Json:
     temperature, temperature_notes = allowed_temperature(request, model_facts("gemini", model), model)
     notes += temperature_notes
-    settings = {
+    options = {
         "maxOutputTokens": request.max_tokens,
         "temperature": temperature,
         "stopSequences": list(request.stop) or None,
         "seed": request.seed,
     }
-    chosen: Json = {name: value for name, value in settings.items() if value is not None}
+    settings: Json = {name: value for name, value in options.items() if value is not None}
     thinking, thinking_notes = reasoning_fields("gemini", model, request.reasoning)
     notes += thinking_notes
-    return {**chosen, **_format(request, notes), **thinking}
+    return {**settings, **_write_format(request, notes), **thinking}
 
 
-def _format(request: ChatRequest, notes: Notes) -> Json:
+def _write_format(request: ChatRequest, notes: Notes) -> Json:
     if request.response_format is None:
         return {}
-    schema = schema_of(request.response_format)
+    schema = json_schema_of(request.response_format)
     fields: Json = {"responseMimeType": "application/json"}
-    return fields if schema is None else {**fields, "responseJsonSchema": taken_schema(schema, notes)}
+    return fields if schema is None else {**fields, "responseJsonSchema": to_gemini_schema(schema, notes)}
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a generateContent reply; a blocked prompt is a 200 without candidates."""
+    """Parse a generateContent reply; a blocked prompt has status 200 and no candidates."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     usage = read_usage(data.get("usageMetadata"))
     model = string_or_empty(data.get("modelVersion"))
-    if block_reason(data):
+    if read_block_reason(data):
         return Answer("", StopReason.CONTENT_FILTER, usage, model=model, raw=data)
     candidate = first_object(reply, data, "candidates")
-    parts = objects(object_or_empty(candidate.get("content")).get("parts"))
-    content = joined((part for part in parts if not is_thought(part)), "text")
-    calls = tuple(tool_call(*call) for part in parts if (call := function_call(part)) is not None)
+    parts = objects_in(object_or_empty(candidate.get("content")).get("parts"))
+    content = join_texts((part for part in parts if not is_thought(part)), "text")
+    calls = tuple(parse_tool_call(*call) for part in parts if (call := read_function_call(part)) is not None)
     reason = string_or_empty(candidate.get("finishReason"))
     answer = Answer(
         content=content,
-        stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls)),
+        stop_reason=map_stop_reason(reason, STOP_REASONS, has_calls=bool(calls)),
         usage=usage,
         tool_calls=calls,
         model=model,
         raw=data,
-        reasoning=joined(filter(is_thought, parts), "text"),
-        turn=kept_turn(parts),
+        reasoning=join_texts(filter(is_thought, parts), "text"),
+        turn=replay_parts(parts),
     )
     raise_for_failure(reply, reason, answer)
     return answer
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
+    """Return the stream parser; see `Dialect.stream_parser`."""
     return GeminiStream(head)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{base}/models`."""
-    return get(config, DIALECT, f"{config.base_url}/models?pageSize=1000", _auth)
+    return build_get(config, DIALECT, f"{config.base_url}/models?pageSize=1000", _auth_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the names of the list, without their `models/` prefix."""
-    return [name.removeprefix("models/") for name in model_ids(reply, "models", "name")]
+    """Return the names of the models, without the prefix `models/`."""
+    return [name.removeprefix("models/") for name in read_model_names(reply, "models", "name")]

@@ -1,4 +1,4 @@
-"""What a Gemini reply and an event of its stream have in common. Source: wire/gemini-generate-content.md 3."""
+"""Contents of a Gemini reply or a stream event. Source: wire/gemini-generate-content.md 3."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from .....domain.responses import StopReason
 from .....domain.usage import Usage
 from ....http.types import Json, WireReply
 from ..protocol import Answer
-from ..shared.outcomes import failed_answer
-from ..shared.reading import added, count, object_or_empty, string_or_empty, write_json
+from ..shared.outcomes import failed_answer_error
+from ..shared.reading import object_or_empty, string_or_empty, sum_of_known, token_count, write_json
 
 STOP_REASONS = {
     "STOP": StopReason.STOP,
@@ -23,33 +23,34 @@ STOP_REASONS = {
     "IMAGE_RECITATION": StopReason.CONTENT_FILTER,
     "MODEL_ARMOR": StopReason.CONTENT_FILTER,
 }
-FAILED_ONCE = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"})
-"""The model failed, and may do better when it is asked again."""
-FAILED_AGAIN = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"})
-"""The same request would fail in the same way."""
+RETRYABLE_FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"})
+"""Finish reasons of failures that a retry may resolve."""
+PERMANENT_FAILURES = frozenset({"UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"})
+"""Finish reasons of failures that the same request would cause again."""
 
 
 def raise_for_failure(reply: WireReply, reason: str, answer: Answer) -> None:
-    """Raise where the model failed and nothing came of it; an answer with text or calls is kept.
+    """Raise an error if the model failed and the answer has neither text nor tool calls.
 
     Raises:
-        MalformedResponseError: it may do better when it is asked again.
-        ProviderError: it would fail in the same way.
+        MalformedResponseError: a retry may succeed.
+        ProviderError: the same request would fail again.
     """
     if answer.content or answer.tool_calls:
         return
-    if reason in FAILED_ONCE:
-        error: ProviderError = failed_answer(reply, reason, MalformedResponseError)  # its policy retries it once
+    if reason in RETRYABLE_FAILURES:
+        # The error policy allows one retry of a MalformedResponseError.
+        error: ProviderError = failed_answer_error(reply, reason, MalformedResponseError)
         error.advice = "Ask again, or give the model fewer or simpler tools."
         raise error
-    if reason in FAILED_AGAIN:
-        error = failed_answer(reply, reason)
+    if reason in PERMANENT_FAILURES:
+        error = failed_answer_error(reply, reason)
         error.retryable = False
         raise error
 
 
-def block_reason(data: Json) -> str:
-    """Return why the prompt was blocked: then there are no candidates; "" where it was not."""
+def read_block_reason(data: Json) -> str:
+    """Return the reason why the prompt was blocked: the reply then has no candidates; "" for other prompts."""
     if data.get("candidates"):
         return ""
     reason = object_or_empty(data.get("promptFeedback")).get("blockReason")
@@ -57,54 +58,55 @@ def block_reason(data: Json) -> str:
 
 
 def is_thought(part: Json) -> bool:
-    """Return whether the part's text is what the model thinks; a signature alone does not make it so."""
+    """Return whether the text of the part is reasoning; a signature alone does not decide that."""
     return part.get("thought") is True
 
 
-def function_call(part: Json) -> tuple[str, str, str] | None:
-    """Return id, name and arguments' text of the call that the part is, None when it is none. Its id may be missing."""
+def read_function_call(part: Json) -> tuple[str, str, str] | None:
+    """Return the id ("" if missing), name and JSON arguments of a tool call, None for a part of another kind."""
     call = object_or_empty(part.get("functionCall"))
-    return (string_or_empty(call.get("id")), string_or_empty(call.get("name")), _arguments(call)) if call else None
+    return (string_or_empty(call.get("id")), string_or_empty(call.get("name")), _read_arguments(call)) if call else None
 
 
-def _arguments(call: Json) -> str:
+def _read_arguments(call: Json) -> str:
     arguments = call.get("args")
     if isinstance(arguments, str):
-        return arguments  # no object: `tool_call` says so
+        return arguments  # `parse_tool_call` reports that the arguments are no object
     return "{}" if arguments is None else write_json(arguments).decode()
 
 
-def kept_turn(parts: list[Json]) -> list[Json] | None:
-    """Return the parts as Gemini wants them back, None where text and calls say everything."""
+def replay_parts(parts: list[Json]) -> list[Json] | None:
+    """Return the parts for replay, None where text and calls are enough."""
     return parts if any(map(_is_opaque, parts)) else None
 
 
 def _is_opaque(part: Json) -> bool:
-    """Return whether the part says more than the answer's text and calls do, so that the turn goes back as it is."""
+    """Return whether the part holds more than the text and calls of the answer, so that a replay needs the part."""
     if "thoughtSignature" in part or is_thought(part):
         return True
     return "text" not in part and "functionCall" not in part
 
 
 def read_usage(value: Any) -> Usage | None:
-    """Cached tokens lie inside the prompt's; thoughts lie beside the candidates'. Zero counts are left out by Gemini.
+    """Return the token counts, None where there are none.
 
-    An output that is not mentioned while the total is, is what the total leaves over.
+    The prompt's count includes cached tokens; the candidates' count excludes thoughts. Gemini omits zero counts: a
+    missing output count is the difference between the total and the other counts.
     """
     data = object_or_empty(value)
     if not data:
         return None
-    prompt = count(data.get("promptTokenCount"))
-    thoughts = count(data.get("thoughtsTokenCount"))
-    candidates = count(data.get("candidatesTokenCount"))
-    tool_prompt = count(data.get("toolUsePromptTokenCount"))
-    total = count(data.get("totalTokenCount"))
-    inputs = added(prompt, tool_prompt) if prompt is not None else None
+    prompt = token_count(data.get("promptTokenCount"))
+    thoughts = token_count(data.get("thoughtsTokenCount"))
+    candidates = token_count(data.get("candidatesTokenCount"))
+    tool_prompt = token_count(data.get("toolUsePromptTokenCount"))
+    total = token_count(data.get("totalTokenCount"))
+    inputs = sum_of_known(prompt, tool_prompt) if prompt is not None else None
     if candidates is None and total is not None and inputs is not None:
         candidates = max(0, total - inputs - (thoughts or 0))
     return Usage.from_totals(
         inputs,
-        added(candidates, thoughts) if candidates is not None else None,
-        cache_read=count(data.get("cachedContentTokenCount")),
+        sum_of_known(candidates, thoughts) if candidates is not None else None,
+        cache_read=token_count(data.get("cachedContentTokenCount")),
         reasoning=thoughts,
     )

@@ -1,71 +1,79 @@
-"""The stream of streamGenerateContent: every event a whole response. Source: wire/gemini-generate-content.md 4."""
+"""Stream parser of Gemini, where every event is a response. Source: wire/gemini-generate-content.md 4."""
 
 from ....http.types import Json, WireReply
 from ..protocol import Answer
 from ..shared.framing import ServerSentEvents
-from ..shared.reading import object_or_empty, objects, string_or_empty
+from ..shared.reading import object_or_empty, objects_in, string_or_empty
 from ..shared.streaming import EventParser
-from .response import STOP_REASONS, block_reason, function_call, is_thought, kept_turn, raise_for_failure, read_usage
+from .response import (
+    STOP_REASONS,
+    is_thought,
+    raise_for_failure,
+    read_block_reason,
+    read_function_call,
+    read_usage,
+    replay_parts,
+)
 
 
 class GeminiStream(EventParser):
-    """There is no end marker: the stream ends with the connection, after an event with a finish reason."""
+    """Parser of response events. The stream has no end marker: after a finish reason, the connection ends."""
 
     stop_reasons = STOP_REASONS
-    reason_ends = True
+    ends_with_reason = True
 
     def __init__(self, head: WireReply) -> None:
         super().__init__(head, ServerSentEvents())
-        self._turn = _Turn()
-        self._calls_so_far = 0
+        self._parts_for_replay = _MessageParts()
+        self._call_count = 0
 
     def read(self, name: str, data: Json) -> None:
-        """Take note of one response; see `EventParser.read`."""
+        """Read one response; see `EventParser.read`."""
         self.model = string_or_empty(data.get("modelVersion")) or self.model
         usage = read_usage(data.get("usageMetadata"))
         if usage != self.usage:  # most events repeat the counts
-            self.count(usage)
-        blocked = block_reason(data)
+            self.set_usage(usage)
+        blocked = read_block_reason(data)
         if blocked:
-            self.refused, self.reason = True, blocked
-        for candidate in objects(data.get("candidates")):
-            if not candidate.get("index"):  # the first; its index, a zero, may be left out
+            self.is_refused, self.reason = True, blocked
+        for candidate in objects_in(data.get("candidates")):
+            if not candidate.get("index"):  # only the first; the API may omit the index 0
                 self._read_candidate(candidate)
 
     def _read_candidate(self, candidate: Json) -> None:
-        for part in objects(object_or_empty(candidate.get("content")).get("parts")):
+        for part in objects_in(object_or_empty(candidate.get("content")).get("parts")):
             self._read_part(part)
         self.reason = string_or_empty(candidate.get("finishReason")) or self.reason
 
     def _read_part(self, part: Json) -> None:
-        self._turn.add(part)
+        self._parts_for_replay.add(part)
         text = string_or_empty(part.get("text"))
         if is_thought(part):
-            self.think(text)
+            self.add_reasoning(text)
         else:
-            self.say(text)
-        call = function_call(part)
+            self.add_text(text)
+        call = read_function_call(part)
         if call is not None:
-            self.call(self._calls_so_far, *call)
-            self._calls_so_far += 1
+            self.add_call(self._call_count, *call)
+            self._call_count += 1
 
-    def turn(self) -> object:
-        """Return the parts, where one of them is opaque."""
-        return kept_turn(self._turn.parts())
+    def replay_turn(self) -> object:
+        """Return the parts for replay, None where no part is opaque."""
+        return replay_parts(self._parts_for_replay.build())
 
     def close(self) -> Answer:
-        """Return the whole answer; see `StreamParser`.
+        """Return the complete answer; see `StreamParser`.
 
         Raises:
-            ProviderError: the vendor ended an answer without text and calls as failed.
+            ProviderError: the model failed, and the answer has neither text nor tool calls.
         """
         answer = super().close()
         raise_for_failure(self.head, self.reason, answer)
         return answer
 
 
-class _Turn:
-    """The parts as they go back: neighbours of plain text become one, every other part stays as it came.
+class _MessageParts:
+    """Parts of a message for replay: adjacent plain texts are merged, all other parts stay unchanged.
 
     Source: ai.google.dev/gemini-api/docs/thought-signatures (2026-11): a part with a signature is never merged.
     """
@@ -85,7 +93,7 @@ class _Turn:
             self._is_thought = is_thought(part)
         self._texts.append(string_or_empty(part.get("text")))
 
-    def parts(self) -> list[Json]:
+    def build(self) -> list[Json]:
         return [*self._parts, *self._open_text()]
 
     def _end_text(self) -> None:

@@ -1,1 +1,1 @@
-"""OpenAI's Chat Completions API and the vendors that follow it."""
+"""OpenAI's Chat Completions API, and its variants at other vendors."""

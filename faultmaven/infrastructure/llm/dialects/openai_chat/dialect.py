@@ -1,4 +1,4 @@
-"""OpenAI Chat Completions, and the vendors and servers that speak it. Source: wire/openai-chat.md, 2026-11-23."""
+"""OpenAI Chat Completions, and its vendors and servers. Source: wire/openai-chat.md, 2026-11-23."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,27 +11,27 @@ from ...config import ProviderConfig
 from ...models import model_facts
 from ...reasoning import reasoning_fields
 from ..protocol import Answer, StreamParser
-from ..shared.conversation import ReplayTarget, foreign_turn_notes
+from ..shared.conversation import ReplayTarget, lost_replay_notes
 from ..shared.errors import raise_for_error_body
-from ..shared.model_lists import model_ids
-from ..shared.outcomes import failed_answer, function_calls, stop_reason, with_ids
-from ..shared.reading import first_object, object_at, objects, read_object, string_or_empty
-from ..shared.requests import allowed_stop, allowed_temperature, bearer, get, post
+from ..shared.model_lists import read_model_names
+from ..shared.outcomes import failed_answer_error, map_stop_reason, parse_function_calls, with_unique_ids
+from ..shared.reading import first_object, object_at, objects_in, read_object, string_or_empty
+from ..shared.requests import allowed_stop, allowed_temperature, bearer_headers, build_get, build_post
 from .messages import (
-    call_object,
-    format_object,
-    instructed,
-    lacking,
-    lacks_reasoning,
-    messages,
-    notes_on_parts,
-    notes_on_results,
-    tool_fields,
+    dropped_attachment_notes,
+    lacks_required_reasoning,
+    result_attachment_notes,
+    unsupported_attachments,
+    with_instruction,
+    write_call,
+    write_messages,
+    write_response_format,
+    write_tool_fields,
 )
-from .response import FAILED_REASONS, STOP_REASONS, call_id, content_text, read_usage, thought
-from .stream import ChatStream
+from .response import FAILED_REASONS, STOP_REASONS, read_call_id, read_content_text, read_reasoning, read_usage
+from .stream import OpenAIChatStream
 from .vendors import DIALECT as DIALECT
-from .vendors import ChatVendor, form_named, vendor_form
+from .vendors import ChatVendor, find_vendor, vendor_named
 
 FEATURES = frozenset(
     {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning", "cache_prompt"}
@@ -40,141 +40,142 @@ TAKES_MESSAGES = True
 MODEL_IN_REQUEST = True
 
 
-def vendor(config: ProviderConfig) -> ChatVendor:
-    """Return the vendor's form that the row's dialect names, such as "openai-chat/groq"."""
-    return vendor_form(config.dialect, config.base_url, "")
+def vendor_of(config: ProviderConfig) -> ChatVendor:
+    """Return the vendor that the dialect of the provider row names, such as "openai-chat/groq"."""
+    return find_vendor(config.dialect, config.base_url, "")
 
 
 def auth_headers(config: ProviderConfig) -> Headers:
-    """Return the key as this vendor wants it."""
-    if vendor(config).auth == "api-key" and config.api_key:
+    """Return the header with the API key that this vendor requires."""
+    if vendor_of(config).auth == "api-key" and config.api_key:
         return Headers({"api-key": config.api_key})
-    return bearer(config)
+    return bearer_headers(config)
 
 
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
-    """Return why this vendor cannot carry `request`; see `Dialect.refusal`."""
-    form = vendor_form(config.dialect, config.base_url, model)
-    forced = request.tool_choice not in (None, "auto", "none")
-    if forced and "required" not in form.choices:
+    """Return the reason why this vendor cannot serve `request`; see `Dialect.refusal`."""
+    vendor = find_vendor(config.dialect, config.base_url, model)
+    is_forced = request.tool_choice not in (None, "auto", "none")
+    if is_forced and "required" not in vendor.choices:
         return "it ignores tool_choice, so that no tool can be forced"
-    if request.tools and request.response_format is not None and not form.schema_with_tools:
+    if request.tools and request.response_format is not None and not vendor.schema_with_tools:
         return "it takes no schema together with tools"
-    return next(lacking(request, form.lacks), "")
+    return next(unsupported_attachments(request, vendor.lacks), "")
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
-    """Return the POST to `{base}/chat/completions`. The model comes first: the Hugging Face router reads a prefix."""
-    form, dialect = vendor_form(config.dialect, config.base_url, model), config.dialect or DIALECT
-    home = (config.name, dialect, model)
-    facts = model_facts(form.facts, model)
+    """Return the POST to `{base}/chat/completions`. `model` comes first: the Hugging Face router reads a prefix."""
+    vendor, dialect = find_vendor(config.dialect, config.base_url, model), config.dialect or DIALECT
+    target = (config.name, dialect, model)
+    facts = model_facts(vendor.facts, model)
     temperature, notes = allowed_temperature(request, facts, model)
     stop, stop_notes = allowed_stop(request, facts, model)
-    described, sentence, format_notes = format_object(request, form)
-    tools, tool_notes = tool_fields(request, form)
-    thinking, thinking_notes = _thinking(request, home, form, config)
-    body: dict[str, Any] = {"model": model, "messages": instructed(messages(request, home, form), sentence)}
-    _add_limits(body, request, facts.limit_parameter or form.limit_parameter, form)
+    response_format, instruction, format_notes = write_response_format(request, vendor)
+    tools, tool_notes = write_tool_fields(request, vendor)
+    thinking, thinking_notes = _write_reasoning(request, target, vendor, config)
+    messages = with_instruction(write_messages(request, target, vendor), instruction)
+    body: dict[str, Any] = {"model": model, "messages": messages}
+    _add_limits(body, request, facts.limit_parameter or vendor.limit_parameter, vendor)
     if temperature is not None:
         body["temperature"] = temperature
     if stop:
         body["stop"] = list(stop)
     body |= tools
-    if described:
-        body["response_format"] = described
+    if response_format:
+        body["response_format"] = response_format
     body |= thinking
     if stream:
-        body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if form.stream_usage else {})
+        body |= {"stream": True} | ({"stream_options": {"include_usage": True}} if vendor.stream_usage else {})
     notes += stop_notes + format_notes + tool_notes + thinking_notes
     if request.shape.attachments:
-        notes += notes_on_results(request.messages) + notes_on_parts(request.messages)
+        notes += result_attachment_notes(request.messages) + dropped_attachment_notes(request.messages)
     if request.shape.has_replays:
-        notes += foreign_turn_notes(request.messages, home)
+        notes += lost_replay_notes(request.messages, target)
     url = f"{config.base_url}/chat/completions"
-    return post(config, dialect, url, auth_headers, body, request, model, notes)
+    return build_post(config, dialect, url, auth_headers, body, request, model, notes)
 
 
 def reasoning_family(config: ProviderConfig) -> str:
-    """Return the family of `reasoning.REASONING` that the row's models belong to."""
-    form = vendor(config)
-    return "openai" if form.facts == "openai" else f"chat/{config.dialect.partition('/')[2]}"
+    """Return the family of `reasoning.REASONING` for the models of the provider."""
+    vendor = vendor_of(config)
+    return "openai" if vendor.facts == "openai" else f"chat/{config.dialect.partition('/')[2]}"
 
 
-def _add_limits(body: Json, request: ChatRequest, limit_parameter: str, form: ChatVendor) -> None:
+def _add_limits(body: Json, request: ChatRequest, limit_parameter: str, vendor: ChatVendor) -> None:
     if request.max_tokens is not None:
         body[limit_parameter] = request.max_tokens
-    if request.seed is not None and form.seed_parameter:
-        body[form.seed_parameter] = request.seed
+    if request.seed is not None and vendor.seed_parameter:
+        body[vendor.seed_parameter] = request.seed
 
 
-def _thinking(
-    request: ChatRequest, home: ReplayTarget, form: ChatVendor, config: ProviderConfig
+def _write_reasoning(
+    request: ChatRequest, target: ReplayTarget, vendor: ChatVendor, config: ProviderConfig
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    if request.reasoning is None and not form.returned:
+    if request.reasoning is None and not vendor.returned:
         return {}, ()
     family = reasoning_family(config)
-    if not lacks_reasoning(request, home, form):
-        return reasoning_fields(family, home[2], request.reasoning)
-    off, _ = reasoning_fields(family, home[2], "off")
+    if not lacks_required_reasoning(request, target, vendor):
+        return reasoning_fields(family, target[2], request.reasoning)
+    fields_off, _ = reasoning_fields(family, target[2], "off")
     note = "reasoning turned off: it demands the earlier answers' own reasoning back, and some have none"
-    return off, () if request.reasoning == "off" else (note,)
+    return fields_off, () if request.reasoning == "off" else (note,)
 
 
 def parse_response(reply: WireReply) -> Answer:
-    """Read a chat completion; see `Dialect.parse_response`."""
+    """Parse a chat completion; see `Dialect.parse_response`."""
     data = read_object(reply)
     raise_for_error_body(reply, data)
     choice = first_object(reply, data, "choices")
     reason = string_or_empty(choice.get("finish_reason"))
     if reason in FAILED_REASONS:
-        raise failed_answer(reply, reason)
+        raise failed_answer_error(reply, reason)
     message = object_at(reply, choice, "message")
     refusal = string_or_empty(message.get("refusal"))
-    calls = _calls(message)
+    calls = _read_calls(message)
     return Answer(
-        content=content_text(reply, message.get("content")) or refusal,
-        stop_reason=stop_reason(reason, STOP_REASONS, has_calls=bool(calls), refused=bool(refusal)),
+        content=read_content_text(reply, message.get("content")) or refusal,
+        stop_reason=map_stop_reason(reason, STOP_REASONS, has_calls=bool(calls), is_refused=bool(refusal)),
         usage=read_usage(data.get("usage")),
         tool_calls=calls,
         model=string_or_empty(data.get("model")),
         raw=data,
-        reasoning=thought(message),
-        turn=_turn(reply, message, calls),
+        reasoning=read_reasoning(message),
+        turn=_build_replay(reply, message, calls),
     )
 
 
-def _calls(message: Json) -> tuple[ToolCall, ...]:
-    written = message.get("tool_calls")
-    if not written:
+def _read_calls(message: Json) -> tuple[ToolCall, ...]:
+    listed = message.get("tool_calls")
+    if not listed:
         return ()
-    return with_ids(tuple(replace(call, id=call_id(call.id)) for call in function_calls(written)))
+    return with_unique_ids(tuple(replace(call, id=read_call_id(call.id)) for call in parse_function_calls(listed)))
 
 
-def _turn(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | None:
-    """Return the message as it came, where it has something that its vendor wants back; each call with its id."""
-    returned = _form_of(reply).returned
+def _build_replay(reply: WireReply, message: Json, calls: Sequence[ToolCall]) -> Json | None:
+    """Return the original message, with the ids of its calls, if it has fields that the vendor requires in a replay."""
+    returned = _vendor_of_reply(reply).returned
     if not returned or not any(message.get(field) for field in returned):
         return None
-    written = objects(message.get("tool_calls"))
-    if [call.get("id") for call in written] == [call.id for call in calls]:
+    original_ids = [call.get("id") for call in objects_in(message.get("tool_calls"))]
+    if original_ids == [call.id for call in calls]:
         return message
-    return {**message, "tool_calls": [call_object(call) for call in calls]}
+    return {**message, "tool_calls": [write_call(call) for call in calls]}
 
 
-def _form_of(reply: WireReply) -> ChatVendor:
-    return form_named(reply.request.origin.dialect)
+def _vendor_of_reply(reply: WireReply) -> ChatVendor:
+    return vendor_named(reply.request.origin.dialect)
 
 
 def stream_parser(head: WireReply) -> StreamParser:
-    """Return the parser of a stream; see `Dialect.stream_parser`."""
-    return ChatStream(head, _form_of(head).returned)
+    """Return the stream parser; see `Dialect.stream_parser`."""
+    return OpenAIChatStream(head, _vendor_of_reply(head).returned)
 
 
 def build_models_request(config: ProviderConfig) -> WireRequest:
     """Return the GET of `{base}/models`."""
-    return get(config, config.dialect or DIALECT, f"{config.base_url}/models", auth_headers)
+    return build_get(config, config.dialect or DIALECT, f"{config.base_url}/models", auth_headers)
 
 
 def parse_models(reply: WireReply) -> list[str]:
-    """Return the ids of the list; some vendors (Together) send a bare list."""
-    return model_ids(reply, "data", "id")
+    """Return the ids of the models; some vendors (Together) send a bare list."""
+    return read_model_names(reply, "data", "id")

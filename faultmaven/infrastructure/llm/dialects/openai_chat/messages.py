@@ -1,4 +1,4 @@
-"""A conversation, its tools and its schema as OpenAI Chat has them. Source: openai-chat.md, sections 2 and 9.2."""
+"""Messages, tools and schemas in requests of OpenAI Chat. Source: openai-chat.md, sections 2 and 9.2."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,197 +8,213 @@ from .....domain.requests import ChatRequest
 from .....domain.tool_calls import ToolCall
 from .....domain.tools import Tool
 from ....http.types import Json
-from ..shared.conversation import ReplayTarget, linked, own_turn
-from ..shared.encoding import data_uri
+from ..shared.conversation import ReplayTarget, link_calls, replayable_turn
+from ..shared.encoding import attachment_uri
 from ..shared.reading import write_json
-from ..shared.schemas import ANY_JSON, SchemaRefusedError, json_instruction, schema_name, schema_of, strict
+from ..shared.schemas import (
+    ANY_JSON,
+    SchemaRefusedError,
+    json_instruction,
+    json_schema_of,
+    schema_name,
+    to_strict_schema,
+)
 from .vendors import ChatVendor
 
 Notes = tuple[str, ...]
 ANY_OBJECT: Json = {"type": "object"}
 
 
-def messages(request: ChatRequest, home: ReplayTarget, form: ChatVendor) -> list[Json]:
-    """Return the turns. What tool results hold beside text follows in a user turn: it has no other place here."""
+def write_messages(request: ChatRequest, target: ReplayTarget, vendor: ChatVendor) -> list[Json]:
+    """Return the messages. Images and files of tool results follow in a user message: a result holds only text."""
     shape = request.shape
     if not (shape.has_calls or shape.has_replays or shape.attachments):
         return [{"role": message.role, "content": message.text} for message in request.messages]
-    told: list[Json] = []
+    written: list[Json] = []
     of_results: list[Json] = []
-    for message in linked(request.messages, home, form.call_id, form.call_id_length).messages:
+    for message in link_calls(request.messages, target, vendor.call_id, vendor.call_id_length).messages:
         if message.role != "tool" and of_results:
-            told.append({"role": "user", "content": of_results})
+            written.append({"role": "user", "content": of_results})
             of_results = []
-        told.append(own_turn(message, home) or _message(message))
-        attached = [part for part in message.parts if isinstance(part, Attachment)]
-        if message.role == "tool" and attached:
-            of_results.append({"type": "text", "text": f"Of the result of {message.tool_call_id}:"})
-            of_results += [_part(part) for part in attached]
-    return [*told, {"role": "user", "content": of_results}] if of_results else told
+        written.append(replayable_turn(message, target) or _write_message(message))
+        if message.role == "tool":
+            of_results += _write_result_attachments(message)
+    return [*written, {"role": "user", "content": of_results}] if of_results else written
 
 
-def _message(message: Message) -> Json:
+def _write_result_attachments(result: Message) -> list[Json]:
+    attachments = [part for part in result.parts if isinstance(part, Attachment)]
+    if not attachments:
+        return []
+    heading = {"type": "text", "text": f"Of the result of {result.tool_call_id}:"}
+    return [heading, *map(_write_part, attachments)]
+
+
+def _write_message(message: Message) -> Json:
     if message.role == "tool":
         text = f"Error: {message.text}" if message.error else message.text
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
     if message.tool_calls:
-        calls = [call_object(call) for call in message.tool_calls]
+        calls = [write_call(call) for call in message.tool_calls]
         return {"role": message.role, "content": message.text or None, "tool_calls": calls}
     if message.role != "user" or all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message.text}
-    return {"role": message.role, "content": [_part(part) for part in message.parts if part != ""]}
+    return {"role": message.role, "content": [_write_part(part) for part in message.parts if part != ""]}
 
 
-def call_object(call: ToolCall) -> Json:
-    """Return a tool call; its arguments go as the text that they came as, or as an empty object."""
+def write_call(call: ToolCall) -> Json:
+    """Return a tool call. The arguments are sent as the original text, or encoded where there is none."""
     function = {"name": call.name, "arguments": call.raw_arguments or write_json(dict(call.arguments)).decode()}
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _part(part: str | Attachment) -> Json:
+def _write_part(part: str | Attachment) -> Json:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, File):
-        return {"type": "file", "file": {"file_data": data_uri(part), "filename": part.name or "file.pdf"}}
-    return {"type": "image_url", "image_url": {"url": data_uri(part)}}
+        return {"type": "file", "file": {"file_data": attachment_uri(part), "filename": part.name or "file.pdf"}}
+    return {"type": "image_url", "image_url": {"url": attachment_uri(part)}}
 
 
-def tool_objects(tools: Iterable[Tool]) -> list[Json]:
-    """Return the tools; one without parameters takes an empty object."""
-    return [{"type": "function", "function": function_object(tool)} for tool in tools]
+def write_tools(tools: Iterable[Tool]) -> list[Json]:
+    """Return the tools; a tool without parameters gets a schema for an empty object."""
+    return [{"type": "function", "function": write_function(tool)} for tool in tools]
 
 
-def function_object(tool: Tool) -> Json:
-    """Return a tool's name, description and parameters."""
+def write_function(tool: Tool) -> Json:
+    """Return the name, description and parameters of a tool."""
     parameters = dict(tool.parameters) or {"type": "object", "properties": {}}
-    described = {"description": tool.description} if tool.description else {}
-    return {"name": tool.name, **described, "parameters": parameters}
+    description = {"description": tool.description} if tool.description else {}
+    return {"name": tool.name, **description, "parameters": parameters}
 
 
-def tool_fields(request: ChatRequest, form: ChatVendor) -> tuple[Json, Notes]:
-    """Return `tools` and `tool_choice`, and a note where the choice is said in another way."""
+def write_tool_fields(request: ChatRequest, vendor: ChatVendor) -> tuple[Json, Notes]:
+    """Return the fields `tools` and `tool_choice`, and a note where the vendor needs another form of the choice."""
     tools, choice = request.tools, request.tool_choice
     if not tools:
         return {}, ()
-    if choice == "none" and "none" not in form.choices:
+    if choice == "none" and "none" not in vendor.choices:
         return {}, ("tools left out: their choice is 'none', and tool_choice is ignored here",)
     if choice is None:
-        return {"tools": tool_objects(tools)}, ()
-    if kind_of_choice(choice) == "named" and "named" not in form.choices:
-        only = tool_objects(tool for tool in tools if tool.name == choice)
+        return {"tools": write_tools(tools)}, ()
+    if classify_choice(choice) == "named" and "named" not in vendor.choices:
+        only = write_tools(tool for tool in tools if tool.name == choice)
         note = f"{choice!r} is the only tool offered, and a call required: no tool can be chosen by its name here"
         return {"tools": only, "tool_choice": "required"}, (note,)
-    return {"tools": tool_objects(tools), "tool_choice": choice_object(choice)}, ()
+    return {"tools": write_tools(tools), "tool_choice": write_tool_choice(choice)}, ()
 
 
-def kind_of_choice(choice: str) -> str:
-    """Return "named" for the name of a tool, else the word itself."""
+def classify_choice(choice: str) -> str:
+    """Return "named" for the name of a tool, else `choice` unchanged."""
     return choice if choice in ("auto", "none", "required") else "named"
 
 
-def choice_object(choice: str) -> str | Json:
-    """Return a `tool_choice`: one of the three words, or the tool of that name."""
+def write_tool_choice(choice: str) -> str | Json:
+    """Return the value of `tool_choice`: "auto", "none", "required", or the tool with the name `choice`."""
     if choice in ("auto", "none", "required"):
         return choice
     return {"type": "function", "function": {"name": choice}}
 
 
 SCHEMA_KEYS = {"llamacpp": "schema", "tgi": "value"}
-"""Where the JSON mode of these servers holds a schema (openai-chat.md 9.2); llama-cpp-python 0.3.36 takes it so too."""
+"""Key of the schema inside the JSON mode of these servers (openai-chat.md 9.2); also in llama-cpp-python 0.3.36."""
 
 
-def format_object(request: ChatRequest, form: ChatVendor) -> tuple[Json, str, Notes]:
-    """Return the `response_format`, an instruction that must stand in the prompt ("" for none), and notes."""
-    wanted = request.response_format
-    if wanted is None:
+def write_response_format(request: ChatRequest, vendor: ChatVendor) -> tuple[Json, str, Notes]:
+    """Return the `response_format`, an instruction for the system message ("" for none), and notes."""
+    response_format = request.response_format
+    if response_format is None:
         return {}, "", ()
-    schema = schema_of(wanted)
-    if schema is None and form.has_json_mode:
+    schema = json_schema_of(response_format)
+    if schema is None and vendor.has_json_mode:
         sentence = json_instruction(request, request.messages)
         note = "the system text asks for JSON too: JSON mode demands that the messages say the word"
         return {"type": "json_object"}, sentence, (note,) if sentence else ()
     schema = ANY_OBJECT if schema is None else schema
-    if form.schema in SCHEMA_KEYS:
-        return {"type": "json_object", SCHEMA_KEYS[form.schema]: schema}, "", ()
-    if form.schema == "instruction":
-        return {"type": "json_object"}, instruction(schema), ("the schema is an instruction: there is no schema mode",)
-    described, notes = _schema_object(schema, schema_name("" if wanted == ANY_JSON else wanted), form)
-    return {"type": "json_schema", "json_schema": described}, "", notes
+    if vendor.schema in SCHEMA_KEYS:
+        return {"type": "json_object", SCHEMA_KEYS[vendor.schema]: schema}, "", ()
+    if vendor.schema == "instruction":
+        note = "the schema is an instruction: there is no schema mode"
+        return {"type": "json_object"}, schema_instruction(schema), (note,)
+    name = schema_name("" if response_format == ANY_JSON else response_format)
+    json_schema, notes = _write_schema(schema, name, vendor)
+    return {"type": "json_schema", "json_schema": json_schema}, "", notes
 
 
-def _schema_object(schema: Json, name: str, form: ChatVendor) -> tuple[Json, Notes]:
-    if form.schema != "strict":
+def _write_schema(schema: Json, name: str, vendor: ChatVendor) -> tuple[Json, Notes]:
+    if vendor.schema != "strict":
         return {"name": name, "schema": schema}, ()
     try:
-        return {"name": name, "strict": True, "schema": strict(rooted(schema))}, ()
+        return {"name": name, "strict": True, "schema": to_strict_schema(with_object_root(schema))}, ()
     except SchemaRefusedError as refused:
         return {"name": name, "strict": False, "schema": schema}, (
             f"the schema is sent without strict mode: {refused}",
         )
 
 
-def rooted(schema: Json) -> Json:
-    """Return the schema with an object at its root, as strict mode demands: a model that holds itself refers to one.
+def with_object_root(schema: Json) -> Json:
+    """Return the schema with an object at the root, which strict mode requires. Recursive models have a `$ref` there.
 
     Raises:
-        SchemaRefusedError: its root is none.
+        SchemaRefusedError: the root is not an object.
     """
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference.startswith("#/$defs/"):
-        found = schema.get("$defs", {}).get(reference.rpartition("/")[2], {})
-        schema = {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
+        definition = schema.get("$defs", {}).get(reference.rpartition("/")[2], {})
+        schema = {**definition, **{key: value for key, value in schema.items() if key != "$ref"}}
     if schema.get("type") != "object":
         raise SchemaRefusedError("its root is not an object")
     return schema
 
 
-def instruction(schema: Json) -> str:
-    """Return the sentence that asks for an answer of `schema` where a vendor has no mode for it."""
+def schema_instruction(schema: Json) -> str:
+    """Return the instruction to answer with JSON of `schema`, for vendors without a schema mode."""
     return f"Answer with one JSON object of this JSON schema, and with nothing else: {write_json(schema).decode()}"
 
 
-def instructed(turns: list[Json], sentence: str) -> list[Json]:
-    """Return the turns with a further sentence in the system turn."""
+def with_instruction(messages: list[Json], sentence: str) -> list[Json]:
+    """Return the messages with `sentence` added to the system message."""
     if not sentence:
-        return turns
-    if turns and turns[0]["role"] == "system":
-        return [{**turns[0], "content": f"{turns[0]['content']}\n\n{sentence}"}, *turns[1:]]
-    return [{"role": "system", "content": sentence}, *turns]
+        return messages
+    if messages and messages[0]["role"] == "system":
+        return [{**messages[0], "content": f"{messages[0]['content']}\n\n{sentence}"}, *messages[1:]]
+    return [{"role": "system", "content": sentence}, *messages]
 
 
-def lacking(request: ChatRequest, lacks: frozenset[str]) -> Iterator[str]:
-    """Give what of the request's attachments a vendor without `lacks` does not take, as clauses."""
+def unsupported_attachments(request: ChatRequest, lacks: frozenset[str]) -> Iterator[str]:
+    """Yield the reasons, as clauses, why a vendor that lacks the features `lacks` cannot take the attachments."""
     attachments = request.shape.attachments
     if "files" in lacks and any(isinstance(part, File) for part in attachments):
         yield "it takes no files"
-    addressed = [part for part in attachments if part.data is None and part.url and not part.fetch]
-    if any(isinstance(part, File) for part in addressed):
+    with_url = [part for part in attachments if part.data is None and part.url and not part.fetch]
+    if any(isinstance(part, File) for part in with_url):
         yield "it takes no addresses of files, only bytes (File.from_url(..., fetch=True) makes us fetch them)"
-    if "image addresses" in lacks and addressed:
+    if "image addresses" in lacks and with_url:
         yield "it takes no image addresses, only bytes (Image.from_url(..., fetch=True) makes us fetch them)"
 
 
-def notes_on_results(turns: Iterable[Message]) -> Notes:
-    """Return the note for results with images or files."""
-    return ("images of tool results are sent in a user turn behind them",) if "tool" in _attaching(turns) else ()
+def result_attachment_notes(messages: Iterable[Message]) -> Notes:
+    """Return the note for tool results with images or files."""
+    has_attachments = "tool" in _roles_with_attachments(messages)
+    return ("images of tool results are sent in a user turn behind them",) if has_attachments else ()
 
 
-def notes_on_parts(turns: Iterable[Message]) -> Notes:
-    """Return the notes for images and files where only text has a place."""
-    left = sorted(_attaching(turns) & {"system", "assistant"})
-    return tuple(f"images and files of {role} turns left out: only a user's turn holds them" for role in left)
+def dropped_attachment_notes(messages: Iterable[Message]) -> Notes:
+    """Return the notes for images and files in system and assistant messages, which hold only text."""
+    roles = sorted(_roles_with_attachments(messages) & {"system", "assistant"})
+    return tuple(f"images and files of {role} turns left out: only a user's turn holds them" for role in roles)
 
 
-def _attaching(turns: Iterable[Message]) -> set[str]:
-    return {turn.role for turn in turns if any(isinstance(part, Attachment) for part in turn.parts)}
+def _roles_with_attachments(messages: Iterable[Message]) -> set[str]:
+    return {message.role for message in messages if any(isinstance(part, Attachment) for part in message.parts)}
 
 
-def lacks_reasoning(request: ChatRequest, home: ReplayTarget, form: ChatVendor) -> bool:
-    """Return whether an answer cannot go back with the reasoning that DeepSeek demands of all in a tool conversation.
+def lacks_required_reasoning(request: ChatRequest, target: ReplayTarget, vendor: ChatVendor) -> bool:
+    """Return whether an earlier answer lacks the reasoning that DeepSeek requires in conversations with tools.
 
-    Its thinking is turned off then: the demand is one of the thinking mode (9.2, resending history).
+    The caller then turns off the thinking mode, which alone has this requirement (9.2, resending history).
     """
-    if "reasoning_content" not in form.returned or not (request.tools or request.shape.has_calls):
+    if "reasoning_content" not in vendor.returned or not (request.tools or request.shape.has_calls):
         return False
-    answers = [turn for turn in request.messages if turn.role == "assistant"]
-    return any(own_turn(turn, home) is None for turn in answers)
+    answers = [message for message in request.messages if message.role == "assistant"]
+    return any(replayable_turn(message, target) is None for message in answers)

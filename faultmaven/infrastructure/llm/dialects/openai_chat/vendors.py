@@ -1,4 +1,4 @@
-"""How vendors differ from OpenAI's own form of OpenAI Chat, as data (openai-chat.md section 9, read on 2026-11-23)."""
+"""Differences between the vendors of OpenAI Chat, as data. Source: openai-chat.md section 9, 2026-11-23."""
 
 import functools
 import re
@@ -7,34 +7,35 @@ from typing import Literal
 
 from ..shared.conversation import PLAIN_ID
 
-NINE_CHARACTERS = re.compile(r"[A-Za-z0-9]{9}")
-"""Mistral's form of a tool call's id."""
+NINE_CHARACTER_ID = re.compile(r"[A-Za-z0-9]{9}")
+"""Format of tool call ids at Mistral."""
 ALL_CHOICES = frozenset({"none", "required", "named"})
 NOT_NAMED = frozenset({"none", "required"})
-TGI_BEHIND = "hf-inference"
-"""The route of Hugging Face, and the provider as a model's suffix, behind which TGI stands (huggingface.md 1, 2)."""
+TGI_ROUTE = "hf-inference"
+"""Part of a Hugging Face URL, or suffix of a model name, for requests that TGI serves (huggingface.md 1, 2)."""
 
 DIALECT = "openai-chat"
 
 
 @dataclass(frozen=True, slots=True)
 class ChatVendor:
-    """One vendor's form. The defaults are what most compatible servers take.
+    """The variant of one vendor. The defaults fit most compatible servers.
 
     Attributes:
-        limit_parameter: How the output limit is called.
-        seed_parameter: How the seed is called, "" where there is none.
-        auth: "bearer" or the "api-key" header; a key that is not set sends neither.
-        facts: The family of `models.MODEL_FACTS` whose facts hold here.
-        schema: How a schema is asked for: OpenAI's form, the same with its strict mode, an instruction beside the JSON
-            mode, or the forms of llama.cpp and TGI, which hold it in the JSON mode.
-        has_json_mode: It takes `json_object`; elsewhere the schema of any object stands in for it.
-        stream_usage: It takes `stream_options`; others send usage by themselves.
-        returned: Fields of an assistant message that it wants back with it (9.2, resending history).
-        lacks: What of the dialect it does not have.
-        choices: What of a `tool_choice` it obeys: "none", "required", and "named" for a tool's name.
-        schema_with_tools: It takes a schema and tools in one request.
-        call_id, call_id_length: What it takes as a tool call's id, and how long one of ours is.
+        limit_parameter: Name of the parameter for the output limit.
+        seed_parameter: Name of the parameter for the seed, "" where the vendor has none.
+        auth: "bearer" or "api-key", the header for the API key. Without a key, neither header is sent.
+        facts: Family of `models.MODEL_FACTS` for the vendor's models.
+        schema: Form of a schema: OpenAI's form, the same with strict mode, an instruction beside the JSON mode, or the
+            forms of llama.cpp and TGI, in which the JSON mode holds the schema.
+        has_json_mode: Whether the vendor supports `json_object`. Otherwise a schema for any object is sent.
+        stream_usage: Whether the vendor supports `stream_options`. Other vendors send the usage without this option.
+        returned: Fields of an assistant message that must be sent back with the message (9.2, resending history).
+        lacks: Features of the dialect that the vendor does not support.
+        choices: Values of `tool_choice` that the vendor obeys: "none", "required", and "named" for a tool's name.
+        schema_with_tools: Whether a request may have both a schema and tools.
+        call_id: Pattern of the tool call ids that the vendor accepts.
+        call_id_length: Length in characters of a new tool call id.
     """
 
     limit_parameter: str = "max_tokens"
@@ -60,7 +61,9 @@ VENDORS: dict[str, ChatVendor] = {
     "groq": ChatVendor("max_completion_tokens"),
     "openrouter": ChatVendor(returned=frozenset({"reasoning_details"})),
     "together": ChatVendor(),
-    "mistral": ChatVendor(seed_parameter="random_seed", stream_usage=False, call_id=NINE_CHARACTERS, call_id_length=9),
+    "mistral": ChatVendor(
+        seed_parameter="random_seed", stream_usage=False, call_id=NINE_CHARACTER_ID, call_id_length=9
+    ),
     "deepseek": ChatVendor(schema="instruction", returned=frozenset({"reasoning_content"})),
     "xai": ChatVendor("max_completion_tokens"),
     "cerebras": ChatVendor("max_completion_tokens"),
@@ -76,14 +79,14 @@ VENDORS: dict[str, ChatVendor] = {
 
 
 @functools.lru_cache(maxsize=512)
-def vendor_form(dialect: str, base_url: str, model: str) -> ChatVendor:
-    """Return the form of the vendor that a dialect names, such as "openai-chat/groq", at this address and model."""
+def find_vendor(dialect: str, base_url: str, model: str) -> ChatVendor:
+    """Return the vendor of a dialect such as "openai-chat/groq", for this base URL and model."""
     name = dialect.partition("/")[2] if dialect.startswith(DIALECT) else ""
-    behind = TGI_BEHIND in base_url or model.endswith(f":{TGI_BEHIND}")
-    return VENDORS["tgi" if name == "huggingface" and behind else name]
+    is_served_by_tgi = TGI_ROUTE in base_url or model.endswith(f":{TGI_ROUTE}")
+    return VENDORS["tgi" if name == "huggingface" and is_served_by_tgi else name]
 
 
 @functools.lru_cache(maxsize=512)
-def form_named(dialect: str) -> ChatVendor:
-    """Return the form that an exchange's dialect names; the usual one where that is not known."""
+def vendor_named(dialect: str) -> ChatVendor:
+    """Return the vendor of a dialect, or the defaults where the vendor is not known."""
     return VENDORS.get(dialect.partition("/")[2], VENDORS[""])

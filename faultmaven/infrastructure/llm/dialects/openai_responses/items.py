@@ -1,4 +1,4 @@
-"""A conversation as items of OpenAI Responses. Source: openai-responses.md, section 2, 2026-11-23."""
+"""Messages and tools in requests of OpenAI Responses. Source: openai-responses.md, section 2, 2026-11-23."""
 
 from collections.abc import Iterable
 
@@ -7,22 +7,22 @@ from .....domain.messages import Message
 from .....domain.requests import ChatRequest
 from .....domain.tools import Tool
 from ....http.types import Json
-from ..shared.conversation import ReplayTarget, linked, own_turn
-from ..shared.encoding import data_uri
+from ..shared.conversation import ReplayTarget, link_calls, replayable_turn
+from ..shared.encoding import attachment_uri
 from ..shared.reading import write_json
 
 
-def items(request: ChatRequest, home: ReplayTarget) -> list[Json]:
-    """Return the turns as items; a turn that came from here goes back item by item, unchanged and in order."""
-    told: list[Json] = []
-    for message in linked(request.turns, home).messages:
-        told += own_turn(message, home) or _items(message)
-    return told
+def write_items(request: ChatRequest, target: ReplayTarget) -> list[Json]:
+    """Return the messages as items. Messages from this vendor are replayed as their original items, in order."""
+    written: list[Json] = []
+    for message in link_calls(request.turns, target).messages:
+        written += replayable_turn(message, target) or _write_message(message)
+    return written
 
 
-def _items(message: Message) -> list[Json]:
+def _write_message(message: Message) -> list[Json]:
     if message.role == "tool":
-        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": _output(message)}]
+        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": _write_output(message)}]
     calls: list[Json] = [
         {
             "type": "function_call",
@@ -36,24 +36,24 @@ def _items(message: Message) -> list[Json]:
         return calls
     if message.role == "assistant" or all(isinstance(part, str) for part in message.parts):
         return [{"role": message.role, "content": message.text}, *calls]
-    return [{"role": message.role, "content": [_part(part) for part in message.parts]}, *calls]
+    return [{"role": message.role, "content": [_write_part(part) for part in message.parts]}, *calls]
 
 
-def _output(message: Message) -> str | list[Json]:
-    failed = "Error: " if message.error else ""
+def _write_output(message: Message) -> str | list[Json]:
+    prefix = "Error: " if message.error else ""
     if not message.images:
-        return failed + message.text
-    return [*([_part(failed)] if failed else []), *(_part(part) for part in message.parts)]
+        return prefix + message.text
+    return [*([_write_part(prefix)] if prefix else []), *(_write_part(part) for part in message.parts)]
 
 
-def _part(part: str | Attachment) -> Json:
+def _write_part(part: str | Attachment) -> Json:
     if isinstance(part, str):
         return {"type": "input_text", "text": part}
-    return {"type": "input_image", "image_url": data_uri(part), "detail": "auto"}
+    return {"type": "input_image", "image_url": attachment_uri(part), "detail": "auto"}
 
 
-def tool_objects(tools: Iterable[Tool]) -> list[Json]:
-    """Return the tools, which are flat here; `strict` is a required key, and null is its default."""
+def write_flat_tools(tools: Iterable[Tool]) -> list[Json]:
+    """Return the tools without a nested `function` object. The key `strict` is required, and null is the default."""
     return [
         {
             "type": "function",
@@ -66,6 +66,6 @@ def tool_objects(tools: Iterable[Tool]) -> list[Json]:
     ]
 
 
-def choice_object(choice: str) -> str | Json:
-    """Return a `tool_choice`: one of the three words, or the function of that name."""
+def write_flat_tool_choice(choice: str) -> str | Json:
+    """Return the value of `tool_choice`: "auto", "none", "required", or the function with the name `choice`."""
     return choice if choice in ("auto", "none", "required") else {"type": "function", "name": choice}

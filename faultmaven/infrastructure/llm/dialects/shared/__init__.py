@@ -1,1 +1,1 @@
-"""Parts that several dialects share: requests, errors, framing, streams, schemas."""
+"""Functions and classes that several dialects share: requests, errors, framing, streams, schemas."""

@@ -1,4 +1,4 @@
-"""What every dialect needs to write a conversation: ids that match, tool names, turns that go home unchanged."""
+"""Conversations for all dialects: unique ids of tool calls, tool names of results, replay of a vendor's messages."""
 
 import hashlib
 import re
@@ -9,86 +9,88 @@ from typing import Any, TypeAlias
 from .....domain.messages import Message
 
 ReplayTarget: TypeAlias = tuple[str, str, str]
-"""The provider, the dialect and the model that are asked."""
+"""Provider, dialect and model of a request. A vendor's own form of a message is replayed to the same target only."""
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 @dataclass(slots=True)
 class LinkedConversation:
-    """A conversation whose calls and results belong together by ids that no two calls share.
+    """A conversation in which unique ids link each tool call with its result.
 
     Attributes:
-        messages: The turns; where a vendor gave an id twice, or one that others refuse, both ends have another.
-        names: For each of them the tool whose result it is, by the newest call of that id: some are sent by name. ""
-            where a turn is no result.
+        messages: The messages. Where a vendor repeated an id, or where the target does not accept it, call and result
+            have a new id.
+        names: For each message, the name of the tool if the message is a result, else "". Some vendors link results by
+            this name. The newest call with the id decides.
     """
 
     messages: list[Message] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
 
     def add(self, message: Message, name: str = "") -> None:
-        """Add a turn."""
+        """Add a message."""
         self.messages.append(message)
         self.names.append(name)
 
 
-def linked(
-    messages: Iterable[Message], home: ReplayTarget, form: re.Pattern[str] = PLAIN_ID, length: int = 20
+def link_calls(
+    messages: Iterable[Message], target: ReplayTarget, id_pattern: re.Pattern[str] = PLAIN_ID, id_length: int = 20
 ) -> LinkedConversation:
-    """Return the turns with ids that are unique in the conversation and match `form`.
+    """Return the messages with ids that are unique in the conversation and match `id_pattern`.
 
     Args:
-        home: Who is asked: turns that go home as they are keep their ids.
-        form: What this vendor takes as an id.
-        length: How long an id of ours is: letters and digits, told from the old one, so that a retry sends the same.
+        target: Provider, dialect and model of the request. Messages that are replayed there keep their ids.
+        id_pattern: The ids that this vendor accepts.
+        id_length: Length of a new id in characters. New ids are hex digits of a hash of the old id, so that a retry
+            sends the same ids.
     """
-    turns = [(message, own_turn(message, home) is not None) for message in messages]
-    taken = {call.id for message, is_own in turns if is_own for call in message.tool_calls}
-    told = LinkedConversation()
-    now: dict[str, tuple[str, str]] = {}  # the id as the host has it, to the one that is sent and the tool's name
-    for message, is_own in turns:
+    replayed = [(message, replayable_turn(message, target) is not None) for message in messages]
+    used_ids = {call.id for message, is_replayed in replayed if is_replayed for call in message.tool_calls}
+    conversation = LinkedConversation()
+    links: dict[str, tuple[str, str]] = {}  # the host's id of a call to the id that is sent and the name of the tool
+    for message, is_replayed in replayed:
         if message.role == "tool":
-            sent, name = now.get(message.tool_call_id, (message.tool_call_id, message.tool_call_id))
-            told.add(replace(message, tool_call_id=sent), name)
+            sent_id, name = links.get(message.tool_call_id, (message.tool_call_id, message.tool_call_id))
+            conversation.add(replace(message, tool_call_id=sent_id), name)
             continue
         calls = []
         for call in message.tool_calls:
-            sent = call.id if is_own else _free_id(call.id or call.name, taken, form, length)
-            taken.add(sent)
-            now[call.id] = sent, call.name
-            calls.append(call if call.id == sent else replace(call, id=sent))
-        told.add(replace(message, tool_calls=tuple(calls)) if calls else message)
-    return told
+            sent_id = call.id if is_replayed else _unique_id(call.id or call.name, used_ids, id_pattern, id_length)
+            used_ids.add(sent_id)
+            links[call.id] = sent_id, call.name
+            calls.append(call if call.id == sent_id else replace(call, id=sent_id))
+        conversation.add(replace(message, tool_calls=tuple(calls)) if calls else message)
+    return conversation
 
 
-def _free_id(wanted: str, taken: Collection[str], form: re.Pattern[str], length: int) -> str:
-    if form.fullmatch(wanted) and wanted not in taken:
-        return wanted
+def _unique_id(preferred: str, used_ids: Collection[str], id_pattern: re.Pattern[str], id_length: int) -> str:
+    if id_pattern.fullmatch(preferred) and preferred not in used_ids:
+        return preferred
     number = 0
     while True:
-        made = hashlib.sha256(f"{wanted}/{number}".encode()).hexdigest()[:length]
-        if made not in taken:
-            return made
+        new_id = hashlib.sha256(f"{preferred}/{number}".encode()).hexdigest()[:id_length]
+        if new_id not in used_ids:
+            return new_id
         number += 1
 
 
-def own_turn(message: Message, home: ReplayTarget) -> Any:
-    """Return the turn in this vendor's own form, where it came from here and was not edited since; else None."""
+def replayable_turn(message: Message, target: ReplayTarget) -> Any:
+    """Return the message in the vendor's own form if it came from `target` and is not edited; else None."""
     replay = message.replay
-    if replay is None or not replay.came_from(*home) or _is_edited(message):
+    if replay is None or not replay.came_from(*target) or _is_edited(message):
         return None
     return replay.turn
 
 
-def foreign_turn_notes(messages: Iterable[Message], home: ReplayTarget) -> tuple[str, ...]:
-    """Return a note for each place that turns came from whose opaque parts stay behind, and for edited turns."""
+def lost_replay_notes(messages: Iterable[Message], target: ReplayTarget) -> tuple[str, ...]:
+    """Return a note for each other provider whose opaque parts are left out, and one for edited messages."""
     notes = []
     for message in messages:
         replay = message.replay
         if replay is None:
             continue
-        if not replay.came_from(*home):
+        if not replay.came_from(*target):
             notes.append(f"what {replay.provider} ({replay.model}) wants back of its turns is left out here")
         elif _is_edited(message):
             notes.append("an answer was edited: it is sent as text and calls, without its vendor's own parts")

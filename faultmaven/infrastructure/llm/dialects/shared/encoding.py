@@ -1,17 +1,17 @@
-"""Images and files as dialects write them."""
+"""Encoding of images and files in requests."""
 
 import base64
 
 from .....domain.attachments import Attachment
 
 
-def base64_of(attachment: Attachment) -> str:
-    """Return the bytes as standard base64, without a prefix."""
+def to_base64(attachment: Attachment) -> str:
+    """Return the bytes of the attachment as standard base64, without a prefix."""
     return base64.b64encode(attachment.data or b"").decode("ascii")
 
 
-def data_uri(attachment: Attachment) -> str:
-    """Return the address where the vendor is to fetch it, else the bytes as a `data:` address."""
+def attachment_uri(attachment: Attachment) -> str:
+    """Return the URL of the attachment for the vendor to fetch, or else its bytes as a `data:` URI."""
     if attachment.data is None:
         return attachment.url
-    return f"data:{attachment.media_type};base64,{base64_of(attachment)}"
+    return f"data:{attachment.media_type};base64,{to_base64(attachment)}"

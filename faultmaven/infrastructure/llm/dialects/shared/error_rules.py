@@ -1,7 +1,7 @@
-"""How vendors say that something went wrong, as dated data. Read on 2026-11-23 from wire/*.md; first match wins.
+"""Rules from a vendor's status, code and message to an error class. Source: wire/*.md, 2026-11-23; first match wins.
 
-The status decides first and the vendor's code second. Prose decides only in the rules that hold a `phrase`: there the
-vendor documents no code for the case, and taking it for the general one would retry what never succeeds.
+The status decides first and the vendor's code second. The message decides only in rules with a `phrase`: the vendor
+documents no code for such an error, and the general rule would retry a request that never succeeds.
 """
 
 from dataclasses import dataclass
@@ -23,16 +23,17 @@ from .....domain.errors import (
 
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
-    """`error` for a reply that matches every condition that is set.
+    """Error class for the replies that match every condition that is set.
 
     Attributes:
         statuses: HTTP statuses; empty matches all.
-        codes: Any of these among the reply's codes, types, reasons and quota ids; a trailing `*` matches a prefix,
-            one on either side a part.
+        source: Section of the vendor's reference. "[3p]" marks a third-party report.
+        codes: The reply has one of these codes, types, reasons or quota ids. A trailing `*` matches a prefix, `*` on
+            both sides a part of the code.
         dialect: A dialect, or a dialect and vendor such as "openai-chat/xai"; "" matches all.
-        phrase: Part of the vendor's prose, lower case.
-        has_retry_after: Only when the vendor says when to come back.
-        retry_limit: At most so many retries of such an error, None for as many as are configured.
+        phrase: Part of the vendor's message, in lower case.
+        has_retry_after: The vendor names a delay.
+        retry_limit: Maximum number of retries of such an error, None for the configured number.
     """
 
     error: type[LLMError]
@@ -49,9 +50,9 @@ def _on(*statuses: int) -> frozenset[int]:
     return frozenset(statuses)
 
 
-_PASSING = _on(408, 409, 429, *range(500, 600))
+_TRANSIENT = _on(408, 409, 429, *range(500, 600))
 
-# The status that a type stands for when it comes inside a 200 without a number.
+# Status for an error type inside a 200 without a numeric code.
 STATUS_OF_TYPE = {
     # anthropic-messages.md 5, llamacpp-completion.md 5, openai-chat.md 5 and 9.4 (Ollama)
     "invalid_request_error": 400,
@@ -73,7 +74,7 @@ STATUS_OF_TYPE = {
 
 
 ERROR_RULES: tuple[ErrorRule, ...] = (
-    # Billing that hides behind other statuses: never retried.
+    # Billing errors under other statuses: never retried.
     ErrorRule(
         QuotaExceededError,
         "README.md, never retry",
@@ -96,7 +97,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         RateLimitError, "openai-chat 9.4 OpenRouter", _on(402), dialect="openai-chat/openrouter", has_retry_after=True
     ),
     ErrorRule(QuotaExceededError, "402 everywhere", _on(402)),
-    # Keys refused with another status than 401.
+    # Rejected API keys under another status than 401.
     ErrorRule(AuthenticationError, "gemini 5", _on(400), ("API_KEY_INVALID",), "gemini-generate-content"),
     ErrorRule(AuthenticationError, "openai-chat 9.4 xAI", _on(400), dialect="openai-chat/xai", phrase="api key"),
     # Safety.
@@ -113,7 +114,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ),
     ErrorRule(AuthenticationError, "cohere 5: 498 token", _on(498), dialect="cohere-v2-chat"),
     ErrorRule(ProviderUnavailableError, "openai-chat 9.4 Groq: flex capacity", _on(498)),
-    # Too much text.
+    # Prompts beyond the context.
     ErrorRule(ContextLengthError, "openai-chat 5", codes=("context_length_exceeded",)),
     ErrorRule(ContextLengthError, "llamacpp 5", codes=("exceed_context_size_error",)),
     ErrorRule(
@@ -128,10 +129,10 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ),
     ErrorRule(ContextLengthError, "413 everywhere", _on(413)),
     ErrorRule(ProviderConfigurationError, "RFC 9110, 15.5.8: a proxy wants to be told who asks", _on(407)),
-    # Rate, load and trouble that arrive as codes, also inside a 200; a 401 or 404 stays what its status says.
-    ErrorRule(RateLimitError, "openai-chat 5", _PASSING, ("slow_down", "rate_limit_exceeded", "rate_limit_error")),
-    ErrorRule(ProviderUnavailableError, "anthropic 5", _PASSING, ("overloaded_error", "api_error", "timeout_error")),
-    ErrorRule(ProviderUnavailableError, "openai-chat 5", _PASSING, ("server_error", "server_is_overloaded")),
+    # Rate limits, overload and server errors by their code, also inside a 200. A 401 or 404 is decided by its status.
+    ErrorRule(RateLimitError, "openai-chat 5", _TRANSIENT, ("slow_down", "rate_limit_exceeded", "rate_limit_error")),
+    ErrorRule(ProviderUnavailableError, "anthropic 5", _TRANSIENT, ("overloaded_error", "api_error", "timeout_error")),
+    ErrorRule(ProviderUnavailableError, "openai-chat 5", _TRANSIENT, ("server_error", "server_is_overloaded")),
     # Models.
     ErrorRule(ModelNotFoundError, "openai-chat 5", _on(400, 404), ("model_not_found",)),
     ErrorRule(ModelNotFoundError, "anthropic 5", _on(404), ("not_found_error",), "anthropic-messages"),

@@ -1,4 +1,4 @@
-"""A vendor's reply that is an error, as one of our types."""
+"""Conversion of a vendor's error reply to a subclass of `LLMError`."""
 
 import functools
 import re
@@ -22,16 +22,32 @@ from .....domain.errors import (
 )
 from ....http.types import Origin, WireReply
 from .error_rules import ERROR_RULES, STATUS_OF_TYPE, ErrorRule
-from .header_values import http_date, positive, seconds_between, sent_at
+from .header_values import parse_http_date, parse_positive, seconds_between, sent_time
 from .rate_limits import seconds_until_allowed
-from .reading import NOT_JSON, identifier, object_or_empty, objects, parse_json, request_id, shows_secret, write_json
+from .reading import (
+    NOT_JSON,
+    identifier_or_empty,
+    object_or_empty,
+    objects_in,
+    parse_json,
+    read_request_id,
+    shows_secret,
+    write_json,
+)
 
-MAX_PROSE = 500
+MAX_MESSAGE_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class VendorError:
-    """What a vendor's error body says: its prose, its codes from the most specific on, a delay in seconds, its id."""
+class VendorErrorDetails:
+    """Contents of a vendor's error body.
+
+    Attributes:
+        codes: Codes, types and reasons of the error, the most specific first.
+        retry_delay: Seconds until a retry may succeed, None where the body names no delay.
+        is_json: Whether the body is JSON. The text of an HTML page decides no error class.
+        request_id: The vendor's id of the exchange, "" where the body holds none.
+    """
 
     message: str = ""
     codes: tuple[str, ...] = ()
@@ -41,115 +57,121 @@ class VendorError:
 
 
 def raise_for_status(reply: WireReply) -> None:
-    """Return for a 200; raise the vendor's error otherwise.
+    """Raise the vendor's error unless the status is 200.
 
     Raises:
-        LLMError: see `error_rules` for which.
-        MalformedResponseError: a 1xx or 2xx that carries no answer.
+        LLMError: `error_rules` decide on the subclass.
+        MalformedResponseError: the status is another 1xx or 2xx, which carries no answer.
     """
     if reply.status != 200:
-        raise vendor_error(reply, read_error(reply))
+        raise build_error(reply, parse_error_body(reply))
 
 
 def raise_for_error_body(reply: WireReply, data: Mapping[str, Any]) -> None:
-    """Raise when the body of a 200 is an error object; its own code, or else its type, then stands for the status."""
+    """Raise the vendor's error if the body of a 200 is an error object.
+
+    The status for `error_rules` is the numeric code of the error, or else the status of its type, or else 500.
+    """
     error = data.get("error")
     if not error and data.get("object") != "error":
         return
-    found = error_from_json(data)
-    numbers = (int(code) for code in found.codes if re.fullmatch(r"[1-5]\d\d", code))
-    types = (STATUS_OF_TYPE[code] for code in found.codes if code in STATUS_OF_TYPE)
-    raise vendor_error(reply, found, status=(*numbers, *types, 500)[0])
+    details = parse_error_object(data)
+    numbers = (int(code) for code in details.codes if re.fullmatch(r"[1-5]\d\d", code))
+    types = (STATUS_OF_TYPE[code] for code in details.codes if code in STATUS_OF_TYPE)
+    raise build_error(reply, details, status=(*numbers, *types, 500)[0])
 
 
-def read_error(reply: WireReply) -> VendorError:
-    """Read any error body: a JSON object, a JSON list of one, text, HTML or nothing."""
+def parse_error_body(reply: WireReply) -> VendorErrorDetails:
+    """Parse an error body of any form: a JSON object, a JSON list of one object, text, HTML or no bytes."""
     data = parse_json(reply.body)
     if data is NOT_JSON:
-        return VendorError(reply.body[:MAX_PROSE].decode("utf-8", "replace").strip())
+        return VendorErrorDetails(reply.body[:MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip())
     if isinstance(data, list) and data:
         data = data[0]
     if isinstance(data, dict):
-        return error_from_json(data)
-    return VendorError(str(data)[:MAX_PROSE])
+        return parse_error_object(data)
+    return VendorErrorDetails(str(data)[:MAX_MESSAGE_CHARACTERS])
 
 
-def error_from_json(data: Mapping[str, Any]) -> VendorError:
-    """Read an error object in any of the vendors' shapes (openai-chat.md 9.4, parser rule)."""
+def parse_error_object(data: Mapping[str, Any]) -> VendorErrorDetails:
+    """Parse an error object of any vendor's shape (openai-chat.md 9.4, parser rule)."""
     error = data.get("error")
     inner = object_or_empty(error)
     codes = [inner.get("code"), data.get("code"), inner.get("type"), inner.get("status"), data.get("type")]
-    codes += [data.get("type_"), data.get("error_type"), data.get("status"), *_detail_codes(inner)]
-    return VendorError(
-        _message(data, error)[:MAX_PROSE],
-        tuple(dict.fromkeys(code for value in codes if (code := identifier(value)))),
-        _retry_info(inner),
+    codes += [data.get("type_"), data.get("error_type"), data.get("status"), *_read_detail_codes(inner)]
+    return VendorErrorDetails(
+        _read_message(data, error)[:MAX_MESSAGE_CHARACTERS],
+        tuple(dict.fromkeys(code for value in codes if (code := identifier_or_empty(value)))),
+        _read_retry_info(inner),
         is_json=True,
-        request_id=identifier(data.get("request_id")),
+        request_id=identifier_or_empty(data.get("request_id")),
     )
 
 
-def _message(data: Mapping[str, Any], error: Any) -> str:
+def _read_message(data: Mapping[str, Any], error: Any) -> str:
     detail = data.get("detail")
     candidates = (
         object_or_empty(error).get("message"),
         error,
-        _dumped(data.get("message")),
+        _to_text(data.get("message")),
         detail,
         object_or_empty(object_or_empty(detail).get("error")).get("message"),
         object_or_empty(detail).get("error"),
-        "; ".join(str(item.get("msg")) for item in objects(detail)),
+        "; ".join(str(item.get("msg")) for item in objects_in(detail)),
         data.get("title"),
     )
-    return next((text for text in candidates if isinstance(text, str) and text), None) or str(_dumped(data))
+    return next((text for text in candidates if isinstance(text, str) and text), None) or str(_to_text(data))
 
 
-def _dumped(value: Any) -> Any:
-    """An object or list as text, for a message that is one (Mistral); anything else as it is."""
+def _to_text(value: Any) -> Any:
+    """Return an object or a list as JSON text, since Mistral's `message` may be one; return other values unchanged."""
     return write_json(value).decode() if isinstance(value, dict | list) and value else value
 
 
-def _detail_codes(inner: Mapping[str, Any]) -> Iterator[Any]:
-    """Codes that lie deeper: Anthropic's `details.error_code`, Azure's inner error, Gemini's reasons and quota ids."""
+def _read_detail_codes(inner: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the nested codes: Anthropic's `details.error_code`, Azure's inner error, Gemini's reasons and quota ids."""
     details = inner.get("details")
     yield object_or_empty(details).get("error_code")
     yield object_or_empty(inner.get("innererror")).get("code")
-    for detail in objects(details):
+    for detail in objects_in(details):
         yield detail.get("reason")
-        for violation in objects(detail.get("violations")):
+        for violation in objects_in(detail.get("violations")):
             yield violation.get("quotaId")
 
 
-def _retry_info(inner: Mapping[str, Any]) -> float | None:
-    """Gemini's RetryInfo: decimal seconds and an `s`."""
-    for detail in objects(inner.get("details")):
+def _read_retry_info(inner: Mapping[str, Any]) -> float | None:
+    """Return the seconds of Gemini's RetryInfo, a decimal number with the suffix `s`."""
+    for detail in objects_in(inner.get("details")):
         delay = detail.get("retryDelay")
-        if isinstance(delay, str) and delay.endswith("s") and (seconds := positive(delay[:-1])) is not None:
+        if isinstance(delay, str) and delay.endswith("s") and (seconds := parse_positive(delay[:-1])) is not None:
             return seconds
     return None
 
 
-def vendor_error(reply: WireReply, found: VendorError, status: int | None = None) -> LLMError:
-    """Return our error for what the vendor says. `status` overrides the reply's, for errors inside a 200.
+def build_error(reply: WireReply, details: VendorErrorDetails, status: int | None = None) -> LLMError:
+    """Return the error for a reply of a vendor.
 
-    A vendor's `x-should-retry: false` makes any error one that is not retried. Its `true` changes nothing: what we
-    retry it only confirms, and what we never retry (wire/README.md) would fail again.
+    The header `x-should-retry: false` makes any error non-retryable. `true` changes nothing: the header then confirms a
+    retryable error, and a request with a non-retryable one (wire/README.md) would fail again.
+
+    Args:
+        status: Overrides the status of the reply, for errors inside a 200.
     """
     effective = status if status is not None else reply.status
-    retry_after = _retry_after(reply, found, effective)
+    retry_after = _read_retry_after(reply, details, effective)
     origin = reply.request.origin
-    rule = _rule(effective, found, origin.dialect, retry_after)
-    kind = rule.error if rule else MalformedResponseError
-    error = kind(
-        _problem(kind, effective, found),
+    rule = _find_rule(effective, details, origin.dialect, retry_after)
+    error_class = rule.error if rule else MalformedResponseError
+    error = error_class(
+        _describe(error_class, effective, details),
         provider=origin.provider,
         model=reply.request.model,
         status=reply.status,
-        code=_shown((code for code in found.codes if not code.isdigit()), reply.request.secret),
-        request_id=_shown((request_id(reply), found.request_id), reply.request.secret),
-        retry_after=retry_after if issubclass(kind, RateLimitError | ProviderUnavailableError) else None,
-        advice=_advice(kind, origin),
-        vendor_message=_without_secret(found.message, reply.request.secret),
+        code=_first_safe((code for code in details.codes if not code.isdigit()), reply.request.secret),
+        request_id=_first_safe((read_request_id(reply), details.request_id), reply.request.secret),
+        retry_after=retry_after if issubclass(error_class, RateLimitError | ProviderUnavailableError) else None,
+        advice=_build_advice(error_class, origin),
+        vendor_message=_redact(details.message, reply.request.secret),
         retry_limit=rule.retry_limit if rule else None,
     )
     if reply.headers.get("x-should-retry", "").strip().lower() == "false":
@@ -157,12 +179,12 @@ def vendor_error(reply: WireReply, found: VendorError, status: int | None = None
     return error
 
 
-def _rule(status: int, found: VendorError, dialect: str, retry_after: float | None) -> ErrorRule | None:
-    prose = found.message.lower()
-    for rule in _rules(status, dialect):
-        if rule.codes and not any(_matches(code, wanted) for code in found.codes for wanted in rule.codes):
+def _find_rule(status: int, details: VendorErrorDetails, dialect: str, retry_after: float | None) -> ErrorRule | None:
+    message = details.message.lower()
+    for rule in _rules_for(status, dialect):
+        if rule.codes and not any(_matches(code, pattern) for code in details.codes for pattern in rule.codes):
             continue
-        if rule.phrase and not (found.is_json and rule.phrase in prose):
+        if rule.phrase and not (details.is_json and rule.phrase in message):
             continue
         if rule.has_retry_after and retry_after is None:
             continue
@@ -171,8 +193,8 @@ def _rule(status: int, found: VendorError, dialect: str, retry_after: float | No
 
 
 @functools.lru_cache(maxsize=512)
-def _rules(status: int, dialect: str) -> tuple[ErrorRule, ...]:
-    """Return the rules for this status in this dialect, in their order."""
+def _rules_for(status: int, dialect: str) -> tuple[ErrorRule, ...]:
+    """Return the rules for this status and dialect, in the order of `ERROR_RULES`."""
     return tuple(
         rule
         for rule in ERROR_RULES
@@ -181,11 +203,11 @@ def _rules(status: int, dialect: str) -> tuple[ErrorRule, ...]:
     )
 
 
-def _matches(code: str, wanted: str) -> bool:
-    if not wanted.endswith("*"):
-        return code == wanted
-    core = wanted.strip("*")
-    return core in code if wanted.startswith("*") else code.startswith(core)
+def _matches(code: str, pattern: str) -> bool:
+    if not pattern.endswith("*"):
+        return code == pattern
+    fragment = pattern.strip("*")
+    return fragment in code if pattern.startswith("*") else code.startswith(fragment)
 
 
 _PROBLEMS: dict[type[LLMError], str] = {
@@ -200,40 +222,40 @@ _PROBLEMS: dict[type[LLMError], str] = {
 }
 
 
-def _problem(kind: type[LLMError], status: int, found: VendorError) -> str:
-    if kind is WrongEndpointError:
+def _describe(error_class: type[LLMError], status: int, details: VendorErrorDetails) -> str:
+    if error_class is WrongEndpointError:
         redirected = 300 <= status < 400
         return "the address redirects elsewhere" if redirected else "there is no such route at this address"
-    if kind is MalformedResponseError:
+    if error_class is MalformedResponseError:
         return f"a status of {status} carries no answer"
-    if kind is ProviderUnavailableError:
-        busy = status in (503, 529) or any("overloaded" in code for code in found.codes)
+    if error_class is ProviderUnavailableError:
+        busy = status in (503, 529) or any("overloaded" in code for code in details.codes)
         return "the vendor is overloaded" if busy else "the vendor has trouble answering"
-    return _PROBLEMS[kind]
+    return _PROBLEMS[error_class]
 
 
-def _advice(kind: type[LLMError], origin: Origin) -> str:
-    """The guide's three fixes, with the variable to look at."""
-    if kind is AuthenticationError:
+def _build_advice(error_class: type[LLMError], origin: Origin) -> str:
+    """Return the troubleshooting advice of the guide, with the environment variable to check."""
+    if error_class is AuthenticationError:
         key = origin.api_key_var or "the API key"
         return f"Verify that {key} is correct and has proper permissions."
-    if kind is ModelNotFoundError:
+    if error_class is ModelNotFoundError:
         variable = f" and {origin.model_var}" if origin.model_var else ""
         return f"Check the provider's documentation for exact model names{variable}."
-    if kind is WrongEndpointError:
+    if error_class is WrongEndpointError:
         return f"Check if {origin.base_url_var or 'the base URL'} is set correctly."
-    if kind is ProviderConfigurationError:
+    if error_class is ProviderConfigurationError:
         return "Write them into the address in HTTPS_PROXY or HTTP_PROXY."
     return ""
 
 
-def _shown(values: Iterable[str], secret: str) -> str:
-    """The first that says something and holds no piece of the key."""
+def _first_safe(values: Iterable[str], secret: str) -> str:
+    """Return the first value that is not empty and shows no part of the API key, else ""."""
     return next((value for value in values if value and not shows_secret(value, secret)), "")
 
 
-def _without_secret(text: str, secret: str) -> str:
-    """Take the key out of a vendor's prose, also where the vendor shows only its beginning or its end."""
+def _redact(text: str, secret: str) -> str:
+    """Remove the API key from a vendor's message, even where the message shows only the key's beginning or end."""
     if len(secret) < 4:
         return text
     text = text.replace(secret, "***")
@@ -242,22 +264,22 @@ def _without_secret(text: str, secret: str) -> str:
     return text
 
 
-def _retry_after(reply: WireReply, found: VendorError, status: int) -> float | None:
-    """Return the seconds that the vendor asks us to wait, from the first source that names a time to come.
+def _read_retry_after(reply: WireReply, details: VendorErrorDetails, status: int) -> float | None:
+    """Return the seconds that the vendor asks to wait, from the first source with a time in the future.
 
-    Source: wire/README.md, delay. A time that has passed, a zero and anything unreadable say nothing: our own backoff
-    is better than a guess. A long time is told as it is; whether to wait so long is for the caller to decide.
+    Source: wire/README.md, delay. A time in the past, a zero and an unreadable value are ignored: the configured
+    backoff is better than a guess. A long delay is returned unchanged; the caller decides whether to wait so long.
     """
-    told = reply.headers.get
-    milliseconds = positive(told("retry-after-ms"))
+    header = reply.headers.get
+    milliseconds = parse_positive(header("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    after = told("retry-after")
-    asked = positive(after)
-    if asked is None and after:
-        asked = seconds_between(sent_at(told("date"), reply.received_at), http_date(after))
-    if asked is None:
-        asked = found.retry_delay
-    if asked is None and status in (429, 503):
-        asked = seconds_until_allowed(reply.headers, reply.received_at, refused=True)
-    return asked
+    retry_after = header("retry-after")
+    delay = parse_positive(retry_after)
+    if delay is None and retry_after:
+        delay = seconds_between(sent_time(header("date"), reply.received_at), parse_http_date(retry_after))
+    if delay is None:
+        delay = details.retry_delay
+    if delay is None and status in (429, 503):
+        delay = seconds_until_allowed(reply.headers, reply.received_at, is_rate_limited=True)
+    return delay

@@ -1,6 +1,6 @@
-"""Bytes to events: server-sent events, and JSON lines. Fed, not pulled: where the bytes are cut does not matter.
+"""Framing of streams: bytes to server-sent events or JSON lines, independent of the boundaries of blocks.
 
-Lines end at LF, CR LF or CR and at nothing else: U+2028 and its like are text inside JSON.
+Lines end at LF, CR LF or CR only. U+2028 and other Unicode line separators are text inside JSON.
 Source: WHATWG HTML, 9.2.6, interpreting an event stream; wire/README.md, stream format, 2026-11-23.
 """
 
@@ -12,32 +12,32 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(slots=True)
 class Event:
-    """One event of a stream: its name, "" where it has none, and its data."""
+    """One event of a stream: the name, "" where the event has none, and the data."""
 
     name: str
     data: bytes
 
 
 class Framing(Protocol):
-    """How a dialect's stream is divided.
+    """Interface of an incremental parser from bytes to events.
 
     Attributes:
-        stray: Lines that belong to no event: some servers write their error so.
+        stray_lines: Lines that belong to no event. Some servers send an error in such lines.
     """
 
-    stray: list[bytes]
+    stray_lines: list[bytes]
 
     def feed(self, block: bytes) -> list[Event]:
         """Return the events that `block` completes."""
         ...
 
     def close(self) -> list[Event]:
-        """Return the event that the end of the bytes completes, though its empty line is missing."""
+        """Return the events that the end of the bytes completes."""
         ...
 
 
-class Lines:
-    """Bytes to lines, without their ends."""
+class LineSplitter:
+    """Splits blocks of bytes into lines, without the line ends."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -46,7 +46,7 @@ class Lines:
 
     def feed(self, block: bytes) -> list[bytes]:
         """Return the lines that `block` completes."""
-        if self._after_return and block:  # CR LF, cut between the two
+        if self._after_return and block:  # a block boundary may lie between CR and LF
             self._after_return = False
             block = block.removeprefix(b"\n")
         if not block:
@@ -54,30 +54,30 @@ class Lines:
         if b"\r" in block:
             self._after_return = block.endswith(b"\r")
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        first, *rest = block.split(b"\n")
-        if not rest:
+        first, *others = block.split(b"\n")
+        if not others:
             self._pieces.append(first)
             return []
-        lines = [b"".join((*self._pieces, first)), *rest[:-1]]
-        self._pieces = [rest[-1]] if rest[-1] else []
+        lines = [b"".join((*self._pieces, first)), *others[:-1]]
+        self._pieces = [others[-1]] if others[-1] else []
         if self._at_start:
             self._at_start = False
             lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
         return lines
 
     def close(self) -> bytes:
-        """Return what stands after the last line's end."""
-        rest = b"".join(self._pieces)
+        """Return the bytes after the last line end."""
+        remainder = b"".join(self._pieces)
         self._pieces = []
-        return rest.removeprefix(BYTE_ORDER_MARK) if self._at_start else rest
+        return remainder.removeprefix(BYTE_ORDER_MARK) if self._at_start else remainder
 
 
 class ServerSentEvents:
-    """Server-sent events; comments and fields other than `event` and `data` are passed over."""
+    """Parser of server-sent events. Comments and fields other than `event` and `data` are ignored."""
 
     def __init__(self) -> None:
-        self.stray: list[bytes] = []
-        self._lines = Lines()
+        self.stray_lines: list[bytes] = []
+        self._lines = LineSplitter()
         self._name = ""
         self._data: list[bytes] = []
 
@@ -86,17 +86,17 @@ class ServerSentEvents:
         events: list[Event] = []
         lines = self._lines.feed(block)
         for line in lines:
-            self._read(line, events)
+            self._read_line(line, events)
         return events
 
     def close(self) -> list[Event]:
-        """Return the event that the end completes: some servers leave out the last empty line."""
+        """Return the last event where the server leaves out the last empty line."""
         events: list[Event] = []
-        self._read(self._lines.close(), events)
-        self._read(b"", events)
+        self._read_line(self._lines.close(), events)
+        self._read_line(b"", events)
         return events
 
-    def _read(self, line: bytes, events: list[Event]) -> None:
+    def _read_line(self, line: bytes, events: list[Event]) -> None:
         if line.startswith(b"data:"):
             self._data.append(line[6:] if line[5:6] == b" " else line[5:])
         elif not line:
@@ -107,21 +107,21 @@ class ServerSentEvents:
         elif line.startswith(b"event:"):
             self._name = line[6:].strip().decode("utf-8", "replace")
         elif not line.startswith((b":", b"id:", b"retry:")) and line != b"data":
-            self.stray.append(line)
+            self.stray_lines.append(line)
 
 
 class JsonLines:
-    """One JSON value a line."""
+    """Parser of JSON lines: one JSON value per line."""
 
     def __init__(self) -> None:
-        self.stray: list[bytes] = []
-        self._lines = Lines()
+        self.stray_lines: list[bytes] = []
+        self._lines = LineSplitter()
 
     def feed(self, block: bytes) -> list[Event]:
-        """Return the lines that `block` completes; empty ones are none."""
+        """Return one event for each line that `block` completes, except empty lines."""
         return [Event("", line) for line in self._lines.feed(block) if line.strip()]
 
     def close(self) -> list[Event]:
-        """Return the last line, where its end is missing."""
+        """Return the last line where the line end is missing."""
         line = self._lines.close()
         return [Event("", line)] if line.strip() else []

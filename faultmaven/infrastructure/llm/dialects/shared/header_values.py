@@ -1,4 +1,4 @@
-"""Numbers and times as vendors write them in headers; any other text is None, and nothing here raises."""
+"""Parsers for numbers and times in headers. All return None for any other text, and none raises."""
 
 import email.utils
 import math
@@ -8,52 +8,52 @@ from datetime import UTC, datetime
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
-def decimal(text: str | None) -> float | None:
-    """Return a plain decimal number: no sign, no exponent, neither infinite nor no number at all."""
+def parse_decimal(text: str | None) -> float | None:
+    """Return a plain decimal number: no sign, no exponent, neither infinity nor NaN."""
     if not text or not _DECIMAL.fullmatch(text.strip()):
         return None
     value = float(text)
     return value if math.isfinite(value) else None
 
 
-def positive(text: str | None) -> float | None:
-    """Return a plain decimal number above zero."""
-    return decimal(text) or None
+def parse_positive(text: str | None) -> float | None:
+    """Return a plain decimal number greater than zero."""
+    return parse_decimal(text) or None
 
 
-def http_date(text: str | None) -> datetime | None:
-    """Return the moment of an HTTP date in any of its forms, all of which are in UTC (RFC 9110, 5.6.7)."""
+def parse_http_date(text: str | None) -> datetime | None:
+    """Return the time of an HTTP date in any of the three formats, all of which are in UTC (RFC 9110, 5.6.7)."""
     try:
-        moment = email.utils.parsedate_to_datetime(text or "")
+        time = email.utils.parsedate_to_datetime(text or "")
     except (ValueError, TypeError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # asctime's form and -0000 name no zone
+    return time if time.tzinfo else time.replace(tzinfo=UTC)  # the asctime format and -0000 name no zone
 
 
-def sent_at(date: str | None, received_at: float) -> datetime | None:
-    """Return when a reply was sent: by its own `Date`, else when it came, in Unix seconds; None when that is 0."""
-    return http_date(date) or (unix_time(received_at) if received_at else None)
+def sent_time(date: str | None, received_at: float) -> datetime | None:
+    """Return the time in the `Date` header of a reply, or else `received_at` in Unix seconds; None when that is 0."""
+    return parse_http_date(date) or (from_unix_time(received_at) if received_at else None)
 
 
-def unix_time(seconds: float) -> datetime | None:
-    """Return a moment in Unix seconds."""
+def from_unix_time(seconds: float) -> datetime | None:
+    """Return the time of a number of Unix seconds."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def internet_time(text: str) -> datetime | None:
-    """Return the moment of an RFC 3339 time, such as `2026-11-23T22:00:30Z`."""
+def parse_internet_time(text: str) -> datetime | None:
+    """Return the time of an RFC 3339 text with a zone, such as `2026-11-23T22:00:30Z`."""
     try:
-        moment = datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return time if time.tzinfo else None
 
 
 def seconds_between(earlier: datetime | None, later: datetime | None) -> float | None:
-    """Return the seconds from `earlier` to `later`; None when either is unknown or they are the other way round."""
+    """Return the seconds from `earlier` to `later`; None when a time is unknown or `later` is not after `earlier`."""
     if earlier is None or later is None:
         return None
     seconds = (later - earlier).total_seconds()

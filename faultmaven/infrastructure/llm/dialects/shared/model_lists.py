@@ -1,20 +1,20 @@
-"""Reading list routes: the names of the models that a vendor or a server offers."""
+"""Model names in the replies of list routes."""
 
 from ....http.types import WireReply
 from .errors import raise_for_error_body
-from .reading import objects, parse_json, read_object
+from .reading import objects_in, parse_json, read_object
 
 
-def model_ids(reply: WireReply, list_name: str, id_name: str) -> list[str]:
-    """Return the names at `id_name` of the list at `list_name`, or of a list that stands alone (Together).
+def read_model_names(reply: WireReply, list_name: str, id_name: str) -> list[str]:
+    """Return the names at `id_name` of the list at `list_name`, or of a bare list (Together).
 
     Raises:
-        MalformedResponseError: the body is no JSON object or list.
-        LLMError: the body is the vendor's error.
+        MalformedResponseError: the body is neither a JSON object nor a list.
+        LLMError: the body is an error object of the vendor.
     """
-    listed = parse_json(reply.body)
-    if not isinstance(listed, list):
+    models = parse_json(reply.body)
+    if not isinstance(models, list):
         data = read_object(reply)
         raise_for_error_body(reply, data)
-        listed = data.get(list_name)
-    return [row[id_name] for row in objects(listed) if isinstance(row.get(id_name), str)]
+        models = data.get(list_name)
+    return [model[id_name] for model in objects_in(models) if isinstance(model.get(id_name), str)]

@@ -1,12 +1,19 @@
-"""What a reply's rate-limit headers say of the next request. Read on 2026-11-23 from wire/README.md, "Delay"."""
+"""Delay until the next allowed request, from rate-limit headers. Source: wire/README.md, "Delay", 2026-11-23."""
 
 import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from .header_values import decimal, internet_time, positive, seconds_between, sent_at, unix_time
+from .header_values import (
+    from_unix_time,
+    parse_decimal,
+    parse_internet_time,
+    parse_positive,
+    seconds_between,
+    sent_time,
+)
 
-# What remains, and when it is whole again. The last of the first group is Cohere's, which names no scope.
+# Header of the remaining count to header of the reset time. `x-ratelimit-remaining` without a scope is Cohere's.
 RESET_OF_REMAINING = {
     "x-ratelimit-remaining-requests": "x-ratelimit-reset-requests",
     "x-ratelimit-remaining-tokens": "x-ratelimit-reset-tokens",
@@ -25,49 +32,49 @@ _DURATION = re.compile(
 )
 _SECONDS_OF_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
-# A bare number is either a time to wait (Cerebras) or a moment in unix seconds (Cohere): no limit lasts thirty years,
-# and no moment lies in 1970.
-_FIRST_MOMENT = 1e9
+# A bare number is either a delay in seconds (Cerebras) or a time in Unix seconds (Cohere). No limit lasts thirty years,
+# so that a larger number is a time.
+_MIN_UNIX_SECONDS = 1e9
 
 
 def seconds_until_allowed(
-    headers: Mapping[str, str], received_at: float = 0.0, *, refused: bool = False
+    headers: Mapping[str, str], received_at: float = 0.0, *, is_rate_limited: bool = False
 ) -> float | None:
-    """Return the seconds for which the vendor lets nothing through, None when the headers do not say so.
+    """Return the seconds until the vendor accepts another request, None when no header names an exhausted limit.
 
-    Moments are measured against the reply's own `Date`, whose clock is the vendor's, and without one against ours. Of
-    several limits the one that lasts longest counts.
+    Reset times are compared with the reply's `Date`, which the vendor's clock wrote, or else with `received_at`. With
+    several exhausted limits, the longest delay counts.
 
     Args:
         headers: A reply's headers, names in lower case.
-        received_at: When the reply came, in Unix seconds; 0 is unknown.
-        refused: The reply says that there was too much. A reset without any count of what remains, as Cohere sends it,
-            then counts as well.
+        received_at: Time of the reply in Unix seconds; 0 is unknown.
+        is_rate_limited: Whether the status is that of an exceeded limit. A reset time without a remaining count, as
+            Cohere sends it, then counts as well.
     """
     resets = []
     for remaining, reset in RESET_OF_REMAINING.items():
-        left = headers.get(remaining)
-        if (refused if left is None else decimal(left) == 0) and (text := headers.get(reset)):
+        count = headers.get(remaining)
+        if (is_rate_limited if count is None else parse_decimal(count) == 0) and (text := headers.get(reset)):
             resets.append(text)
     if not resets:
         return None
-    sent = sent_at(headers.get("date"), received_at)
-    waits = (_until_reset(text, sent) for text in resets)
+    sent_at = sent_time(headers.get("date"), received_at)
+    waits = (_seconds_until_reset(text, sent_at) for text in resets)
     return max((seconds for seconds in waits if seconds is not None), default=None)
 
 
-def _until_reset(text: str, sent: datetime | None) -> float | None:
-    number = positive(text)
+def _seconds_until_reset(text: str, sent_at: datetime | None) -> float | None:
+    number = parse_positive(text)
     if number is None:
-        return _duration(text) or seconds_between(sent, internet_time(text))
-    if number < _FIRST_MOMENT:
+        return _parse_duration(text) or seconds_between(sent_at, parse_internet_time(text))
+    if number < _MIN_UNIX_SECONDS:
         return number
-    return seconds_between(sent, unix_time(number))
+    return seconds_between(sent_at, from_unix_time(number))
 
 
-def _duration(text: str) -> float | None:
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
+def _parse_duration(text: str) -> float | None:
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
         return None
-    parts = ((unit, amount) for unit, amount in found.groupdict().items() if amount)
+    parts = ((unit, amount) for unit, amount in match.groupdict().items() if amount)
     return sum(float(amount) * _SECONDS_OF_UNIT[unit] for unit, amount in parts) or None

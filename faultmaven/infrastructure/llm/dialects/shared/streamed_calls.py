@@ -1,16 +1,25 @@
-"""Tool calls that come in pieces."""
+"""Tool calls of a stream, rebuilt from their pieces."""
 
 from dataclasses import dataclass, field
 
 from .....domain.tool_calls import ToolCall, ToolCallDelta
-from .outcomes import free_id
-from .reading import parse_json, tool_call
+from .outcomes import unused_id
+from .reading import parse_json, parse_tool_call
 
 
 @dataclass(slots=True)
 class _Draft:
-    """One call as it grows; `index` and `vendor_id` are as the vendor has them, `id` is ours to give."""
+    """One tool call while its pieces arrive.
 
+    Attributes:
+        position: Position among the tool calls of the answer.
+        index: The vendor's index, None where the vendor sends none.
+        vendor_id: The vendor's id, "" where the vendor sends none.
+        id: The id that the host sees; unique within the answer.
+        pieces: Pieces of the arguments' JSON text.
+    """
+
+    position: int
     index: int | None
     vendor_id: str
     name: str
@@ -21,70 +30,82 @@ class _Draft:
     def arguments(self) -> str:
         return "".join(self.pieces)
 
+    def fill_in(self, call_id: str, name: str) -> str:
+        """Set the vendor's id and the name where they are missing; return the name if it is new, else ""."""
+        new_name = "" if self.name else name
+        self.vendor_id, self.name = self.vendor_id or call_id, self.name or name
+        return new_name
+
 
 class StreamedCalls:
-    """Rebuilds calls from their pieces, whatever index the vendor sends: twice the same, none, or beginning at 1.
+    """Rebuilds tool calls from their pieces, even if the vendor's index repeats, is missing or begins at 1.
 
-    Each has an id from its first piece on: the vendor's, or one of ours where it gives none, or one twice.
+    Each call has an id from its first piece on: the vendor's id, or a new id if that one is missing or repeated.
     """
 
     def __init__(self) -> None:
         self._drafts: list[_Draft] = []
 
     @property
-    def any(self) -> bool:
-        """Whether there is a call."""
+    def has_calls(self) -> bool:
+        """Whether any tool call has begun."""
         return bool(self._drafts)
 
     def add(self, index: int | None, call_id: str, name: str, arguments: str) -> ToolCallDelta | None:
-        """Add a piece; return it with the place of its call, None when it says nothing.
+        """Add a piece of a tool call and return the delta for the caller, None when the piece holds nothing new.
 
-        A piece begins another call when its id is another one than that of the call at its index, or when it has a name
-        and no id and the call there is complete. Without an index it belongs to the call of its id, else to the newest.
+        A piece begins another call when its id differs from the id of the call at its index, or when the piece has a
+        name and no id and the call at its index is complete. A piece without an index belongs to the call with the same
+        id, or else to the newest call.
 
         Args:
-            index: The vendor's count, None where it gives none.
+            index: The vendor's index of the call, None where the vendor sends none.
         """
         if not (call_id or name or arguments):
             return None
-        place = self._place_of(index, call_id, name)
-        told_id, told_name = "", name
-        if place is None:
-            taken = [draft.id for draft in self._drafts]
-            told_id = call_id if call_id and call_id not in taken else free_id(taken)
-            self._drafts.append(_Draft(index, call_id, name, told_id))
-            place = len(self._drafts) - 1
+        draft = self._find(index, call_id, name)
+        if draft is None:
+            draft = self._begin(index, call_id, name)
+            new_id, new_name = draft.id, name
         else:
-            draft = self._drafts[place]
-            told_name = "" if draft.name else name
-            draft.vendor_id, draft.name = draft.vendor_id or call_id, draft.name or name
+            new_id, new_name = "", draft.fill_in(call_id, name) if call_id or name else ""
         if arguments:
-            self._drafts[place].pieces.append(arguments)
-        if not (told_id or told_name or arguments):
+            draft.pieces.append(arguments)
+        elif not (new_id or new_name):
             return None
-        return ToolCallDelta(place, told_id, told_name, arguments)
+        return ToolCallDelta(draft.position, new_id, new_name, arguments)
 
-    def finished(self) -> tuple[ToolCall, ...]:
-        """Return the calls as they stand."""
-        return tuple(tool_call(draft.id, draft.name, draft.arguments) for draft in self._drafts)
+    def build_calls(self) -> tuple[ToolCall, ...]:
+        """Return the tool calls with the arguments that have arrived so far."""
+        return tuple(parse_tool_call(draft.id, draft.name, draft.arguments) for draft in self._drafts)
 
-    def _place_of(self, index: int | None, call_id: str, name: str) -> int | None:
-        """Return the place of the call that a piece belongs to, None for a new one."""
-        newest: int | None = None
-        for place in range(len(self._drafts) - 1, -1, -1):
-            draft = self._drafts[place]
+    def _find(self, index: int | None, call_id: str, name: str) -> _Draft | None:
+        """Return the call that a piece belongs to, None when the piece begins a new call."""
+        newest: _Draft | None = None
+        for draft in reversed(self._drafts):
             if index is not None and draft.index is not None and draft.index != index:
                 continue
             if call_id and draft.vendor_id == call_id:
-                return place
-            newest = place if newest is None else newest
-        if newest is None:
-            return None
-        draft = self._drafts[newest]
-        if call_id and draft.vendor_id:
-            return None
-        begins_anew = bool(name and draft.name and not call_id) and _is_complete(draft)
-        return None if begins_anew else newest
+                return draft
+            newest = newest or draft
+        is_arguments_only = not (call_id or name)
+        if newest is None or is_arguments_only:
+            return newest
+        return None if _begins_another_call(newest, call_id, name) else newest
+
+    def _begin(self, index: int | None, call_id: str, name: str) -> _Draft:
+        used_ids = [draft.id for draft in self._drafts]
+        new_id = call_id if call_id and call_id not in used_ids else unused_id(used_ids)
+        draft = _Draft(len(used_ids), index, call_id, name, new_id)
+        self._drafts.append(draft)
+        return draft
+
+
+def _begins_another_call(draft: _Draft, call_id: str, name: str) -> bool:
+    """Return whether a piece with another id, or with a name and no id, begins a call after `draft`."""
+    if call_id:
+        return draft.vendor_id != ""
+    return bool(name and draft.name) and _is_complete(draft)
 
 
 def _is_complete(draft: _Draft) -> bool:

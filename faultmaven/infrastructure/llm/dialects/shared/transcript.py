@@ -1,14 +1,14 @@
-"""A conversation as one prompt, for routes that take no turns."""
+"""A conversation as one prompt, for routes that take no messages."""
 
 from .....domain.requests import ChatRequest
-from .conversation import ReplayTarget, foreign_turn_notes
+from .conversation import ReplayTarget, lost_replay_notes
 
 
-def transcript(request: ChatRequest) -> str:
-    """Return the prompt of a route without turns.
+def render_transcript(request: ChatRequest) -> str:
+    """Return the conversation as one prompt.
 
-    A single question goes as it is, below the system text. A longer conversation is written out with its roles and ends
-    where the assistant speaks next. No chat template is applied; the server's chat route does that.
+    A single message follows the system text unchanged. Longer conversations have the role before each message and end
+    with "Assistant:". No chat template is applied; the server's chat route does that.
     """
     turns = request.turns
     if len(turns) == 1:
@@ -17,18 +17,18 @@ def transcript(request: ChatRequest) -> str:
     return "\n\n".join([*([request.system] if request.system else []), *lines, "Assistant:"])
 
 
-def transcript_notes(request: ChatRequest, home: ReplayTarget, *, without: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the ledger's notes for what a route without turns leaves out or writes otherwise.
+def transcript_notes(request: ChatRequest, target: ReplayTarget, *, unsupported: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the notes on options that a route without messages leaves out or writes in another way.
 
     Args:
-        home: Who is asked.
-        without: Hints that the route has no field for. A chat route beside it may have one, so that the planner, which
-            knows the provider as a whole, does not see that they are lost.
+        target: Provider, dialect and model of the request.
+        unsupported: Options without a field in this route. The server's chat route may have such a field, so that the
+            planner, which sees the features of the provider, does not report the loss.
     """
-    given = {"reasoning": request.reasoning, "cache_prompt": request.cache_prompt}
-    lost = tuple(f"{hint} left out: this route has no such field" for hint in without if given[hint] is not None)
-    notes = (*foreign_turn_notes(request.messages, home), *lost)
+    options = {"reasoning": request.reasoning, "cache_prompt": request.cache_prompt}
+    lost = tuple(f"{name} left out: this route has no such field" for name in unsupported if options[name] is not None)
+    notes = (*lost_replay_notes(request.messages, target), *lost)
     if len(request.messages) == 1:
         return notes
-    told = "the turns were written out as one prompt: this route takes no messages and applies no chat template"
-    return (told, *notes)
+    note = "the turns were written out as one prompt: this route takes no messages and applies no chat template"
+    return (note, *notes)

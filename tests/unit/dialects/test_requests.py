@@ -7,7 +7,7 @@ import pytest
 
 from faultmaven.domain.messages import Message
 from faultmaven.domain.requests import ChatRequest
-from faultmaven.infrastructure.llm.dialects.registry import wire_for
+from faultmaven.infrastructure.llm.dialects.registry import dialect_for
 
 from .request_building import BASE_URLS, CONVERSATION, REQUEST, body_for, config_of, http_request_for
 from .samples import DIALECTS, KEY
@@ -125,7 +125,7 @@ def test_request_sends_key_in_header_only(dialect: str) -> None:
 @pytest.mark.parametrize("dialect", [*DIALECTS, "openai-chat/azure"])
 def test_models_request_sends_key_in_header(dialect: str) -> None:
     """GET without a body. The query holds only the page size."""
-    sent = wire_for(dialect).build_models_request(config_of(dialect))
+    sent = dialect_for(dialect).build_models_request(config_of(dialect))
     address, _, query = sent.url.partition("?")
     assert (sent.method, address, sent.body) == ("GET", MODELS_ROUTES[dialect.partition("/")[0]], b"")
     assert dict(sent.headers) == _key_headers(dialect)
@@ -136,17 +136,17 @@ def test_models_request_sends_key_in_header(dialect: str) -> None:
 def test_missing_key_sends_no_key_header(dialect: str) -> None:
     """A local server without a key takes no such header (openai-chat.md 9.1: omit the header)."""
     version_header = {"anthropic-version": "2023-06-01"} if dialect == "anthropic-messages" else {}
-    sent = wire_for(dialect).build_request(REQUEST, config_of(dialect, key=""), "m")
+    sent = dialect_for(dialect).build_request(REQUEST, config_of(dialect, key=""), "m")
     assert dict(sent.headers) == {"content-type": "application/json", **version_header}
-    assert dict(wire_for(dialect).build_models_request(config_of(dialect, key="")).headers) == version_header
+    assert dict(dialect_for(dialect).build_models_request(config_of(dialect, key="")).headers) == version_header
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_configured_headers_are_sent_on_both_routes(dialect: str) -> None:
     """For example OpenRouter's HTTP-Referer or Hugging Face's X-HF-Bill-To."""
     config = config_of(dialect, headers={"X-HF-Bill-To": "org"})
-    wire = wire_for(dialect)
-    for sent in (wire.build_request(REQUEST, config, "m"), wire.build_models_request(config)):
+    module = dialect_for(dialect)
+    for sent in (module.build_request(REQUEST, config, "m"), module.build_models_request(config)):
         assert sent.headers["X-HF-Bill-To"] == "org"
 
 
@@ -203,7 +203,7 @@ def test_system_and_question_need_no_transcript() -> None:
 )
 def test_base_url_version_is_not_repeated(dialect: str, base: str, url: str) -> None:
     """The base URL of a local server is the root, with or without the /v1 of the chat route."""
-    assert wire_for(dialect).build_request(REQUEST, config_of(dialect, base_url=base), "m").url == url
+    assert dialect_for(dialect).build_request(REQUEST, config_of(dialect, base_url=base), "m").url == url
 
 
 def test_llamacpp_model_is_sent_when_set() -> None:

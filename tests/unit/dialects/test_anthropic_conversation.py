@@ -15,7 +15,7 @@ from faultmaven.domain.responses import StopReason
 from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.domain.tools import Tool
 from faultmaven.infrastructure.http.types import WireRequest
-from faultmaven.infrastructure.llm.dialects.anthropic import dialect as wire
+from faultmaven.infrastructure.llm.dialects.anthropic import dialect as anthropic
 
 from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import json_body, reply_of
@@ -48,7 +48,7 @@ def message_bodies(*messages: Message, model: str | None = None) -> Any:
 
 
 def refusal_for(request: ChatRequest, model: str = "claude-sonnet-5-5") -> str:
-    return wire.refusal(request, config_of(DIALECT), model)
+    return anthropic.refusal(request, config_of(DIALECT), model)
 
 
 def thinking_fields(model: str, **fields: Any) -> tuple[Any, WireRequest]:
@@ -373,7 +373,7 @@ def test_prompt_cache_is_off_by_default(cache_prompt: bool | None) -> None:
 
 def test_stream_flag_is_sent_for_streams() -> None:
     """Section 4."""
-    sent = wire.build_request(REQUEST, config_of(DIALECT), "claude-sonnet-5-5", stream=True)
+    sent = anthropic.build_request(REQUEST, config_of(DIALECT), "claude-sonnet-5-5", stream=True)
     assert json.loads(sent.body)["stream"] is True
     assert "stream" not in body_for(DIALECT, REQUEST)
 
@@ -391,14 +391,14 @@ ANSWER = (
 
 def test_signed_thinking_is_kept_for_replay() -> None:
     """Section 3 and trap 4: the whole content, unchanged."""
-    answer = wire.parse_response(reply_of(DIALECT, ANSWER))
+    answer = anthropic.parse_response(reply_of(DIALECT, ANSWER))
     assert (answer.content, answer.reasoning) == ("Hi", "")
     assert answer.turn == json.loads(ANSWER)["content"]
 
 
 def answer_of(*content: Any, stop: str = "end_turn") -> Any:
     body = {**json.loads(ANSWER), "content": list(content), "stop_reason": stop}
-    return wire.parse_response(reply_of(DIALECT, json_body(body)))
+    return anthropic.parse_response(reply_of(DIALECT, json_body(body)))
 
 
 def test_thinking_is_separate_from_content() -> None:

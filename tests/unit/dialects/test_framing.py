@@ -30,7 +30,7 @@ def test_events_do_not_depend_on_cuts(cuts: list[int]) -> None:
     framing = ServerSentEvents()
     events = [event for block in split_at(STREAM, cuts) for event in framing.feed(block)]
     assert events + framing.close() == EVENTS
-    assert framing.stray == [b'{"error":']
+    assert framing.stray_lines == [b'{"error":']
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=20))

@@ -85,12 +85,12 @@ async def test_attempt_limit_counts_from_reception_time() -> None:
 def test_remaining_quota_gives_no_delay(remaining: str) -> None:
     """wire/README.md: values can be -1, 0 or absent."""
     assert seconds_until_allowed(_openai_headers(remaining, "6m0s")) is None
-    assert seconds_until_allowed(_openai_headers(remaining, "6m0s"), refused=True) is None
+    assert seconds_until_allowed(_openai_headers(remaining, "6m0s"), is_rate_limited=True) is None
 
 
 def test_missing_remaining_count_delays_refusals_only() -> None:
     assert seconds_until_allowed(_openai_headers(None, "6m0s")) is None
-    assert seconds_until_allowed(_openai_headers(None, "6m0s"), refused=True) == 360.0
+    assert seconds_until_allowed(_openai_headers(None, "6m0s"), is_rate_limited=True) == 360.0
     assert seconds_until_allowed(_openai_headers("0", None)) is None
 
 
@@ -141,7 +141,7 @@ NAMES = [*RESET_OF_REMAINING, *RESET_OF_REMAINING.values(), "date"]
     st.booleans(),
 )
 def test_arbitrary_headers_give_positive_seconds_or_none(headers: dict[str, str], refused: bool) -> None:
-    seconds = seconds_until_allowed(headers, refused=refused)
+    seconds = seconds_until_allowed(headers, is_rate_limited=refused)
     assert seconds is None or (math.isfinite(seconds) and seconds > 0)
 
 

@@ -233,7 +233,7 @@ def test_stream_without_message_end_is_interrupted(after: bytes) -> None:
     """Section 4: EOF before message-end = truncated; the partial answer keeps no plan."""
     parser = new_parser()
     parser.feed(START + TEXT + PLAN + after)
-    parser.rest()
+    parser.flush()
     assert not parser.may_end
     with pytest.raises(StreamInterruptedError):
         parser.close()

@@ -21,7 +21,7 @@ from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.domain.tools import Tool
 from faultmaven.infrastructure.llm.dialects.gemini import dialect as gemini
 from faultmaven.infrastructure.llm.dialects.protocol import Answer
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import with_ids
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import with_unique_ids
 
 from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import json_body, reply_of
@@ -43,7 +43,7 @@ PIXEL = b"\x89PNG\r\n\x1a\n"
 def _answer(*parts: dict[str, Any], reason: str = "STOP") -> Answer:
     body = {"candidates": [{"index": 0, "content": {"role": "model", "parts": list(parts)}, "finishReason": reason}]}
     answer = gemini.parse_response(reply_of(DIALECT, json_body(body)))
-    return replace(answer, tool_calls=with_ids(answer.tool_calls))
+    return replace(answer, tool_calls=with_unique_ids(answer.tool_calls))
 
 
 def _message(answer: Answer, model: str = MODEL) -> Message:

@@ -7,7 +7,7 @@ from faultmaven.domain.messages import Message
 from faultmaven.domain.requests import ChatRequest
 from faultmaven.infrastructure.http.types import WireRequest
 from faultmaven.infrastructure.llm.config import ProviderConfig
-from faultmaven.infrastructure.llm.dialects.registry import wire_for
+from faultmaven.infrastructure.llm.dialects.registry import dialect_for
 
 from .samples import KEY
 
@@ -46,7 +46,7 @@ def config_of(dialect: str, key: str = KEY, **fields: Any) -> ProviderConfig:
 def http_request_for(dialect: str, request: ChatRequest, model: str | None = None, **fields: Any) -> WireRequest:
     """Return the HTTP request for `model`, or for the default model of `dialect`."""
     name = dialect.partition("/")[0]
-    return wire_for(dialect).build_request(
+    return dialect_for(dialect).build_request(
         request, config_of(dialect, **fields), MODELS[name] if model is None else model
     )
 

@@ -9,17 +9,17 @@ from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, Wir
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects import llamacpp as llamacpp_completion
 from faultmaven.infrastructure.llm.dialects import tgi as tgi_generate
-from faultmaven.infrastructure.llm.dialects.shared.transcript import transcript
+from faultmaven.infrastructure.llm.dialects.shared.transcript import render_transcript
 
 CONVERSATION = (Message.system("Be terse."), Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?"))
 
 
 def test_single_question_transcript_is_unchanged() -> None:
-    assert transcript(ChatRequest((Message.user("Say hi:"),))) == "Say hi:"
+    assert render_transcript(ChatRequest((Message.user("Say hi:"),))) == "Say hi:"
 
 
 def test_conversation_transcript_ends_with_assistant_label() -> None:
-    assert transcript(ChatRequest(CONVERSATION)) == (
+    assert render_transcript(ChatRequest(CONVERSATION)) == (
         "Be terse.\n\nUser: 2+2?\n\nAssistant: 4\n\nUser: times 3?\n\nAssistant:"
     )
 

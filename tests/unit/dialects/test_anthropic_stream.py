@@ -176,7 +176,7 @@ def test_eof_without_message_stop_raises_error(end: int) -> None:
     """Section 4: EOF before `message_stop` is a truncation, even after the stop reason. A cut event is malformed."""
     stream = new_parser()
     stream.feed(STREAM[:end])
-    assert not stream.ended
+    assert not stream.has_ended
     assert not stream.may_end
     with pytest.raises((StreamInterruptedError, MalformedResponseError)):
         stream.close()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from faultmaven.domain.errors import InvalidRequestError
-from faultmaven.infrastructure.llm.dialects.registry import wire_for
+from faultmaven.infrastructure.llm.dialects.registry import dialect_for
 
 from .request_building import MODELS, REQUEST, body_for, config_of, http_request_for
 from .samples import DIALECTS
@@ -169,7 +169,7 @@ def test_refused_temperature_is_omitted_with_note(dialect: str, model: str) -> N
 def test_responses_request_follows_chat_model_rules() -> None:
     """The OpenAI provider sends some requests of a chat row over Responses. The rules for the model still apply."""
     config = config_of("openai-chat/openai")
-    sent = wire_for("openai-responses").build_request(replace(REQUEST, temperature=0.5), config, "gpt-6.2-sol")
+    sent = dialect_for("openai-responses").build_request(replace(REQUEST, temperature=0.5), config, "gpt-6.2-sol")
     assert "temperature" not in json.loads(sent.body)
     assert sent.origin.dialect == "openai-responses"
 
@@ -211,7 +211,7 @@ def test_mistral_seed_is_sent_as_random_seed() -> None:
 def test_seed_without_dialect_field_is_omitted(dialect: str) -> None:
     """The dialect does not claim the feature, so that the plan notes the loss."""
     assert body_for(dialect, replace(REQUEST, seed=42)) == body_for(dialect, REQUEST)
-    assert "seed" not in wire_for(dialect).FEATURES
+    assert "seed" not in dialect_for(dialect).FEATURES
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

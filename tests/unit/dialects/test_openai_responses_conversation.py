@@ -14,7 +14,7 @@ from faultmaven.domain.requests import ChatRequest
 from faultmaven.domain.responses import StopReason
 from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.domain.tools import Tool
-from faultmaven.infrastructure.llm.dialects.openai_responses import dialect as wire
+from faultmaven.infrastructure.llm.dialects.openai_responses import dialect as openai_responses
 
 from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import FUNCTION_CALL, json_body, reply_of
@@ -53,7 +53,7 @@ def input_items(*messages: Message, model: str | None = None) -> Any:
 
 
 def answer_of(*output: Any) -> Any:
-    return wire.parse_response(reply_of(DIALECT, json_body({"status": "completed", "output": output})))
+    return openai_responses.parse_response(reply_of(DIALECT, json_body({"status": "completed", "output": output})))
 
 
 def replayed_answer(model: str = MODEL) -> Message:
@@ -178,7 +178,7 @@ def test_encrypted_reasoning_is_requested_without_storage(model: str, is_include
 def test_stream_request_adds_one_field() -> None:
     """All other fields equal those of a plain request."""
     plain = body_for(DIALECT, REQUEST)
-    sent = wire.build_request(REQUEST, config_of(DIALECT), MODEL, stream=True)
+    sent = openai_responses.build_request(REQUEST, config_of(DIALECT), MODEL, stream=True)
     assert json.loads(sent.body) == {**plain, "stream": True}
 
 
@@ -252,5 +252,6 @@ def test_broken_arguments_are_reported_as_problem() -> None:
 
 def test_files_are_no_supported_feature() -> None:
     """The vendor's reference documents no form for files."""
-    assert "files" not in wire.FEATURES
-    assert {"stream", "tools", "schema", "images", "image addresses", "reasoning", "cache_prompt"} <= wire.FEATURES
+    supported = {"stream", "tools", "schema", "images", "image addresses", "reasoning", "cache_prompt"}
+    assert "files" not in openai_responses.FEATURES
+    assert supported <= openai_responses.FEATURES

@@ -18,8 +18,8 @@ from faultmaven.domain.responses import StopReason
 from faultmaven.infrastructure.llm.config import ProviderConfig
 from faultmaven.infrastructure.llm.dialects.protocol import Answer
 from faultmaven.infrastructure.llm.dialects.registry import DIALECTS as ALL_FORMS
-from faultmaven.infrastructure.llm.dialects.registry import wire_for
-from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_status, read_error, vendor_error
+from faultmaven.infrastructure.llm.dialects.registry import dialect_for
+from faultmaven.infrastructure.llm.dialects.shared.errors import build_error, parse_error_body, raise_for_status
 from faultmaven.infrastructure.llm.dialects.shared.reading import parse_json
 
 from .samples import DIALECTS, json_body, load, reply_of
@@ -115,7 +115,7 @@ def test_every_error_field_tolerates_odd_values(dialect: str) -> None:
     for body in _valid_bodies("errors", dialect):
         for mutated in _mutations_of(json.loads(body)):
             reply = reply_of(dialect, json_body(mutated), 429)
-            _check_error(vendor_error(reply, read_error(reply)))
+            _check_error(build_error(reply, parse_error_body(reply)))
 
 
 def _mutations_of(value: Any) -> Iterator[Any]:
@@ -127,7 +127,7 @@ def _mutations_of(value: Any) -> Iterator[Any]:
 
 def _check_parsing(dialect: str, body: bytes) -> None:
     try:
-        answer = wire_for(dialect).parse_response(reply_of(dialect, body))
+        answer = dialect_for(dialect).parse_response(reply_of(dialect, body))
     except LLMError as error:
         _check_error(error)
     else:
@@ -149,7 +149,7 @@ def test_mutated_model_list_parses_or_raises(dialect: str, data: st.DataObject) 
     """Random mutations of every sample of the list route."""
     body = data.draw(mutated_bodies(_valid_bodies("models", dialect)))
     try:
-        models = wire_for(dialect).parse_models(reply_of(dialect, body))
+        models = dialect_for(dialect).parse_models(reply_of(dialect, body))
     except LLMError as error:
         _check_error(error)
     else:
@@ -193,7 +193,7 @@ def test_mutated_error_body_raises_llm_error(
     with pytest.raises(LLMError) as caught:
         raise_for_status(reply)
     _check_error(caught.value)
-    _check_error(vendor_error(reply, read_error(reply)))
+    _check_error(build_error(reply, parse_error_body(reply)))
     assert caught.value.status == status
 
 
@@ -244,7 +244,7 @@ def _strings(value: Any) -> list[str]:
 @pytest.mark.parametrize("prompt", ODD_PROMPTS)
 def test_odd_prompt_text_is_sent_unchanged(dialect: str, prompt: str) -> None:
     """Every prompt that UTF-8 can encode is sent unchanged."""
-    sent = wire_for(dialect).build_request(build_chat_request(prompt), _config(dialect), "m")
+    sent = dialect_for(dialect).build_request(build_chat_request(prompt), _config(dialect), "m")
     assert prompt in _strings(json.loads(sent.body))
     assert prompt in _strings(parse_json(sent.body))
 
@@ -256,7 +256,7 @@ def test_any_text_builds_request_or_is_refused(dialect: str, texts: list[str], m
     """Without request validation, empty messages, odd model ids and lone surrogates raise typed errors only."""
     roles: tuple[Role, ...] = ("user", "assistant", "system", "user")
     request = ChatRequest(tuple(Message(role, (text,)) for role, text in zip(roles, texts, strict=False)))
-    build = wire_for(dialect).build_request
+    build = dialect_for(dialect).build_request
     refused = _refusal(lambda: build(request, _config(dialect), model))
     if refused is None:
         sent = build(request, _config(dialect), model)

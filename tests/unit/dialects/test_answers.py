@@ -7,7 +7,7 @@ import pytest
 from faultmaven.domain import errors
 from faultmaven.domain.errors import LLMError
 from faultmaven.domain.usage import Usage
-from faultmaven.infrastructure.llm.dialects.registry import wire_for
+from faultmaven.infrastructure.llm.dialects.registry import dialect_for
 from faultmaven.infrastructure.llm.dialects.shared.reading import parse_json
 
 from .samples import DIALECTS, Sample, load, reply_of, stop_reasons
@@ -19,7 +19,7 @@ FAILURES = [sample for sample in load("answers") if "error" in sample.expected]
 @pytest.mark.parametrize("sample", ANSWERS, ids=str)
 def test_reply_parses_to_documented_values(sample: Sample) -> None:
     """Text, stop reason, usage, tool calls and model are those of the vendor's document."""
-    answer = wire_for(sample.dialect).parse_response(sample.reply)
+    answer = dialect_for(sample.dialect).parse_response(sample.reply)
     expected: dict[str, Any] = sample.expected
     usage = expected.get("usage")
     assert answer.content == expected["content"]
@@ -33,7 +33,7 @@ def test_reply_parses_to_documented_values(sample: Sample) -> None:
 @pytest.mark.parametrize("sample", [s for s in ANSWERS if s.expected.get("usage")], ids=str)
 def test_usage_buckets_sum_to_vendor_total(sample: Sample) -> None:
     """The total is unknown where the vendor reports only one side."""
-    answer = wire_for(sample.dialect).parse_response(sample.reply)
+    answer = dialect_for(sample.dialect).parse_response(sample.reply)
     assert answer.usage is not None
     assert answer.usage.total == sample.expected["total"]
 
@@ -41,7 +41,7 @@ def test_usage_buckets_sum_to_vendor_total(sample: Sample) -> None:
 @pytest.mark.parametrize("sample", ANSWERS, ids=str)
 def test_answer_keeps_raw_reply(sample: Sample) -> None:
     """`raw` holds the decoded reply, with the fields that no other attribute carries."""
-    answer = wire_for(sample.dialect).parse_response(sample.reply)
+    answer = dialect_for(sample.dialect).parse_response(sample.reply)
     decoded = parse_json(sample.reply.body)
     assert answer.raw == (decoded[0] if isinstance(decoded, list) else decoded)
 
@@ -50,7 +50,7 @@ def test_answer_keeps_raw_reply(sample: Sample) -> None:
 def test_error_body_under_200_raises_error(sample: Sample) -> None:
     """An error object, a failed state or a third-party body under status 200 raises the documented class."""
     with pytest.raises(LLMError) as caught:
-        wire_for(sample.dialect).parse_response(sample.reply)
+        dialect_for(sample.dialect).parse_response(sample.reply)
     expected = sample.expected
     assert isinstance(caught.value, getattr(errors, expected["error"]))
     for name in ("code", "retryable", "retry_after", "request_id", "status"):
@@ -61,21 +61,21 @@ def test_error_body_under_200_raises_error(sample: Sample) -> None:
 @pytest.mark.parametrize("sample", stop_reasons(), ids=str)
 def test_stop_reason_follows_documented_table(sample: Sample) -> None:
     """Each row of the document's table. Unknown, null and missing reasons are `unknown`, never `stop`."""
-    answer = wire_for(sample.dialect).parse_response(sample.reply)
+    answer = dialect_for(sample.dialect).parse_response(sample.reply)
     assert answer.stop_reason.value == sample.expected
 
 
 @pytest.mark.parametrize("sample", load("models"), ids=str)
 def test_list_route_returns_model_names(sample: Sample) -> None:
     """The names have the form that a request sends."""
-    assert wire_for(sample.dialect).parse_models(sample.reply) == sample.expected
+    assert dialect_for(sample.dialect).parse_models(sample.reply) == sample.expected
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_list_route_error_object_raises_error(dialect: str) -> None:
     """An error under status 200 never becomes an empty list of models."""
     with pytest.raises(LLMError):
-        wire_for(dialect).parse_models(reply_of(dialect, b'{"error":"Unexpected endpoint or method."}'))
+        dialect_for(dialect).parse_models(reply_of(dialect, b'{"error":"Unexpected endpoint or method."}'))
 
 
 def test_every_dialect_has_every_sample_kind() -> None:

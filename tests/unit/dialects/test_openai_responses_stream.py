@@ -318,7 +318,7 @@ def test_stream_without_terminal_event_is_interrupted(after: bytes) -> None:
     """Section 4: `[DONE]` is not required and does not end the stream."""
     parser = new_parser()
     parser.feed(CREATED + MESSAGE + after)
-    parser.rest()
+    parser.flush()
     assert not parser.may_end
     with pytest.raises(StreamInterruptedError):
         parser.close()

@@ -25,9 +25,9 @@ DIALECTS_WITH_TOOLS = [name for name in DIALECTS if STREAMS[name].tools]
 
 
 def parser_for(dialect: str) -> StreamParser:
-    wire = DIALECT_MODULES[dialect]
-    sent = wire.build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
-    return wire.stream_parser(WireReply(sent, 200, Headers({"content-type": STREAMS[dialect].content_type}), b""))
+    module = DIALECT_MODULES[dialect]
+    sent = module.build_request(ChatRequest((Message.user("ping"),)), CONFIG, "m", stream=True)
+    return module.stream_parser(WireReply(sent, 200, Headers({"content-type": STREAMS[dialect].content_type}), b""))
 
 
 def read(dialect: str, *blocks: bytes) -> tuple[list[StreamChunk], Answer]:
@@ -96,7 +96,7 @@ def test_truncated_stream_is_complete_or_interrupted(dialect: str) -> None:
         parser = parser_for(dialect)
         try:
             parser.feed(data[:end])
-            parser.rest()
+            parser.flush()
             answer = parser.close()
         except StreamInterruptedError:
             partial = parser.partial()
@@ -117,7 +117,7 @@ def test_vendor_error_is_typed_at_any_position(dialect: str, position: int) -> N
     def feed_all() -> None:
         for block in (*before, stream.error):
             parser.feed(block)
-        parser.rest()
+        parser.flush()
         parser.close()
 
     with pytest.raises(LLMError) as caught:

@@ -16,7 +16,7 @@ CUT_POSITIONS = st.lists(st.integers(0, 10**6), max_size=12)
 def read_stream(parser: StreamParser, blocks: Iterable[bytes]) -> tuple[list[StreamChunk], Answer]:
     """Return the chunks and the answer of a stream."""
     chunks = [chunk for block in blocks for chunk in parser.feed(block)]
-    chunks += parser.rest()
+    chunks += parser.flush()
     return chunks, parser.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from faultmaven.domain.errors import LLMError
 from faultmaven.infrastructure.http.types import WireReply
-from faultmaven.infrastructure.llm.dialects.registry import wire_for
+from faultmaven.infrastructure.llm.dialects.registry import dialect_for
 from faultmaven.infrastructure.llm.dialects.shared.errors import raise_for_status
 
 from .samples import DIALECTS, KEY, json_body, reply_of
@@ -25,7 +25,7 @@ ECHOES = {
 
 
 def _raised_by(reply: WireReply) -> LLMError:
-    parse = wire_for(reply.request.origin.dialect).parse_response
+    parse = dialect_for(reply.request.origin.dialect).parse_response
     with pytest.raises(LLMError) as caught:
         parse(reply) if reply.status == 200 else raise_for_status(reply)
     return caught.value
@@ -135,4 +135,4 @@ def test_answer_repr_hides_text_and_arguments() -> None:
             ]
         }
     )
-    assert "payments-7f9c" not in repr(wire_for("openai-chat").parse_response(reply_of("openai-chat", body)))
+    assert "payments-7f9c" not in repr(dialect_for("openai-chat").parse_response(reply_of("openai-chat", body)))

@@ -3,7 +3,7 @@
 from faultmaven.domain.messages import Message
 from faultmaven.domain.replay import Replay
 from faultmaven.domain.tool_calls import ToolCall
-from faultmaven.infrastructure.llm.dialects.shared.conversation import linked
+from faultmaven.infrastructure.llm.dialects.shared.conversation import link_calls
 
 TARGET = ("acme", "openai-chat", "acme-1")
 
@@ -19,7 +19,7 @@ def call_ids(messages: list[Message]) -> list[str]:
 
 
 def test_other_provider_call_id_yields_to_own() -> None:
-    conversation = linked(
+    conversation = link_calls(
         [
             call_message("a", "first", "other"),
             Message.tool("a", "1"),
@@ -35,7 +35,7 @@ def test_other_provider_call_id_yields_to_own() -> None:
 
 
 def test_repeated_call_id_keeps_each_tool_name() -> None:
-    conversation = linked(
+    conversation = link_calls(
         [call_message("a", "first"), Message.tool("a", "1"), call_message("a", "second"), Message.tool("a", "2")],
         TARGET,
     )
@@ -44,5 +44,5 @@ def test_repeated_call_id_keeps_each_tool_name() -> None:
 
 
 def test_result_without_call_keeps_id() -> None:
-    conversation = linked([Message.tool("x", "1")], TARGET)
+    conversation = link_calls([Message.tool("x", "1")], TARGET)
     assert (call_ids(conversation.messages), conversation.names) == (["x"], ["x"])

@@ -3,7 +3,7 @@
 import pytest
 
 from faultmaven.domain.responses import StopReason
-from faultmaven.infrastructure.llm.dialects.shared.outcomes import function_calls, stop_reason
+from faultmaven.infrastructure.llm.dialects.shared.outcomes import map_stop_reason, parse_function_calls
 
 TABLE = {"end": StopReason.STOP, "cut": StopReason.MAX_TOKENS, "filter": StopReason.CONTENT_FILTER}
 
@@ -28,12 +28,12 @@ def test_content_decides_stop_reason_unless_cut(
     raw: object, has_calls: bool, refused: bool, expected: StopReason
 ) -> None:
     """Calls and refusals override the vendor's reason, except where the answer was cut."""
-    assert stop_reason(raw, TABLE, has_calls=has_calls, refused=refused) is expected
+    assert map_stop_reason(raw, TABLE, has_calls=has_calls, is_refused=refused) is expected
 
 
 def test_function_calls_skip_malformed_entries() -> None:
     """Function and custom calls in OpenAI's form are parsed."""
-    calls = function_calls(
+    calls = parse_function_calls(
         [
             {"id": "call_1", "type": "function", "function": {"name": "a", "arguments": '{"x":1}'}},
             {"id": "call_2", "type": "custom", "custom": {"name": "b", "input": "free text"}},

@@ -70,7 +70,7 @@ def _parser() -> StreamParser:
 def _parse(*blocks: bytes) -> tuple[list[StreamChunk], Answer]:
     parser = _parser()
     result = read_stream(parser, blocks)
-    assert not parser.ended  # only the end of the connection ends the stream
+    assert not parser.has_ended  # only the end of the connection ends the stream
     return result
 
 

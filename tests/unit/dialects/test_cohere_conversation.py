@@ -13,7 +13,7 @@ from faultmaven.domain.requests import ChatRequest
 from faultmaven.domain.responses import StopReason
 from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.domain.tools import Tool
-from faultmaven.infrastructure.llm.dialects.cohere import dialect as wire
+from faultmaven.infrastructure.llm.dialects.cohere import dialect as cohere
 
 from .request_building import REQUEST, body_for, config_of, http_request_for
 from .samples import json_body, reply_of
@@ -45,11 +45,11 @@ def message_bodies(*messages: Message) -> Any:
 
 
 def refusal_for(**fields: Any) -> str:
-    return wire.refusal(request_with(**fields), config_of(DIALECT), MODEL)
+    return cohere.refusal(request_with(**fields), config_of(DIALECT), MODEL)
 
 
 def answer_of(message: Any, reason: str = "COMPLETE") -> Any:
-    return wire.parse_response(reply_of(DIALECT, json_body({"finish_reason": reason, "message": message})))
+    return cohere.parse_response(reply_of(DIALECT, json_body({"finish_reason": reason, "message": message})))
 
 
 def replayed_answer() -> Message:
@@ -170,7 +170,7 @@ def test_reasoning_for_plain_model_is_noted() -> None:
 
 def test_stream_request_adds_one_field() -> None:
     """All other fields equal those of a plain request."""
-    sent = wire.build_request(REQUEST, config_of(DIALECT), MODEL, stream=True)
+    sent = cohere.build_request(REQUEST, config_of(DIALECT), MODEL, stream=True)
     assert json.loads(sent.body) == {**body_for(DIALECT, REQUEST), "stream": True}
 
 
@@ -216,5 +216,5 @@ def test_broken_arguments_are_reported_as_problem() -> None:
 def test_features_match_the_document() -> None:
     """No files; caching is automatic (2 (8))."""
     supported = {"seed", "stream", "tools", "schema", "images", "image addresses", "reasoning", "cache_prompt"}
-    assert supported <= wire.FEATURES
-    assert "files" not in wire.FEATURES
+    assert supported <= cohere.FEATURES
+    assert "files" not in cohere.FEATURES

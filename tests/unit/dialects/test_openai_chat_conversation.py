@@ -15,7 +15,7 @@ from faultmaven.domain.requests import ChatRequest
 from faultmaven.domain.responses import StopReason
 from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.domain.tools import Tool
-from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as wire
+from faultmaven.infrastructure.llm.dialects.openai_chat import dialect as openai_chat
 from faultmaven.infrastructure.llm.dialects.openai_chat.vendors import VENDORS
 
 from .request_building import REQUEST, body_for, config_of, http_request_for
@@ -67,7 +67,7 @@ def notes_of(vendor: str, request: ChatRequest, model: str | None = None) -> tup
 
 
 def refusal_for(vendor: str, request: ChatRequest, **fields: Any) -> str:
-    return wire.refusal(request, config_of(f"openai-chat/{vendor}", **fields), MODELS.get(vendor, "m"))
+    return openai_chat.refusal(request, config_of(f"openai-chat/{vendor}", **fields), MODELS.get(vendor, "m"))
 
 
 def replayed_answer(vendor: str, turn: Any, text: str = "") -> Message:
@@ -85,7 +85,7 @@ def test_stream_request_includes_usage_option(vendor: str) -> None:
     sent = http_request_for(f"openai-chat/{vendor}", REQUEST, "m")
     plain = json.loads(sent.body)
     config = config_of(f"openai-chat/{vendor}")
-    body = json.loads(wire.build_request(REQUEST, config, "m", stream=True).body)
+    body = json.loads(openai_chat.build_request(REQUEST, config, "m", stream=True).body)
     options = {} if vendor == "mistral" else {"stream_options": {"include_usage": True}}
     assert body == {**plain, "stream": True, **options}
 
@@ -409,7 +409,7 @@ def test_other_vendor_receives_text_and_calls() -> None:
 
 def answer_of(vendor: str, message: dict[str, Any], reason: str | None = "stop") -> Any:
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
-    return wire.parse_response(reply_of(f"openai-chat/{vendor}", json_body({"model": "m", "choices": [choice]})))
+    return openai_chat.parse_response(reply_of(f"openai-chat/{vendor}", json_body({"model": "m", "choices": [choice]})))
 
 
 def test_tool_calls_override_finish_reason() -> None:
