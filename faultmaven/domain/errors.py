@@ -149,7 +149,7 @@ class ConfigurationError(LLMError):
     """The configuration is wrong: an unknown name, a value that does not parse, a missing key, a faulty row.
 
     Attributes:
-        faults: Every fault, one sentence each; empty when the message names the only fault.
+        faults: Every fault, one sentence each; empty for an error that is not the result of a whole check.
         warnings: Further probable mistakes, one sentence each.
     """
 
