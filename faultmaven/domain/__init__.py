@@ -1,1 +1,1 @@
-"""Values: frozen, without I/O, without any third-party import."""
+"""Values and errors. No module here does I/O or imports a third-party package at import time."""

@@ -1,10 +1,10 @@
-"""Addresses of servers."""
+"""Checks of server addresses."""
 
 from urllib.parse import urlsplit
 
 
 def names_a_server(address: str) -> bool:
-    """Return whether `address` is an http:// or https:// address with a host and, where it has one, a sound port."""
+    """Return whether `address` is an http:// or https:// URL with a host and, if it names a port, a valid one."""
     try:
         parts = urlsplit(address)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

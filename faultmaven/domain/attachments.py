@@ -1,4 +1,4 @@
-"""What a message holds beside text: images and files. Shows neither bytes nor addresses nor paths."""
+"""The images and files of a message. `repr` shows no bytes, no URL and no path."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -6,16 +6,16 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Bytes with their media type, a file to be read, or an address.
+    """Content of a message that is not text: bytes, a local file, or a URL.
 
     Attributes:
-        data: The bytes; None where they are still to be read or fetched, by us or by the vendor.
-        media_type: Such as "image/png"; "" lets it be told from the bytes.
-        url: An http:// or https:// address.
-        path: A file of this machine.
-        fetch: Whether we fetch `url` and send its bytes. Without it the vendor does, and a vendor that takes no
-            addresses is left out.
-        name: A file's name as the vendor may show it, "" for none.
+        data: The bytes; None for a file that is not read yet and for a URL.
+        media_type: The media type, such as "image/png"; "" detects the type from the bytes.
+        url: An http:// or https:// URL.
+        path: The path of a local file.
+        fetch: Whether this library fetches `url` and sends the bytes. If false, the vendor fetches the URL, and the
+            planner excludes providers that accept no URLs.
+        name: The file name that the vendor may show, "" for none.
     """
 
     data: bytes | None = field(default=None, repr=False)
@@ -27,25 +27,25 @@ class Attachment:
 
     @classmethod
     def from_bytes(cls, data: bytes, media_type: str = "", *, name: str = "") -> Self:
-        """Return one made of bytes; the media type, such as "image/png", is told from them where it is not given."""
+        """Return an attachment of bytes. If `media_type` is "", the type is detected from the bytes."""
         return cls(data=data, media_type=media_type, name=name)
 
     @classmethod
     def from_path(cls, path: str, media_type: str = "") -> Self:
-        """Return one that is a file of this machine; it is read when it is sent."""
+        """Return an attachment for a local file, which is read when the request is sent."""
         return cls(path=str(path), media_type=media_type)
 
     @classmethod
     def from_url(cls, url: str, media_type: str = "", *, fetch: bool = False) -> Self:
-        """Return one at an address. The vendor fetches it; with `fetch`, we do, and send its bytes."""
+        """Return an attachment at a URL. The vendor fetches the URL; with `fetch`, this library sends its bytes."""
         return cls(url=url, media_type=media_type, fetch=fetch)
 
 
 @dataclass(frozen=True, slots=True)
 class Image(Attachment):
-    """A picture: PNG, JPEG, GIF or WebP."""
+    """An image: PNG, JPEG, GIF or WebP."""
 
 
 @dataclass(frozen=True, slots=True)
 class File(Attachment):
-    """A document: a PDF, where the provider takes one."""
+    """A document: a PDF, if the provider accepts PDFs."""

@@ -1,4 +1,4 @@
-"""The ledger: one line for each provider that was asked."""
+"""The ledger of a call: one `Attempt` for each request to a provider and for each skipped provider."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,26 @@ from .usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What happened when one provider was asked once. Times are in seconds.
+    """The record of one request to one provider. Times are in seconds.
 
     Attributes:
-        provider: The provider's name, as the registry knows it.
-        model: The model that was sent; "" when the server decides.
-        outcome: "answered", the name of the error class, "cancelled", or "cached" for an answer of the response cache.
-            `CircuitOpenError` and `LimitReachedError` are providers that were left alone: nothing was sent.
-        status: HTTP status, None when no reply came.
-        request_id: The vendor's own id of the exchange, "" when it gave none.
-        waited: Time spent before sending: backoff, the vendor's Retry-After, and the queue of a limit.
-        time_to_headers: From sending to the reply's headers, None when none came.
-        time_to_first_token: From sending to the first token; None where the answer came whole.
+        provider: The provider's name in the registry.
+        model: The requested model; "" when the server chooses the model.
+        outcome: "answered", the name of the error class, "cancelled", or "cached" for a response from the cache.
+            `CircuitOpenError` and `LimitReachedError` mark skipped providers: nothing was sent.
+        status: The HTTP status, None without a reply.
+        request_id: The vendor's own id of the request, "" when the vendor sent none.
+        waited: Time before sending: backoff, the vendor's Retry-After, and the queue of a limit.
+        time_to_headers: From sending to the reply's headers, None without a reply.
+        time_to_first_token: From sending to the first token; None for a response that was not streamed.
         duration: From the start of the attempt to its end.
-        usage: Tokens the vendor counted, None when it did not say.
-        kept: True for the attempt whose answer the caller got.
-        notes: What was changed or left out for this provider, each as one sentence.
-        error: One line of what went wrong, "" when nothing did. An answer that is kept although something is wrong
-            with it (cut, or of low confidence, and nothing better came) has it too.
-        limited_for: Seconds for which the vendor's own rate-limit headers leave nothing, None when they do not say so.
+        usage: The tokens that the vendor counted, None when the vendor reported none.
+        kept: True for the attempt whose response the caller got.
+        notes: Changes to the request for this provider, one sentence each.
+        error: The failure in one line, "" for none. Also set for a kept response with a flaw, such as a truncated one
+            when no provider sent a better one.
+        limited_for: Seconds until the vendor's rate-limit headers allow another request, None when the headers announce
+            no such wait.
     """
 
     provider: str
@@ -44,7 +45,7 @@ class Attempt:
     limited_for: float | None = None
 
     def as_kept(self) -> "Attempt":
-        """Return it as the one whose answer the caller got. Written out, since every call has one."""
+        """Return a copy with `kept` set. Each field is written out for speed, since every call makes one copy."""
         return Attempt(
             self.provider,
             self.model,

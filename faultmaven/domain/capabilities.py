@@ -1,8 +1,8 @@
-"""What a model can take and give, by name.
+"""The capabilities of models, by name.
 
-"text" is an answer to a prompt, "stream" its answer in pieces, "tools" functions to call, "schema" an answer of a given
-form, "images" and "files" what a message holds beside text, "image addresses" those that the vendor fetches itself, and
-"reasoning" a say in how much it thinks.
+"text" is a response to a prompt, "stream" a streamed response, "tools" functions that the model may call, "schema" a
+response that follows a JSON schema, "images" and "files" attachments of a message, "image addresses" images at URLs
+that the vendor fetches, and "reasoning" control of how long the model thinks.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ CAPABILITIES = ("text", "stream", "tools", "schema", "images", "reasoning", "fil
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What one model takes at one provider.
+    """The features and token limits of one model at one provider.
 
     Attributes:
-        features: Of `CAPABILITIES`, and what a dialect carries besides, such as "turns" and "seed".
-        context_window: Tokens of prompt that it takes, None where that is not known.
-        max_output: Tokens that it answers at most, None where that is not known.
+        features: Names of `CAPABILITIES` and further features of the dialect, such as "turns" and "seed".
+        context_window: The most tokens of a prompt, None if unknown.
+        max_output: The most tokens of a response, None if unknown.
     """
 
     features: frozenset[str] = frozenset()

@@ -1,36 +1,36 @@
-"""Every error this package raises.
+"""Every error that this package raises.
 
 ```text
 LLMError                       retryable: the same provider may answer later.  elsewhere: another provider may answer.
-├── ConfigurationError         no / no     names the variable to set and the known names
-│   └── ProviderConfigurationError   no / yes    one provider's settings are wrong; found when it was asked
+├── ConfigurationError         no / no     unknown name, invalid value, missing key; names the variable to set
+│   └── ProviderConfigurationError   no / yes    the settings of one provider are wrong
 ├── AuthenticationError        no / yes    wrong key, or a key without the permission
 ├── QuotaExceededError         no / yes    billing: credits or quota used up
-├── InvalidRequestError        no / no     refused at our door, nothing was sent
-│   ├── ContextLengthError     no / yes    prompt larger than this model takes
-│   └── UnsupportedRequestError  no / yes  this provider or model cannot carry it; nothing was sent
-├── ModelNotFoundError         no / yes
-├── RejectedRequestError       no / yes    the vendor's own 400 or 422
+├── InvalidRequestError        no / no     validation refused the request; nothing was sent
+│   ├── ContextLengthError     no / yes    the prompt is longer than this model allows
+│   └── UnsupportedRequestError  no / yes  this provider or model does not support an option; nothing was sent
+├── ModelNotFoundError         no / yes    the vendor does not know the model, or does not serve it for this key
+├── RejectedRequestError       no / yes    the vendor rejected the request with a 400 or 422
 │   └── WrongEndpointError     no / yes    wrong path or redirect: 404 without a model in it, 405, 410, 3xx
-├── ContentBlockedError        no / yes    refused or filtered; `response` holds what came
-├── EmptyAnswerError           no / yes    nothing came; `response` holds the rest
-├── TruncatedAnswerError       no / yes    cut below `min_output_tokens`; `response` holds what came
-├── InvalidAnswerError         no / yes    not of the schema that was asked for; `response` holds it
-├── LowConfidenceError         no / yes    below the confidence threshold; `response` holds it
-├── ProviderError              yes / yes   whatever else a provider did wrong
+├── ContentBlockedError        no / yes    refused or filtered; `response` holds the partial response
+├── EmptyAnswerError           no / yes    the response has no text; `response` holds the rest
+├── TruncatedAnswerError       no / yes    cut off below `min_output_tokens`; `response` holds the partial response
+├── InvalidAnswerError         no / yes    the response does not match the requested schema; `response` holds it
+├── LowConfidenceError         no / yes    the confidence is below the threshold; `response` holds the response
+├── ProviderError              yes / yes   any other failure of a provider
 │   ├── RateLimitError                     `retry_after` in seconds
-│   │   └── LimitReachedError  no / yes    a limit of ours; nothing was sent
+│   │   └── LimitReachedError  no / yes    a limit of this library is reached; nothing was sent
 │   ├── ProviderUnavailableError           refused, reset, DNS, TLS, 5xx, overloaded
-│   │   ├── StreamInterruptedError         a stream that broke off, or ended without its end marker
-│   │   └── CircuitOpenError   no / yes    it failed too often lately; nothing was sent
+│   │   ├── StreamInterruptedError         a stream broke off, or ended without its end marker
+│   │   └── CircuitOpenError   no / yes    the provider failed too often; nothing was sent
 │   ├── ProviderTimeoutError               `phase`: connect, first byte, body, first chunk, next chunk
-│   └── MalformedResponseError             no JSON, wrong shape, wrong content type, too large
-├── DeadlineExceededError      no / no     the whole call's time is over; names who used it
-└── AllProvidersFailedError    no / yes    `causes`: every provider's error, in order
+│   └── MalformedResponseError             no JSON, undocumented fields, wrong content type, too large
+├── DeadlineExceededError      no / no     the deadline of the call has passed; names the providers that used the time
+└── AllProvidersFailedError    no / yes    `causes` holds the error of every provider, in order
 ```
 
-A message never holds a key, a prompt, an answer or a vendor's prose (vendors echo keys and prompts in it). The vendor's
-prose, with the key taken out, is at `vendor_message` for whoever asks for it by name.
+A message never contains a key, a prompt, a response or the vendor's error text, since vendors echo keys and prompts in
+such texts. `vendor_message` holds the vendor's error text with the key removed.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ from .responses import LLMResponse
 
 
 class ErrorFacts(TypedDict, total=False):
-    """What may be said of an error beside its problem; see the attributes of `LLMError`."""
+    """Keyword arguments of `LLMError`, named as its attributes."""
 
     provider: str
     model: str
@@ -59,27 +59,27 @@ class ErrorFacts(TypedDict, total=False):
 
 
 class LLMError(Exception):
-    """The root of the tree: catch this to catch everything this package raises.
+    """The base class of every error of this package.
 
     Attributes:
-        retryable: The same provider may answer later.
-        elsewhere: Another provider may answer.
-        counts_against_provider: A retryable error of this class counts in the provider's circuit breaker.
-        max_retries: The largest number of retries for this class, None for as many as are configured.
-        problem: What went wrong, in one clause.
-        provider: Who was asked; "" when nobody was.
-        model: What was sent as the model; "" when none was.
-        status: The HTTP status, None when no reply came.
-        code: The vendor's own error code, "" when it gave none.
-        request_id: The vendor's id of the exchange, for its support.
-        phase: How far the exchange came, "" where it does not matter: "dns", "tls", "proxy", "connect", "request",
-            "first byte", "body", "first chunk" or "next chunk".
-        retry_after: Seconds that the vendor asks us to wait, None when it did not say.
-        advice: What to set or try.
-        vendor_message: The vendor's prose without the key; never part of `str`, `repr` or a pickle.
-        response: The partial answer, where one came.
-        attempts: Every provider that was asked before this was raised, in order.
-        retry_limit: At most so many retries at the same provider, None for as many as are configured.
+        retryable: Whether the same provider may succeed later.
+        elsewhere: Whether another provider may succeed.
+        counts_against_provider: Whether a retryable error of this class counts in the provider's circuit breaker.
+        max_retries: The most retries for an error of this class, None for the configured number.
+        problem: The failure in one clause.
+        provider: The name of the provider, "" for an error of no single provider.
+        model: The requested model, "" for none.
+        status: The HTTP status, None without a reply.
+        code: The vendor's own error code, "" for none.
+        request_id: The vendor's id of the request, for the vendor's support; "" for none.
+        phase: The phase in which the exchange failed, "" for an error without a phase: "dns", "tls", "proxy",
+            "connect", "request", "first byte", "body", "first chunk" or "next chunk".
+        retry_after: Seconds to wait before the next request, None when unknown.
+        advice: The remedy: a setting to change or an action to take.
+        vendor_message: The vendor's error text without the key; never part of `str`, `repr` or a pickle.
+        response: The partial response, None without one.
+        attempts: The ledger of the call up to this error, in order.
+        retry_limit: The most retries at the same provider, None for the configured number.
     """
 
     retryable: bool = False
@@ -105,53 +105,56 @@ class LLMError(Exception):
         super().__init__(problem)
 
     def __str__(self) -> str:
-        return " ".join(text for text in (self._where() + self.problem + self._facts(), self.advice) if text)
+        return " ".join(text for text in (self._prefix() + self.problem + self._suffix(), self.advice) if text)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An answer, a vendor's prose and a foreign cause stay behind: a pickled error travels into logs and queues.
-        kept = {**self.__dict__, "vendor_message": HiddenText(), "response": None}
-        return _rebuild, (type(self), kept)
+        # The pickle omits the response, the vendor's text and the cause, since pickled errors reach logs and queues.
+        state = {**self.__dict__, "vendor_message": HiddenText(), "response": None}
+        return _rebuild, (type(self), state)
 
     def copy(self) -> Self:
-        """Return an error of the same type and facts with the same cause, for one more caller to raise."""
-        fresh = type(self).__new__(type(self), *self.args)
-        fresh.__dict__.update(self.__dict__)
-        fresh.__cause__ = self.__cause__
-        return fresh
+        """Return a copy with the same cause, so that each caller of a shared call raises its own error."""
+        error = type(self).__new__(type(self), *self.args)
+        error.__dict__.update(self.__dict__)
+        error.__cause__ = self.__cause__
+        return error
 
-    def _where(self) -> str:
+    def _prefix(self) -> str:
+        """Return the provider and the model, in front of the problem."""
         if not self.provider:
             return ""
         return f"{self.provider} ({self.model}): " if self.model else f"{self.provider}: "
 
-    def _facts(self) -> str:
+    def _suffix(self) -> str:
+        """Return the status, code, delay and request id in brackets, or the full stop that the problem lacks."""
         facts = [
             f"HTTP {self.status}" if self.status is not None else "",
             f"code {self.code}" if self.code else "",
             f"retry after {self.retry_after:g} s" if self.retry_after is not None else "",
             f"request id {self.request_id}" if self.request_id else "",
         ]
-        told = ", ".join(fact for fact in facts if fact)
-        if told:
-            return f" [{told}]."
+        text = ", ".join(fact for fact in facts if fact)
+        if text:
+            return f" [{text}]."
         return "" if self.problem.endswith(("?", ".")) else "."
 
 
-def _rebuild(kind: type[LLMError], state: dict[str, Any]) -> LLMError:
-    error = kind.__new__(kind, state["problem"])
+def _rebuild(error_type: type[LLMError], state: dict[str, Any]) -> LLMError:
+    """Return the error of a pickle. The name of this function is part of every pickled error."""
+    error = error_type.__new__(error_type, state["problem"])
     error.__dict__.update(state)
     return error
 
 
 class ConfigurationError(LLMError):
-    """The configuration is wrong: an unknown name, an unparsable value, a missing key, a faulty row.
+    """The configuration is wrong: an unknown name, a value that does not parse, a missing key, a faulty row.
 
     Attributes:
-        faults: What is wrong, where several things may be, each as one sentence.
-        warnings: What else looks like a mistake, likewise.
+        faults: Every fault, one sentence each; empty for an error that is not the result of a whole check.
+        warnings: Further probable mistakes, one sentence each.
     """
 
     elsewhere = False
@@ -160,7 +163,7 @@ class ConfigurationError(LLMError):
 
 
 class ProviderConfigurationError(ConfigurationError):
-    """One provider cannot be asked as it is configured; another provider may answer."""
+    """The configuration of one provider is unusable; another provider may answer."""
 
     elsewhere = True
 
@@ -173,27 +176,27 @@ class AuthenticationError(LLMError):
 
 
 class QuotaExceededError(LLMError):
-    """Credits or a long-term quota are used up: waiting does not help, paying does."""
+    """Credits or a long-term quota are used up. Waiting does not help."""
 
     elsewhere = True
     default_advice = "Add credits or raise the quota in the vendor's console, or use another provider."
 
 
 class InvalidRequestError(LLMError):
-    """The request was refused at our door; nothing was sent."""
+    """Validation refused the request; nothing was sent."""
 
     elsewhere = False
 
 
 class ContextLengthError(InvalidRequestError):
-    """The prompt is larger than this model or this route takes."""
+    """The prompt is longer than this model or this route allows."""
 
     elsewhere = True
     default_advice = "Send less text, or use a model with a larger context window."
 
 
 class UnsupportedRequestError(InvalidRequestError):
-    """The provider, or its model, cannot carry what the request asks; nothing was sent. Another one may."""
+    """The provider or its model does not support an option of the request; nothing was sent."""
 
     elsewhere = True
     default_advice = "Leave the named option out, or use a provider that takes it."
@@ -207,7 +210,7 @@ class ModelNotFoundError(LLMError):
 
 
 class RejectedRequestError(LLMError):
-    """The vendor refused the request as it is (its own 400 or 422); another vendor may take it."""
+    """The vendor rejected the request with a 400 or 422; another vendor may accept the request."""
 
     elsewhere = True
     default_advice = (
@@ -216,46 +219,46 @@ class RejectedRequestError(LLMError):
 
 
 class WrongEndpointError(RejectedRequestError):
-    """The address answers, but there is no such route: a wrong base URL, or a redirect to elsewhere."""
+    """The server does not serve the vendor's API at this URL: a wrong base URL, or a redirect."""
 
 
 class ContentBlockedError(LLMError):
-    """The vendor's safety filter or the model itself refused."""
+    """The vendor's safety filter or the model refused the request."""
 
     elsewhere = True
     default_advice = "Rephrase the request, or use another provider."
 
 
 class EmptyAnswerError(LLMError):
-    """An answer came without text and without tool calls."""
+    """The response has no text and no tool calls."""
 
     elsewhere = True
     default_advice = "If the model reasons, raise max_tokens: reasoning may have used them all."
 
 
 class TruncatedAnswerError(LLMError):
-    """The answer was cut below the caller's `min_output_tokens`."""
+    """The response was cut off below the caller's `min_output_tokens`."""
 
     elsewhere = True
     default_advice = "Raise max_tokens; if the model reasons, reasoning may have used most of them."
 
 
 class InvalidAnswerError(LLMError):
-    """The answer is not of the schema that `response_format` asks for."""
+    """The response does not match the schema of `response_format`."""
 
     elsewhere = True
     default_advice = "Use a model that is better at structured output, or a simpler schema."
 
 
 class LowConfidenceError(LLMError):
-    """The confidence that a custom class computed for its answer is below `LLM_CONFIDENCE_THRESHOLD`."""
+    """The confidence that a custom provider class reports is below `LLM_CONFIDENCE_THRESHOLD`."""
 
     elsewhere = True
     default_advice = "Lower LLM_CONFIDENCE_THRESHOLD, or configure a better provider."
 
 
 class ProviderError(LLMError):
-    """A provider failed in a way that may pass."""
+    """A provider failed, and a retry may succeed."""
 
     retryable = True
     elsewhere = True
@@ -263,50 +266,55 @@ class ProviderError(LLMError):
 
 
 class RateLimitError(ProviderError):
-    """Too many requests or tokens just now; `retry_after` is in seconds, None when the vendor did not say."""
+    """The vendor refuses further requests or tokens for a while.
+
+    `retry_after` is in seconds, None when the vendor sent no delay.
+    """
 
     counts_against_provider = False  # the provider is available; the host sends too many requests
     default_advice = "Wait and try again, or lower the request rate."
 
 
 class LimitReachedError(RateLimitError):
-    """A limit of our own, or one that the vendor announced, lets nothing through now; nothing was sent."""
+    """A limit of this library, or one that the vendor announced, is reached; nothing was sent."""
 
     retryable = False
     default_advice = "Wait and try again, or raise the limits of the provider's row."
 
 
 class ProviderUnavailableError(ProviderError):
-    """No connection, a 5xx, or an overloaded vendor."""
+    """The provider has no connection, sent a 5xx, or is overloaded."""
 
 
 class StreamInterruptedError(ProviderUnavailableError):
-    """A stream broke off, or ended without its end marker; `response` holds what came of it."""
+    """A stream broke off, or ended without its end marker; `response` holds the partial response."""
 
 
 class CircuitOpenError(ProviderUnavailableError):
-    """The provider failed too often lately and is left alone for `retry_after` seconds; nothing was sent."""
+    """The provider failed too often and is skipped for `retry_after` seconds; nothing was sent."""
 
     retryable = False
     default_advice = "Wait and try again, or configure another provider; LLM_BREAKER_WINDOW=0 turns breakers off."
 
 
 class ProviderTimeoutError(ProviderError):
-    """No answer in the attempt's time; `phase` is "connect", "first byte" or "body", in a stream also "first chunk" or
-    "next chunk"."""
+    """No response came within the timeout of the attempt.
+
+    `phase` is "connect", "first byte" or "body", in a stream also "first chunk" or "next chunk".
+    """
 
     default_advice = "Give attempts more time with LLM_REQUEST_TIMEOUT or the row's timeout."
 
 
 class MalformedResponseError(ProviderError):
-    """A reply came that is not what the vendor documents."""
+    """The reply does not have the format that the vendor documents."""
 
     max_retries = 1  # a reply that is no vendor's reply may pass once; more retries do not help
     default_advice = "Check that the base URL points at the vendor's API and at nothing in between."
 
 
 class DeadlineExceededError(LLMError):
-    """The whole call's time is over; `attempts` says who used it."""
+    """The deadline of the call has passed; `attempts` lists the providers that used the time."""
 
     elsewhere = False
     default_advice = "Give the call more time with deadline= or LLM_DEADLINE."
@@ -316,10 +324,10 @@ class AllProvidersFailedError(LLMError):
     """Every planned provider failed.
 
     Attributes:
-        causes: Each provider's own error, in the order in which they were asked.
+        causes: The error of each provider, in the order of the attempts.
     """
 
-    elsewhere = True  # for a router that is itself a candidate of another one
+    elsewhere = True  # since a router may be a candidate of another router
 
     def __init__(self, causes: Sequence[LLMError], *, attempts: Sequence[Attempt] = ()) -> None:
         self.causes: tuple[LLMError, ...] = tuple(causes)
@@ -328,11 +336,11 @@ class AllProvidersFailedError(LLMError):
         self.response = partial[-1] if partial else None
 
     def __str__(self) -> str:
-        lines = [f"- {type(cause).__name__} after {self._spent(cause.provider)}: {cause}" for cause in self.causes]
+        lines = [f"- {type(cause).__name__} after {self._time_spent(cause.provider)}: {cause}" for cause in self.causes]
         return "\n".join([f"{self.problem}:", *lines])
 
-    def _spent(self, provider: str) -> str:
-        """Return the seconds that went into a provider, waits included, and the attempts where there were several."""
-        lines = [line for line in self.attempts if line.provider == provider]
-        seconds = sum(line.waited + line.duration for line in lines)
-        return f"{seconds:.2f} s" + (f" and {len(lines)} attempts" if len(lines) > 1 else "")
+    def _time_spent(self, provider: str) -> str:
+        """Return the seconds that a provider used, waits included, and the number of its attempts if above 1."""
+        attempts = [attempt for attempt in self.attempts if attempt.provider == provider]
+        seconds = sum(attempt.waited + attempt.duration for attempt in attempts)
+        return f"{seconds:.2f} s" + (f" and {len(attempts)} attempts" if len(attempts) > 1 else "")

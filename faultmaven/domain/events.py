@@ -1,7 +1,7 @@
-"""What was decided and what happened, as values. They leave sideways, to an observer; nothing reads them on the way.
+"""Events of calls, circuit breakers and reloads, as values. The observer gets each event; no other code reads events.
 
-Times are in seconds. `call` numbers the calls of one process. Providers are named as the registry knows them; `model`
-is the one that was sent, "" where the server decides.
+Times are in seconds. `call` numbers the calls of one process. `provider` is the name in the registry; `model` is the
+requested model, "" when the server chooses the model.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BreakerPhase = Literal["closed", "open", "half-open"]
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """A provider is about to be asked, for `timeout` seconds at most."""
+    """A request to a provider begins; `timeout` is the most seconds for the attempt."""
 
     call: int
     number: int
@@ -26,7 +26,7 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """A provider answered, failed or was cancelled; the attempt says which."""
+    """An attempt ended; `attempt.outcome` is "answered", the name of an error class, or "cancelled"."""
 
     call: int
     number: int
@@ -35,7 +35,7 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True)
 class RetryScheduled:
-    """The same provider is asked again after `delay` seconds because of `reason`, the name of an error class."""
+    """The same provider is retried after `delay` seconds because of `reason`, the name of an error class."""
 
     call: int
     provider: str
@@ -46,7 +46,7 @@ class RetryScheduled:
 
 @dataclass(frozen=True, slots=True)
 class RetryRefused:
-    """The same provider might be asked again, and is not: its budget is used up, or the wait is too long."""
+    """A possible retry is refused because of `reason`: the retry budget is used up, or the wait is too long."""
 
     call: int
     provider: str
@@ -56,7 +56,7 @@ class RetryRefused:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSkipped:
-    """A planned provider was left alone because of `reason`: its breaker is open, or a limit is reached."""
+    """A planned provider is skipped because of `reason`: its circuit breaker is open, or a limit is reached."""
 
     call: int
     provider: str
@@ -76,7 +76,7 @@ class FellBack:
 
 @dataclass(frozen=True, slots=True)
 class HedgeStarted:
-    """`provider` has not answered after `delay` seconds, so `successor` is asked beside it."""
+    """`provider` has not answered after `delay` seconds, so a request to `successor` runs at the same time."""
 
     call: int
     provider: str
@@ -86,14 +86,14 @@ class HedgeStarted:
 
 @dataclass(frozen=True, slots=True)
 class CallShared:
-    """The call waits for an identical one that is already under way."""
+    """The call waits for the response of an identical call in flight."""
 
     call: int
 
 
 @dataclass(frozen=True, slots=True)
 class CacheAnswered:
-    """The answer came from the response cache; `provider` gave it at the time."""
+    """The response comes from the response cache; `provider` is the provider that sent it originally."""
 
     call: int
     provider: str
@@ -102,7 +102,7 @@ class CacheAnswered:
 
 @dataclass(frozen=True, slots=True)
 class CallAnswered:
-    """The caller has the answer. `duration` is of the whole call."""
+    """The caller has the response; `duration` covers the whole call."""
 
     call: int
     provider: str
@@ -115,7 +115,7 @@ class CallAnswered:
 
 @dataclass(frozen=True, slots=True)
 class InputTruncated:
-    """The vendor counted `reported` tokens of input where at least about `expected` were sent: it read only a part."""
+    """The vendor read only a part of the input: `reported` tokens, while about `expected` or more were sent."""
 
     call: int
     provider: str
@@ -126,7 +126,7 @@ class InputTruncated:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """The caller gets an error, or cancelled; `reason` is the error class's name or "cancelled"."""
+    """The call failed or was cancelled; `reason` is the name of the error class or "cancelled"."""
 
     call: int
     reason: str
@@ -136,7 +136,7 @@ class CallFailed:
 
 @dataclass(frozen=True, slots=True)
 class BreakerChanged:
-    """A provider's circuit breaker changed; an open one lets nothing through for `seconds`, the others have 0."""
+    """A provider's circuit breaker changed its phase; `seconds` is the time for which it stays open, else 0."""
 
     provider: str
     model: str
@@ -146,14 +146,14 @@ class BreakerChanged:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationReloaded:
-    """A new configuration is in force from the next call on; `providers` are those it configures."""
+    """A new configuration is current from the next call on; `providers` are its configured providers."""
 
     providers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadRefused:
-    """A new configuration is faulty, so the old one stays in force; `reason` says what is wrong, without any value."""
+    """A new configuration is faulty, so the old one stays current; `reason` names the faults without any value."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""Values that do their work and do not show: keys, vendors' prose, environments."""
+"""Types that keep keys, vendors' error texts and environments out of `repr`."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,7 +13,10 @@ class HiddenText(str):
 
 
 class HiddenMapping(Mapping[str, str]):
-    """A view of a mapping whose `repr` shows only its size; a traceback that prints locals prints this."""
+    """A view of a mapping whose `repr` shows only the number of variables.
+
+    A traceback that prints local variables then shows no value.
+    """
 
     __slots__ = ("_inner",)
 

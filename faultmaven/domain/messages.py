@@ -1,4 +1,4 @@
-"""The messages of a conversation: texts, images, files and tool calls. `repr` shows no text."""
+"""The messages of a conversation: texts, images, files, tool calls and tool results. `repr` shows no text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,15 +16,16 @@ Part: TypeAlias = str | Attachment
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation. Build it with `system`, `user`, `assistant` or `tool`, or take `response.message`.
+    """One message of a conversation. Build a message with `system`, `user`, `assistant` or `tool`, or use
+    `response.message`.
 
     Attributes:
         role: "system", "user", "assistant" or "tool".
         parts: Texts, images and files, in their order.
-        tool_calls: What the model asked for, in an assistant turn.
-        tool_call_id: The call that a tool turn is the result of.
-        error: Whether that call failed.
-        replay: The turn in the form of the vendor whose answer it was; only `response.message` has it.
+        tool_calls: The tool calls that the model requests in an assistant message.
+        tool_call_id: The id of the tool call whose result a tool message holds.
+        error: Whether that tool call failed.
+        replay: The message in the format of the vendor that sent it; only `response.message` has a replay.
     """
 
     role: Role
@@ -36,69 +37,72 @@ class Message:
 
     @classmethod
     def system(cls, text: str) -> Self:
-        """Return instructions that stand above the conversation."""
+        """Return instructions for the whole conversation."""
         return cls("system", (text,))
 
     @classmethod
     def user(cls, *parts: Part) -> Self:
-        """Return a user's turn of texts, images and files, in their order."""
+        """Return a user's message of texts, images and files, in their order."""
         return cls("user", parts)
 
     @classmethod
     def assistant(cls, text: str = "", *, tool_calls: Sequence[ToolCall] = ()) -> Self:
-        """Return an earlier answer of the model; `response.message` also holds what its vendor wants back."""
+        """Return an earlier response of the model. Prefer `response.message`, which also has the vendor's `replay`."""
         return cls("assistant", (text,) if text else (), tuple(tool_calls))
 
     @classmethod
     def tool(cls, call_id: str, *result: Part, error: bool = False) -> Self:
-        """Return the result of the tool call `call_id`: text, and images where the provider takes them there.
+        """Return the result of the tool call `call_id`: text, and images if the provider accepts images in results.
 
         Args:
-            error: The call failed, and the text says why.
+            error: Whether the call failed; the text then gives the reason.
         """
         return cls("tool", result, tool_call_id=call_id, error=error)
 
     @property
     def text(self) -> str:
-        """The turn's texts, joined."""
+        """The message's texts, joined."""
         if len(self.parts) == 1 and type(self.parts[0]) is str:
             return self.parts[0]
         return "".join(part for part in self.parts if isinstance(part, str))
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """The turn's images, in their order."""
+        """The message's images, in their order."""
         return tuple(part for part in self.parts if isinstance(part, Image))
 
     @property
     def files(self) -> tuple[File, ...]:
-        """The turn's files, in their order."""
+        """The message's files, in their order."""
         return tuple(part for part in self.parts if isinstance(part, File))
 
     def __repr__(self) -> str:
         counts = {"images": len(self.images), "files": len(self.files), "tool calls": len(self.tool_calls)}
-        told = "".join(f", {count} {what}" for what, count in counts.items() if count)
-        return f"Message({self.role!r}, {len(self.text)} characters{told})"
+        attached = "".join(f", {count} {kind}" for kind, count in counts.items() if count)
+        return f"Message({self.role!r}, {len(self.text)} characters{attached})"
 
 
 Prompt: TypeAlias = str | Sequence[Message]
-"""What is asked: a text, which is one user turn, or the turns of a conversation."""
+"""The input of a call: a text, which is one user message, or the messages of a conversation."""
 
 
 @dataclass(slots=True)
 class MessageSummary:
-    """What a conversation holds beside plain text, told by one look at every turn. Unfrozen, since one is made for
-    every request.
+    """Facts about the messages of a request, collected in one pass.
+
+    Not frozen, since a frozen dataclass is slower to create and every request has a summary.
 
     Attributes:
-        attachments: Its images and files, in their order.
-        has_calls: A turn asks for tool calls, or is the result of one.
-        has_answers: A turn is the assistant's.
-        has_replays: A turn holds what its vendor wants back.
-        characters: Of all texts.
-        is_ascii: All of them are.
-        read: Attachments whose bytes were read or fetched for one attempt, by turn and part; the next attempt has them.
-        tokens: About how many tokens the whole prompt has, once it was counted; see `application.needs`.
+        attachments: All images and files, in their order.
+        has_calls: Whether a message has tool calls or is a tool result.
+        has_answers: Whether a message has the role "assistant".
+        has_replays: Whether a message has a `replay`.
+        characters: The number of characters of all texts.
+        is_ascii: Whether all texts are ASCII.
+        read: Attachments with their bytes, read or fetched by an earlier attempt; the key is the position of the
+            message and of the part.
+        tokens: The estimated tokens of the whole prompt, None before the first estimate; see
+            `application.planning.requirements`.
     """
 
     attachments: tuple[Attachment, ...]
@@ -112,7 +116,7 @@ class MessageSummary:
 
     @classmethod
     def of(cls, messages: Sequence[Message]) -> Self:
-        """Look at `messages`."""
+        """Return the summary of `messages`."""
         attachments: list[Attachment] = []
         has_calls = has_answers = has_replays = False
         characters, is_ascii = 0, True

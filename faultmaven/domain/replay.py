@@ -1,4 +1,4 @@
-"""What vendors want back unchanged: thinking with its signature, reasoning items, thought signatures."""
+"""Parts of a response that a vendor requires back unchanged: signed thinking, reasoning items, thought signatures."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """An assistant turn in its vendor's own form, kept so that the conversation can go on there as if never left.
+    """An assistant message in its vendor's own format, sent back when the conversation returns to this vendor.
 
-    It is opaque to everybody else: another vendor gets the turn's text and tool calls, and the ledger says what was
-    left out. A turn that was edited afterwards is no longer its own, and is rebuilt from its text and calls as well.
+    The format is opaque to other vendors: another vendor gets the text and tool calls of the message, and the ledger
+    names the omitted parts. A message that was edited afterwards is also rebuilt from its text and tool calls.
 
     Attributes:
-        provider: Who gave it.
-        dialect: In which wire format.
-        model: As which model.
+        provider: The provider that sent the message.
+        dialect: The dialect (the vendor's HTTP format) of the message.
+        model: The model that wrote the message.
         turn: The vendor's JSON: a list of blocks, parts or items, or an object.
-        text: The text of the turn that it is the form of.
-        call_ids: The ids of that turn's tool calls.
+        text: The text of the message.
+        call_ids: The ids of the message's tool calls.
     """
 
     provider: str
@@ -28,5 +28,5 @@ class Replay:
     call_ids: tuple[str, ...] = ()
 
     def came_from(self, provider: str, dialect: str, model: str) -> bool:
-        """Return whether it may go back to this provider and model as it is."""
+        """Return whether this provider and model get the message back unchanged."""
         return (self.provider, self.dialect, self.model) == (provider, dialect, model)

@@ -8,43 +8,44 @@ from typing import Any
 from .messages import Message, MessageSummary
 from .tools import Tool
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+EMPTY_MAPPING: Mapping[str, Any] = MappingProxyType({})
+NOTHING = EMPTY_MAPPING  # the former name, until faultmaven/application uses the new one
 
 
-class _Shaped:
-    """Keeps the shape once it was looked at. It is no field: the messages say it."""
+class _SummarySlot:
+    """The slot for the computed summary. A slot is not a field, so `==` and `repr` ignore the summary."""
 
-    __slots__ = ("_shape",)
-    _shape: MessageSummary
+    __slots__ = ("_summary",)
+    _summary: MessageSummary
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest(_Shaped):
-    """One question, as it travels from the door to a provider. None means unset: the vendor's default.
+class ChatRequest(_SummarySlot):
+    """One validated request, from validation to a provider. None means unset: the vendor's default.
 
     Attributes:
-        messages: The turns, system turns included.
-        model: The model to send; None lets the provider use its own.
-        max_tokens: Upper limit of the answer, in tokens.
-        temperature: 0 or more; how high it may be is for the vendor to say.
-        stop: Texts at which the answer ends; they are not part of it.
-        seed: For answers that can be repeated, where the vendor has it.
-        tools: What the model may call.
-        cache_prompt: Whether to mark what stands before the last turn for the vendor's prompt cache.
-        min_output_tokens: An answer that is cut below it is not accepted.
-        metadata: The caller's own facts, for a provider's class to read; never sent.
+        messages: The messages, system messages included.
+        model: The model to request; None uses the provider's default.
+        max_tokens: Upper limit of the response, in tokens.
+        temperature: 0 or more; the vendor sets the upper limit.
+        stop: Texts at which the response ends; the response does not contain them.
+        seed: A seed for reproducible responses, if the vendor supports seeds.
+        tools: The tools that the model may call.
+        cache_prompt: Whether to mark the messages before the last one for the vendor's prompt cache.
+        min_output_tokens: A response that is cut off below this number of tokens is not accepted.
+        metadata: The caller's own data for a custom provider class; never sent.
         deadline: Seconds for the whole call, all providers and waits together.
-        timeout: Seconds for one attempt at one provider, set by the router; the provider must keep it. In a stream, for
-            its first chunk.
-        chunk_timeout: Seconds between two chunks of a stream, set by the router likewise.
+        timeout: Seconds for one attempt, set by the router; the provider must not exceed them. In a stream, seconds for
+            the first chunk.
+        chunk_timeout: Seconds between two chunks of a stream, set by the router.
         tool_choice: "auto", "none", "required", or the name of the one tool that must be called.
         response_format: A pydantic model, a JSON schema, or "json" for any JSON object.
         reasoning: "off", "low", "medium", "high", or a budget in tokens.
-        commit: How much of a stream is held back, see `Options`.
-        repair: Whether an answer that does not validate is sent back once to be mended.
-        hedge_after: Seconds after which a second provider is asked beside a slow first one.
-        cache: False leaves the response cache out, True demands one, None does as configured.
-        deduplicate: Whether to share the answer of an identical call under way, None as configured.
+        commit: The commit point of a stream, see `Options`.
+        repair: Whether a response that does not match the schema is sent back once for correction.
+        hedge_after: Seconds after which a second request goes to the next provider while the first still runs.
+        cache: False bypasses the response cache, True requires one, None uses the configuration.
+        deduplicate: Whether to share the response of an identical call in flight; None uses the configuration.
         extra: Vendor fields, keyed by the provider's name; merged into that provider's request body.
     """
 
@@ -60,8 +61,8 @@ class ChatRequest(_Shaped):
     reasoning: str | int | None = None
     cache_prompt: bool | None = None
     min_output_tokens: int | None = None
-    metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING, repr=False)
-    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING, repr=False)
+    metadata: Mapping[str, Any] = field(default_factory=lambda: EMPTY_MAPPING, repr=False)
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: EMPTY_MAPPING, repr=False)
     deadline: float | None = None
     timeout: float | None = None
     chunk_timeout: float | None = None
@@ -73,18 +74,18 @@ class ChatRequest(_Shaped):
 
     @property
     def shape(self) -> MessageSummary:
-        """What the messages hold beside plain text."""
+        """The summary of the messages, computed at the first access."""
         try:
-            return self._shape
+            return self._summary
         except AttributeError:
-            shape = MessageSummary.of(self.messages)
-            object.__setattr__(self, "_shape", shape)
-            return shape
+            summary = MessageSummary.of(self.messages)
+            object.__setattr__(self, "_summary", summary)
+            return summary
 
     def for_attempt(self, model: str | None, timeout: float, chunk_timeout: float) -> "ChatRequest":
-        """Return it as one provider gets it: what was decided for the whole call is not in it.
+        """Return the request for one attempt, without the options of the whole call such as `deadline`.
 
-        Written out, since it is made for every attempt: `dataclasses.replace` takes twice as long.
+        Each field is written out, since every attempt makes a copy and `dataclasses.replace` takes twice as long.
         """
         request = ChatRequest(
             self.messages,
@@ -105,15 +106,15 @@ class ChatRequest(_Shaped):
             chunk_timeout=chunk_timeout,
             repair=self.repair,
         )
-        object.__setattr__(request, "_shape", self.shape)
+        object.__setattr__(request, "_summary", self.shape)
         return request
 
     @property
     def system(self) -> str:
-        """The system turns' texts, joined by blank lines; "" when there are none."""
+        """The texts of the system messages, joined by blank lines; "" for none."""
         return "\n\n".join(message.text for message in self.messages if message.role == "system")
 
     @property
     def turns(self) -> tuple[Message, ...]:
-        """Every turn that is not a system turn, in order."""
+        """The messages without the system messages, in order."""
         return tuple(message for message in self.messages if message.role != "system")

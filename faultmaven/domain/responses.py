@@ -1,4 +1,4 @@
-"""Responses, whole and in chunks. `repr` shows no text."""
+"""Responses, complete and in chunks. `repr` shows no text."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,7 +12,7 @@ from .usage import Usage
 
 
 class StopReason(StrEnum):
-    """Why the model stopped, in one vocabulary for all vendors."""
+    """The reason why the model stopped, with the same values for all vendors."""
 
     STOP = "stop"
     MAX_TOKENS = "max_tokens"
@@ -23,25 +23,26 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LLMResponse:
-    """One answer. The first six fields are those of the provider guide; the rest have defaults.
+    """One response of a provider. The first six fields are required; the others have defaults.
 
     Attributes:
-        content: The answer's text, joined from all its text blocks; "" when there is none.
-        confidence: The answering provider's weight, or what a custom class computed.
-        provider: The name under which the registry knows who answered.
-        model: The model that was sent; where the server decides, the one it names, or "".
-        tokens_used: All tokens of the exchange, None when the vendor did not count.
-        response_time_ms: From sending to the whole answer, in milliseconds.
-        cached: True when the answer came from a response cache.
-        attempts: Every provider that was asked for this answer, in order.
-        parsed: The validated object, where structured output was asked for.
-        tool_calls: Calls that the model asks for; the caller carries them out.
-        stop_reason: Why the model stopped; `MAX_TOKENS` is an answer that was cut.
-        usage: The tokens by kind, None when the vendor did not count.
-        raw: The vendor's decoded reply, a JSON object; None where there is none, as after a stream.
-        reasoning: What the model thought before it answered, where the vendor tells; never part of `content`.
-        replay: The answer in its vendor's own form, where the vendor wants it back; `message` carries it on.
-        input_truncated: The vendor counted far fewer tokens than were sent: it answered only a part of the prompt.
+        content: The text of the response, joined from all text blocks; "" for none.
+        confidence: The `confidence_score` of the provider's row, or a value that a custom provider class computed.
+        provider: The name of the provider in the registry.
+        model: The requested model. If the server chooses the model, the one that the server reports, or "".
+        tokens_used: All tokens of the request and the response, None when the vendor reported none.
+        response_time_ms: From sending the request to the complete response, in milliseconds.
+        cached: True for a response from the response cache.
+        attempts: The ledger of the call, in order.
+        parsed: The validated object, if the request had a `response_format`; else None.
+        tool_calls: The tool calls that the model requests; the caller executes them.
+        stop_reason: The reason why the model stopped; `MAX_TOKENS` marks a truncated response.
+        usage: The tokens by kind, None when the vendor reported none.
+        raw: The vendor's decoded reply, a JSON object; None without one, as after a stream.
+        reasoning: The model's thinking, if the vendor sends it; never part of `content`.
+        replay: The response in the vendor's own format, if the vendor requires it back; part of `message`.
+        input_truncated: Whether the vendor counted far fewer tokens than were sent, so that the model read only a part
+            of the prompt.
     """
 
     content: str
@@ -62,7 +63,7 @@ class LLMResponse:
     input_truncated: bool = False
 
     def with_attempts(self, attempts: tuple[Attempt, ...]) -> "LLMResponse":
-        """Return it with another ledger. Written out, since every answer gets one."""
+        """Return a copy with another ledger. Each field is written out for speed, since every call makes one copy."""
         return LLMResponse(
             self.content,
             self.confidence,
@@ -84,7 +85,7 @@ class LLMResponse:
 
     @property
     def message(self) -> Message:
-        """The answer as the next turn of its conversation, with everything that its vendor wants back."""
+        """The response as the next message of its conversation, with the `replay` for its vendor."""
         parts = (self.content,) if self.content else ()
         return Message("assistant", parts, self.tool_calls, replay=self.replay)
 
@@ -98,13 +99,15 @@ class LLMResponse:
 
 @dataclass(slots=True)
 class StreamChunk:
-    """A piece of a streamed answer; each field may be None. Unfrozen, since one is made for every token.
+    """A piece of a streamed response; each field may be None.
+
+    Not frozen, since a frozen dataclass is slower to create and every token has a chunk.
 
     Attributes:
-        text: The next piece of the answer.
-        reasoning: The next piece of what the model thinks.
+        text: The next piece of the text.
+        reasoning: The next piece of the model's thinking.
         tool_call: The next piece of a tool call.
-        usage: Tokens counted so far; the newest replaces those before it.
+        usage: The tokens counted so far; each new value replaces the earlier one.
     """
 
     text: str | None = field(default=None, repr=False)

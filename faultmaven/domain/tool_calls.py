@@ -1,4 +1,4 @@
-"""Tool calls that a model asks for, whole and in pieces."""
+"""Tool calls that a model requests, complete and in streamed pieces."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the model asks for.
+    """A tool call that the model requests.
 
     Attributes:
-        id: What the result is sent back with, see `Message.tool`.
+        id: The id that the result is sent back with, see `Message.tool`.
         name: The tool's name.
         arguments: The parsed arguments; empty when `raw_arguments` is no JSON object.
         raw_arguments: The text exactly as the vendor sent it.
-        problem: What is wrong with `raw_arguments`, "" when nothing is: a call with a problem must not be carried out.
+        problem: The fault of `raw_arguments`, "" for none. A call with a problem must not be executed.
     """
 
     id: str
@@ -29,9 +29,9 @@ class ToolCallDelta:
     """A piece of a streamed tool call.
 
     Attributes:
-        index: Which call it belongs to: its place in the response's `tool_calls`, whatever the vendor counted.
-        id: Said with the first piece of a call, "" afterwards.
-        name: Likewise.
+        index: The position of the call in the response's `tool_calls`, counted from 0; not the vendor's own index.
+        id: The id of the call in its first piece, "" in later pieces.
+        name: The name of the tool in the first piece of a call, "" in later pieces.
         arguments: The next piece of the arguments' JSON text.
     """
 

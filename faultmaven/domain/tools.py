@@ -1,4 +1,4 @@
-"""Functions that a model may call, and the calls it asks for."""
+"""Tools: functions that a model may call."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,9 +13,9 @@ class Tool:
     """A function that the model may call.
 
     Attributes:
-        name: How the model calls it.
-        description: What it does, for the model to read.
-        parameters: A JSON schema of an object, whose properties are the arguments.
+        name: The name that the model uses in tool calls.
+        description: The purpose of the tool, for the model to read.
+        parameters: A JSON schema of type "object", whose properties are the arguments.
     """
 
     name: str
@@ -28,48 +28,48 @@ class Tool:
 
         Args:
             source: A function whose parameters have type hints, or a pydantic model whose fields are the parameters.
-            name: How the model calls it; "" takes the function's own name, or the model's.
-            description: What it does; "" takes the docstring.
+            name: The name that the model uses in tool calls; "" uses the name of `source`.
+            description: The purpose of the tool; "" uses the first paragraph of the docstring.
 
         Raises:
-            InvalidRequestError: a parameter has no type hint, or one that no JSON schema can say; the tool is named.
+            InvalidRequestError: a parameter has no type hint, or one without a JSON schema; the message names the tool.
         """
-        called = name or getattr(source, "__name__", "")
-        if not called or not callable(source):
-            raise _refused(
+        tool_name = name or getattr(source, "__name__", "")
+        if not tool_name or not callable(source):
+            raise _tool_error(
                 f"a {type(source).__name__} without a name is no tool", "Pass a function or a pydantic model."
             )
-        told = inspect.cleandoc(source.__doc__ or "").partition("\n\n")[0]
-        return cls(called, description or " ".join(told.split()), _parameters(source, called))
+        paragraph = inspect.cleandoc(source.__doc__ or "").partition("\n\n")[0]
+        return cls(tool_name, description or " ".join(paragraph.split()), _parameters_schema(source, tool_name))
 
 
-def _parameters(source: Any, tool: str) -> dict[str, Any]:
-    """Return the JSON schema of what `source` takes, by pydantic, which is imported only here."""
-    import pydantic
+def _parameters_schema(source: Any, tool: str) -> dict[str, Any]:
+    """Return the JSON schema of the parameters of `source`, as pydantic writes it."""
+    import pydantic  # imported at the first use, since the import is slow
 
     make_schema = getattr(source, "model_json_schema", None)
     if make_schema is None:
         _check_signature(source, tool)
     try:
         schema: dict[str, Any] = make_schema() if make_schema else pydantic.TypeAdapter(source).json_schema()
-    # A name that a hint uses and nobody has defined is a NameError.
+    # A type hint with an undefined name raises NameError.
     except (pydantic.errors.PydanticUserError, NameError) as error:
-        raise _refused(f"no JSON schema can say the parameters of the tool {tool!r}") from error
+        raise _tool_error(f"no JSON schema can say the parameters of the tool {tool!r}") from error
     return schema
 
 
 def _check_signature(function: Callable[..., Any], tool: str) -> None:
-    """Refuse a parameter that a model cannot give by its name, or of which nobody says what it is."""
+    """Raise InvalidRequestError for a parameter that cannot be passed by name or has no type hint."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError) as error:
-        raise _refused(f"the tool {tool!r} does not say which parameters it takes") from error
+        raise _tool_error(f"the tool {tool!r} does not say which parameters it takes") from error
     for parameter in parameters:
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise _refused(f"the parameter {parameter.name!r} of the tool {tool!r} cannot be given by name")
+            raise _tool_error(f"the parameter {parameter.name!r} of the tool {tool!r} cannot be given by name")
         if parameter.annotation is parameter.empty:
-            raise _refused(f"the parameter {parameter.name!r} of the tool {tool!r} has no type hint")
+            raise _tool_error(f"the parameter {parameter.name!r} of the tool {tool!r} has no type hint")
 
 
-def _refused(problem: str, advice: str = "") -> InvalidRequestError:
+def _tool_error(problem: str, advice: str = "") -> InvalidRequestError:
     return InvalidRequestError(problem, advice=advice)

@@ -6,15 +6,15 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer. Buckets are disjoint: their sum is what the vendor counts as the total.
+    """The tokens of one response. The buckets are disjoint: their sum is the vendor's total.
 
-    None means that the vendor did not say; it is never written as 0.
+    None means that the vendor reported no number. An unknown number is never 0.
 
     Attributes:
         input: Prompt tokens that were neither read from nor written to a prompt cache.
         cache_read: Prompt tokens read from a cache.
         cache_write: Prompt tokens written to a cache.
-        output: Tokens of the visible answer.
+        output: Tokens of the visible response.
         reasoning: Tokens of hidden or separate reasoning.
     """
 
@@ -34,9 +34,9 @@ class Usage:
         cache_write: int | None = None,
         reasoning: int | None = None,
     ) -> Self:
-        """Split a vendor's totals, whose details lie inside them, into disjoint buckets.
+        """Split a vendor's totals, which include the details, into disjoint buckets.
 
-        A detail larger than its total is cut to it, so that the buckets always add up to what was billed.
+        A detail larger than its total is reduced to the total, so that the buckets always add up to the billed tokens.
         """
         remaining, cache_read = _take(input_total, cache_read)
         remaining, cache_write = _take(remaining, cache_write)
@@ -45,14 +45,14 @@ class Usage:
 
     @property
     def total(self) -> int | None:
-        """All tokens, or None when one side of the exchange was not counted: half a total would look like a whole."""
+        """All tokens; None if the vendor counted only input or only output, since half a total would look complete."""
         if self.input is None or self.output is None:
             return None
         return self.input + self.output + (self.cache_read or 0) + (self.cache_write or 0) + (self.reasoning or 0)
 
 
 def _take(total: int | None, part: int | None) -> tuple[int | None, int | None]:
-    """Take `part` out of `total`; an unknown total leaves nothing to take from."""
+    """Return `total` without `part`, and `part`, which is at most `total`. An unknown number changes neither."""
     if total is None or part is None:
         return total, part
     part = min(part, total)

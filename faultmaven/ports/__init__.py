@@ -1,1 +1,1 @@
-"""What the core asks of the world: protocols only."""
+"""Ports: protocols of the parts that the core needs from outside."""

@@ -1,4 +1,4 @@
-"""Where answers are kept for the next identical request."""
+"""Port for a cache of responses."""
 
 from typing import Protocol
 
@@ -6,15 +6,15 @@ from ..domain.responses import LLMResponse
 
 
 class ResponseCache(Protocol):
-    """A bounded store of answers by key; the key covers every field of a request that changes the answer.
+    """A bounded store of responses by key. The key covers every field of a request that changes the response.
 
-    An implementation that cannot reach its store finds nothing and keeps nothing; it raises nothing.
+    If an implementation cannot reach its store, `get` returns None and `put` does nothing; neither raises an error.
     """
 
     async def get(self, key: str) -> LLMResponse | None:
-        """Return the answer kept under `key`, None when there is none or it is too old."""
+        """Return the response stored under `key`, None if there is none or the stored response is too old."""
         ...
 
     async def put(self, key: str, response: LLMResponse) -> None:
-        """Keep `response` under `key`; an older answer there is replaced."""
+        """Store `response` under `key`, in place of an older response."""
         ...

@@ -1,14 +1,14 @@
-"""Time, as the core asks for it."""
+"""Port for time."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 
 class Clock(Protocol):
-    """Every wait and every deadline goes through here, so that tests decide what time it is."""
+    """The source of time for every wait and every deadline. Tests pass a clock whose time they set."""
 
     def monotonic(self) -> float:
-        """Return seconds since some fixed point; only differences mean anything."""
+        """Return the seconds since a fixed point; only differences between two values have a meaning."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -16,5 +16,5 @@ class Clock(Protocol):
         ...
 
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[Any]:
-        """Return a context that raises `TimeoutError` when its body takes longer; None never does."""
+        """Return a context that raises `TimeoutError` when its body takes longer than `seconds`; None sets no limit."""
         ...

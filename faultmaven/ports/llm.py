@@ -1,4 +1,4 @@
-"""Whoever answers prompts."""
+"""Ports for providers: the interface for hosts, and the one between the router and a provider."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -11,34 +11,34 @@ from ..domain.tools import Tool
 
 
 class Options(TypedDict, total=False):
-    """What a caller may set beyond model, limit and temperature. None or absent: the vendor's default.
+    """Options of a call besides `model`, `max_tokens` and `temperature`. None or absent: the vendor's default.
 
-    A request with tools, a schema or images never goes to a provider or model without them. Hints are left out where
-    they cannot be carried, and the ledger says so.
+    A request with tools, a schema or images is never sent to a provider or model that does not support them. A hint is
+    omitted for a provider that does not support the hint, and the ledger notes the omission.
 
     Attributes:
-        tools: What the model may call.
+        tools: The tools that the model may call.
         tool_choice: "auto", "none", "required", or the name of the one tool that must be called.
         response_format: A pydantic model, a JSON schema as a mapping, or "json" for any JSON object. The validated
             object is at `response.parsed`.
-        repair: Whether an answer that does not validate is sent back once, with what is wrong with it.
-        stop: Texts at which the answer ends.
-        seed: A hint: for answers that can be repeated.
+        repair: Whether a response that does not match the schema is sent back once, with the list of its faults.
+        stop: Texts at which the response ends.
+        seed: A hint: a seed for reproducible responses.
         reasoning: A hint: "off", "low", "medium", "high", or a budget in tokens.
-        cache_prompt: A hint: mark what stands before the last turn for the vendor's prompt cache.
-        commit: How much of a stream is held back before the caller gets any of it. Until then the router may still
-            change to another provider unseen; afterwards a failure is raised. "none": as soon as a reply begins.
-            "first_token" (the default): at the first piece of anything. A number: at so many characters of the answer.
-            "sentence": at the end of its first sentence. "whole": at the end; then the whole answer is judged first, as
-            `generate` does.
-        deadline: Seconds for the whole call: all providers, all waits.
-        hedge_after: Seconds after which a second provider is asked beside a slow first one.
-        cache: False neither looks into the response cache nor keeps the answer; True demands that there is one.
-        deduplicate: Whether to share the answer of an identical call that is under way.
-        min_output_tokens: An answer that the limit cut below so many tokens is not accepted.
-        metadata: The caller's own facts, there for a provider's class to read at `request.metadata`; never sent.
+        cache_prompt: A hint: mark the messages before the last one for the vendor's prompt cache.
+        commit: The commit point: how much of a stream is held back before the caller gets a chunk. Before the commit
+            point, a failing stream falls back to the next provider unnoticed; afterwards the stream raises the error.
+            "none": when the reply begins. "first_token" (the default): at the first text, thinking or tool call. A
+            number: at this number of characters. "sentence": at the end of the first sentence. "whole": at the end;
+            the complete response is evaluated first, as in `generate`.
+        deadline: Seconds for the whole call, all providers and waits together.
+        hedge_after: Seconds after which a second request goes to the next provider while the first still runs.
+        cache: False neither reads the response cache nor stores the response; True requires a configured cache.
+        deduplicate: Whether to share the response of an identical call in flight.
+        min_output_tokens: A response that is cut off below this number of tokens is not accepted.
+        metadata: The caller's own data for a custom provider class, at `request.metadata`; never sent.
         extra: Vendor fields by provider name, such as `{"openai": {"service_tier": "flex"}}`; merged into the body of
-            requests to that provider.
+            each request to that provider.
     """
 
     tools: Sequence[Tool] | None
@@ -60,7 +60,7 @@ class Options(TypedDict, total=False):
 
 
 class LLMStream(Protocol):
-    """An answer on its way: iterate for its chunks; `response` is there once the last one was read."""
+    """A streamed response: iterate over its chunks; `response` is available after the last chunk."""
 
     def __aiter__(self) -> AsyncIterator[StreamChunk]:
         """Return the iterator over the chunks."""
@@ -68,12 +68,12 @@ class LLMStream(Protocol):
 
     @property
     def response(self) -> LLMResponse:
-        """The whole answer. Raises InvalidRequestError while the stream has not been read to its end."""
+        """The complete response. Raises InvalidRequestError before the stream was read to its end."""
         ...
 
 
 class LLMProvider(Protocol):
-    """The port that hosts annotate: one provider, or a router made of many, or a fake."""
+    """The type for hosts to annotate: a single provider, a router over several providers, or a fake."""
 
     @property
     def provider_name(self) -> str:
@@ -81,11 +81,11 @@ class LLMProvider(Protocol):
         ...
 
     def is_available(self) -> bool:
-        """Return whether it is configured; asks nobody over the network."""
+        """Return whether the provider is configured. Sends no request."""
         ...
 
     def get_supported_models(self) -> list[str]:
-        """Return the models it is configured with, the default first."""
+        """Return the configured models, the default first."""
         ...
 
     async def generate(
@@ -96,18 +96,18 @@ class LLMProvider(Protocol):
         temperature: float | None = None,
         **options: Unpack[Options],
     ) -> LLMResponse:
-        """Return the answer to `prompt`.
+        """Return the response to `prompt`.
 
         Args:
-            prompt: A text, or the turns of a conversation.
-            model: The model to send; None is the provider's own.
-            max_tokens: Upper limit of the answer, in tokens; None is the vendor's.
-            temperature: 0 or more; None is the vendor's.
+            prompt: A text, or the messages of a conversation.
+            model: The model to request; None uses the provider's default.
+            max_tokens: Upper limit of the response, in tokens; None uses the vendor's default.
+            temperature: 0 or more; None uses the vendor's default.
             options: See `Options`.
 
         Raises:
-            InvalidRequestError: the call is wrong; nothing was sent.
-            LLMError: of another type, when no answer came.
+            InvalidRequestError: validation refused the request; nothing was sent.
+            LLMError: another subclass, when the call ends without a response.
         """
         ...
 
@@ -119,25 +119,25 @@ class LLMProvider(Protocol):
         temperature: float | None = None,
         **options: Unpack[Options],
     ) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the stream on entry and closes it on exit; arguments as for `generate`.
+        """Return a context that opens the stream on entry and closes the stream on exit; arguments as for `generate`.
 
         Raises:
-            InvalidRequestError: on entry; the call is wrong, and nothing was sent.
-            LLMError: of another type, on entry when no answer began, or while iterating when it broke off.
+            InvalidRequestError: on entry; validation refused the request, and nothing was sent.
+            LLMError: another subclass, on entry when no stream began, or while iterating when the stream broke off.
         """
         ...
 
 
 class ChatBackend(Protocol):
-    """The inner face of a provider: one request value in, one answer out. The router knows providers by this only."""
+    """The interface between the router and a provider: one request in, one response out."""
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
-        """Return the answer within `request.timeout` seconds.
+        """Return the response within `request.timeout` seconds.
 
-        `attempts` of the answer, and of every `LLMError` raised after sending, holds exactly one line: this attempt.
+        `attempts` of the response, and of every `LLMError` raised after sending, holds exactly one `Attempt`.
         """
         ...
 
     def open_stream(self, request: ChatRequest) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the answer's stream."""
+        """Return a context that opens the stream of the response."""
         ...

@@ -1,4 +1,4 @@
-"""Where events leave the core."""
+"""Port for events."""
 
 from typing import Protocol
 
@@ -6,8 +6,8 @@ from ..domain.events import Event
 
 
 class Observer(Protocol):
-    """A function of an event: `events.append` is one. It must be quick and must not raise."""
+    """A function that receives each event, such as `events.append`. The function must be fast and must not raise."""
 
     def __call__(self, event: Event, /) -> object:
-        """Take note of `event`."""
+        """Receive `event`."""
         ...

@@ -1,11 +1,11 @@
-"""Chance, as the core asks for it."""
+"""Port for random numbers."""
 
 from typing import Protocol
 
 
 class Randomness(Protocol):
-    """A function without arguments: `random.random` is one, and `lambda: 0.5` makes a test exact."""
+    """A function without arguments, such as `random.random`. Tests pass a constant, such as `lambda: 0.5`."""
 
     def __call__(self) -> float:
-        """Return a number from 0 up to, not including, 1."""
+        """Return a number from 0 up to, but not including, 1."""
         ...

@@ -1,19 +1,22 @@
-"""Whoever knows JSON Schema."""
+"""Port for JSON Schema validation."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 Check = Callable[[Any], list[str]]
-"""A decoded value to what is wrong with it: a place and a keyword each, never a value. Nothing where it fits."""
+"""A function of a decoded JSON value that returns its faults, empty for a valid value.
+
+A fault names a path and a schema keyword, never a value.
+"""
 
 
 class SchemaValidator(Protocol):
-    """Compiles schemas; `infrastructure.schema_validator` is one."""
+    """Compiles JSON schemas. `infrastructure.optional.schema_validator` is the default implementation."""
 
     def check_for(self, schema: Mapping[str, Any]) -> Check:
-        """Return the check of `schema`.
+        """Return the compiled check of `schema`.
 
         Raises:
-            ValueError: it is no JSON schema.
+            ValueError: `schema` is no valid JSON schema.
         """
         ...
