@@ -775,7 +775,7 @@ def test_every_aiohttp_exception_maps_to_llm_error(error: Exception) -> None:
 async def test_carrier_tracks_the_connections_of_aiohttp() -> None:
     async with listen(Server()) as port, closing(HTTPTransport(SystemClock())) as transport:
         await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
-        held: Any = transport._carriers.here()
+        held: Any = transport._carriers.get_existing()
         kept = [one for queue in held.carrier._connector._conns.values() for one, _ in queue]
         assert list(held.carrier._connections) == kept != []
 
@@ -822,7 +822,7 @@ async def test_untested_aiohttp_version_requires_explicit_setting(
     monkeypatch.setattr(aiohttp, "__version__", version)
     async with listen(Server()) as port, closing(HTTPTransport(SystemClock(), carrier=named)) as transport:
         assert (await transport.send(asking(f"http://127.0.0.1:{port}/v1"), 5)).body == b"{}"
-        held: Any = transport._carriers.here()
+        held: Any = transport._carriers.get_existing()
         assert type(held.carrier).__name__ == kind
 
 

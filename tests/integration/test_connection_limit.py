@@ -202,7 +202,7 @@ async def test_request_cancelled_at_grant_passes_connection_on(end: str) -> None
 
 async def assert_no_connection_counted(transport: HTTPTransport) -> None:
     await some_turns()
-    held: Any = transport._carriers.here()
+    held: Any = transport._carriers.get_existing()
     assert held.carrier._lines == {}
 
 

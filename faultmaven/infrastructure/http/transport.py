@@ -146,14 +146,14 @@ class HTTPTransport:
         return self._carriers.loops()
 
     def _close_if_idle(self) -> None:
-        held = self._carriers.here()
+        held = self._carriers.get_existing()
         if held is not None and not held.exchanges:
             self._carriers.close_soon()
 
     async def _held(self) -> "_Lease":
         """Return the running loop's carrier, with one exchange more under way on it."""
         # Outside of any timeout: the first call loads what carries it, and has its whole time none the less.
-        held = self._given or self._carriers.here() or await self._first_held()
+        held = self._given or self._carriers.get_existing() or await self._first_held()
         held.exchanges += 1
         return held
 
