@@ -350,7 +350,7 @@ async def test_calls_that_were_given_up_do_not_count_among_those_at_once(make: M
 async def test_what_was_left_unread_does_not_fill_the_connection(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of what it has read and nobody took, httpcore gives nothing back; after 16 MB the server may send no more."""
     enough = 16_000_000
-    monkeypatch.setattr(httpx_streams, "LOW_WINDOW", enough)  # a tenth of a second in place of three
+    monkeypatch.setattr(httpx_streams, "MIN_WINDOW_BYTES", enough)  # a tenth of a second in place of three
     vendor = Vendor()
     async with served(vendor) as url, make() as transport, asyncio.timeout(30):
         await transport.send(asking(f"{url}/echo"), 5.0)
