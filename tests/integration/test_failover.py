@@ -1,4 +1,4 @@
-"""Failover through the whole stack: environment, container, router, wires and HTTP, over the fault lab."""
+"""Failover through the whole stack: environment, container, router, dialects and HTTP, against the fault lab."""
 
 import asyncio
 import sys
@@ -27,17 +27,17 @@ from faultmaven.domain.events import BreakerChanged, CallFailed, Event
 from faultmaven.testing import FakeProvider, FaultLab, VirtualClock, run_in_virtual_time
 from faultmaven.testing.lab.loopback import listen
 
-Use = Callable[[Container, FaultLab], Awaitable[Any]]
+Scenario = Callable[[Container, FaultLab], Awaitable[Any]]
 
 
-def in_the_lab(
-    use: Use,
+def run_in_lab(
+    scenario: Scenario,
     *names: str,
     script: Mapping[str, list[str]] | None = None,
     env: Mapping[str, str] | None = None,
     **parts: Any,
 ) -> Any:
-    """Run `use` in virtual time with a container over the rows `names`, and no chance in its backoffs."""
+    """Run `scenario` in virtual time, in a container with the rows `names` and backoffs without randomness."""
 
     async def run() -> Any:
         lab = FaultLab(VirtualClock())
@@ -49,16 +49,16 @@ def in_the_lab(
             lab.client() as client,
             open_container(variables, http_client=client, clock=VirtualClock(), **parts) as container,
         ):
-            return await use(container, lab)
+            return await scenario(container, lab)
 
     return run_in_virtual_time(run())
 
 
-async def ask(container: Container, _: FaultLab) -> LLMResponse:
+async def generate_ping(container: Container, _: FaultLab) -> LLMResponse:
     return await container.llm().generate("ping")
 
 
-def ledger(source: LLMResponse | LLMError) -> list[tuple[str, str]]:
+def outcomes(source: LLMResponse | LLMError) -> list[tuple[str, str]]:
     return [(line.provider, line.outcome) for line in source.attempts]
 
 
@@ -66,35 +66,35 @@ def ledger(source: LLMResponse | LLMError) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "waited"),
+    ("fault", "seconds"),
     [
         ("rate_limited_seconds", 2.0),
         ("rate_limited_float", 1.5),
         ("rate_limited_ms", 1.5),
-        ("rate_limited_past", 0.25),  # says nothing of use: our own backoff, 0.5 s at most and a half of it
+        ("rate_limited_past", 0.25),  # no usable hint: the default backoff of at most 0.5 s, halved
         ("rate_limited_no_hint", 0.25),
     ],
 )
-def test_each_form_of_retry_after_is_waited_for(fault: str, waited: float) -> None:
-    response = in_the_lab(ask, "openai", "groq", script={"openai": [fault]})
-    assert ledger(response) == [("openai", "RateLimitError"), ("openai", "answered")]
-    assert response.attempts[1].waited == pytest.approx(waited)
+def test_retry_waits_for_each_retry_after_form(fault: str, seconds: float) -> None:
+    response = run_in_lab(generate_ping, "openai", "groq", script={"openai": [fault]})
+    assert outcomes(response) == [("openai", "RateLimitError"), ("openai", "answered")]
+    assert response.attempts[1].waited == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("fault", ["rate_limited_date", "rate_limited_absurd", "rate_limited_final", "quota"])
-def test_a_wait_that_is_too_long_and_a_no_fall_back_at_once(fault: str) -> None:
-    response = in_the_lab(ask, "openai", "groq", script={"openai": [fault]})
+def test_long_or_final_rate_limit_falls_back(fault: str) -> None:
+    response = run_in_lab(generate_ping, "openai", "groq", script={"openai": [fault]})
     assert [line.provider for line in response.attempts] == ["openai", "groq"]
     assert response.attempts[1].waited == 0.0
 
 
-def test_the_last_one_left_is_waited_for() -> None:
-    response = in_the_lab(ask, "openai", script={"openai": ["rate_limited_date"]})
+def test_last_candidate_waits_full_retry_after() -> None:
+    response = run_in_lab(generate_ping, "openai", script={"openai": ["rate_limited_date"]})
     assert response.attempts[1].waited == pytest.approx(30.0)
 
 
-def test_geminis_retry_info_is_waited_for() -> None:
-    response = in_the_lab(ask, "gemini", script={"gemini": ["rate_limited_info"]})
+def test_gemini_retry_info_delays_retry() -> None:
+    response = run_in_lab(generate_ping, "gemini", script={"gemini": ["rate_limited_info"]})
     assert response.attempts[1].waited == pytest.approx(31.0)
 
 
@@ -103,49 +103,49 @@ def test_geminis_retry_info_is_waited_for() -> None:
 FAST = {"LLM_MAX_RETRIES": "0", "LLM_BREAKER_MIN_CALLS": "3", "LLM_BREAKER_OPEN_SECONDS": "20"}
 
 
-def test_the_breaker_is_tuned_from_the_environment() -> None:
+def test_environment_tunes_circuit_breaker() -> None:
     events: list[Event] = []
 
-    async def use(container: Container, lab: FaultLab) -> None:
+    async def scenario(container: Container, lab: FaultLab) -> None:
         lab.always("openai", "server_error")
         for _ in range(3):
-            assert (await ask(container, lab)).provider == "groq"
-        response = await ask(container, lab)
-        assert ledger(response) == [("openai", "CircuitOpenError"), ("groq", "answered")]
+            assert (await generate_ping(container, lab)).provider == "groq"
+        response = await generate_ping(container, lab)
+        assert outcomes(response) == [("openai", "CircuitOpenError"), ("groq", "answered")]
         assert len(lab.asked("openai")) == 3
         assert "openai: breaker open for 20 s more" in str(container.explain("ping"))
         lab.always("openai", "ok")
         await asyncio.sleep(20)
-        assert (await ask(container, lab)).provider == "openai"
+        assert (await generate_ping(container, lab)).provider == "openai"
 
-    in_the_lab(use, "openai", "groq", env=FAST, observer=events.append)
+    run_in_lab(scenario, "openai", "groq", env=FAST, observer=events.append)
     phases = [(event.phase, event.seconds) for event in events if isinstance(event, BreakerChanged)]
     assert phases == [("open", 20.0), ("half-open", 0.0), ("closed", 0.0)]
 
 
-def test_the_breaker_is_turned_off_from_the_environment() -> None:
-    async def use(container: Container, lab: FaultLab) -> None:
+def test_zero_breaker_window_disables_circuit_breaker() -> None:
+    async def scenario(container: Container, lab: FaultLab) -> None:
         lab.always("openai", "server_error")
         for _ in range(30):
-            await ask(container, lab)
+            await generate_ping(container, lab)
         assert len(lab.asked("openai")) == 30
 
-    in_the_lab(use, "openai", "groq", env={**FAST, "LLM_BREAKER_WINDOW": "0"})
+    run_in_lab(scenario, "openai", "groq", env={**FAST, "LLM_BREAKER_WINDOW": "0"})
 
 
-def test_what_is_known_of_a_provider_outlives_a_reload() -> None:
-    async def use(container: Container, lab: FaultLab) -> None:
+def test_circuit_breaker_state_survives_reload() -> None:
+    async def scenario(container: Container, lab: FaultLab) -> None:
         lab.always("openai", "server_error")
         for _ in range(3):
-            await ask(container, lab)
+            await generate_ping(container, lab)
         container.registry().reload()
-        assert ledger(await ask(container, lab))[0] == ("openai", "CircuitOpenError")
+        assert outcomes(await generate_ping(container, lab))[0] == ("openai", "CircuitOpenError")
 
-    in_the_lab(use, "openai", "groq", env=FAST)
+    run_in_lab(scenario, "openai", "groq", env=FAST)
 
 
-def test_a_pinned_provider_that_is_ill_is_probed_by_one_call_and_refused_to_the_others() -> None:
-    async def use(container: Container, lab: FaultLab) -> None:
+def test_open_breaker_probes_pinned_provider_once() -> None:
+    async def scenario(container: Container, lab: FaultLab) -> None:
         lab.always("openai", "server_error")
         llm = container.llm(provider="openai")
         for _ in range(3):
@@ -154,13 +154,13 @@ def test_a_pinned_provider_that_is_ill_is_probed_by_one_call_and_refused_to_the_
         lab.always("openai", "silent")
         with pytest.raises(CircuitOpenError):
             await llm.generate("ping")
-        await asyncio.sleep(1)  # then one call may try although the breaker is open
+        await asyncio.sleep(1)  # afterwards the open breaker lets one probe through
         calls = [asyncio.create_task(llm.generate("ping", deadline=10)) for _ in range(5)]
         errors = await asyncio.gather(*calls, return_exceptions=True)
         assert sum(isinstance(error, CircuitOpenError) for error in errors) == 4
         assert len(lab.asked("openai")) == 4
 
-    in_the_lab(use, "openai", "groq", env=FAST)
+    run_in_lab(scenario, "openai", "groq", env=FAST)
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------
@@ -185,22 +185,22 @@ def with_rows(limits: str) -> dict[str, str]:
     return {"LLM_PROVIDERS_FILE": "rows.toml", "SMALL_API_KEY": "k", "CHAT_PROVIDER": "small"}
 
 
-def test_a_row_s_limits_count() -> None:
-    async def use(container: Container, lab: FaultLab) -> list[str]:
+def test_row_limits_restrict_provider_requests() -> None:
+    async def scenario(container: Container, lab: FaultLab) -> list[str]:
         responses = await asyncio.gather(*(container.llm().generate(f"question {n}") for n in range(6)))
         return sorted(response.provider for response in responses)
 
     env = with_rows("requests_per_minute = 2\nmax_concurrency = 10\ntokens_per_minute = 100000")
-    assert in_the_lab(use, "groq", env=env) == ["groq"] * 4 + ["small"] * 2
+    assert run_in_lab(scenario, "groq", env=env) == ["groq"] * 4 + ["small"] * 2
 
 
-def test_a_limit_per_minute_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_limits_package_names_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "limits", None)
     env = with_rows("tokens_per_minute = 1000")
     with pytest.raises(ConfigurationError, match=r"provider 'small'.*pip install \"faultmaven\[ratelimit\]\""):
-        in_the_lab(ask, "groq", env=env)
+        run_in_lab(generate_ping, "groq", env=env)
 
-    class Counts:
+    class FakeRateCounter:
         taken = 0
 
         def peek(self, key: str, amount: int, per_minute: int) -> float:
@@ -214,24 +214,24 @@ def test_a_limit_per_minute_without_its_package_says_what_to_install(monkeypatch
 
         async def charge(self, key: str, amount: int, per_minute: int) -> None: ...
 
-    counter = Counts()
-    assert in_the_lab(ask, "groq", env=env, rate_counter=counter).provider == "small"
+    counter = FakeRateCounter()
+    assert run_in_lab(generate_ping, "groq", env=env, rate_counter=counter).provider == "small"
     assert counter.taken == 1
 
 
-def test_a_vendor_whose_headers_say_that_nothing_is_left_is_left_alone() -> None:
+def test_exhausted_rate_limit_headers_skip_provider() -> None:
     # wire/README.md: x-ratelimit-remaining-requests and -reset-requests of OpenAI and Groq
     headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12s"}
-    laboratory = FaultLab()
+    fault_lab = FaultLab()
 
     async def handle(request: httpx.Request) -> httpx.Response:
-        reply = await laboratory.transport().handle_async_request(request)
+        reply = await fault_lab.transport().handle_async_request(request)
         if "/openai/" in request.url.path:
             reply.headers.update(headers)
         return reply
 
     async def run() -> None:
-        env = {**laboratory.env("openai", "groq"), "CHAT_PROVIDER": "openai"}
+        env = {**fault_lab.env("openai", "groq"), "CHAT_PROVIDER": "openai"}
         async with (
             httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client,
             open_container(env, http_client=client, clock=VirtualClock()) as container,
@@ -240,17 +240,17 @@ def test_a_vendor_whose_headers_say_that_nothing_is_left_is_left_alone() -> None
             first = await llm.generate("ping")
             assert (first.provider, first.attempts[0].limited_for) == ("openai", 12.0)
             second = await llm.generate("ping")
-            assert ledger(second) == [("openai", "LimitReachedError"), ("groq", "answered")]
+            assert outcomes(second) == [("openai", "LimitReachedError"), ("groq", "answered")]
             await asyncio.sleep(12)
             assert (await llm.generate("ping")).provider == "openai"
 
     run_in_virtual_time(run())
 
 
-# --- parts, hedging, keeping -----------------------------------------------------------------------------------------
+# --- parts, hedging, caching -----------------------------------------------------------------------------------------
 
 
-async def test_the_error_table_and_acceptance_are_parts() -> None:
+async def test_container_takes_error_policy_and_acceptance() -> None:
     table: ErrorPolicy = {RateLimitError: Reaction(retry=False, move_on=False, trip=False)}
     providers = {"a": FakeProvider(RateLimitError("busy", retry_after=1.0)), "b": FakeProvider("ok")}
     async with open_container(providers=providers, error_policy=table) as container:
@@ -262,7 +262,7 @@ async def test_the_error_table_and_acceptance_are_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "message"),
     [
         ({"acceptance": "accept"}, "'acceptance' is a str, not a AcceptancePolicy"),
         ({"error_policy": [1]}, "'error_policy' is a list, not a Mapping"),
@@ -272,51 +272,53 @@ async def test_the_error_table_and_acceptance_are_parts() -> None:
         ({"chance": 0.5}, "has no __call__"),
     ],
 )
-def test_a_part_that_is_none_is_refused_at_the_door(parts: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigurationError, match=told):
-        in_the_lab(ask, "openai", **parts)
+def test_container_refuses_invalid_part(parts: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        run_in_lab(generate_ping, "openai", **parts)
 
 
-def test_an_unknown_action_is_refused_where_it_is_written() -> None:
+def test_acceptance_policy_refuses_unknown_action() -> None:
     with pytest.raises(ConfigurationError, match="'acept'; did you mean 'accept'"):
         AcceptancePolicy(empty="acept")  # type: ignore[arg-type]
 
 
-def test_a_slow_primary_is_hedged_by_configuration() -> None:
-    response = in_the_lab(ask, "openai", "groq", script={"openai": ["silent"]}, env={"LLM_HEDGE_AFTER": "chat=2"})
-    assert ledger(response) == [("openai", "cancelled"), ("groq", "answered")]
+def test_hedge_after_setting_hedges_slow_primary() -> None:
+    response = run_in_lab(
+        generate_ping, "openai", "groq", script={"openai": ["silent"]}, env={"LLM_HEDGE_AFTER": "chat=2"}
+    )
+    assert outcomes(response) == [("openai", "cancelled"), ("groq", "answered")]
     assert response.attempts[0].duration == pytest.approx(2.0)
 
 
-def test_answers_are_kept_for_so_long_and_no_longer() -> None:
-    async def use(container: Container, lab: FaultLab) -> None:
-        assert [(await ask(container, lab)).cached for _ in range(3)] == [False, True, True]
+def test_cached_answers_expire_after_cache_seconds() -> None:
+    async def scenario(container: Container, lab: FaultLab) -> None:
+        assert [(await generate_ping(container, lab)).cached for _ in range(3)] == [False, True, True]
         await asyncio.sleep(61)
-        assert not (await ask(container, lab)).cached
+        assert not (await generate_ping(container, lab)).cached
         assert len(lab.asked("openai")) == 2
 
-    in_the_lab(use, "openai", env={"LLM_CACHE_SECONDS": "60"})
+    run_in_lab(scenario, "openai", env={"LLM_CACHE_SECONDS": "60"})
 
 
-def test_keeping_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_cache_package_names_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cachetools", None)
     monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.optional.memory_cache", raising=False)
     with pytest.raises(ConfigurationError, match=r"pip install \"faultmaven\[cache\]\""):
-        in_the_lab(ask, "openai", env={"LLM_CACHE_SECONDS": "60"})
+        run_in_lab(generate_ping, "openai", env={"LLM_CACHE_SECONDS": "60"})
 
 
 # --- cancelling ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_cancelled_call_closes_its_connection_and_returns_its_permits() -> None:
-    asked, left = asyncio.Event(), asyncio.Event()
+async def test_cancelled_call_releases_connection_and_permits() -> None:
+    request_received, client_left = asyncio.Event(), asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        asked.set()
+        request_received.set()
         while await reader.read(65536):
             pass
-        left.set()
+        client_left.set()
 
     events: list[Event] = []
     env = with_rows("max_concurrency = 1\ntokens_per_minute = 2000")
@@ -325,33 +327,33 @@ async def test_a_cancelled_call_closes_its_connection_and_returns_its_permits() 
         open_container(env | {"SMALL_API_BASE": f"http://127.0.0.1:{port}/v1"}, observer=events.append) as container,
     ):
         llm = container.llm()
-        for _ in range(3):  # a permit or tokens that were lost would make the second call wait
-            asked.clear()
-            left.clear()
+        for _ in range(3):  # a lost permit or lost tokens would make the second call wait
+            request_received.clear()
+            client_left.clear()
             call = asyncio.create_task(llm.generate("ping", max_tokens=1500))
-            await asked.wait()
+            await request_received.wait()
             call.cancel()
-            async with asyncio.timeout(2):  # tests/integration/test_transport.py holds it to 100 ms
+            async with asyncio.timeout(2):  # test_transport.py measures the limit of 100 ms
                 await asyncio.gather(call, return_exceptions=True)
-                await left.wait()
+                await client_left.wait()
         route = container.registry().generation().routes["small"]
         gate = container.traffic().limiter.gate(route)
         assert gate is not None
         assert gate.taken == 0
     failed = [event for event in events if isinstance(event, CallFailed)]
-    assert [(event.reason, ledger_of(event)) for event in failed] == [("cancelled", [("small", "cancelled")])] * 3
+    assert [(event.reason, event_outcomes(event)) for event in failed] == [("cancelled", [("small", "cancelled")])] * 3
 
 
-def ledger_of(event: CallFailed) -> list[tuple[str, str]]:
+def event_outcomes(event: CallFailed) -> list[tuple[str, str]]:
     return [(line.provider, line.outcome) for line in event.attempts]
 
 
-async def test_a_limit_that_is_reached_for_all_is_raised_with_its_ledger() -> None:
+async def test_exhausted_limit_raises_error_with_attempts() -> None:
     env = with_rows("requests_per_minute = 1")
     lab = FaultLab()
     async with lab.client() as client, open_container(env, http_client=client) as container:
         await container.llm().generate("ping")
         with pytest.raises(LimitReachedError, match="requests_per_minute=1 is used up") as caught:
             await container.llm().generate("ping", deadline=5)
-    assert ledger(caught.value) == [("small", "LimitReachedError")]
+    assert outcomes(caught.value) == [("small", "LimitReachedError")]
     assert caught.value.retry_after

@@ -1,6 +1,6 @@
-"""Every fault against every dialect: an answer through the healthy fallback, or the documented type. Never a hang.
+"""Every fault against every dialect: the healthy fallback answers, or the documented error is raised. No call hangs.
 
-In process on virtual time, and the same over loopback sockets, where the faults that take time wait a little, together.
+The tests run in process in virtual time, and over loopback sockets, where the faults that time out run concurrently.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from faultmaven.testing.lab.fault_lab import IN_PROCESS
 from faultmaven.testing.lab.replies.table import OF_THE_CONNECTION, SPOILT, reply_to
 
 FAULTS = FaultLab.FAULTS
-WAITING = [name for name, fault in FAULTS.items() if fault.error is ProviderTimeoutError]
-AT_ONCE = [name for name in FAULTS if name not in WAITING]
+TIMING_OUT = [name for name, fault in FAULTS.items() if fault.error is ProviderTimeoutError]
+IMMEDIATE = [name for name in FAULTS if name not in TIMING_OUT]
 
 
 @dataclass(frozen=True)
 class Vendor:
-    """A row, and the dialect it is asked over."""
+    """A row, and the dialect in which the lab plays the vendor."""
 
     row: str
     dialect: str
 
     @property
     def healthy(self) -> str:
-        """Another row, over another dialect."""
+        """The row of another vendor, with another dialect, for the fallback."""
         return "anthropic" if self.row != "anthropic" else "groq"
 
 
@@ -52,18 +52,18 @@ VENDORS = [
 
 @pytest.fixture(params=VENDORS, ids=lambda vendor: f"{vendor.row}-{vendor.dialect}")
 def vendor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Vendor:
-    found: Vendor = request.param
-    if found.dialect == "openai-responses":
-        monkeypatch.setitem(PROVIDER_SCHEMA, found.row, {**PROVIDER_SCHEMA[found.row], "dialect": found.dialect})
-    return found
+    vendor: Vendor = request.param
+    if vendor.dialect == "openai-responses":
+        monkeypatch.setitem(PROVIDER_SCHEMA, vendor.row, {**PROVIDER_SCHEMA[vendor.row], "dialect": vendor.dialect})
+    return vendor
 
 
 def settings(primary: str, timeout: float) -> dict[str, str]:
     return {"CHAT_PROVIDER": primary, "LLM_REQUEST_TIMEOUT": str(timeout), "LLM_MAX_RETRIES": "0"}
 
 
-async def ask_in_process(vendor: Vendor, fault: str, *others: str, timeout: float = 5.0) -> LLMResponse:
-    """Ask a vendor that has a fault, with `others` behind it, in a container of its own."""
+async def generate_in_process(vendor: Vendor, fault: str, *others: str, timeout: float = 5.0) -> LLMResponse:
+    """Send a prompt to a vendor with a fault, and with the fallbacks `others`, in a new container."""
     clock = VirtualClock()
     lab = FaultLab(clock)
     lab.always(vendor.row, fault)
@@ -72,10 +72,10 @@ async def ask_in_process(vendor: Vendor, fault: str, *others: str, timeout: floa
         return await container.llm().generate("ping")
 
 
-async def ask_over_a_socket(
+async def generate_over_socket(
     vendor: Vendor, fault: str, *others: str, timeout: float, carrier: str = "auto", **parts: Any
 ) -> LLMResponse:
-    """The same over the loopback interface and in real time."""
+    """Send a prompt to a vendor with a fault, and with the fallbacks `others`, over loopback sockets in real time."""
     lab = FaultLab()
     lab.always(vendor.row, fault)
     async with asyncio.timeout(20), lab.serve() as address:
@@ -84,79 +84,81 @@ async def ask_over_a_socket(
             return await container.llm().generate("ping")
 
 
-def told(vendor: Vendor, outcome: LLMResponse | BaseException) -> str:
-    """Who answered, or the type that was raised; anything about it that should not be so is told as well."""
+def outcome_text(vendor: Vendor, outcome: LLMResponse | BaseException) -> str:
+    """Return the name of the provider that answered or of the error; add the details of an unexpected outcome."""
     if isinstance(outcome, LLMResponse):
-        whole = outcome.content == ANSWER or "I cannot help" in outcome.content
-        return f"{outcome.provider} answered" if whole and outcome.attempts[-1].kept else repr(outcome)
+        is_complete = outcome.content == ANSWER or "I cannot help" in outcome.content
+        return f"{outcome.provider} answered" if is_complete and outcome.attempts[-1].kept else repr(outcome)
     if not isinstance(outcome, LLMError):
         return f"bare {outcome!r}"
     name = type(outcome).__name__
-    ledger = [(line.provider, line.outcome) for line in outcome.attempts]
-    return name if outcome.provider == vendor.row and ledger == [(vendor.row, name)] else f"{outcome!r} with {ledger}"
+    attempts = [(line.provider, line.outcome) for line in outcome.attempts]
+    return (
+        name if outcome.provider == vendor.row and attempts == [(vendor.row, name)] else f"{outcome!r} with {attempts}"
+    )
 
 
-def documented(vendor: Vendor, faults: Iterable[str]) -> dict[str, str]:
-    """What becomes of each fault when the vendor is alone."""
-    kinds = {fault: FAULTS[fault].error_in(vendor.dialect) for fault in faults}
-    return {fault: kind.__name__ if kind else f"{vendor.row} answered" for fault, kind in kinds.items()}
+def documented_outcomes(vendor: Vendor, faults: Iterable[str]) -> dict[str, str]:
+    """Return the documented outcome of each fault when the vendor has no fallback."""
+    errors = {fault: FAULTS[fault].error_in(vendor.dialect) for fault in faults}
+    return {fault: error.__name__ if error else f"{vendor.row} answered" for fault, error in errors.items()}
 
 
-def with_a_fallback(vendor: Vendor, faults: Iterable[str]) -> dict[str, str]:
-    """What becomes of each fault when a healthy vendor stands behind this one: always an answer."""
+def outcomes_with_fallback(vendor: Vendor, faults: Iterable[str]) -> dict[str, str]:
+    """Return the outcome of each fault when the vendor has a healthy fallback: always an answer."""
     failing = {fault for fault in faults if FAULTS[fault].error_in(vendor.dialect)}
     return {fault: f"{vendor.healthy if fault in failing else vendor.row} answered" for fault in faults}
 
 
-def outcome_in_process(vendor: Vendor, fault: str, *others: str) -> str:
+def outcome_text_in_process(vendor: Vendor, fault: str, *others: str) -> str:
     try:
-        return told(vendor, run_in_virtual_time(ask_in_process(vendor, fault, *others)))
-    except Exception as error:  # noqa: BLE001 - a bare exception is what this test looks for
-        return told(vendor, error)
+        return outcome_text(vendor, run_in_virtual_time(generate_in_process(vendor, fault, *others)))
+    except Exception as error:  # noqa: BLE001 - the test detects bare exceptions
+        return outcome_text(vendor, error)
 
 
 async def outcomes_over_sockets(vendor: Vendor, *others: str, timeout: float, **parts: Any) -> dict[str, str]:
-    """Ask for every fault; those that take time together, so that they take it once."""
+    """Send a prompt for every fault; the faults that time out run concurrently to save time."""
     outcomes: dict[str, Any] = {}
-    for fault in AT_ONCE:
-        asking = ask_over_a_socket(vendor, fault, *others, timeout=15, **parts)
-        outcomes[fault] = (await asyncio.gather(asking, return_exceptions=True))[0]
-    waiting = (ask_over_a_socket(vendor, fault, *others, timeout=timeout, **parts) for fault in WAITING)
-    outcomes |= zip(WAITING, await asyncio.gather(*waiting, return_exceptions=True), strict=True)
-    return {fault: told(vendor, outcome) for fault, outcome in outcomes.items()}
+    for fault in IMMEDIATE:
+        call = generate_over_socket(vendor, fault, *others, timeout=15, **parts)
+        outcomes[fault] = (await asyncio.gather(call, return_exceptions=True))[0]
+    waiting = (generate_over_socket(vendor, fault, *others, timeout=timeout, **parts) for fault in TIMING_OUT)
+    outcomes |= zip(TIMING_OUT, await asyncio.gather(*waiting, return_exceptions=True), strict=True)
+    return {fault: outcome_text(vendor, outcome) for fault, outcome in outcomes.items()}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_alone_a_fault_ends_in_its_documented_type(vendor: Vendor, fault: str) -> None:
-    assert outcome_in_process(vendor, fault) == documented(vendor, [fault])[fault]
+def test_lone_provider_fault_has_documented_outcome(vendor: Vendor, fault: str) -> None:
+    assert outcome_text_in_process(vendor, fault) == documented_outcomes(vendor, [fault])[fault]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_healthy_fallback_answers_in_its_place(vendor: Vendor, fault: str) -> None:
-    assert outcome_in_process(vendor, fault, vendor.healthy) == with_a_fallback(vendor, [fault])[fault]
+def test_healthy_fallback_answers_after_fault(vendor: Vendor, fault: str) -> None:
+    assert outcome_text_in_process(vendor, fault, vendor.healthy) == outcomes_with_fallback(vendor, [fault])[fault]
 
 
-async def test_alone_every_fault_ends_in_its_documented_type_over_sockets(vendor: Vendor, carrier: str) -> None:
-    assert await outcomes_over_sockets(vendor, timeout=0.2, carrier=carrier) == documented(vendor, FAULTS)
+async def test_socket_fault_has_documented_outcome(vendor: Vendor, carrier: str) -> None:
+    assert await outcomes_over_sockets(vendor, timeout=0.2, carrier=carrier) == documented_outcomes(vendor, FAULTS)
 
 
-async def test_a_healthy_fallback_answers_in_the_place_of_every_fault_over_sockets(
-    vendor: Vendor, carrier: str
-) -> None:
-    # The fallback has no more time than the vendor that says nothing; a busy machine may need some.
-    assert await outcomes_over_sockets(vendor, vendor.healthy, timeout=1.0, carrier=carrier) == with_a_fallback(
+async def test_healthy_fallback_answers_after_socket_fault(vendor: Vendor, carrier: str) -> None:
+    # The fallback has the same timeout as the silent vendor; a busy machine may need most of this second.
+    assert await outcomes_over_sockets(vendor, vendor.healthy, timeout=1.0, carrier=carrier) == outcomes_with_fallback(
         vendor, FAULTS
     )
 
 
-async def test_a_passed_in_client_meets_every_fault_the_same(vendor: Vendor, library: Any) -> None:
+async def test_host_client_gets_same_fault_outcomes(vendor: Vendor, library: Any) -> None:
     async with library.AsyncClient(timeout=None, trust_env=False) as client:
-        assert await outcomes_over_sockets(vendor, timeout=0.2, http_client=client) == documented(vendor, FAULTS)
+        assert await outcomes_over_sockets(vendor, timeout=0.2, http_client=client) == documented_outcomes(
+            vendor, FAULTS
+        )
         assert not client.is_closed
 
 
 @pytest.mark.parametrize("fault", ["refused", "reset", "cut_headers", "cut_body", "wrong_length"])
-async def test_httpx_raises_the_same_in_process_and_over_a_socket(fault: str) -> None:
+async def test_socket_and_in_process_errors_match(fault: str) -> None:
     lab = FaultLab()
     lab.always("groq", fault)
     async with lab.serve() as address, httpx.AsyncClient() as over_a_socket, lab.client() as in_process:
@@ -165,20 +167,24 @@ async def test_httpx_raises_the_same_in_process_and_over_a_socket(fault: str) ->
             with pytest.raises(httpx.TransportError) as caught:
                 await client.post(f"{base}/groq/v1/chat/completions")
             raised.append(type(caught.value))
-    # The server only learns from the request whom it plays, so that it cannot refuse the connection any more.
+    # The server learns the vendor from the request, so the connection is accepted before the fault is known.
     expected = [httpx.RemoteProtocolError, httpx.ConnectError] if fault == "refused" else [raised[0]] * 2
     assert raised == expected
     assert raised[0] is (httpx.ReadError if fault == "reset" else httpx.RemoteProtocolError)
 
 
 @pytest.mark.parametrize("fault", ["short_length", "wrong_content_type", "redirect", "html_error", "rate_limited_date"])
-async def test_a_reply_is_the_same_in_process_and_over_a_socket(fault: str) -> None:
+async def test_socket_and_in_process_replies_match(fault: str) -> None:
     lab = FaultLab()
     lab.always("groq", fault)
     async with lab.serve() as address, httpx.AsyncClient() as over_a_socket, lab.client() as in_process:
-        one = await over_a_socket.post(f"{address}/groq/v1/chat/completions")
-        other = await in_process.post("http://lab.invalid/groq/v1/chat/completions")
-    assert (one.status_code, one.content, one.headers) == (other.status_code, other.content, other.headers)
+        socket_reply = await over_a_socket.post(f"{address}/groq/v1/chat/completions")
+        in_process_reply = await in_process.post("http://lab.invalid/groq/v1/chat/completions")
+    assert (socket_reply.status_code, socket_reply.content, socket_reply.headers) == (
+        in_process_reply.status_code,
+        in_process_reply.content,
+        in_process_reply.headers,
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,25 +198,25 @@ async def test_a_reply_is_the_same_in_process_and_over_a_socket(fault: str) -> N
         ("rate_limited_no_hint", None),
     ],
 )
-def test_the_hint_of_a_429_is_the_only_one(vendor: Vendor, fault: str, seconds: float | None) -> None:
+def test_rate_limit_fault_sets_retry_after(vendor: Vendor, fault: str, seconds: float | None) -> None:
     with pytest.raises(RateLimitError) as caught:
-        run_in_virtual_time(ask_in_process(vendor, fault))
+        run_in_virtual_time(generate_in_process(vendor, fault))
     assert caught.value.retry_after == seconds
 
 
-def test_a_trickle_comes_byte_by_byte_and_ends_in_the_body(vendor: Vendor) -> None:
+def test_trickle_times_out_in_body_phase(vendor: Vendor) -> None:
     with pytest.raises(ProviderTimeoutError) as caught:
-        run_in_virtual_time(ask_in_process(vendor, "trickle"))
+        run_in_virtual_time(generate_in_process(vendor, "trickle"))
     assert caught.value.phase == "body"
     assert caught.value.attempts[0].duration == pytest.approx(5.0)
 
 
-def test_no_deadline_of_ours_is_longer_than_a_trickle(vendor: Vendor) -> None:
+def test_trickle_outlasts_timeout_of_119_seconds(vendor: Vendor) -> None:
     with pytest.raises(ProviderTimeoutError):
-        run_in_virtual_time(ask_in_process(vendor, "trickle", timeout=119))
+        run_in_virtual_time(generate_in_process(vendor, "trickle", timeout=119))
 
 
-async def test_what_stays_comes_after_what_is_scripted() -> None:
+async def test_always_fault_follows_scripted_faults() -> None:
     lab = FaultLab()
     lab.always("groq", "unavailable")
     lab.script("groq", "ok", "unauthorized")
@@ -223,15 +229,15 @@ async def test_what_stays_comes_after_what_is_scripted() -> None:
     assert statuses == [200, 401, 503, 503, 200]
 
 
-def test_an_unknown_fault_is_refused_with_the_nearest_name() -> None:
+def test_unknown_fault_error_suggests_nearest_name() -> None:
     lab = FaultLab()
-    for refuse in (lab.script, lab.always):
+    for add_fault in (lab.script, lab.always):
         with pytest.raises(ConfigurationError, match="did you mean 'trickle'"):
-            refuse("groq", "trikle")
+            add_fault("groq", "trikle")
 
 
 @pytest.mark.parametrize("fault", ["silent", "silent_body", "trickle"])
-async def test_the_lab_waits_on_the_clock_it_was_given(fault: str) -> None:
+async def test_lab_delays_use_injected_clock(fault: str) -> None:
     clock = FakeClock()
     lab = FaultLab(clock)
     lab.script("groq", fault)
@@ -242,14 +248,14 @@ async def test_the_lab_waits_on_the_clock_it_was_given(fault: str) -> None:
     assert clock.monotonic() == 60
 
 
-def test_every_row_of_the_table_is_a_fault_of_its_own() -> None:
+def test_fault_table_entries_are_distinct() -> None:
     assert len(FAULTS) > 24
     assert all(name == fault.name for name, fault in FAULTS.items())
     assert len({fault.description for fault in FAULTS.values()}) == len(FAULTS)
 
 
 @pytest.mark.parametrize("dialect", REPLIES)
-def test_every_reply_that_is_called_json_is_json(dialect: str) -> None:
+def test_replies_declared_json_parse_as_json(dialect: str) -> None:
     replies = {fault: reply_to(dialect, fault) for fault in FAULTS if fault not in (*OF_THE_CONNECTION, *SPOILT)}
     replies["models"] = REPLIES[dialect]["models"]
     for reply in replies.values():
@@ -257,46 +263,46 @@ def test_every_reply_that_is_called_json_is_json(dialect: str) -> None:
             json.loads(reply.body)
 
 
-@pytest.mark.parametrize("like", VENDORS[:-1], ids=lambda vendor: vendor.dialect)
-async def test_a_provider_of_ones_own_speaks_the_dialect_that_it_is_given(like: Vendor) -> None:
+@pytest.mark.parametrize("existing", VENDORS[:-1], ids=lambda vendor: vendor.dialect)
+async def test_added_provider_answers_in_given_dialect(existing: Vendor) -> None:
     lab = FaultLab()
-    lab.add("acme", like.dialect)
-    known = {
+    lab.add("acme", existing.dialect)
+    row = {
         "api_key_var": "ACME_API_KEY",
         "model_var": "ACME_MODEL",
         "base_url_var": "ACME_API_BASE",
         "default_base_url": "",
         "default_model": "acme-model",
-        "provider_class": PROVIDER_SCHEMA[like.row]["provider_class"],
-        "dialect": like.dialect,
+        "provider_class": PROVIDER_SCHEMA[existing.row]["provider_class"],
+        "dialect": existing.dialect,
         "max_retries": 0,
         "timeout": 5,
         "confidence_score": 0.5,
     }
     async with lab.client() as client, open_container(lab.env("acme"), http_client=client) as container:
-        container.registry().register_provider("acme", known)
+        container.registry().register_provider("acme", row)
         response = await container.llm(provider="acme").generate("ping")
-    assert lab.dialect("acme") == like.dialect
+    assert lab.dialect("acme") == existing.dialect
     assert response.content == ANSWER
     assert [request.provider for request in lab.requests] == ["acme"]
 
 
-def test_an_unknown_dialect_is_refused_with_the_nearest_name() -> None:
+def test_unknown_dialect_error_suggests_nearest_name() -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'anthropic-messages'"):
         FaultLab().add("acme", "anthropic-mesages")
 
 
 @pytest.mark.parametrize("over_a_socket", [False, True])
-async def test_the_lab_counts_the_replies_that_nobody_has_closed(over_a_socket: bool) -> None:
+async def test_lab_counts_open_replies(over_a_socket: bool) -> None:
     lab = FaultLab()
     lab.script("groq", "stream_stall")
 
-    async def ask(client: httpx.AsyncClient, address: str) -> None:
+    async def open_stream(client: httpx.AsyncClient, address: str) -> None:
         async with client.stream("POST", lab.base_url("groq", address) + "/chat/completions", json={"stream": True}):
             assert lab.open_replies == 1
 
     async with asyncio.timeout(20), lab.serve() as address, httpx.AsyncClient() as outside, lab.client() as inside:
-        await ask(outside if over_a_socket else inside, address if over_a_socket else IN_PROCESS)
-        while lab.open_replies:  # noqa: ASYNC110 - the server sees the end in its own time
+        await open_stream(outside if over_a_socket else inside, address if over_a_socket else IN_PROCESS)
+        while lab.open_replies:  # noqa: ASYNC110 - the server sees the closing later
             await asyncio.sleep(0.001)
     assert len(lab.asked("groq")) == 1

@@ -1,4 +1,4 @@
-"""`container.health()`: how every provider stands and has fared, without asking anybody unless told to probe."""
+"""`container.health()`: availability and recent calls of every provider. Sends requests only with `probe=True`."""
 
 import asyncio
 import json
@@ -17,23 +17,23 @@ ENV = {"LLM_MAX_RETRIES": "0", "LLM_BREAKER_MIN_CALLS": "2", "LLM_BREAKER_OPEN_S
 
 
 @asynccontextmanager
-async def opened(lab: FaultLab, clock: FakeClock, *names: str, **env: str) -> AsyncIterator[Container]:
+async def lab_container(lab: FaultLab, clock: FakeClock, *names: str, **env: str) -> AsyncIterator[Container]:
     variables = lab.env(*names) | ENV | env
     async with lab.client() as client, open_container(variables, http_client=client, clock=clock) as container:
         yield container
 
 
-async def ask(container: Container, times: int = 1) -> None:
-    for _ in range(times):
+async def send_pings(container: Container, count: int = 1) -> None:
+    for _ in range(count):
         try:
             await container.llm().generate("ping")
         except LLMError:
             continue
 
 
-async def test_nothing_is_sent_and_everyone_is_well_in_the_beginning() -> None:
+async def test_initial_health_is_ok_without_requests() -> None:
     lab = FaultLab()
-    async with opened(lab, FakeClock(), "openai", "groq") as container:
+    async with lab_container(lab, FakeClock(), "openai", "groq") as container:
         report = await container.health()
     assert lab.requests == []
     assert isinstance(report, HealthReport)
@@ -46,11 +46,11 @@ async def test_nothing_is_sent_and_everyone_is_well_in_the_beginning() -> None:
     assert (health.latency, health.time_to_first_token, health.probe) == (None, None, None)
 
 
-async def test_it_tells_what_came_of_the_newest_calls_and_how_long_ago() -> None:
+async def test_health_shows_last_success_and_error() -> None:
     lab, clock = FaultLab(), FakeClock()
-    async with opened(lab, clock, "openai", "groq") as container:
+    async with lab_container(lab, clock, "openai", "groq") as container:
         lab.script("openai", "overloaded")
-        await ask(container)
+        await send_pings(container)
         clock.advance(5)
         report = await container.health()
         assert (report.providers["openai"].last_error, report.providers["openai"].last_error_ago) == (
@@ -58,33 +58,33 @@ async def test_it_tells_what_came_of_the_newest_calls_and_how_long_ago() -> None
             5.0,
         )
         assert report.providers["groq"].last_success == 5.0
-        await ask(container)
+        await send_pings(container)
         clock.advance(7)
         openai = (await container.health()).providers["openai"]
     assert (openai.last_success, openai.last_error, openai.last_error_ago) == (7.0, "ProviderUnavailableError", 12.0)
 
 
-async def test_a_breaker_that_opens_degrades_and_the_last_one_takes_the_service_down() -> None:
+async def test_open_breakers_lower_health_status() -> None:
     lab, clock = FaultLab(), FakeClock()
-    async with opened(lab, clock, "openai", "groq") as container:
+    async with lab_container(lab, clock, "openai", "groq") as container:
         lab.always("openai", "unavailable")
-        await ask(container, 2)
+        await send_pings(container, 2)
         report = await container.health()
         openai = report.providers["openai"]
         assert (report.status, openai.breaker, openai.can_be_asked) == ("degraded", "open", False)
         assert openai.breakers["gpt-6.2-sol"].open_for == pytest.approx(30, abs=1)
         assert "breaker open" in openai.obstacle
         lab.always("groq", "unavailable")
-        await ask(container, 3)
+        await send_pings(container, 3)
         assert (await container.health()).status == "down"
-        clock.advance(31)  # the breakers let a probe through
+        clock.advance(31)  # after 30 s the breakers are half-open
         report = await container.health()
         assert (report.status, report.providers["openai"].breaker) == ("ok", "half-open")
 
 
-async def test_a_breaker_of_a_model_of_its_own_is_told_and_does_not_close_the_provider() -> None:
+async def test_single_model_breaker_keeps_provider_available() -> None:
     lab = FaultLab()
-    async with opened(lab, FakeClock(), "openai") as container:
+    async with lab_container(lab, FakeClock(), "openai") as container:
         lab.script("openai", "unavailable", "unavailable")
         for _ in range(2):
             with pytest.raises(ProviderUnavailableError):
@@ -94,7 +94,7 @@ async def test_a_breaker_of_a_model_of_its_own_is_told_and_does_not_close_the_pr
     assert {model: breaker.phase for model, breaker in health.breakers.items()} == {"gpt-of-tomorrow": "open"}
 
 
-async def test_latencies_are_those_of_answers_and_first_tokens_those_of_streams() -> None:
+async def test_latency_counts_answers_and_stream_first_tokens() -> None:
     clock = FakeClock()
     fake = FakeProvider("quick", FakeStream(2.0, "Hel", 3.0, "lo"), RateLimitError("slow down"), delay=1.0, clock=clock)
     async with open_container(providers={"fake": fake}, clock=clock) as container:
@@ -109,24 +109,24 @@ async def test_latencies_are_those_of_answers_and_first_tokens_those_of_streams(
     assert health.time_to_first_token == Latency(1, 3.0, 3.0, 3.0)
 
 
-def test_percentiles_are_nearest_ranks() -> None:
+def test_latency_percentiles_use_nearest_rank() -> None:
     assert Latency.of([]) is None
     assert Latency.of([0.25]) == Latency(1, 0.25, 0.25, 0.25)
     assert Latency.of(range(1, 101)) == Latency(100, 50, 95, 99)
 
 
-async def test_only_the_newest_answers_count() -> None:
+async def test_latency_counts_newest_256_answers() -> None:
     clock = FakeClock()
     fake = FakeProvider(delay=9.0, clock=clock)
     async with open_container(providers={"fake": fake}, clock=clock) as container:
-        await ask(container)
+        await send_pings(container)
         fake._delay = 1.0
-        await ask(container, 256)
+        await send_pings(container, 256)
         latency = (await container.health()).providers["fake"].latency
     assert latency == Latency(256, 1.0, 1.0, 1.0)
 
 
-async def test_who_was_left_alone_or_cancelled_keeps_its_last_error() -> None:
+async def test_skipped_or_cancelled_attempt_keeps_last_error() -> None:
     hanging = FakeProvider(ProviderUnavailableError("down"), delay=1e6)
     async with open_container(ENV, providers={"fake": hanging}) as container:
         for _ in range(3):
@@ -137,12 +137,12 @@ async def test_who_was_left_alone_or_cancelled_keeps_its_last_error() -> None:
         health = (await container.health()).providers["fake"]
         assert (health.last_success, health.last_error) == (None, "")
         hanging._delay = 0.0
-        await ask(container, 3)  # the third is left alone: its breaker is open
+        await send_pings(container, 3)  # the third call skips the provider: the breaker is open
         health = (await container.health()).providers["fake"]
     assert (health.breaker, health.last_error) == ("open", "ProviderUnavailableError")
 
 
-async def test_what_is_left_of_a_rows_limits() -> None:
+async def test_health_shows_remaining_row_limits() -> None:
     lab, clock = FaultLab(), FakeClock()
     row = {
         "api_key_var": "ACME_API_KEY",
@@ -156,7 +156,7 @@ async def test_what_is_left_of_a_rows_limits() -> None:
         "tokens_per_minute": 5000,
         "max_concurrency": 3,
     }
-    async with opened(lab, clock, "groq", ACME_API_KEY="k") as container:
+    async with lab_container(lab, clock, "groq", ACME_API_KEY="k") as container:
         openai = type(container.registry().get_provider("groq"))
         container.registry().register_provider("acme", row | {"provider_class": openai})
         limits = (await container.health()).providers["acme"].limits
@@ -171,9 +171,9 @@ async def test_what_is_left_of_a_rows_limits() -> None:
         assert (await container.health()).providers["acme"].limits.announced_pause > 0
 
 
-async def test_a_probe_asks_everyone_for_its_models_at_once_and_spends_nothing() -> None:
+async def test_probe_lists_models_of_each_provider() -> None:
     lab = FaultLab()
-    async with opened(lab, FakeClock(), "openai", "anthropic") as container:
+    async with lab_container(lab, FakeClock(), "openai", "anthropic") as container:
         report = await container.health(probe=True)
     assert [(request.method, request.provider) for request in lab.requests] == [("GET", "openai"), ("GET", "anthropic")]
     probe = report.providers["openai"].probe
@@ -182,9 +182,9 @@ async def test_a_probe_asks_everyone_for_its_models_at_once_and_spends_nothing()
     assert report.status == "ok"
 
 
-async def test_a_provider_that_a_probe_does_not_reach_cannot_be_asked() -> None:
+async def test_failed_probe_makes_provider_unavailable() -> None:
     env = {"GROQ_API_KEY": "k", "GROQ_API_BASE": "http://127.0.0.1:9/v1"}
-    fake = FakeProvider()  # it has no list of models, so it is not asked
+    fake = FakeProvider()  # a fake has no model list, so no probe is sent
     async with open_container(env, providers={"fake": fake}) as container:
         assert (await container.health()).status == "ok"
         report = await container.health(probe=True)
@@ -192,33 +192,33 @@ async def test_a_provider_that_a_probe_does_not_reach_cannot_be_asked() -> None:
     assert groq.probe is not None
     assert (groq.can_be_asked, type(groq.probe.error)) == (False, ProviderUnavailableError)
     assert report.providers["fake"].probe is None
-    assert report.status == "ok"  # the fake weighs 1.0 and stands first
+    assert report.status == "ok"  # the fake has the weight 1.0 and comes first in the chain
     assert fake.requests == []
 
 
-async def test_it_is_json_and_holds_no_key() -> None:
+async def test_health_json_contains_no_key() -> None:
     lab = FaultLab()
-    async with opened(lab, FakeClock(), "openai", "groq") as container:
+    async with lab_container(lab, FakeClock(), "openai", "groq") as container:
         lab.script("openai", "unauthorized")
-        await ask(container)
-        told = json.dumps((await container.health(probe=True)).as_dict())
-        assert "lab-key" not in told + repr(await container.health(probe=True))
-    openai = json.loads(told)["providers"]["openai"]
+        await send_pings(container)
+        text = json.dumps((await container.health(probe=True)).as_dict())
+        assert "lab-key" not in text + repr(await container.health(probe=True))
+    openai = json.loads(text)["providers"]["openai"]
     assert openai["last_error"] == "AuthenticationError"
     assert openai["latency"] is None
     assert openai["probe"]["is_reachable"] is True
 
 
-async def test_nothing_configured_is_down() -> None:
+async def test_health_without_providers_is_down() -> None:
     async with open_container(env={}) as container:
         report = await container.health()
     assert (report.status, report.providers) == ("down", {})
 
 
-async def test_a_role_without_anybody_degrades_the_others_service() -> None:
+async def test_role_without_provider_degrades_status() -> None:
     lab = FaultLab()
     env = {"CODE_PROVIDER": "groq", "STRICT_PROVIDER_MODE": "true", "CHAT_PROVIDER": "openai"}
-    async with opened(lab, FakeClock(), "openai", "groq", **env) as container:
+    async with lab_container(lab, FakeClock(), "openai", "groq", **env) as container:
         lab.always("groq", "unavailable")
         for _ in range(2):
             with pytest.raises(ProviderUnavailableError):
@@ -227,25 +227,25 @@ async def test_a_role_without_anybody_degrades_the_others_service() -> None:
     assert (report.status, report.roles["code"], report.roles["chat"]) == ("degraded", "down", "ok")
 
 
-async def test_a_hosts_own_observer_hears_everything_beside() -> None:
+async def test_host_observer_receives_all_events() -> None:
     events: list[object] = []
     async with open_container(providers={"fake": FakeProvider()}, observer=events.append) as container:
-        await ask(container)
+        await send_pings(container)
         assert (await container.health()).providers["fake"].last_success is not None
     assert {type(event).__name__ for event in events} == {"AttemptStarted", "AttemptEnded", "CallAnswered"}
 
 
-async def test_an_observer_that_raises_takes_nothing_from_the_record() -> None:
+async def test_failing_observer_does_not_affect_health() -> None:
     def raise_always(event: object) -> None:
         raise ValueError("broken observer")
 
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     async with open_container(providers={"fake": FakeProvider()}, observer=raise_always) as container:
-        await ask(container)
+        await send_pings(container)
         assert (await container.health()).providers["fake"].last_success is not None
 
 
-async def test_in_a_hosts_own_container() -> None:
+async def test_health_works_in_host_container() -> None:
     class Host(containers.DeclarativeContainer):
         faultmaven = di.Container(Container, env={"GROQ_API_KEY": "k"})
 

@@ -1,4 +1,4 @@
-"""HTTP/2 over TLS, against a server with an authority of its own: our own carrier, and clients that hosts pass in."""
+"""HTTP/2 over TLS against a server with a private certificate authority: the built-in carrier and clients of hosts."""
 
 import asyncio
 import importlib
@@ -38,43 +38,44 @@ from faultmaven.testing.lab.loopback import Handle, listen
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
 AUTHORITY = trustme.CA()
 needs_httpx2 = pytest.mark.skipif(importlib.util.find_spec("httpx2") is None, reason="not installed: the extra http2")
-FULL_LINE = 8 * 1024 * 1024  # bytes: more than the sockets of both sides hold
+LARGE_BODY_BYTES = 8 * 1024 * 1024  # more than the socket buffers of both sides hold
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "pong"}, "finish_reason": "stop"}]}'
 
 
 class Vendor:
-    """A server of HTTP/2: what it does with a request is said by the request's path, see `_answer`.
+    """An HTTP/2 server. The path of a request selects the reaction, see `Connection._answer`.
 
     Attributes:
-        at_once: Streams that a client may have open on one connection.
-        reset: Why the client left, of each stream that it left.
-        window: Bytes that a client may send before some are taken.
-        listening: Whether anything is read at all.
-        room: Bytes that may be sent over the connection before the client takes some.
+        max_streams: Streams that a client may have open on one connection.
+        window: Flow-control window of a stream and of a connection, in bytes, for data from the client.
+        reading: Set while the server reads from the connections.
+        requests: Number of complete requests.
+        reset_codes: The error code of each stream that the client has reset.
+        send_window: Bytes that the server may send on the connection before the client acknowledges some.
     """
 
-    def __init__(self, at_once: int = 100, window: int = 65535) -> None:
-        self.at_once = at_once
+    def __init__(self, max_streams: int = 100, window: int = 65535) -> None:
+        self.max_streams = max_streams
         self.window = window
-        self.listening = asyncio.Event()
-        self.listening.set()
+        self.reading = asyncio.Event()
+        self.reading.set()
         self.connections = 0
-        self.asked = 0
+        self.requests = 0
         self.headers: dict[bytes, bytes] = {}
-        self.reset: list[int] = []
-        self.room = 0
-        self.arrived = asyncio.Event()
-        self.left = asyncio.Event()
+        self.reset_codes: list[int] = []
+        self.send_window = 0
+        self.request_arrived = asyncio.Event()
+        self.stream_reset = asyncio.Event()
         self.waiting: list[Callable[[], None]] = []
 
-    async def was_asked(self, times: int) -> None:
-        """Return when so many requests have come."""
-        while self.asked < times:
-            self.arrived.clear()
-            await self.arrived.wait()
+    async def wait_for_requests(self, count: int) -> None:
+        """Wait until the server has received `count` requests."""
+        while self.requests < count:
+            self.request_arrived.clear()
+            await self.request_arrived.wait()
 
-    def go_on(self) -> None:
-        """Answer what waits for it."""
+    def answer_waiting(self) -> None:
+        """Answer the requests that wait for an answer."""
         while self.waiting:
             self.waiting.pop(0)()
 
@@ -91,7 +92,10 @@ class Connection:
         self.vendor = vendor
         self.writer = writer
         self.state = H2Connection(H2Configuration(client_side=False, header_encoding=None))
-        values = {SettingCodes.MAX_CONCURRENT_STREAMS: vendor.at_once, SettingCodes.INITIAL_WINDOW_SIZE: vendor.window}
+        values = {
+            SettingCodes.MAX_CONCURRENT_STREAMS: vendor.max_streams,
+            SettingCodes.INITIAL_WINDOW_SIZE: vendor.window,
+        }
         self.state.local_settings = Settings(client=False, initial_values=values)
         self.paths: dict[int, bytes] = {}
         self.bodies: dict[int, bytearray] = {}
@@ -103,38 +107,38 @@ class Connection:
         self._flush()
         while data := await reader.read(65536):
             for event in self.state.receive_data(data):
-                self._take(event)
-            await self.vendor.listening.wait()
-            self.vendor.room = self.state.outbound_flow_control_window
+                self._handle(event)
+            await self.vendor.reading.wait()
+            self.vendor.send_window = self.state.outbound_flow_control_window
             self._flush()
 
-    def _take(self, event: object) -> None:
+    def _handle(self, event: object) -> None:
         match event:
             case RequestReceived():
                 self.vendor.headers = dict(event.headers)
                 self.paths[event.stream_id] = self.vendor.headers[b":path"]
                 self.bodies[event.stream_id] = bytearray()
-                if self.vendor.headers[b":path"] == b"/turn-away":
-                    self.vendor.listening.clear()
+                if self.vendor.headers[b":path"] == b"/stop-reading":
+                    self.vendor.reading.clear()
             case DataReceived():
                 self.bodies[event.stream_id] += event.data
                 self.state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case StreamEnded():
-                self.vendor.asked += 1
+                self.vendor.requests += 1
                 if event.stream_id in self.state.streams and self.state.streams[event.stream_id].open:
-                    self._answer(event.stream_id, self.paths[event.stream_id])  # the client may have left already
-                self.vendor.arrived.set()
+                    self._answer(event.stream_id, self.paths[event.stream_id])  # unless the client has reset the stream
+                self.vendor.request_arrived.set()
             case StreamReset():
-                self.vendor.reset.append(event.error_code)
+                self.vendor.reset_codes.append(event.error_code)
                 self.unsent.pop(event.stream_id, None)
-                self.vendor.left.set()
+                self.vendor.stream_reset.set()
             case WindowUpdated():
                 for stream_id in list(self.unsent):
                     self._send_more(stream_id)
 
     def _answer(self, stream: int, path: bytes) -> None:
         match path:
-            case b"/turn-away":
+            case b"/stop-reading":
                 self._begin(stream)
                 self.state.send_data(stream, b"{}", end_stream=True)
             case b"/echo":
@@ -152,7 +156,7 @@ class Connection:
                 self.state.send_data(stream, b"piece")
             case b"/flood":
                 self._begin(stream)
-                self.state.send_data(stream, b" " * 16000)  # with its headers one record of TLS, which is read at once
+                self.state.send_data(stream, b" " * 16000)  # one TLS record with the headers: one read
             case b"/reset":
                 self.state.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
             case b"/goaway":
@@ -167,9 +171,9 @@ class Connection:
 
     def _send_more(self, stream: int) -> None:
         data = self.unsent[stream]
-        while data and (room := min(self.state.local_flow_control_window(stream), 16384)):
-            self.state.send_data(stream, data[:room])
-            data = data[room:]
+        while data and (size := min(self.state.local_flow_control_window(stream), 16384)):
+            self.state.send_data(stream, data[:size])
+            data = data[size:]
         self.unsent[stream] = data
         if not data:
             del self.unsent[stream]
@@ -181,41 +185,41 @@ class Connection:
 
 
 @pytest.fixture
-def trusted(tmp_path: Path) -> str:
+def authority_file(tmp_path: Path) -> str:
     path = tmp_path / "authority.pem"
     AUTHORITY.cert_pem.write_to_path(str(path))
     return str(path)
 
 
-Make = Callable[[], Any]
+OpenTransport = Callable[[], Any]
 
 
 @pytest.fixture
-def make(speaks_http2: str, trusted: str) -> Make:
-    """Make a transport over HTTP/2, and close it: over a client of our own, or over one of a host's."""
+def open_transport(speaks_http2: str, authority_file: str) -> OpenTransport:
+    """Return a context manager that opens an HTTP/2 transport over the built-in carrier or over a host's client."""
 
     @asynccontextmanager
-    async def made() -> AsyncIterator[HTTPTransport]:
-        async with AsyncExitStack() as opened:
+    async def opened() -> AsyncIterator[HTTPTransport]:
+        async with AsyncExitStack() as stack:
             if speaks_http2 == "ours":
-                transport = HTTPTransport(SystemClock(), network=NetworkSettings(trusted, http2=True))
+                transport = HTTPTransport(SystemClock(), network=NetworkSettings(authority_file, http2=True))
             else:
                 library = importlib.import_module(speaks_http2)
-                context = ssl.create_default_context(cafile=trusted)
+                context = ssl.create_default_context(cafile=authority_file)
                 limits = library.Limits(max_connections=None)
                 client = library.AsyncClient(http2=True, verify=context, timeout=None, limits=limits)
-                transport = HTTPTransport(SystemClock(), client=await opened.enter_async_context(client))
-            opened.push_async_callback(transport.aclose)
+                transport = HTTPTransport(SystemClock(), client=await stack.enter_async_context(client))
+            stack.push_async_callback(transport.aclose)
             yield transport
 
-    return made
+    return opened
 
 
 @asynccontextmanager
-async def served(
+async def https_server(
     vendor: Handle, protocols: tuple[str, ...] = ("h2", "http/1.1"), names: tuple[str, ...] = ("localhost",)
 ) -> AsyncIterator[str]:
-    """Serve for the body; gives the address."""
+    """Serve HTTPS on a loopback port and yield the address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     AUTHORITY.issue_cert(*names).configure_cert(context)
     context.set_alpn_protocols(protocols)
@@ -223,8 +227,10 @@ async def served(
         yield f"https://localhost:{port}"
 
 
-def asking(url: str, body: bytes = b"{}", own: str = "own") -> WireRequest:
-    return WireRequest(ORIGIN, url, Headers({"authorization": "Bearer sk-key", "x-own": own}), body, model="gpt-x")
+def wire_request(url: str, body: bytes = b"{}", own_header: str = "own") -> WireRequest:
+    return WireRequest(
+        ORIGIN, url, Headers({"authorization": "Bearer sk-key", "x-own": own_header}), body, model="gpt-x"
+    )
 
 
 async def failure(transport: HTTPTransport, sent: WireRequest, timeout: float = 5.0) -> LLMError:
@@ -233,210 +239,216 @@ async def failure(transport: HTTPTransport, sent: WireRequest, timeout: float = 
     return caught.value
 
 
-async def test_one_connection_carries_call_after_call(make: Make) -> None:
+async def test_sequential_calls_share_one_connection(open_transport: OpenTransport) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport:
+    async with https_server(vendor) as url, open_transport() as transport:
         for number in range(5):
-            reply = await transport.send(asking(f"{url}/echo", b"%d" % number), 5.0)
+            reply = await transport.send(wire_request(f"{url}/echo", b"%d" % number), 5.0)
             assert (reply.status, reply.body, reply.content_type) == (200, b"%d" % number, "application/json")
     assert vendor.connections == 1
     assert vendor.headers[b"authorization"] == b"Bearer sk-key"
 
 
-async def test_a_hundred_calls_at_once_share_one_connection(make: Make) -> None:
+async def test_hundred_concurrent_calls_share_one_connection(open_transport: OpenTransport) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(20):
-        calls = (transport.send(asking(f"{url}/echo", b"%d" % number), 20.0) for number in range(100))
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(20):
+        calls = (transport.send(wire_request(f"{url}/echo", b"%d" % number), 20.0) for number in range(100))
         assert [reply.body for reply in await asyncio.gather(*calls)] == [b"%d" % number for number in range(100)]
     assert vendor.connections == 1
 
 
-async def test_calls_beyond_what_the_server_takes_at_once_wait_for_each_other(make: Make) -> None:
-    vendor = Vendor(at_once=10)
-    async with served(vendor) as url, make() as transport, asyncio.timeout(20):
-        replies = await asyncio.gather(*(transport.send(asking(f"{url}/echo"), 20.0) for _ in range(60)))
+async def test_calls_wait_for_server_stream_limit(open_transport: OpenTransport) -> None:
+    vendor = Vendor(max_streams=10)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(20):
+        replies = await asyncio.gather(*(transport.send(wire_request(f"{url}/echo"), 20.0) for _ in range(60)))
     assert {reply.body for reply in replies} == {b"{}"}
-    assert vendor.asked == 60
+    assert vendor.requests == 60
 
 
-async def test_a_large_prompt_and_a_large_answer_come_whole(make: Make) -> None:
+async def test_large_request_and_response_arrive_complete(open_transport: OpenTransport) -> None:
     large = b" " * (2 * 1024 * 1024)
-    async with served(Vendor()) as url, make() as transport:
-        assert (await transport.send(asking(f"{url}/echo", large), 20.0)).body == large
+    async with https_server(Vendor()) as url, open_transport() as transport:
+        assert (await transport.send(wire_request(f"{url}/echo", large), 20.0)).body == large
 
 
-async def test_a_stream_comes_piece_by_piece_and_its_leaving_is_told(make: Make) -> None:
+async def test_stream_close_resets_only_that_stream(open_transport: OpenTransport) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
-        neighbour = asyncio.create_task(transport.send(asking(f"{url}/wait"), 10.0))
-        stream = await transport.open(asking(f"{url}/piece"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
+        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 10.0))
+        stream = await transport.open(wire_request(f"{url}/piece"), 5.0)
         assert await stream.read() == b"piece"
         await stream.aclose()
-        await vendor.left.wait()
-        vendor.go_on()
-        assert (await neighbour).body == b"{}"
-    assert vendor.reset == [ErrorCodes.CANCEL]
+        await vendor.stream_reset.wait()
+        vendor.answer_waiting()
+        assert (await other_call).body == b"{}"
+    assert vendor.reset_codes == [ErrorCodes.CANCEL]
     assert vendor.connections == 1
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "timeout"])
-async def test_a_call_that_is_given_up_is_told_and_harms_no_neighbour(make: Make, ends: str) -> None:
+async def test_abandoned_call_resets_only_that_stream(open_transport: OpenTransport, ends: str) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
-        await transport.send(asking(f"{url}/echo"), 5.0)
-        neighbours = [asyncio.create_task(transport.send(asking(f"{url}/wait"), 10.0)) for _ in range(20)]
-        call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 0.5 if ends == "timeout" else 30.0))
-        await vendor.was_asked(22)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
+        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        other_calls = [asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 10.0)) for _ in range(20)]
+        call = asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 0.5 if ends == "timeout" else 30.0))
+        await vendor.wait_for_requests(22)
         if ends == "cancelled":
             call.cancel()
         await asyncio.wait({call})
         assert call.cancelled() or isinstance(call.exception(), ProviderTimeoutError)
-        await vendor.left.wait()
-        vendor.go_on()
-        assert {reply.body for reply in await asyncio.gather(*neighbours)} == {b"{}"}
-    assert vendor.reset == [ErrorCodes.CANCEL]
+        await vendor.stream_reset.wait()
+        vendor.answer_waiting()
+        assert {reply.body for reply in await asyncio.gather(*other_calls)} == {b"{}"}
+    assert vendor.reset_codes == [ErrorCodes.CANCEL]
     assert vendor.connections == 1
 
 
-async def test_giving_up_waits_for_no_room_on_the_line(make: Make) -> None:
-    vendor = Vendor(window=2 * FULL_LINE)
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
-        await transport.send(asking(f"{url}/echo"), 5.0)
-        call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 30.0))
-        neighbour = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 30.0))
+async def test_cancellation_does_not_wait_for_send_buffer(open_transport: OpenTransport) -> None:
+    vendor = Vendor(window=2 * LARGE_BODY_BYTES)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
+        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        call = asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 30.0))
+        other_call = asyncio.create_task(
+            transport.send(wire_request(f"{url}/stop-reading", b" " * LARGE_BODY_BYTES), 30.0)
+        )
         await asyncio.sleep(0.3)
         call.cancel()
         await asyncio.wait({call}, timeout=5.0)
         assert call.cancelled()
-        vendor.listening.set()
-        assert (await neighbour).body == b"{}"
-        await vendor.left.wait()
-    assert vendor.reset == [ErrorCodes.CANCEL]
+        vendor.reading.set()
+        assert (await other_call).body == b"{}"
+        await vendor.stream_reset.wait()
+    assert vendor.reset_codes == [ErrorCodes.CANCEL]
     assert vendor.connections == 1
 
 
-async def test_giving_up_in_the_middle_of_the_request_takes_the_connection_along(make: Make) -> None:
-    """A record of TLS that is cut short cannot be made whole again."""
-    vendor = Vendor(window=2 * FULL_LINE)
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
-        await transport.send(asking(f"{url}/echo"), 5.0)
-        call = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 30.0))
-        neighbour = asyncio.create_task(transport.send(asking(f"{url}/echo"), 10.0))
+async def test_cancelled_partial_send_closes_connection(open_transport: OpenTransport) -> None:
+    """A connection cannot be used after an incomplete TLS record."""
+    vendor = Vendor(window=2 * LARGE_BODY_BYTES)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
+        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        call = asyncio.create_task(transport.send(wire_request(f"{url}/stop-reading", b" " * LARGE_BODY_BYTES), 30.0))
+        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 10.0))
         await asyncio.sleep(0.3)
         call.cancel()
         await asyncio.wait({call}, timeout=5.0)
         assert call.cancelled()
-        vendor.listening.set()
-        outcome = (await asyncio.gather(neighbour, return_exceptions=True))[0]
+        vendor.reading.set()
+        outcome = (await asyncio.gather(other_call, return_exceptions=True))[0]
         assert isinstance(outcome, WireReply | ProviderUnavailableError)
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
 
 
-async def test_calls_that_were_given_up_do_not_count_among_those_at_once(make: Make) -> None:
-    """httpcore alone refuses every call after a hundred of them: encode/httpcore#1022."""
+async def test_cancelled_calls_free_stream_slots(open_transport: OpenTransport) -> None:
+    """httpcore by itself refuses every call after 100 cancelled calls: encode/httpcore#1022."""
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(20):
-        await transport.send(asking(f"{url}/echo"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(20):
+        await transport.send(wire_request(f"{url}/echo"), 5.0)
         for number in range(3):
-            calls = [asyncio.create_task(transport.send(asking(f"{url}/silence"), 30.0)) for _ in range(50)]
-            await vendor.was_asked(1 + 50 * (number + 1))
+            calls = [asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 30.0)) for _ in range(50)]
+            await vendor.wait_for_requests(1 + 50 * (number + 1))
             for call in calls:
                 call.cancel()
             await asyncio.wait(calls)
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).body == b"{}"
+        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).body == b"{}"
     assert vendor.connections == 1
 
 
-async def test_what_was_left_unread_does_not_fill_the_connection(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what it has read and nobody took, httpcore gives nothing back; after 16 MB the server may send no more."""
-    enough = 16_000_000
-    monkeypatch.setattr(httpx_streams, "MIN_WINDOW_BYTES", enough)  # a tenth of a second in place of three
+async def test_unread_data_does_not_exhaust_connection_window(
+    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """httpcore does not acknowledge unread data of closed streams; after 16 MB the server could send no more."""
+    window_bytes = 16_000_000
+    monkeypatch.setattr(httpx_streams, "MIN_WINDOW_BYTES", window_bytes)  # the test takes 0.1 s instead of 3 s
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
-        await transport.send(asking(f"{url}/echo"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
+        await transport.send(wire_request(f"{url}/echo"), 5.0)
         for _ in range(100):
-            stream = await transport.open(asking(f"{url}/flood"), 5.0)
+            stream = await transport.open(wire_request(f"{url}/flood"), 5.0)
             await stream.aclose()
-        await transport.send(asking(f"{url}/echo"), 5.0)
+        await transport.send(wire_request(f"{url}/echo"), 5.0)
     assert vendor.connections == 1
-    assert vendor.room >= enough - 16384
+    assert vendor.send_window >= window_bytes - 16384
 
 
-async def test_a_call_may_be_cancelled_once_or_twice_at_any_turn_of_the_loop(make: Make) -> None:
+async def test_call_can_be_cancelled_at_any_step(open_transport: OpenTransport) -> None:
     vendor, outcomes = Vendor(), set()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
-        await transport.send(asking(f"{url}/echo"), 5.0)
-        for turn in range(50):
-            for again in ((), (0,), (1,), (1, 1)):
-                call = asyncio.create_task(transport.send(asking(f"{url}/echo"), 5.0))
-                for pause in (turn, *again):
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
+        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        for steps in range(50):
+            for more_steps in ((), (0,), (1,), (1, 1)):
+                call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 5.0))
+                for pause in (steps, *more_steps):
                     for _ in range(pause):
                         await asyncio.sleep(0)
                     call.cancel()
                 await asyncio.wait({call})
                 outcomes.add(call.cancelled())
-        replies = await asyncio.gather(*(transport.send(asking(f"{url}/echo"), 5.0) for _ in range(100)))
+        replies = await asyncio.gather(*(transport.send(wire_request(f"{url}/echo"), 5.0) for _ in range(100)))
         assert {reply.body for reply in replies} == {b"{}"}
     assert outcomes == {True, False}
     assert vendor.connections == 1
 
 
 @pytest.mark.parametrize(("ends", "connections"), [("reset", 1), ("goaway", 2)])
-async def test_a_stream_or_a_connection_that_the_server_ends_is_one_that_broke(
-    make: Make, ends: str, connections: int
+async def test_server_reset_or_goaway_means_provider_unavailable(
+    open_transport: OpenTransport, ends: str, connections: int
 ) -> None:
-    """After a reset the next call goes over the same connection, after a goodbye over another one."""
+    """After a stream reset the next call uses the same connection, after GOAWAY a new one."""
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport:
-        error = await failure(transport, asking(f"{url}/{ends}"))
+    async with https_server(vendor) as url, open_transport() as transport:
+        error = await failure(transport, wire_request(f"{url}/{ends}"))
         assert (type(error), error.phase) == (ProviderUnavailableError, "first byte")
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
     assert vendor.connections == connections
 
 
 @pytest.mark.parametrize("moment", [0, 1, 5, 20, 49])
-async def test_a_goodbye_amid_other_calls_is_nobodys_configuration(make: Make, moment: int) -> None:
+async def test_goaway_during_calls_means_provider_unavailable(open_transport: OpenTransport, moment: int) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(20):
-        await transport.send(asking(f"{url}/echo"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(20):
+        await transport.send(wire_request(f"{url}/echo"), 5.0)
         paths = ["/goaway" if number == moment else "/echo" for number in range(50)]
-        calls = [transport.send(asking(f"{url}{path}", b" " * 50_000), 5.0) for path in paths]
+        calls = [transport.send(wire_request(f"{url}{path}", b" " * 50_000), 5.0) for path in paths]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} <= {WireReply, ProviderUnavailableError}
         assert isinstance(outcomes[moment], ProviderUnavailableError)
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
 
 
-async def test_what_h2_itself_refuses_is_a_connection_that_broke(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*given: object, **more: object) -> None:
+async def test_h2_protocol_error_means_provider_unavailable(
+    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
         raise TooManyStreamsError("Max outbound streams is 100, 100 open")
 
-    async with served(Vendor()) as url, make() as transport:
+    async with https_server(Vendor()) as url, open_transport() as transport:
         monkeypatch.setattr(H2Connection, "send_headers", refuse)
-        error = await failure(transport, asking(f"{url}/echo"))
+        error = await failure(transport, wire_request(f"{url}/echo"))
     assert (type(error), error.phase) == (ProviderUnavailableError, "first byte")
 
 
-async def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again(make: Make) -> None:
+async def test_server_closed_connection_is_not_reused(open_transport: OpenTransport) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport:
+    async with https_server(vendor) as url, open_transport() as transport:
         for _ in range(3):
-            assert (await transport.send(asking(f"{url}/hang-up"), 5.0)).status == 200
+            assert (await transport.send(wire_request(f"{url}/hang-up"), 5.0)).status == 200
             await asyncio.sleep(0.02)
     assert vendor.connections == 3
 
 
 @pytest.mark.parametrize("value", ["a\r\nx-other: b", "a\nb", "a\0b"])
-async def test_no_header_hides_another_one(make: Make, value: str) -> None:
+async def test_header_with_line_break_is_refused(open_transport: OpenTransport, value: str) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport:
-        assert isinstance(await failure(transport, asking(f"{url}/echo", own=value)), ConfigurationError)
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
-    assert vendor.asked == 1
+    async with https_server(vendor) as url, open_transport() as transport:
+        assert isinstance(await failure(transport, wire_request(f"{url}/echo", own_header=value)), ConfigurationError)
+        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
+    assert vendor.requests == 1
 
 
 @needs_httpx2
-async def test_it_goes_through_a_proxys_tunnel(trusted: str) -> None:
+async def test_http2_passes_through_proxy_tunnel(authority_file: str) -> None:
     tunnels = 0
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -449,70 +461,77 @@ async def test_it_goes_through_a_proxys_tunnel(trusted: str) -> None:
         tunnels += 1
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        back, forth = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        target_reader, target_writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
         try:
-            await asyncio.gather(pump(reader, forth), pump(back, writer))
+            await asyncio.gather(pump(reader, target_writer), pump(target_reader, writer))
         finally:
-            forth.close()
+            target_writer.close()
 
     vendor = Vendor()
-    async with served(vendor, names=("vendor.invalid",)) as url, listen(tunnel) as port:
-        network = NetworkSettings(trusted, ProxySettings(https=f"localhost:{port}"), http2=True)
+    async with https_server(vendor, names=("vendor.invalid",)) as url, listen(tunnel) as port:
+        network = NetworkSettings(authority_file, ProxySettings(https=f"localhost:{port}"), http2=True)
         transport = HTTPTransport(SystemClock(), network=network, carrier="httpx2")
-        await transport.send(asking("https://vendor.invalid/echo"), 5.0)
-        call = asyncio.create_task(transport.send(asking("https://vendor.invalid/silence"), 30.0))
-        replies = await asyncio.gather(*(transport.send(asking("https://vendor.invalid/echo"), 5.0) for _ in range(20)))
-        await vendor.was_asked(22)
+        await transport.send(wire_request("https://vendor.invalid/echo"), 5.0)
+        call = asyncio.create_task(transport.send(wire_request("https://vendor.invalid/silence"), 30.0))
+        replies = await asyncio.gather(
+            *(transport.send(wire_request("https://vendor.invalid/echo"), 5.0) for _ in range(20))
+        )
+        await vendor.wait_for_requests(22)
         call.cancel()
-        await vendor.left.wait()
+        await vendor.stream_reset.wait()
         await transport.aclose()
     assert {reply.body for reply in replies} == {b"{}"}
-    assert (tunnels, vendor.connections, vendor.reset) == (1, 1, [ErrorCodes.CANCEL])
+    assert (tunnels, vendor.connections, vendor.reset_codes) == (1, 1, [ErrorCodes.CANCEL])
 
 
-async def test_a_server_that_knows_http_1_alone_is_spoken_to_in_it(make: Make) -> None:
+async def test_http1_only_server_gets_http1(open_transport: OpenTransport) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
-    async with served(answer, ("http/1.1",)) as url, make() as transport:
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).body == b"{}"
+    async with https_server(answer, ("http/1.1",)) as url, open_transport() as transport:
+        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).body == b"{}"
 
 
 # --- LLM_HTTP2 -------------------------------------------------------------------------------------------------------
 
 
 @needs_httpx2
-async def test_it_is_one_setting(trusted: str) -> None:
+async def test_http2_setting_enables_http2(authority_file: str) -> None:
     vendor = Vendor()
-    async with served(vendor) as url:
-        env = {"GROQ_API_KEY": "k", "GROQ_API_BASE": f"{url}/openai", "SSL_CERT_FILE": trusted, "LLM_HTTP2": "true"}
+    async with https_server(vendor) as url:
+        env = {
+            "GROQ_API_KEY": "k",
+            "GROQ_API_BASE": f"{url}/openai",
+            "SSL_CERT_FILE": authority_file,
+            "LLM_HTTP2": "true",
+        }
         async with open_container(env) as container:
-            asked = (container.llm().generate(f"ping {number}") for number in range(10))
-            assert {response.content for response in await asyncio.gather(*asked)} == {"pong"}
-    assert (vendor.asked, vendor.connections) == (10, 1)
+            calls = (container.llm().generate(f"ping {number}") for number in range(10))
+            assert {response.content for response in await asyncio.gather(*calls)} == {"pong"}
+    assert (vendor.requests, vendor.connections) == (10, 1)
 
 
 @pytest.mark.parametrize("carrier", ["aiohttp", "httpx"])
-def test_a_carrier_that_does_not_speak_it_is_refused_at_the_start(carrier: str) -> None:
+def test_http2_setting_refuses_http1_carrier(carrier: str) -> None:
     with pytest.raises(ConfigurationError, match=f"LLM_HTTP2=true: {carrier} .*LLM_HTTP_CARRIER=httpx2"):
         create_container({"LLM_HTTP2": "true", "LLM_HTTP_CARRIER": carrier}).llm()
 
 
-@pytest.mark.parametrize(("variable", "value", "lacks", "extra"), [
+@pytest.mark.parametrize(("variable", "value", "missing", "extra"), [
     ("LLM_HTTP2", "true", "h2", "http2"),
     ("LLM_HTTP2", "true", "httpx2", "http2"),
     ("LLM_HTTP_CARRIER", "httpx2", "httpx2", "httpx2"),
 ])  # fmt: skip
-def test_what_is_not_installed_is_told_at_the_start(
-    variable: str, value: str, lacks: str, extra: str, monkeypatch: pytest.MonkeyPatch
+def test_missing_carrier_package_error_names_extra(
+    variable: str, value: str, missing: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == lacks else object())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else object())
     with pytest.raises(ConfigurationError, match=rf"{variable}={value} .* not installed.*faultmaven\[{extra}\]"):
         create_container({variable: value}).llm()
 
 
-async def test_a_client_that_is_passed_in_goes_before_the_setting(library: Any) -> None:
+async def test_host_client_overrides_http2_setting(library: Any) -> None:
     env = {"GROQ_API_KEY": "k", "LLM_HTTP2": "true", "LLM_HTTP_CARRIER": "aiohttp"}
     mock = library.MockTransport(lambda request: library.Response(401, json={}))
     async with library.AsyncClient(transport=mock) as client, open_container(env, http_client=client) as container:
@@ -521,21 +540,21 @@ async def test_a_client_that_is_passed_in_goes_before_the_setting(library: Any) 
 
 
 @pytest.mark.parametrize("carrier", ["aiohttp", "httpx"])
-async def test_nobody_else_is_spoken_to_in_it_over_the_same_certificates(carrier: Any, trusted: str) -> None:
-    spoken: list[str] = []
+async def test_http1_and_http2_use_separate_tls_contexts(carrier: Any, authority_file: str) -> None:
+    protocols: list[str] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        spoken.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        protocols.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
     def certificates(http2: bool) -> Certificates:
-        return Certificates(trusted, http2=http2)
+        return Certificates(authority_file, http2=http2)
 
     assert certificates(http2=True).context is certificates(http2=True).context
     assert certificates(http2=True).context is not certificates(http2=False).context
     transport = HTTPTransport(SystemClock(), certificates=certificates(http2=False), carrier=carrier)
-    async with served(answer) as url:
-        assert (await transport.send(asking(url), 5.0)).body == b"{}"
+    async with https_server(answer) as url:
+        assert (await transport.send(wire_request(url), 5.0)).body == b"{}"
         await transport.aclose()
-    assert spoken == ["http/1.1"]
+    assert protocols == ["http/1.1"]

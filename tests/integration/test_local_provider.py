@@ -1,4 +1,4 @@
-"""`local` finds out once what its server speaks, and remembers it."""
+"""The `local` provider detects the dialect of a server once, and keeps the result."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -29,7 +29,7 @@ Routes = Mapping[str, Any]
 
 
 class Server:
-    """A server with some routes; every other path is 404, as FastAPI says it."""
+    """A server with the given routes; every other path answers 404 in the form of FastAPI."""
 
     def __init__(self, routes: Routes) -> None:
         self.routes = routes
@@ -39,51 +39,51 @@ class Server:
     async def handle(self, request: httpx.Request) -> httpx.Response:
         self.paths.append(request.url.path)
         await asyncio.sleep(0)
-        found = self.routes.get(request.url.path)
-        if found is None:
+        reply = self.routes.get(request.url.path)
+        if reply is None:
             return httpx.Response(404, json={"detail": "Not Found"})
-        if isinstance(found, httpx.Response):
-            return httpx.Response(found.status_code, content=found.content)
-        if isinstance(found, Exception):
-            raise found
+        if isinstance(reply, httpx.Response):
+            return httpx.Response(reply.status_code, content=reply.content)
+        if isinstance(reply, Exception):
+            raise reply
         if request.method == "POST":
             import json
 
             self.models.append(json.loads(request.content).get("model", ""))
-        return httpx.Response(200, json=found)
+        return httpx.Response(200, json=reply)
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.MockTransport(self.handle))
 
 
 @pytest.fixture
-async def opened() -> AsyncIterator[Any]:
-    """Open a container whose `local` row talks to a server with the given routes."""
-    closing: list[Any] = []
+async def open_local() -> AsyncIterator[Any]:
+    """Return a function that opens a container whose `local` row has a server with the given routes."""
+    closers: list[Any] = []
 
     async def open_for(routes: Routes, base: str = "http://localhost:8000", **env: str) -> tuple[Container, Server]:
         server = Server(routes)
         client = server.client()
         variables = {"LOCAL_LLM_BASE_URL": base, "LLM_MAX_RETRIES": "0", **env}
-        opening = open_container(variables, http_client=client)
-        container = await opening.__aenter__()
-        closing.extend((lambda: opening.__aexit__(None, None, None), client.aclose))
+        manager = open_container(variables, http_client=client)
+        container = await manager.__aenter__()
+        closers.extend((lambda: manager.__aexit__(None, None, None), client.aclose))
         return container, server
 
     yield open_for
-    for close in closing:
+    for close in closers:
         await close()
 
 
 @pytest.mark.parametrize("base", ["http://localhost:8000", "http://localhost:8000/v1", "http://localhost:8000/v1/"])
-async def test_openai_chat_is_found_with_and_without_v1_in_the_base(opened: Any, base: str) -> None:
-    container, server = await opened({"/v1/chat/completions": CHAT}, base, LOCAL_LLM_MODEL="m")
+async def test_openai_chat_detected_with_or_without_v1(open_local: Any, base: str) -> None:
+    container, server = await open_local({"/v1/chat/completions": CHAT}, base, LOCAL_LLM_MODEL="m")
     assert (await container.llm().generate("ping")).content == "chat"
     assert server.paths == ["/v1/chat/completions"]
 
 
-async def test_a_server_without_v1_is_found_at_its_root(opened: Any) -> None:
-    container, server = await opened({"/chat/completions": CHAT}, LOCAL_LLM_MODEL="m")
+async def test_server_without_v1_is_detected_at_root(open_local: Any) -> None:
+    container, server = await open_local({"/chat/completions": CHAT}, LOCAL_LLM_MODEL="m")
     assert (await container.llm().generate("ping")).content == "chat"
     assert server.paths == ["/v1/chat/completions", "/chat/completions"]
 
@@ -92,38 +92,36 @@ async def test_a_server_without_v1_is_found_at_its_root(opened: Any) -> None:
     ("path", "reply", "text"),
     [("/api/chat", OLLAMA, "ollama"), ("/completion", LLAMACPP, "llamacpp"), ("/generate", TGI, "tgi")],
 )
-async def test_other_dialects_are_tried_after_a_404_and_remembered(
-    opened: Any, path: str, reply: Any, text: str
-) -> None:
-    container, server = await opened({path: reply}, LOCAL_LLM_MODEL="m")
+async def test_detected_dialect_is_remembered_after_404(open_local: Any, path: str, reply: Any, text: str) -> None:
+    container, server = await open_local({path: reply}, LOCAL_LLM_MODEL="m")
     llm = container.llm()
     response = await llm.generate("ping")
     assert (response.content, response.stop_reason) == (text, StopReason.STOP)
     assert server.paths[0] == "/v1/chat/completions"
-    found_after = len(server.paths)
+    detection_requests = len(server.paths)
     assert (await llm.generate("ping")).content == text
-    assert server.paths[found_after:] == [path]
+    assert server.paths[detection_requests:] == [path]
 
 
-async def test_anything_but_404_and_405_is_the_servers_own_answer(opened: Any) -> None:
+async def test_server_error_ends_dialect_detection(open_local: Any) -> None:
     routes = {"/v1/chat/completions": httpx.Response(500, content=b"{}"), "/api/chat": OLLAMA}
-    container, server = await opened(routes, LOCAL_LLM_MODEL="m")
+    container, server = await open_local(routes, LOCAL_LLM_MODEL="m")
     with pytest.raises(ProviderUnavailableError):
         await container.llm().generate("ping")
     assert server.paths == ["/v1/chat/completions"]
 
 
-async def test_a_failure_is_not_remembered(opened: Any) -> None:
+async def test_failed_detection_is_not_remembered(open_local: Any) -> None:
     routes: dict[str, Any] = {}
-    container, _ = await opened(routes, LOCAL_LLM_MODEL="m")
+    container, _ = await open_local(routes, LOCAL_LLM_MODEL="m")
     with pytest.raises(WrongEndpointError):
         await container.llm().generate("ping")
     routes["/v1/chat/completions"] = CHAT
     assert (await container.llm().generate("ping")).content == "chat"
 
 
-async def test_simultaneous_first_calls_share_one_detection(opened: Any) -> None:
-    container, server = await opened({"/api/chat": OLLAMA}, LOCAL_LLM_MODEL="m")
+async def test_concurrent_first_calls_share_one_detection(open_local: Any) -> None:
+    container, server = await open_local({"/api/chat": OLLAMA}, LOCAL_LLM_MODEL="m")
     llm = container.llm()
     responses = await asyncio.gather(*(llm.generate(f"ping {n}") for n in range(20)))
     assert {response.content for response in responses} == {"ollama"}
@@ -131,8 +129,8 @@ async def test_simultaneous_first_calls_share_one_detection(opened: Any) -> None
     assert server.paths.count("/api/chat") == 20
 
 
-async def test_without_a_model_the_first_of_the_list_is_sent(opened: Any) -> None:
-    container, server = await opened({"/v1/chat/completions": CHAT, "/v1/models": MODELS})
+async def test_first_listed_model_is_the_default(open_local: Any) -> None:
+    container, server = await open_local({"/v1/chat/completions": CHAT, "/v1/models": MODELS})
     llm = container.llm()
     assert (await llm.generate("ping")).model == "first-listed"
     assert (await llm.generate("ping")).model == "first-listed"
@@ -140,77 +138,77 @@ async def test_without_a_model_the_first_of_the_list_is_sent(opened: Any) -> Non
     assert server.paths.count("/v1/models") == 1
 
 
-async def test_a_server_that_lists_no_model_is_a_configuration_error(opened: Any) -> None:
-    container, _ = await opened({"/v1/chat/completions": CHAT, "/v1/models": {"data": []}})
+async def test_empty_model_list_is_configuration_error(open_local: Any) -> None:
+    container, _ = await open_local({"/v1/chat/completions": CHAT, "/v1/models": {"data": []}})
     with pytest.raises(ConfigurationError, match="LOCAL_LLM_MODEL"):
         await container.llm().generate("ping")
 
 
-async def test_a_model_that_is_not_there_is_said_and_not_the_route(opened: Any) -> None:
+async def test_missing_model_error_names_model_variable(open_local: Any) -> None:
     missing = httpx.Response(404, content=b'{"error":"model \\"x\\" not found, try pulling it first"}')
-    container, _ = await opened({"/api/chat": missing}, LOCAL_LLM_MODEL="x")
+    container, _ = await open_local({"/api/chat": missing}, LOCAL_LLM_MODEL="x")
     with pytest.raises(ModelNotFoundError) as caught:
         await container.llm().generate("ping")
     assert "LOCAL_LLM_MODEL" in str(caught.value)
 
 
-TALK = [Message.system("Be terse."), Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?")]
+CONVERSATION = [Message.system("Be terse."), Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?")]
 
 
-async def test_a_conversation_prefers_the_chat_route_beside_a_route_without_turns(opened: Any) -> None:
-    container, server = await opened({}, LLAMACPP_API_BASE="http://localhost:9931")
+async def test_conversation_prefers_chat_route_over_completion_route(open_local: Any) -> None:
+    container, server = await open_local({}, LLAMACPP_API_BASE="http://localhost:9931")
     server.routes = {"/completion": LLAMACPP, "/v1/chat/completions": CHAT, "/v1/models": MODELS}
     llm = container.llm(provider="llamacpp")
     assert (await llm.generate("ping")).content == "llamacpp"
-    assert (await llm.generate(TALK)).content == "chat"
+    assert (await llm.generate(CONVERSATION)).content == "chat"
 
 
-async def test_a_conversation_without_a_chat_route_is_written_out(opened: Any) -> None:
-    container, server = await opened({}, LLAMACPP_API_BASE="http://localhost:9931", LLAMACPP_MODEL="m")
+async def test_conversation_falls_back_to_completion_route(open_local: Any) -> None:
+    container, server = await open_local({}, LLAMACPP_API_BASE="http://localhost:9931", LLAMACPP_MODEL="m")
     server.routes = {"/completion": LLAMACPP}
-    assert (await container.llm(provider="llamacpp").generate(TALK)).content == "llamacpp"
+    assert (await container.llm(provider="llamacpp").generate(CONVERSATION)).content == "llamacpp"
 
 
-async def test_a_refused_local_server_is_said_to_be_started(opened: Any) -> None:
+async def test_refused_connection_error_advises_server_start(open_local: Any) -> None:
     refused = httpx.ConnectError("refused")
     refused.__cause__ = ConnectionRefusedError()
-    container, _ = await opened({"/v1/chat/completions": refused}, LOCAL_LLM_MODEL="m")
+    container, _ = await open_local({"/v1/chat/completions": refused}, LOCAL_LLM_MODEL="m")
     with pytest.raises(ProviderUnavailableError, match="Start the server, or check LOCAL_LLM_BASE_URL"):
         await container.llm().generate("ping")
 
 
-def test_detection_is_shared_within_a_loop_and_kept_across_loops() -> None:
+def test_detected_dialect_is_kept_across_loops() -> None:
     server = Server({"/api/chat": OLLAMA})
 
-    async def ask(container: Container) -> str:
+    async def call(container: Container) -> str:
         return (await container.llm().generate("ping")).content
 
     from faultmaven import create_container
 
     env = {"LOCAL_LLM_BASE_URL": "http://localhost:8000", "LOCAL_LLM_MODEL": "m"}
     container = create_container(env, http_client=server.client())
-    assert [asyncio.run(ask(container)) for _ in range(3)] == ["ollama"] * 3
+    assert [asyncio.run(call(container)) for _ in range(3)] == ["ollama"] * 3
     assert server.paths.count("/v1/chat/completions") == 1
 
 
 class SlowServer(Server):
-    """Says 404 at once, and answers prompts only when all ten of them are there."""
+    """Answers 404 immediately, and prompts only after all ten prompts have arrived."""
 
     def __init__(self, routes: Routes) -> None:
         super().__init__(routes)
         self.arrived = 0
-        self.all_here = asyncio.Event()
+        self.all_arrived = asyncio.Event()
 
     async def handle(self, request: httpx.Request) -> httpx.Response:
         if request.url.path in self.routes:
             self.arrived += 1
             if self.arrived == 10:
-                self.all_here.set()
-            await self.all_here.wait()
+                self.all_arrived.set()
+            await self.all_arrived.wait()
         return await super().handle(request)
 
 
-async def test_first_calls_do_not_wait_for_a_whole_answer_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_detection_does_not_serialize_first_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faultmaven.infrastructure.llm.providers.local_provider.PATIENCE_SECONDS", 0.01)
     server = SlowServer({"/api/chat": OLLAMA})
     env = {"LOCAL_LLM_BASE_URL": "http://localhost:8000", "LOCAL_LLM_MODEL": "m", "LLM_REQUEST_TIMEOUT": "20"}
@@ -220,30 +218,32 @@ async def test_first_calls_do_not_wait_for_a_whole_answer_of_another(monkeypatch
     assert server.paths.count("/v1/chat/completions") == 1
 
 
-async def test_an_unknown_model_does_not_make_a_route_absent(opened: Any) -> None:
+async def test_unknown_model_does_not_rule_out_route(open_local: Any) -> None:
     unknown = httpx.Response(404, content=b'{"error":{"message":"x","code":"model_not_found"}}')
-    container, server = await opened({"/v1/chat/completions": unknown, "/completion": LLAMACPP}, LOCAL_LLM_MODEL="m")
+    container, server = await open_local(
+        {"/v1/chat/completions": unknown, "/completion": LLAMACPP}, LOCAL_LLM_MODEL="m"
+    )
     assert (await container.llm().generate("ping", model="typo")).content == "llamacpp"
     server.routes = {"/v1/chat/completions": CHAT, "/completion": LLAMACPP}
     assert (await container.llm().generate("ping")).content == "chat"
 
 
-async def test_a_server_swapped_for_another_is_found_anew(opened: Any) -> None:
-    container, server = await opened({"/v1/chat/completions": CHAT}, LOCAL_LLM_MODEL="m")
+async def test_replaced_server_is_detected_again(open_local: Any) -> None:
+    container, server = await open_local({"/v1/chat/completions": CHAT}, LOCAL_LLM_MODEL="m")
     assert (await container.llm().generate("ping")).content == "chat"
     server.routes = {"/api/chat": OLLAMA}
     assert (await container.llm().generate("ping")).content == "ollama"
 
 
-async def test_a_model_swapped_on_the_server_is_listed_anew(opened: Any) -> None:
-    container, server = await opened({"/v1/chat/completions": CHAT, "/v1/models": MODELS})
+async def test_replaced_model_is_listed_again(open_local: Any) -> None:
+    container, server = await open_local({"/v1/chat/completions": CHAT, "/v1/models": MODELS})
     assert (await container.llm().generate("ping")).model == "first-listed"
-    gone = httpx.Response(404, content=b'{"error":{"message":"x","code":"model_not_found"}}')
-    answers = iter([gone, CHAT])
+    model_not_found = httpx.Response(404, content=b'{"error":{"message":"x","code":"model_not_found"}}')
+    answers = iter([model_not_found, CHAT])
 
-    class Swapped(dict[str, Any]):
+    class ReplacedModelRoutes(dict[str, Any]):
         def get(self, path: str, default: Any = None) -> Any:
             return next(answers) if path == "/v1/chat/completions" else super().get(path, default)
 
-    server.routes = Swapped({"/v1/models": {"data": [{"id": "new-model"}]}})
+    server.routes = ReplacedModelRoutes({"/v1/models": {"data": [{"id": "new-model"}]}})
     assert (await container.llm().generate("ping")).model == "new-model"

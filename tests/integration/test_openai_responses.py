@@ -1,4 +1,4 @@
-"""OpenAI Responses: for a row that says so, and for models that demand it."""
+"""The OpenAI Responses dialect: selected by a row, and by models that require the dialect for tools."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from faultmaven.testing import FaultLab
 from faultmaven.testing.lab import ANSWER
 
 
-async def test_a_row_that_names_the_dialect_asks_the_responses_route(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_row_dialect_selects_responses_route(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PROVIDER_SCHEMA, "openai", {**PROVIDER_SCHEMA["openai"], "dialect": "openai-responses"})
     lab = FaultLab()
     async with lab.client() as client, open_container(lab.env("openai"), http_client=client) as container:
@@ -37,7 +37,7 @@ async def test_a_row_that_names_the_dialect_asks_the_responses_route(monkeypatch
         ("a-model-of-tomorrow", True, openai_chat),
     ],
 )
-def test_a_model_gets_the_route_that_it_demands(model: str, with_tools: bool, expected: object) -> None:
+def test_model_and_tools_select_dialect(model: str, with_tools: bool, expected: object) -> None:
     clock = SystemClock()
     provider = OpenAIProvider(ProviderConfig("openai", dialect="openai-chat/openai"), HTTPTransport(clock), clock)
     request = chat_request("ping", model=model)

@@ -1,4 +1,4 @@
-"""The router: who is asked, what moves on, what is raised, and what the ledger says."""
+"""The router: the order of providers, fallback, the raised errors and the recorded attempts."""
 
 import asyncio
 from typing import Any
@@ -34,16 +34,16 @@ def answer(content: str, stop: StopReason = StopReason.STOP, **fields: Any) -> L
     return LLMResponse(content=content, stop_reason=stop, **{**values, **fields})
 
 
-async def ask(*providers: FakeProvider, events: list[Event] | None = None, **options: Any) -> LLMResponse:
+async def generate_ping(*providers: FakeProvider, events: list[Event] | None = None, **options: Any) -> LLMResponse:
     named = {provider.provider_name: provider for provider in providers}
-    seen: list[Event] = events if events is not None else []
-    async with open_container(providers=named, observer=seen.append, clock=FakeClock()) as container:
+    recorded: list[Event] = events if events is not None else []
+    async with open_container(providers=named, observer=recorded.append, clock=FakeClock()) as container:
         return await container.llm().generate("ping", **options)
 
 
-async def test_the_primary_answers_and_nobody_else_is_asked() -> None:
+async def test_only_the_healthy_primary_is_called() -> None:
     first, second = FakeProvider("one", name="first"), FakeProvider("two", name="second")
-    response = await ask(first, second)
+    response = await generate_ping(first, second)
     assert (response.content, response.provider) == ("one", "first")
     assert second.requests == []
     assert [(line.provider, line.outcome, line.kept) for line in response.attempts] == [("first", "answered", True)]
@@ -61,59 +61,63 @@ async def test_the_primary_answers_and_nobody_else_is_asked() -> None:
     ],
     ids=lambda failure: type(failure).__name__,
 )
-async def test_a_failure_of_the_provider_moves_on_and_stays_in_the_ledger(failure: Any) -> None:
-    response = await ask(FakeProvider(failure, name="first"), FakeProvider("two", name="second"))
+async def test_provider_failure_falls_back_and_is_recorded(failure: Any) -> None:
+    response = await generate_ping(FakeProvider(failure, name="first"), FakeProvider("two", name="second"))
     assert response.content == "two"
     assert [(line.provider, line.kept) for line in response.attempts] == [("first", False), ("second", True)]
     assert response.attempts[0].outcome != "answered"
     assert response.attempts[0].error
 
 
-async def test_bad_request_is_not_tried_elsewhere() -> None:
+async def test_invalid_request_does_not_fall_back() -> None:
     second = FakeProvider("two", name="second")
     with pytest.raises(InvalidRequestError) as caught:
-        await ask(FakeProvider(InvalidRequestError("no"), name="first"), second)
+        await generate_ping(FakeProvider(InvalidRequestError("no"), name="first"), second)
     assert second.requests == []
     assert [line.provider for line in caught.value.attempts] == ["first"]
 
 
-async def test_a_cut_answer_is_accepted_with_its_stop_reason() -> None:
-    response = await ask(FakeProvider(answer("half of", StopReason.MAX_TOKENS), name="first"), FakeProvider("two"))
+async def test_truncated_answer_keeps_stop_reason() -> None:
+    response = await generate_ping(
+        FakeProvider(answer("half of", StopReason.MAX_TOKENS), name="first"), FakeProvider("two")
+    )
     assert (response.content, response.stop_reason) == ("half of", StopReason.MAX_TOKENS)
 
 
-async def test_an_answer_cut_below_the_floor_moves_on() -> None:
+async def test_answer_below_min_output_tokens_falls_back() -> None:
     cut = answer("half of", StopReason.MAX_TOKENS, usage=Usage(input=3, output=2))
-    response = await ask(FakeProvider(cut, name="first"), FakeProvider("two", name="second"), min_output_tokens=10)
+    response = await generate_ping(
+        FakeProvider(cut, name="first"), FakeProvider("two", name="second"), min_output_tokens=10
+    )
     assert response.content == "two"
 
 
-async def test_one_provider_raises_its_own_error_with_its_ledger() -> None:
+async def test_single_provider_error_contains_attempts() -> None:
     with pytest.raises(AuthenticationError) as caught:
-        await ask(FakeProvider(AuthenticationError("wrong key"), name="only"))
+        await generate_ping(FakeProvider(AuthenticationError("wrong key"), name="only"))
     assert caught.value.provider == "only"
     assert [line.outcome for line in caught.value.attempts] == ["AuthenticationError"]
 
 
-async def test_nothing_better_than_an_empty_answer_raises_with_the_partial_response() -> None:
+async def test_empty_answer_error_contains_partial_response() -> None:
     with pytest.raises(EmptyAnswerError) as caught:
-        await ask(FakeProvider(answer("", StopReason.MAX_TOKENS), name="only"))
+        await generate_ping(FakeProvider(answer("", StopReason.MAX_TOKENS), name="only"))
     assert caught.value.response is not None
     assert caught.value.response.stop_reason is StopReason.MAX_TOKENS
 
 
-async def test_nothing_better_than_a_blocked_answer_raises_with_the_partial_response() -> None:
+async def test_blocked_answer_error_contains_partial_response() -> None:
     with pytest.raises(ContentBlockedError) as caught:
-        await ask(FakeProvider(answer("I can't", StopReason.CONTENT_FILTER), name="only"))
+        await generate_ping(FakeProvider(answer("I can't", StopReason.CONTENT_FILTER), name="only"))
     assert caught.value.response is not None
     assert caught.value.response.content == "I can't"
 
 
-async def test_when_all_fail_every_cause_is_kept_in_order_one_line_each() -> None:
+async def test_all_failed_error_lists_causes_in_order() -> None:
     first = FakeProvider(AuthenticationError("wrong key", status=401, advice="Set FIRST_API_KEY."), name="first")
     second = FakeProvider(ProviderUnavailableError("down", status=503), name="second")
     with pytest.raises(AllProvidersFailedError) as caught:
-        await ask(first, second)
+        await generate_ping(first, second)
     assert [type(cause) for cause in caught.value.causes] == [AuthenticationError, ProviderUnavailableError]
     heading, *lines = str(caught.value).splitlines()
     assert heading == "all 2 providers failed:"
@@ -124,7 +128,7 @@ async def test_when_all_fail_every_cause_is_kept_in_order_one_line_each() -> Non
     assert caught.value.__cause__ is caught.value.causes[-1]
 
 
-async def test_a_hung_primary_leaves_its_successors_time() -> None:
+async def test_hung_primary_leaves_time_for_fallback() -> None:
     clock = FakeClock()
     hung = FakeProvider("late", name="hung", delay=1000.0, clock=clock)
     second = FakeProvider("two", name="second", delay=5.0, clock=clock)
@@ -132,12 +136,12 @@ async def test_a_hung_primary_leaves_its_successors_time() -> None:
     async with open_container(providers=providers, clock=clock, observer=list[Event]().append) as container:
         response = await container.llm().generate("ping", deadline=24.0)
     assert response.content == "two"
-    # 24 s, less 10 s for the one behind it
+    # 24 s less a reserve of 10 s for the second provider
     assert [(line.provider, line.duration) for line in response.attempts] == [("hung", 14.0), ("second", 5.0)]
     assert response.attempts[0].outcome == "ProviderTimeoutError"
 
 
-async def test_the_deadline_ends_the_call_and_says_who_used_it() -> None:
+async def test_deadline_error_names_time_per_provider() -> None:
     clock = FakeClock()
     providers = {name: FakeProvider("late", name=name, delay=1000.0, clock=clock) for name in ("first", "second")}
     async with open_container(providers=providers, clock=clock, observer=list[Event]().append) as container:
@@ -149,7 +153,7 @@ async def test_the_deadline_ends_the_call_and_says_who_used_it() -> None:
     assert "LLM_DEADLINE" in str(caught.value)
 
 
-async def test_the_rows_timeout_ends_an_attempt_before_the_deadline_does() -> None:
+async def test_row_timeout_ends_attempt_before_deadline() -> None:
     clock = FakeClock()
     hung = FakeProvider("late", name="hung", delay=1000.0, clock=clock)
     async with open_container(providers={"hung": hung}, clock=clock, observer=list[Event]().append) as container:
@@ -158,10 +162,10 @@ async def test_the_rows_timeout_ends_an_attempt_before_the_deadline_does() -> No
     assert clock.monotonic() == pytest.approx(30.0)
 
 
-async def test_events_tell_the_call_in_order() -> None:
+async def test_call_emits_events_in_order() -> None:
     events: list[Event] = []
     failing = FakeProvider(ProviderUnavailableError("down"), name="first")
-    await ask(failing, FakeProvider("two", name="second"), events=events)
+    await generate_ping(failing, FakeProvider("two", name="second"), events=events)
     assert [type(event) for event in events] == [
         AttemptStarted,
         AttemptEnded,
@@ -173,7 +177,7 @@ async def test_events_tell_the_call_in_order() -> None:
     assert len({getattr(event, "call", None) for event in events}) == 1
 
 
-async def test_cancelling_a_call_leaves_its_ledger_as_an_event() -> None:
+async def test_cancelled_call_emits_event_with_attempts() -> None:
     events: list[Event] = []
     started = asyncio.Event()
 
@@ -195,7 +199,7 @@ async def test_cancelling_a_call_leaves_its_ledger_as_an_event() -> None:
     assert [(line.provider, line.outcome) for line in failed.attempts] == [("hung", "cancelled")]
 
 
-async def test_a_confidence_computed_for_the_answer_is_compared_and_the_best_is_kept() -> None:
+async def test_answer_with_highest_confidence_is_accepted() -> None:
     unsure = FakeProvider(answer("perhaps", confidence=0.4), name="unsure")
     doubtful = FakeProvider(answer("no idea", confidence=0.2), name="doubtful")
     env = {"LLM_CONFIDENCE_THRESHOLD": "0.8", "LLM_FALLBACK_CHAIN": "unsure,doubtful", "CHAT_PROVIDER": "unsure"}
@@ -206,16 +210,16 @@ async def test_a_confidence_computed_for_the_answer_is_compared_and_the_best_is_
     assert [(line.provider, line.kept) for line in response.attempts] == [("unsure", True), ("doubtful", False)]
 
 
-async def test_a_shipped_rows_answer_is_never_thrown_away_for_its_constant() -> None:
+async def test_built_in_row_confidence_rejects_no_answer() -> None:
     lab = FaultLab()
     env = {**lab.env("ollama", "openai"), "LLM_CONFIDENCE_THRESHOLD": "0.95", "CHAT_PROVIDER": "ollama"}
     async with lab.client() as client, open_container(env, http_client=client) as container:
         response = await container.llm().generate("ping")
     assert response.provider == "ollama"
-    assert len(lab.requests) == 2  # the list route for the model, and the answer
+    assert len(lab.requests) == 2  # the model list and the answer
 
 
-async def test_strict_mode_asks_only_the_primary() -> None:
+async def test_strict_mode_calls_primary_only() -> None:
     lab = FaultLab()
     lab.script("openai", "overloaded")
     env = {**lab.env("openai", "groq"), "STRICT_PROVIDER_MODE": "true", "LLM_MAX_RETRIES": "0"}
@@ -225,7 +229,7 @@ async def test_strict_mode_asks_only_the_primary() -> None:
     assert lab.asked("groq") == []
 
 
-async def test_a_role_asks_its_primary_then_the_chat_chain() -> None:
+async def test_role_primary_precedes_chat_chain() -> None:
     providers = {name: FakeProvider(name, name=name) for name in ("general", "coder")}
     providers["coder"] = FakeProvider(ProviderUnavailableError("down"), name="coder")
     env = {"CHAT_PROVIDER": "general", "CODE_PROVIDER": "coder"}
@@ -234,7 +238,7 @@ async def test_a_role_asks_its_primary_then_the_chat_chain() -> None:
     assert [line.provider for line in response.attempts] == ["coder", "general"]
 
 
-async def test_a_pinned_provider_is_asked_alone() -> None:
+async def test_pinned_provider_has_no_fallback() -> None:
     providers = {"a": FakeProvider("one", name="a"), "b": FakeProvider(ProviderUnavailableError("down"), name="b")}
     async with open_container(providers=providers, observer=list[Event]().append) as container:
         with pytest.raises(ProviderUnavailableError):
@@ -243,13 +247,13 @@ async def test_a_pinned_provider_is_asked_alone() -> None:
             container.llm(provider="c")
 
 
-async def test_the_registry_name_stands_everywhere_whatever_the_provider_calls_itself() -> None:
+async def test_response_uses_registry_provider_name() -> None:
     async with open_container(providers={"house": FakeProvider("one", name="other")}) as container:
         response = await container.llm().generate("ping")
     assert (response.provider, response.attempts[0].provider) == ("house", "house")
 
 
-async def test_a_stream_gives_the_answer_and_its_response() -> None:
+async def test_stream_yields_text_and_response() -> None:
     async with open_container(providers={"a": FakeProvider("one two", name="a")}) as container:
         async with container.llm().stream("ping") as stream:
             with pytest.raises(InvalidRequestError):
@@ -259,14 +263,14 @@ async def test_a_stream_gives_the_answer_and_its_response() -> None:
         assert stream.response.attempts[0].kept
 
 
-async def test_a_stream_that_cannot_open_raises_on_entry() -> None:
+async def test_failing_stream_raises_on_entry() -> None:
     async with open_container(providers={"a": FakeProvider(AuthenticationError("no"), name="a")}) as container:
         with pytest.raises(AuthenticationError):
             async with container.llm().stream("ping"):
                 pass
 
 
-async def test_the_router_says_what_it_is() -> None:
+async def test_router_reports_name_and_models() -> None:
     providers = {"a": FakeProvider(name="a", models=("x", "y")), "b": FakeProvider(name="b", models=("y", "z"))}
     async with open_container(providers=providers) as container:
         llm = container.llm()
@@ -275,7 +279,7 @@ async def test_the_router_says_what_it_is() -> None:
         assert container.llm(provider="b").get_supported_models() == ["y", "z"]
 
 
-async def test_a_bad_call_is_refused_before_anyone_is_asked() -> None:
+async def test_invalid_call_reaches_no_provider() -> None:
     only = FakeProvider(name="a")
     async with open_container(providers={"a": only}) as container:
         with pytest.raises(InvalidRequestError):
@@ -283,7 +287,7 @@ async def test_a_bad_call_is_refused_before_anyone_is_asked() -> None:
     assert only.requests == []
 
 
-async def test_concurrent_calls_get_errors_of_their_own() -> None:
+async def test_concurrent_calls_raise_separate_errors() -> None:
     shared = FakeProvider(ProviderUnavailableError("down", status=503), name="a")
     async with open_container(providers={"a": shared}) as container:
         results = await asyncio.gather(*(container.llm().generate("ping") for _ in range(9)), return_exceptions=True)
@@ -292,7 +296,7 @@ async def test_concurrent_calls_get_errors_of_their_own() -> None:
     assert all((error.status, len(error.attempts)) == (503, 1) for error in errors)
 
 
-async def test_an_error_from_before_the_answer_was_asked_for_keeps_its_status_and_id() -> None:
+async def test_early_error_keeps_status_and_request_id() -> None:
     class Listing(FakeProvider):
         async def answer(self, request: Any) -> LLMResponse:
             raise AuthenticationError("wrong key", status=401, request_id="req_1")
@@ -305,7 +309,7 @@ async def test_an_error_from_before_the_answer_was_asked_for_keeps_its_status_an
 
 
 class Backend(FakeProvider):
-    """A provider of somebody else's that answers requests itself, in whatever way `act` says."""
+    """A third-party provider that answers a request with the result of `act`."""
 
     def __init__(self, act: Any, name: str) -> None:
         super().__init__(name=name)
@@ -334,11 +338,11 @@ def raising(error: BaseException) -> Any:
         (lambda request: answer("text", confidence=None), "MalformedResponseError"),
         (raising(AllProvidersFailedError([ProviderUnavailableError("down")])), "AllProvidersFailedError"),
     ],
-    ids=["a bare exception", "a TimeoutError of its own", "no answer", "no text", "no confidence", "a router"],
+    ids=["bare exception", "provider TimeoutError", "no answer", "no text", "no confidence", "nested router"],
 )
-async def test_whatever_a_foreign_provider_does_the_next_one_answers(act: Any, expected: str) -> None:
+async def test_third_party_failure_falls_back(act: Any, expected: str) -> None:
     events: list[Event] = []
-    response = await ask(Backend(act, "first"), FakeProvider("two", name="second"), events=events)
+    response = await generate_ping(Backend(act, "first"), FakeProvider("two", name="second"), events=events)
     assert response.content == "two"
     assert [(line.provider, line.outcome) for line in response.attempts] == [
         ("first", expected),
@@ -347,13 +351,13 @@ async def test_whatever_a_foreign_provider_does_the_next_one_answers(act: Any, e
     assert isinstance(events[-1], CallAnswered)
 
 
-async def test_what_a_foreign_provider_raised_is_the_cause() -> None:
+async def test_third_party_exception_becomes_cause() -> None:
     with pytest.raises(LLMError) as caught:
-        await ask(Backend(raising(KeyError("choices")), "only"))
+        await generate_ping(Backend(raising(KeyError("choices")), "only"))
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-async def test_a_foreign_provider_that_keeps_no_time_is_cut_off_at_its_share() -> None:
+async def test_hung_third_party_provider_ends_at_share() -> None:
     async def hang(request: Any) -> LLMResponse:
         await clock.sleep(1000.0)
         raise AssertionError
@@ -364,10 +368,10 @@ async def test_a_foreign_provider_that_keeps_no_time_is_cut_off_at_its_share() -
         response = await container.llm().generate("ping", deadline=24.0)
     assert response.content == "two"
     assert response.attempts[0].outcome == "ProviderTimeoutError"
-    assert response.attempts[0].duration == pytest.approx(14.25)  # its share, and the grace
+    assert response.attempts[0].duration == pytest.approx(14.25)  # the time share of 14 s and the grace of 0.25 s
 
 
-async def test_the_best_answer_so_far_survives_a_hang_and_an_error_that_stops() -> None:
+async def test_best_answer_survives_later_failure() -> None:
     env = {"LLM_CONFIDENCE_THRESHOLD": "0.8", "CHAT_PROVIDER": "unsure", "LLM_FALLBACK_CHAIN": "later"}
     for later in (raising(InvalidRequestError("no")), None):
         clock = FakeClock()
@@ -382,14 +386,14 @@ async def test_the_best_answer_so_far_survives_a_hang_and_an_error_that_stops() 
         assert len(response.attempts) == 2
 
 
-async def test_a_local_server_without_a_model_does_not_end_the_chain() -> None:
+async def test_local_server_without_model_falls_back() -> None:
     lab = FaultLab()
-    laboratory = lab.transport()
+    lab_transport = lab.transport()
 
     async def handle(request: httpx.Request) -> httpx.Response:
         if request.url.host == "localhost":
             return httpx.Response(200, json={"data": []})
-        return await laboratory.handle_async_request(request)
+        return await lab_transport.handle_async_request(request)
 
     env = {**lab.env("openai"), "CHAT_PROVIDER": "local", "LOCAL_LLM_BASE_URL": "http://localhost:8000"}
     async with (
@@ -401,7 +405,7 @@ async def test_a_local_server_without_a_model_does_not_end_the_chain() -> None:
     assert response.provider == "openai"
 
 
-async def test_a_closed_client_of_the_hosts_is_a_typed_error() -> None:
+async def test_closed_host_client_raises_typed_error() -> None:
     lab = FaultLab()
     client = lab.client()
     await client.aclose()
@@ -410,7 +414,7 @@ async def test_a_closed_client_of_the_hosts_is_a_typed_error() -> None:
             await container.llm().generate("ping")
 
 
-async def test_a_provider_asked_directly_refuses_what_it_would_lose_and_keeps_the_deadline() -> None:
+async def test_direct_provider_refuses_files_and_keeps_deadline() -> None:
     lab = FaultLab()
     async with lab.client() as client, open_container(lab.env("groq"), http_client=client) as container:
         groq = container.registry().get_provider("groq")
@@ -423,7 +427,7 @@ async def test_a_provider_asked_directly_refuses_what_it_would_lose_and_keeps_th
             await groq.generate("ping", deadline=0.05)
 
 
-async def test_vendor_fields_for_nobody_are_refused_with_the_nearest_name() -> None:
+async def test_extra_for_unknown_provider_is_refused() -> None:
     async with open_container(providers={"openai": FakeProvider(name="openai")}) as container:
         with pytest.raises(
             InvalidRequestError, match=r"extra names an unknown provider 'opnai'; did you mean 'openai'"
@@ -431,14 +435,14 @@ async def test_vendor_fields_for_nobody_are_refused_with_the_nearest_name() -> N
             await container.llm().generate("ping", extra={"opnai": {"user": "me"}})
 
 
-async def test_a_stream_that_is_never_entered_asks_nobody() -> None:
+async def test_unentered_stream_sends_no_request() -> None:
     fake = FakeProvider(name="a")
     async with open_container(providers={"a": fake}) as container:
         container.llm().stream("ping")
     assert fake.requests == []
 
 
-async def test_a_router_as_a_candidate_keeps_its_share() -> None:
+async def test_nested_router_keeps_time_share() -> None:
     clock = FakeClock()
     inner = {"slow": FakeProvider("late", name="slow", delay=1000.0, clock=clock)}
     observer = list[Event]().append
@@ -462,7 +466,7 @@ async def test_a_router_as_a_candidate_keeps_its_share() -> None:
         ("tomorrow-1", "openai"),
     ],
 )
-async def test_a_vendors_model_finds_its_vendor_and_no_other(model: str, provider: str) -> None:
+async def test_requested_model_goes_to_known_vendor(model: str, provider: str) -> None:
     lab = FaultLab()
     for name in ("openai", "anthropic", "groq"):
         lab.script(name, "server_error")
@@ -475,7 +479,7 @@ async def test_a_vendors_model_finds_its_vendor_and_no_other(model: str, provide
     assert model not in [other for _, other in sent[1:]]
 
 
-async def test_an_observer_that_raises_costs_nobody_an_answer() -> None:
+async def test_failing_observer_does_not_fail_call() -> None:
     def broken(event: Event) -> None:
         raise ValueError("a metric failed")
 

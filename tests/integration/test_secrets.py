@@ -1,4 +1,4 @@
-"""Keys, prompts and answers are planted everywhere, then looked for wherever something could be seen."""
+"""No key, prompt or answer leaks into errors, logs or `repr` texts. Each test uses recognisable sensitive texts."""
 
 import asyncio
 import json
@@ -20,29 +20,29 @@ from faultmaven.testing import FakeProvider, FaultLab
 KEY = "Zq7wXk2pLm9vRt4yBn6c"
 PROMPT = "Vx8tNb4qHj6sDf2gKl0m is what our database says"
 ANSWER = "Yw3rPz5uCe1iGo7aTk9x is what the model says"
-PLANTED = {"key": KEY, "prompt": PROMPT, "answer": ANSWER}
+SENSITIVE = {"key": KEY, "prompt": PROMPT, "answer": ANSWER}
 
 KEYED_ROWS = [name for name, row in PROVIDER_SCHEMA.items() if "api_key_var" in row]
 
 
-def echo(status: int, content_type: str = "application/json") -> Callable[[httpx.Request], httpx.Response]:
-    """Answer with everything that came: the worst that a vendor's error can do."""
+def echo_request(status: int, content_type: str = "application/json") -> Callable[[httpx.Request], httpx.Response]:
+    """Return a handler that echoes the whole request in the reply, as the worst vendor error would."""
 
     def handle(request: httpx.Request) -> httpx.Response:
-        told = f"{dict(request.headers)} {request.content.decode()} {request.url} {ANSWER} {KEY[:8]} {PROMPT[:8]}"
-        error = {"message": told, "type": told[:60], "code": KEY, "param": PROMPT}
-        body = json.dumps({"error": error, "detail": told, "message": told}).encode()
+        text = f"{dict(request.headers)} {request.content.decode()} {request.url} {ANSWER} {KEY[:8]} {PROMPT[:8]}"
+        error = {"message": text, "type": text[:60], "code": KEY, "param": PROMPT}
+        body = json.dumps({"error": error, "detail": text, "message": text}).encode()
         headers = {"content-type": content_type, "x-request-id": KEY, "retry-after": KEY}
-        return httpx.Response(status, content=body if "json" in content_type else told.encode(), headers=headers)
+        return httpx.Response(status, content=body if "json" in content_type else text.encode(), headers=headers)
 
     return handle
 
 
-def half(request: httpx.Request) -> httpx.Response:
+def truncated_reply(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, content=f'{{"choices":[{{"message":{{"content":"{ANSWER}"'.encode())
 
 
-def misshapen(request: httpx.Request) -> httpx.Response:
+def malformed_reply(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"choices": [{"message": [ANSWER, KEY, PROMPT]}], "content": ANSWER})
 
 
@@ -51,16 +51,19 @@ def unreachable(request: httpx.Request) -> httpx.Response:
 
 
 FAILURES = {
-    **{f"echo {status}": echo(status) for status in (200, 302, 400, 401, 402, 403, 404, 413, 422, 429, 498, 500, 529)},
-    "echo html": echo(500, "text/html"),
-    "echo html in a 200": echo(200, "text/html"),
-    "half a reply": half,
-    "misshapen": misshapen,
+    **{
+        f"echo {status}": echo_request(status)
+        for status in (200, 302, 400, 401, 402, 403, 404, 413, 422, 429, 498, 500, 529)
+    },
+    "echo html": echo_request(500, "text/html"),
+    "echo html in a 200": echo_request(200, "text/html"),
+    "truncated reply": truncated_reply,
+    "malformed reply": malformed_reply,
     "unreachable": unreachable,
 }
 
 
-class Records(logging.Handler):
+class RecordingHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
@@ -71,8 +74,8 @@ class Records(logging.Handler):
 
 @pytest.fixture
 def logs() -> Iterator[list[str]]:
-    """Everything that faultmaven logs, down to DEBUG, as text with all fields."""
-    handler = Records()
+    """Record the log records of faultmaven from DEBUG up, as texts with all fields."""
+    handler = RecordingHandler()
     logger = logging.getLogger("faultmaven")
     level = logger.level
     logger.addHandler(handler)
@@ -82,17 +85,17 @@ def logs() -> Iterator[list[str]]:
     logger.setLevel(level)
 
 
-def assert_clean(where: str, text: str, but: tuple[str, ...] = ()) -> None:
-    for what, planted in PLANTED.items():
-        for piece in (planted, planted[:8]):
-            assert what in but or piece not in text, f"{where} shows the {what}: ...{text[:2000]}"
+def assert_clean(where: str, text: str, allowed: tuple[str, ...] = ()) -> None:
+    for kind, sensitive in SENSITIVE.items():
+        for piece in (sensitive, sensitive[:8]):
+            assert kind in allowed or piece not in text, f"{where} shows the {kind}: ...{text[:2000]}"
 
 
-def our_frames_with_locals(error: BaseException) -> str:
-    """The traceback as a crash reporter prints it: every local of every frame of this package, causes included."""
-    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+def package_frames_with_locals(error: BaseException) -> str:
+    """Return the locals of each package frame in the traceback and in the causes, as a crash reporter prints them."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     texts: list[str] = []
-    chain: list[traceback.TracebackException | None] = [told, told.__cause__, told.__context__]
+    chain: list[traceback.TracebackException | None] = [shown, shown.__cause__, shown.__context__]
     for link in filter(None, chain):
         texts += [str(frame.locals) for frame in link.stack if "/tests/" not in frame.filename]
         texts += list(link.format_exception_only())
@@ -105,7 +108,7 @@ def env_of(name: str) -> dict[str, str]:
     return env | {"CHAT_PROVIDER": name}
 
 
-async def fail(name: str, handle: Callable[[httpx.Request], httpx.Response]) -> LLMError:
+async def failing_call(name: str, handle: Callable[[httpx.Request], httpx.Response]) -> LLMError:
     async with (
         httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client,
         open_container({**env_of(name), "LLM_MAX_RETRIES": "0"}, http_client=client) as container,
@@ -119,27 +122,27 @@ async def fail(name: str, handle: Callable[[httpx.Request], httpx.Response]) -> 
 
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("name", KEYED_ROWS)
-def test_no_failure_shows_what_was_planted(name: str, failure: str, logs: list[str]) -> None:
-    error = asyncio.run(fail(name, FAILURES[failure]))
+def test_failure_exposes_no_sensitive_text(name: str, failure: str, logs: list[str]) -> None:
+    error = asyncio.run(failing_call(name, FAILURES[failure]))
     assert_clean("str", str(error))
     assert_clean("repr", repr(error) + repr(error.attempts) + repr(vars(error)))
     assert_clean("pickle", pickle.dumps(error).decode("latin-1"))
-    assert_clean("traceback", our_frames_with_locals(error))
-    assert_clean("vendor_message", error.vendor_message, but=("prompt", "answer"))
+    assert_clean("traceback", package_frames_with_locals(error))
+    assert_clean("vendor_message", error.vendor_message, allowed=("prompt", "answer"))
     assert logs
     for line in logs:
         assert_clean("log", line)
 
 
-def test_a_pickled_error_is_the_same_error() -> None:
-    error = asyncio.run(fail("openai", echo(429)))
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - made one line above
+def test_unpickled_error_equals_original() -> None:
+    error = asyncio.run(failing_call("openai", echo_request(429)))
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled in the same line
     assert (type(copy), str(copy), copy.status, copy.attempts) == (type(error), str(error), 429, error.attempts)
-    both = AllProvidersFailedError([error, error], attempts=error.attempts)
-    assert str(pickle.loads(pickle.dumps(both))) == str(both)  # noqa: S301 - made one line above
+    combined = AllProvidersFailedError([error, error], attempts=error.attempts)
+    assert str(pickle.loads(pickle.dumps(combined))) == str(combined)  # noqa: S301 - pickled in the same line
 
 
-async def test_no_success_shows_what_was_planted(logs: list[str]) -> None:
+async def test_success_exposes_no_sensitive_text(logs: list[str]) -> None:
     provider = FakeProvider(ANSWER, name="fake")
     async with open_container(providers={"fake": provider}) as container:
         response = await container.llm().generate(PROMPT)
@@ -149,7 +152,7 @@ async def test_no_success_shows_what_was_planted(logs: list[str]) -> None:
         assert_clean("success", text)
 
 
-def seen_of(container: Container) -> str:
+def container_reprs(container: Container) -> str:
     registry = container.registry()
     parts = [
         registry,
@@ -164,22 +167,22 @@ def seen_of(container: Container) -> str:
     return "\n".join(repr(part) for part in parts)
 
 
-def test_no_part_of_a_container_shows_a_key() -> None:
+def test_container_parts_expose_no_key() -> None:
     env = {row["api_key_var"]: KEY for row in PROVIDER_SCHEMA.values() if "api_key_var" in row}
     env |= {"AZURE_API_BASE": f"https://user:{KEY}@vendor.invalid/v1", "HTTPS_PROXY": f"http://user:{KEY}@proxy:1"}
     container = create_container(env)
     assert len(container.registry().get_available_providers()) == len(KEYED_ROWS)
-    assert_clean("container", seen_of(container))
+    assert_clean("container", container_reprs(container))
 
 
-def test_a_key_in_the_wrong_variable_is_not_repeated_by_the_error() -> None:
+def test_settings_error_does_not_repeat_key() -> None:
     wrong = {"LLM_DEADLINE": KEY, "LLM_MAX_RETRIES": KEY, "STRICT_PROVIDER_MODE": KEY, "LOG_FORMAT": KEY}
     with pytest.raises(LLMError) as caught:
         create_container(wrong)
-    assert_clean("settings error", str(caught.value) + our_frames_with_locals(caught.value))
+    assert_clean("settings error", str(caught.value) + package_frames_with_locals(caught.value))
 
 
-def test_a_provider_config_hides_its_key_and_refuses_pickling() -> None:
+def test_provider_config_hides_key_and_refuses_pickling() -> None:
     config = ProviderConfig("openai", api_key=KEY, headers={"x-extra": KEY})
     assert_clean("config", repr(config))
     assert f"Bearer {config.api_key}" == f"Bearer {KEY}"
@@ -187,7 +190,7 @@ def test_a_provider_config_hides_its_key_and_refuses_pickling() -> None:
         pickle.dumps(config)
 
 
-async def test_geminis_key_travels_in_a_header_and_not_in_the_address() -> None:
+async def test_gemini_key_is_sent_in_header() -> None:
     lab = FaultLab()
     async with lab.client() as client, open_container(lab.env("gemini"), http_client=client) as container:
         await container.llm().generate("ping")
@@ -196,12 +199,12 @@ async def test_geminis_key_travels_in_a_header_and_not_in_the_address() -> None:
     assert "key" not in sent.path
 
 
-def test_configured_logging_shows_events_and_nothing_planted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_configured_logging_exposes_no_sensitive_text(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("faultmaven")
     level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
     try:
         configure_logging("DEBUG", "json")
-        asyncio.run(fail("openai", echo(500)))
+        asyncio.run(failing_call("openai", echo_request(500)))
         lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
         events = [line["event"] for line in lines]
         assert events == ["attempt_started", "attempt_ended", "call_failed"]

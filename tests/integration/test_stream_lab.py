@@ -1,6 +1,7 @@
-"""Every fault of a stream against every dialect and commit point: an answer, or the documented type with what came.
+"""Every stream fault against every dialect and commit point.
 
-No character is lost or doubled, no stream ends cleanly without its end, and nothing hangs.
+A stream ends with an answer, or with the documented error and the partial answer. No character is lost or doubled, no
+incomplete stream ends without an error, and no stream hangs.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from faultmaven.testing.lab.replies.streams import STREAMS
 from faultmaven.testing.lab.reply import LabReply
 
 FAULTS = FaultLab.STREAM_FAULTS
-COMMITS: list[Any] = ["none", "first_token", "sentence", 10, "whole"]
+COMMIT_POINTS: list[Any] = ["none", "first_token", "sentence", 10, "whole"]
 ROWS = {
     "openai-chat": "groq",
     "openai-responses": "openai",
@@ -45,8 +46,8 @@ def healthy(row: str) -> str:
     return "anthropic" if row != "anthropic" else "mistral"
 
 
-class Seen:
-    """What a caller got: the text as it came, then the response or the error."""
+class StreamResult:
+    """The text that a stream yielded, and the response or the error at the end."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -54,15 +55,17 @@ class Seen:
         self.error: LLMError | None = None
 
     @property
-    def told(self) -> str:
+    def outcome(self) -> str:
         return (
             type(self.error).__name__ if self.error else f"{self.response.provider if self.response else ''} answered"
         )
 
 
-async def stream(env: Mapping[str, str], transport: httpx.AsyncBaseTransport, clock: Any, options: Options) -> Seen:
-    """Stream one prompt."""
-    seen = Seen()
+async def stream(
+    env: Mapping[str, str], transport: httpx.AsyncBaseTransport, clock: Any, options: Options
+) -> StreamResult:
+    """Stream the answer to one prompt."""
+    result = StreamResult()
     async with (
         httpx.AsyncClient(transport=transport) as client,
         open_container(env, http_client=client, clock=clock) as container,
@@ -70,11 +73,11 @@ async def stream(env: Mapping[str, str], transport: httpx.AsyncBaseTransport, cl
         try:
             async with container.llm().stream("ping", **options) as chunks:
                 async for chunk in chunks:
-                    seen.text += chunk.text or ""
-            seen.response = chunks.response
+                    result.text += chunk.text or ""
+            result.response = chunks.response
         except LLMError as error:
-            seen.error = error
-    return seen
+            result.error = error
+    return result
 
 
 def settings(lab: FaultLab, *rows: str) -> dict[str, str]:
@@ -82,8 +85,8 @@ def settings(lab: FaultLab, *rows: str) -> dict[str, str]:
     return lab.env(*rows) | chain | {"LLM_REQUEST_TIMEOUT": "5", "LLM_MAX_RETRIES": "0"}
 
 
-def in_process(fault: str, rows: list[str], options: Options | None = None) -> Seen:
-    async def run() -> Seen:
+def in_process(fault: str, rows: list[str], options: Options | None = None) -> StreamResult:
+    async def run() -> StreamResult:
         clock = VirtualClock()
         lab = FaultLab(clock)
         lab.always(rows[0], fault)
@@ -93,78 +96,76 @@ def in_process(fault: str, rows: list[str], options: Options | None = None) -> S
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_alone_a_fault_ends_in_its_documented_type(dialect: str, fault: str) -> None:
-    seen, expected = in_process(fault, [ROWS[dialect]]), FAULTS[fault].error
+def test_lone_provider_stream_fault_has_documented_outcome(dialect: str, fault: str) -> None:
+    result, expected = in_process(fault, [ROWS[dialect]]), FAULTS[fault].error
     if expected is None:
-        assert seen.told == f"{ROWS[dialect]} answered"
-        assert seen.response is not None
-        assert seen.text == seen.response.content
+        assert result.outcome == f"{ROWS[dialect]} answered"
+        assert result.response is not None
+        assert result.text == result.response.content
     else:
-        assert isinstance(seen.error, expected)
-        partial = seen.error.response.content if seen.error.response else ""
-        assert partial == seen.text
-        assert ANSWER.startswith(seen.text)
-        assert seen.error.attempts[-1].outcome == type(seen.error).__name__
+        assert isinstance(result.error, expected)
+        partial = result.error.response.content if result.error.response else ""
+        assert partial == result.text
+        assert ANSWER.startswith(result.text)
+        assert result.error.attempts[-1].outcome == type(result.error).__name__
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("commit", COMMITS)
-def test_with_a_fallback_a_fault_is_an_answer_or_what_the_caller_committed_to(
-    dialect: str, fault: str, commit: Any
-) -> None:
+@pytest.mark.parametrize("commit", COMMIT_POINTS)
+def test_fallback_answers_unless_text_was_committed(dialect: str, fault: str, commit: Any) -> None:
     row = ROWS[dialect]
-    seen = in_process(fault, [row, healthy(row)], {"commit": commit})
+    result = in_process(fault, [row, healthy(row)], {"commit": commit})
     failing = FAULTS[fault].error is not None
     if not failing:
-        assert seen.told == f"{row} answered"
-    elif seen.error is None:
-        assert (seen.told, seen.text) == (f"{healthy(row)} answered", ANSWER)
+        assert result.outcome == f"{row} answered"
+    elif result.error is None:
+        assert (result.outcome, result.text) == (f"{healthy(row)} answered", ANSWER)
     else:
-        assert commit != "whole"  # there, somebody else always answers
-        assert ANSWER.startswith(seen.text)
-        assert seen.text or commit == "none"
+        assert commit != "whole"  # with this commit point the fallback always answers
+        assert ANSWER.startswith(result.text)
+        assert result.text or commit == "none"
 
 
-@pytest.mark.parametrize("commit", COMMITS)
-def test_no_cut_loses_or_doubles_a_character(dialect: str, commit: Any) -> None:
+@pytest.mark.parametrize("commit", COMMIT_POINTS)
+def test_cut_stream_keeps_every_character_once(dialect: str, commit: Any) -> None:
     row, data = ROWS[dialect], b"".join(STREAMS[dialect].events)
-    ends, places = 0, set[int]()
+    end, positions = 0, set[int]()
     for event in STREAMS[dialect].events:
-        places |= {ends, ends + 1, ends + len(event) // 2, ends + len(event) - 1}
-        ends += len(event)
-    for place in sorted(place for place in places if place < len(data)):
-        seen = run_in_virtual_time(_cut(dialect, row, place, commit))
-        if seen.error is None:
-            assert seen.text == ANSWER
-            assert seen.response is not None
-            assert seen.response.content == ANSWER
+        positions |= {end, end + 1, end + len(event) // 2, end + len(event) - 1}
+        end += len(event)
+    for position in sorted(position for position in positions if position < len(data)):
+        result = run_in_virtual_time(_stream_with_cut(dialect, row, position, commit))
+        if result.error is None:
+            assert result.text == ANSWER
+            assert result.response is not None
+            assert result.response.content == ANSWER
         else:
-            assert isinstance(seen.error, StreamInterruptedError)
-            assert ANSWER.startswith(seen.text)
-            assert (seen.error.response.content if seen.error.response else "") == seen.text
+            assert isinstance(result.error, StreamInterruptedError)
+            assert ANSWER.startswith(result.text)
+            assert (result.error.response.content if result.error.response else "") == result.text
             assert commit != "whole"
 
 
-async def _cut(dialect: str, row: str, place: int, commit: Any) -> Seen:
+async def _stream_with_cut(dialect: str, row: str, position: int, commit: Any) -> StreamResult:
     clock = VirtualClock()
     lab = FaultLab(clock)
 
     def respond(method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
         if method == "POST" and target.startswith(f"/{row}/"):
-            return cut_stream(dialect, place)
+            return cut_stream(dialect, position)
         return lab.respond(method, target, headers, body)
 
     rows = settings(lab, row, healthy(row))
     return await stream(rows, LabTransport(respond, clock), clock, {"commit": commit})
 
 
-async def test_over_sockets_the_faults_end_in_the_same_types(dialect: str) -> None:
+async def test_socket_stream_faults_raise_documented_errors(dialect: str) -> None:
     row = ROWS[dialect]
 
-    async def ask(fault: str) -> LLMError | None:
+    async def stream_error(fault: str) -> LLMError | None:
         lab = FaultLab()
         lab.always(row, fault)
-        # Time is real here: only what has to run out of it gets little.
+        # The time is real: only the faults that must time out get a short timeout.
         seconds = "0.3" if FAULTS[fault].error is ProviderTimeoutError else "30"
         async with lab.serve() as address:
             env = lab.env(row, address=address) | {"LLM_REQUEST_TIMEOUT": seconds, "LLM_MAX_RETRIES": "0"}
@@ -177,16 +178,16 @@ async def test_over_sockets_the_faults_end_in_the_same_types(dialect: str) -> No
                     return error
         return None
 
-    for fault, ended in zip(FAULTS, await asyncio.gather(*(ask(fault) for fault in FAULTS)), strict=True):
-        assert isinstance(ended, FAULTS[fault].error or type(None)), fault
+    for fault, error in zip(FAULTS, await asyncio.gather(*(stream_error(fault) for fault in FAULTS)), strict=True):
+        assert isinstance(error, FAULTS[fault].error or type(None)), fault
 
 
-async def test_leaving_early_closes_the_connection_at_once() -> None:
+async def test_leaving_stream_early_closes_connection() -> None:
     lab = FaultLab()
     lab.always("groq", "stream_stall")
     async with lab.serve() as address:
         env = lab.env("groq", address=address) | {"LLM_REQUEST_TIMEOUT": "30"}
-        # The lab itself would say nothing for ever.
+        # The lab would keep the stream open forever.
         async with asyncio.timeout(5), open_container(env) as container, container.llm().stream("ping") as chunks:
             async for _ in chunks:
                 break

@@ -1,4 +1,4 @@
-"""The transport over real sockets: every way a server can fail is one typed error, and nothing stays open."""
+"""The transport over real sockets: every server failure is one typed error, and no connection leaks."""
 
 import asyncio
 import gzip
@@ -41,27 +41,27 @@ def request(url: str, body: bytes = b'{"prompt":"secret words"}') -> WireRequest
     return WireRequest(origin, url, Headers({"authorization": "Bearer sk-secret-key"}), body, model="gpt-6.2-sol")
 
 
-class Under:
-    """The carrier that a test tries: every test of this file runs over each."""
+class UnderTest:
+    """The carrier under test. Every test of this file runs over each carrier."""
 
-    test: CarrierName = "auto"
+    carrier: CarrierName = "auto"
 
 
 @pytest.fixture(autouse=True)
-def under_test(carrier: CarrierName) -> None:
-    Under.test = carrier
+def carrier_under_test(carrier: CarrierName) -> None:
+    UnderTest.carrier = carrier
 
 
-def made(**options: Any) -> HTTPTransport:
-    """Return a transport over the carrier that is tried."""
-    return HTTPTransport(SystemClock(), carrier=Under.test, **options)
+def new_transport(**options: Any) -> HTTPTransport:
+    """Return a transport over the carrier under test."""
+    return HTTPTransport(SystemClock(), carrier=UnderTest.carrier, **options)
 
 
 @asynccontextmanager
 async def server(
     answer: bytes | Handler, tls: ssl.SSLContext | None = None, *, wait_for_head: bool = True
 ) -> AsyncIterator[str]:
-    """Serve one fixed answer, or a handler, on a free loopback port; gives the address."""
+    """Serve one fixed answer, or a handler, on a free loopback port; yield the address."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if wait_for_head:
@@ -77,7 +77,7 @@ async def server(
 
 
 async def send(url: str, timeout: float = 5.0, **options: Any) -> WireReply:
-    transport = made(**options)
+    transport = new_transport(**options)
     try:
         return await transport.send(request(url), timeout)
     finally:
@@ -96,27 +96,27 @@ async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await asyncio.Event().wait()
 
 
-async def test_a_reply_comes_back_with_its_status_headers_and_body() -> None:
+async def test_reply_has_status_headers_and_body() -> None:
     async with server(b"HTTP/1.1 418 Teapot\r\nX-Request-Id: r1\r\ncontent-length: 5\r\n\r\nhello") as url:
         reply = await send(url)
     assert (reply.status, reply.headers["x-request-id"], reply.body) == (418, "r1", b"hello")
     assert reply.time_to_headers > 0
 
 
-async def test_a_reply_says_when_it_came() -> None:
+async def test_reply_records_receive_time() -> None:
     async with server(OK) as url:
         assert (await send(url, wall_clock=lambda: 1795471200.0)).received_at == 1795471200.0
         assert abs((await send(url)).received_at - time.time()) < 60
 
 
-async def test_a_compressed_reply_is_unpacked() -> None:
+async def test_compressed_reply_is_decompressed() -> None:
     packed = gzip.compress(b'{"a":1}')
     head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed)
     async with server(head + packed) as url:
         assert (await send(url)).body == b'{"a":1}'
 
 
-async def test_a_refused_connection_names_the_base_url_variable() -> None:
+async def test_refused_connection_error_names_base_url_variable() -> None:
     error = await failure("http://127.0.0.1:9")
     assert isinstance(error, ProviderUnavailableError)
     assert error.phase == "connect"
@@ -124,13 +124,13 @@ async def test_a_refused_connection_names_the_base_url_variable() -> None:
     assert "OPENAI_API_BASE" in str(error)
 
 
-async def test_an_unknown_host_is_said_to_be_unresolvable() -> None:
+async def test_unknown_host_is_a_dns_failure() -> None:
     error = await failure("http://no-such-host.invalid")
     assert isinstance(error, ProviderUnavailableError)
     assert error.phase == "dns"
 
 
-async def test_an_untrusted_certificate_names_the_certificate_setting() -> None:
+async def test_untrusted_certificate_error_names_certificate_setting() -> None:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(tls)
@@ -141,7 +141,7 @@ async def test_an_untrusted_certificate_names_the_certificate_setting() -> None:
     assert "SSL_CERT_FILE" in str(error)
 
 
-async def test_a_private_authority_is_trusted_through_the_setting(tmp_path: Path) -> None:
+async def test_certificate_setting_trusts_private_authority(tmp_path: Path) -> None:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(tls)
@@ -151,26 +151,26 @@ async def test_a_private_authority_is_trusted_through_the_setting(tmp_path: Path
         assert (await send(url, network=NetworkSettings(str(path)))).status == 200
 
 
-async def test_a_certificate_file_without_certificates_is_a_configuration_error(tmp_path: Path) -> None:
+async def test_invalid_certificate_file_is_configuration_error(tmp_path: Path) -> None:
     path = tmp_path / "broken.pem"
     path.write_text("not a certificate")
     with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
         await send("https://127.0.0.1:9", network=NetworkSettings(str(path)))
 
 
-async def test_plain_http_behind_an_https_address_is_a_tls_failure() -> None:
-    async def speak_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_plain_http_on_https_is_tls_failure() -> None:
+    async def reply_immediately(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
         await writer.drain()
         await reader.read(1000)
 
-    async with server(speak_at_once, wait_for_head=False) as url:
+    async with server(reply_immediately, wait_for_head=False) as url:
         error = await failure(url.replace("http://", "https://"))
     assert error.phase == "tls"
     assert "http:// in the base URL" in str(error)
 
 
-async def test_silence_before_the_reply_is_a_timeout_of_the_first_byte() -> None:
+async def test_silent_server_times_out_before_first_byte() -> None:
     async with server(hang) as url:
         error = await failure(url, timeout=0.1)
     assert isinstance(error, ProviderTimeoutError)
@@ -178,7 +178,7 @@ async def test_silence_before_the_reply_is_a_timeout_of_the_first_byte() -> None
     assert "LLM_REQUEST_TIMEOUT" in str(error)
 
 
-async def test_a_trickle_is_under_one_total_and_not_per_read() -> None:
+async def test_total_timeout_ends_trickling_body() -> None:
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
         while True:
@@ -192,18 +192,18 @@ async def test_a_trickle_is_under_one_total_and_not_per_read() -> None:
     assert error.phase == "body"
 
 
-async def test_a_connection_that_never_comes_is_a_timeout_of_connecting(library: Any) -> None:
-    def blackhole(request: object) -> None:
+async def test_connect_timeout_is_half_of_attempt_timeout(library: Any) -> None:
+    def time_out(request: object) -> None:
         raise library.ConnectTimeout("no answer to our SYN")
 
-    async with library.AsyncClient(transport=library.MockTransport(blackhole)) as client:
+    async with library.AsyncClient(transport=library.MockTransport(time_out)) as client:
         error = await failure("http://localhost", timeout=8.0, client=client)
     assert isinstance(error, ProviderTimeoutError)
     assert error.phase == "connect"
-    assert "within 4 s" in str(error)  # half of the attempt's time
+    assert "within 4 s" in str(error)  # half of the attempt timeout
 
 
-async def test_a_connection_closed_without_an_answer_is_told_from_one_cut_in_the_middle() -> None:
+async def test_error_distinguishes_missing_from_partial_reply() -> None:
     async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
@@ -213,17 +213,17 @@ async def test_a_connection_closed_without_an_answer_is_told_from_one_cut_in_the
         assert "in the middle of the reply" in str(await failure(url))
 
 
-async def test_garbage_in_place_of_http_is_a_typed_error() -> None:
+async def test_non_http_reply_is_a_typed_error() -> None:
     async with server(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") as url:
         assert isinstance(await failure(url), ProviderUnavailableError | MalformedResponseError)
 
 
-async def test_a_broken_encoding_is_malformed() -> None:
+async def test_invalid_encoding_is_malformed_response() -> None:
     async with server(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain") as url:
         assert isinstance(await failure(url), MalformedResponseError)
 
 
-async def test_a_reply_beyond_the_limit_is_not_read_to_its_end() -> None:
+async def test_oversized_reply_is_not_read_fully() -> None:
     written = 0
 
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -241,7 +241,7 @@ async def test_a_reply_beyond_the_limit_is_not_read_to_its_end() -> None:
     assert written < 50_000_000
 
 
-async def test_a_redirect_is_handed_back_and_not_followed() -> None:
+async def test_redirect_is_returned_not_followed() -> None:
     async with server(
         b"HTTP/1.1 302 Found\r\nlocation: http://no-such-host.invalid/\r\ncontent-length: 0\r\n\r\n"
     ) as url:
@@ -249,22 +249,22 @@ async def test_a_redirect_is_handed_back_and_not_followed() -> None:
 
 
 @pytest.mark.parametrize("url", ["ftp://localhost", ""])
-async def test_an_address_that_is_none_is_a_configuration_error(url: str) -> None:
+async def test_invalid_url_is_configuration_error(url: str) -> None:
     assert isinstance(await failure(url), ConfigurationError)
 
 
-async def test_a_port_that_no_socket_takes_is_a_typed_error() -> None:
-    # httpx leaves it to the operating system to refuse the port; yarl, aiohttp's URL, knows that there is none such.
-    expected = ConfigurationError if Under.test == "aiohttp" else ProviderUnavailableError
+async def test_invalid_port_is_a_typed_error() -> None:
+    # With httpx the operating system refuses the port; aiohttp refuses the URL, because yarl validates the port.
+    expected = ConfigurationError if UnderTest.carrier == "aiohttp" else ProviderUnavailableError
     assert isinstance(await failure("http://127.0.0.1:99999"), expected)
 
 
-def every_error_of(package: ModuleType) -> list[type[Exception]]:
-    found = [value for value in vars(package).values() if inspect.isclass(value) and issubclass(value, Exception)]
-    return sorted((kind for kind in found if not issubclass(kind, Warning)), key=lambda kind: kind.__name__)
+def exception_classes(package: ModuleType) -> list[type[Exception]]:
+    classes = [value for value in vars(package).values() if inspect.isclass(value) and issubclass(value, Exception)]
+    return sorted((kind for kind in classes if not issubclass(kind, Warning)), key=lambda kind: kind.__name__)
 
 
-def made_of(kind: Any, library: Any, request: object) -> Exception:
+def build_exception(kind: Any, library: Any, request: object) -> Exception:
     if kind is library.HTTPStatusError:
         error: Exception = kind("x", request=request, response=library.Response(500))
     elif kind in (library.StreamConsumed, library.StreamClosed, library.ResponseNotRead, library.RequestNotRead):
@@ -274,28 +274,28 @@ def made_of(kind: Any, library: Any, request: object) -> Exception:
     return error
 
 
-async def test_every_exception_of_httpx_becomes_one_of_ours(library: Any) -> None:
+async def test_every_httpx_exception_becomes_llm_error(library: Any) -> None:
     def fail(request: object) -> None:
-        raise made_of(kind, library, request)
+        raise build_exception(kind, library, request)
 
-    for kind in every_error_of(library):
+    for kind in exception_classes(library):
         async with library.AsyncClient(transport=library.MockTransport(fail)) as client:
             error = await failure("http://localhost", client=client)
         assert type(error) is not LLMError, kind
         assert isinstance(error.__cause__, kind) or isinstance(error, ProviderTimeoutError)
 
 
-async def test_the_cause_is_kept_without_the_frames_that_hold_headers_and_bodies() -> None:
+async def test_error_cause_has_no_traceback_frames() -> None:
     error = await failure("http://127.0.0.1:9")
     cause: BaseException | None = error.__cause__
     kinds = {"aiohttp": aiohttp.ClientConnectorError}
-    assert isinstance(cause, kinds.get(Under.test) or importlib.import_module(Under.test).ConnectError)
+    assert isinstance(cause, kinds.get(UnderTest.carrier) or importlib.import_module(UnderTest.carrier).ConnectError)
     while cause is not None:
         assert cause.__traceback__ is None
         cause = cause.__cause__ or cause.__context__
 
 
-async def test_one_client_serves_all_calls_of_a_loop_over_kept_connections() -> None:
+async def test_sequential_calls_reuse_one_connection() -> None:
     connections = 0
 
     async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -306,7 +306,7 @@ async def test_one_client_serves_all_calls_of_a_loop_over_kept_connections() -> 
             writer.write(OK)
             await reader.readuntil(b"\r\n\r\n")
 
-    transport = made()
+    transport = new_transport()
     async with server(count) as url:
         for _ in range(5):
             await transport.send(request(url), 5.0)
@@ -314,8 +314,8 @@ async def test_one_client_serves_all_calls_of_a_loop_over_kept_connections() -> 
     assert connections == 1
 
 
-def test_one_transport_works_in_several_loops_and_leaves_nothing_open() -> None:
-    transport = made()
+def test_transport_works_in_several_event_loops() -> None:
+    transport = new_transport()
 
     async def once() -> int:
         async with server(OK) as url:
@@ -325,21 +325,21 @@ def test_one_transport_works_in_several_loops_and_leaves_nothing_open() -> None:
     assert transport._carriers._values == {}
 
 
-# --- cancelling ------------------------------------------------------------------------------------------------------
+# --- cancellation ----------------------------------------------------------------------------------------------------
 
 
-class Sockets:
-    """A handler that knows how many connections are open; it does what the test wants once a request has come."""
+class ConnectionCounter:
+    """A handler that counts the open connections, and calls `answer` for each connection once a request has arrived."""
 
     def __init__(self, answer: Handler) -> None:
         self.open = 0
         self.arrived = asyncio.Event()
-        self.none_left = asyncio.Event()
+        self.all_closed = asyncio.Event()
         self._answer = answer
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
-        self.none_left.clear()
+        self.all_closed.clear()
         try:
             await self._answer(reader, writer)
             self.arrived.set()
@@ -348,20 +348,20 @@ class Sockets:
         finally:
             self.open -= 1
             if not self.open:
-                self.none_left.set()
+                self.all_closed.set()
 
 
-async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Take the request and wait."""
+async def send_no_reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send no reply to the request."""
 
 
-async def begin_a_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def start_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{")
     await writer.drain()
 
 
 async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer this request, whose head was read, and all that follow."""
+    """Answer the request whose head was read, and all later requests."""
     try:
         while True:
             await reader.readexactly(len(request("").body))
@@ -372,19 +372,19 @@ async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
         pass
 
 
-async def steps(count: int) -> None:
-    for _ in range(count):
+async def run_loop(iterations: int) -> None:
+    for _ in range(iterations):
         await asyncio.sleep(0)
 
 
 class Pool:
-    """The connections of a transport in this loop, whatever carries."""
+    """The connection pool of a transport in this event loop, with any carrier."""
 
     def __init__(self, transport: HTTPTransport) -> None:
         held = transport._carriers.get_existing()
         assert held is not None
         self.carrier: Any = held.carrier
-        self.is_httpx = Under.test != "aiohttp"
+        self.is_httpx = UnderTest.carrier != "aiohttp"
 
     @property
     def pool(self) -> Any:
@@ -392,152 +392,152 @@ class Pool:
 
     @property
     def connections(self) -> list[Any]:
-        """Those that are not closed."""
+        """Connections that are not closed."""
         if self.is_httpx:
             return list(self.pool.connections)
-        return [one for one in self.carrier._connections if one.transport is not None]
+        return [connection for connection in self.carrier._connections if connection.transport is not None]
 
     @property
     def busy(self) -> list[Any]:
-        """Those that carry a request, and requests that wait for one."""
+        """Connections with a request, and requests that wait for a connection."""
         if self.is_httpx:
-            return [*(one for one in self.connections if not one.is_idle()), *self.pool._requests]
+            return [*(connection for connection in self.connections if not connection.is_idle()), *self.pool._requests]
         return list(self.carrier._connector._acquired)
 
     async def close_connections(self) -> None:
         if self.is_httpx:
             await self.pool.aclose()
-        for one in self.connections:
-            one.close()
+        for connection in self.connections:
+            connection.close()
 
-    def let_all_expire(self) -> None:
+    def expire_all(self) -> None:
         if self.is_httpx:
-            for entry in self.connections:
-                entry._connection._expire_at = 0.0
+            for connection in self.connections:
+                connection._connection._expire_at = 0.0
             return
-        for kept in self.carrier._connector._conns.values():
-            kept.extend([(one, 0.0) for one, _ in (kept.popleft() for _ in range(len(kept)))])
+        for idle in self.carrier._connector._conns.values():
+            idle.extend([(connection, 0.0) for connection, _ in (idle.popleft() for _ in range(len(idle)))])
 
 
 async def cancel(call: asyncio.Task[WireReply], *pauses: int) -> None:
-    """Cancel `call`, and again after each number of turns of the loop."""
+    """Cancel `call`, and cancel again after each number of loop iterations in `pauses`."""
     call.cancel()
     for pause in pauses:
-        await steps(pause)
+        await run_loop(pause)
         call.cancel()
     await asyncio.wait({call})
 
 
-async def hear_hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Take the first bytes of a handshake and wait."""
+async def read_client_hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read the first bytes of a TLS handshake, and send no reply."""
     await reader.read(10)
 
 
-MOMENTS = {"handshake": hear_hello, "headers": say_nothing, "body": begin_a_body}
+CANCEL_PHASES = {"handshake": read_client_hello, "headers": send_no_reply, "body": start_body}
 
 
 @pytest.mark.parametrize("pauses", [(), (0,), (1,), (2,), (3,), (1, 1, 1, 1)], ids=str)
-@pytest.mark.parametrize("moment", MOMENTS)
-async def test_cancelling_closes_the_connection_and_leaves_the_pool_empty(moment: str, pauses: tuple[int, ...]) -> None:
-    sockets, transport = Sockets(MOMENTS[moment]), made()
-    async with server(sockets, wait_for_head=moment != "handshake") as address:
-        url = address.replace("http://", "https://") if moment == "handshake" else address
+@pytest.mark.parametrize("phase", CANCEL_PHASES)
+async def test_cancellation_closes_connection_and_empties_pool(phase: str, pauses: tuple[int, ...]) -> None:
+    counter, transport = ConnectionCounter(CANCEL_PHASES[phase]), new_transport()
+    async with server(counter, wait_for_head=phase != "handshake") as address:
+        url = address.replace("http://", "https://") if phase == "handshake" else address
         call = asyncio.create_task(transport.send(request(url), 30.0))
-        await sockets.arrived.wait()
-        if moment == "body":
+        await counter.arrived.wait()
+        if phase == "body":
             await asyncio.sleep(0.02)
         await cancel(call, *pauses)
         assert call.cancelled()
         assert Pool(transport).connections == []
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        await asyncio.wait_for(counter.all_closed.wait(), 5.0)
         await transport.aclose()
 
 
-async def test_the_server_sees_a_cancelled_call_leave_within_100_ms() -> None:
-    sockets, transport = Sockets(say_nothing), made()
+async def test_server_sees_cancellation_within_100_ms() -> None:
+    counter, transport = ConnectionCounter(send_no_reply), new_transport()
     seconds = []
-    async with server(sockets) as url:
+    async with server(counter) as url:
         for _ in range(5):
-            sockets.arrived.clear()
+            counter.arrived.clear()
             call = asyncio.create_task(transport.send(request(url), 30.0))
-            await sockets.arrived.wait()
+            await counter.arrived.wait()
             started = asyncio.get_running_loop().time()
             call.cancel()
-            await sockets.none_left.wait()
+            await counter.all_closed.wait()
             seconds.append(asyncio.get_running_loop().time() - started)
             await asyncio.wait({call})
         await transport.aclose()
-    assert min(seconds) < 0.1, seconds  # the best of five: the machine may be busy with something else
+    assert min(seconds) < 0.1, seconds  # the best of five, because the machine may be busy
 
 
-async def test_a_timeout_and_a_cancellation_at_once_leave_nothing_open() -> None:
-    sockets, transport = Sockets(say_nothing), made()
+async def test_simultaneous_timeout_and_cancellation_close_connection() -> None:
+    counter, transport = ConnectionCounter(send_no_reply), new_transport()
 
     async def call(url: str) -> None:
         async with asyncio.timeout(0.05):
             await transport.send(request(url), 0.05)
 
-    async with server(sockets) as url:
+    async with server(counter) as url:
         with pytest.raises((TimeoutError, ProviderTimeoutError)):
             await call(url)
         assert Pool(transport).connections == []
-        if sockets.open:  # on a busy machine the time is over before the server has accepted anything
-            await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        if counter.open:  # on a busy machine the timeout ends before the server accepts the connection
+            await asyncio.wait_for(counter.all_closed.wait(), 5.0)
         await transport.aclose()
 
 
-@pytest.mark.parametrize("kept", [False, True], ids=["new connection", "kept connection"])
-async def test_a_call_may_be_cancelled_once_or_twice_at_any_turn_of_the_loop(kept: bool) -> None:
-    transport, sockets = made(), Sockets(answer_all)
+@pytest.mark.parametrize("is_reused", [False, True], ids=["new connection", "reused connection"])
+async def test_call_can_be_cancelled_at_any_step(is_reused: bool) -> None:
+    transport, counter = new_transport(), ConnectionCounter(answer_all)
     outcomes = set()
-    async with server(sockets) as url:
-        for turn in range(60):
-            for again in ((), (0,), (1,), (2,), (1, 1)):
+    async with server(counter) as url:
+        for iterations in range(60):
+            for pauses in ((), (0,), (1,), (2,), (1, 1)):
                 await transport.send(request(url), 5.0)
-                if not kept:
+                if not is_reused:
                     await Pool(transport).close_connections()
                 call = asyncio.create_task(transport.send(request(url), 5.0))
-                await steps(turn)
-                await cancel(call, *again)
+                await run_loop(iterations)
+                await cancel(call, *pauses)
                 outcomes.add(call.cancelled())
                 assert Pool(transport).busy == []
         assert (await transport.send(request(url), 5.0)).status == 200
         await transport.aclose()
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        await asyncio.wait_for(counter.all_closed.wait(), 5.0)
     assert True in outcomes
 
 
-async def test_cancelling_while_expired_connections_are_closed_forgets_none() -> None:
-    sockets, transport = Sockets(answer_all), made()
-    async with server(sockets) as url:
-        for turn in range(12):
+async def test_cancellation_during_expiry_leaks_no_connection() -> None:
+    counter, transport = ConnectionCounter(answer_all), new_transport()
+    async with server(counter) as url:
+        for iterations in range(12):
             await asyncio.gather(*(transport.send(request(url), 5.0) for _ in range(8)))
-            Pool(transport).let_all_expire()
+            Pool(transport).expire_all()
             call = asyncio.create_task(transport.send(request(url), 5.0))
-            await steps(turn)
+            await run_loop(iterations)
             await cancel(call)
             await transport.aclose()
-            await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+            await asyncio.wait_for(counter.all_closed.wait(), 5.0)
 
 
-@pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "no TLS behind the proxy"])
-async def test_a_tunnel_whose_handshake_fails_does_not_stay_in_the_pool(cancelled: bool) -> None:
+@pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "target without TLS"])
+async def test_failed_tunnel_handshake_leaves_empty_pool(cancelled: bool) -> None:
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         await reader.read(10)
         if not cancelled:
             writer.write(b"no TLS at all")
 
-    sockets = Sockets(tunnel)
-    async with server(sockets) as proxy:
-        transport = made(network=NetworkSettings(proxies=ProxySettings(https=proxy)))
+    counter = ConnectionCounter(tunnel)
+    async with server(counter) as proxy:
+        transport = new_transport(network=NetworkSettings(proxies=ProxySettings(https=proxy)))
         call = asyncio.create_task(transport.send(request("https://vendor.invalid/v1"), 30.0))
-        await sockets.arrived.wait()
+        await counter.arrived.wait()
         if cancelled:
             await cancel(call, 1)
         await asyncio.wait({call})
         assert call.cancelled() or isinstance(call.exception(), ProviderUnavailableError)
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        await asyncio.wait_for(counter.all_closed.wait(), 5.0)
         pool = Pool(transport)
         if pool.is_httpx:
             pools = [mount._pool for mount in pool.carrier.client._mounts.values() if mount is not None]
@@ -547,17 +547,17 @@ async def test_a_tunnel_whose_handshake_fails_does_not_stay_in_the_pool(cancelle
         await transport.aclose()
 
 
-async def test_after_200_cancelled_calls_the_next_ones_work() -> None:
-    all_arrived, freed, transport = asyncio.Event(), asyncio.Event(), made()
+async def test_calls_succeed_after_200_cancelled_calls() -> None:
+    all_arrived, may_answer, transport = asyncio.Event(), asyncio.Event(), new_transport()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if sockets.open == 200:
+        if counter.open == 200:
             all_arrived.set()
-        if freed.is_set():
+        if may_answer.is_set():
             await answer_all(reader, writer)
 
-    sockets = Sockets(hold)
-    async with server(sockets) as url:
+    counter = ConnectionCounter(hold)
+    async with server(counter) as url:
         calls = [asyncio.create_task(transport.send(request(url), 30.0)) for _ in range(200)]
         await asyncio.wait_for(all_arrived.wait(), 20.0)
         for call in calls:
@@ -565,77 +565,77 @@ async def test_after_200_cancelled_calls_the_next_ones_work() -> None:
         await asyncio.wait(calls)
         assert all(call.cancelled() for call in calls)
         assert (Pool(transport).connections, Pool(transport).busy) == ([], [])
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
-        freed.set()
+        await asyncio.wait_for(counter.all_closed.wait(), 5.0)
+        may_answer.set()
         replies = await asyncio.gather(*(transport.send(request(url), 30.0) for _ in range(200)))
         assert {reply.status for reply in replies} == {200}
         await transport.aclose()
 
 
-# --- retiring --------------------------------------------------------------------------------------------------------
+# --- retirement ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_retired_transport_without_calls_closes_by_itself() -> None:
-    sockets, transport = Sockets(answer_all), made()
-    async with server(sockets) as url:
+async def test_idle_retired_transport_closes() -> None:
+    counter, transport = ConnectionCounter(answer_all), new_transport()
+    async with server(counter) as url:
         await transport.send(request(url), 5.0)
-        assert (transport.is_open, sockets.open) == (True, 1)
+        assert (transport.is_open, counter.open) == (True, 1)
         await asyncio.to_thread(transport.retire)
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
-        await steps(20)  # what closed the connection ends a little after it
+        await asyncio.wait_for(counter.all_closed.wait(), 5.0)
+        await run_loop(20)  # the task that closed the connection needs some more loop iterations
         assert not transport.is_open
 
 
-async def test_a_retired_transport_carries_what_is_under_way_and_what_still_comes() -> None:
-    free, all_arrived = asyncio.Event(), asyncio.Event()
+async def test_retired_transport_still_serves_calls() -> None:
+    may_answer, all_arrived = asyncio.Event(), asyncio.Event()
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if sockets.open == 3:
+        if counter.open == 3:
             all_arrived.set()
-        await free.wait()
+        await may_answer.wait()
         await answer_all(reader, writer)
 
-    sockets, transport = Sockets(wait), made()
-    async with server(sockets) as url:
+    counter, transport = ConnectionCounter(wait), new_transport()
+    async with server(counter) as url:
         calls = [asyncio.create_task(transport.send(request(url), 5.0)) for _ in range(3)]
         await all_arrived.wait()
         transport.retire()
-        await steps(5)
+        await run_loop(5)
         assert transport.is_open
-        free.set()
+        may_answer.set()
         assert [reply.status for reply in await asyncio.gather(*calls)] == [200, 200, 200]
-        assert (await transport.send(request(url), 5.0)).status == 200  # a retry, or a fallback
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        assert (await transport.send(request(url), 5.0)).status == 200  # as for a retry or a fallback
+        await asyncio.wait_for(counter.all_closed.wait(), 5.0)
         await transport.aclose()
         assert not transport.is_open
 
 
-def test_retiring_reaches_the_loops_of_other_threads_and_passes_over_closed_ones() -> None:
-    transport = made()
-    ended, closed = threading.Event(), threading.Event()
+def test_retire_reaches_loops_of_other_threads() -> None:
+    transport = new_transport()
+    answered, disconnected = threading.Event(), threading.Event()
 
     async def serve_and_wait() -> None:
-        sockets = Sockets(answer_all)
-        async with server(sockets) as url:
+        counter = ConnectionCounter(answer_all)
+        async with server(counter) as url:
             await transport.send(request(url), 5.0)
-            ended.set()
-            await asyncio.wait_for(sockets.none_left.wait(), 20.0)
-        closed.set()
+            answered.set()
+            await asyncio.wait_for(counter.all_closed.wait(), 20.0)
+        disconnected.set()
 
-    dead = asyncio.new_event_loop()
-    dead.run_until_complete(transport._carriers.get())
-    dead.run_until_complete(dead.shutdown_asyncgens())
-    dead.close()
+    closed_loop = asyncio.new_event_loop()
+    closed_loop.run_until_complete(transport._carriers.get())
+    closed_loop.run_until_complete(closed_loop.shutdown_asyncgens())
+    closed_loop.close()
     thread = threading.Thread(target=asyncio.run, args=(serve_and_wait(),))
     thread.start()
-    assert ended.wait(20)
+    assert answered.wait(20)
     transport.retire()
-    assert closed.wait(20)
+    assert disconnected.wait(20)
     thread.join(20)
     assert not transport.is_open
 
 
-async def test_a_certificate_file_that_is_replaced_counts_for_the_next_transport(tmp_path: Path) -> None:
+async def test_next_transport_uses_replaced_certificate_file(tmp_path: Path) -> None:
     path = tmp_path / "authority.pem"
     authority, other = trustme.CA(), trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -648,7 +648,7 @@ async def test_a_certificate_file_that_is_replaced_counts_for_the_next_transport
         assert (await send(url, network=NetworkSettings(str(path)))).status == 200
 
 
-async def test_a_certificate_file_that_is_spoilt_later_matters_to_no_new_event_loop(tmp_path: Path) -> None:
+async def test_new_loops_ignore_later_certificate_damage(tmp_path: Path) -> None:
     path, authority = tmp_path / "authority.pem", trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(tls)
@@ -661,13 +661,13 @@ async def test_a_certificate_file_that_is_spoilt_later_matters_to_no_new_event_l
             assert reply.status == 200
 
 
-async def test_a_passed_in_client_is_used_and_left_open(library: Any) -> None:
+async def test_host_client_is_used_and_stays_open(library: Any) -> None:
     async with library.AsyncClient(transport=library.MockTransport(lambda _: library.Response(204))) as client:
         assert (await send("http://localhost", client=client)).status == 204
         assert not client.is_closed
 
 
-def test_proxies_are_chosen_by_scheme_and_bypassed_by_host() -> None:
+def test_proxies_follow_scheme_and_bypass_list() -> None:
     proxies = ProxySettings(http="proxy:3128", https="http://secure:3128", bypass=("example.com", "10.0.0.1"))
     mounts = proxies.mounts()
     assert mounts["http://"] == "http://proxy:3128"
@@ -676,12 +676,12 @@ def test_proxies_are_chosen_by_scheme_and_bypassed_by_host() -> None:
         assert mounts[direct] == ""
 
 
-def test_no_proxy_and_a_star_mean_direct_connections() -> None:
+def test_missing_or_bypassed_proxy_connects_directly() -> None:
     assert ProxySettings().mounts() == {}
     assert ProxySettings(https="proxy:1", bypass=("*",)).mounts() == {}
 
 
-async def test_a_request_goes_through_the_proxy_of_its_scheme() -> None:
+async def test_request_uses_proxy_of_scheme() -> None:
     seen: list[bytes] = []
 
     async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -696,14 +696,14 @@ async def test_a_request_goes_through_the_proxy_of_its_scheme() -> None:
 
 
 @pytest.mark.parametrize("entry", ["::1", "[::1]", "fe80::1"])
-def test_an_ipv6_address_may_stand_in_no_proxy(entry: str) -> None:
+def test_proxy_bypass_accepts_ipv6_address(entry: str) -> None:
     mounts = ProxySettings(https="proxy:3128", bypass=(entry,)).mounts()
     assert f"all://[{entry.strip('[]')}]" in mounts
-    httpx.AsyncClient(mounts=dict.fromkeys(mounts))  # every pattern is one that httpx takes
+    httpx.AsyncClient(mounts=dict.fromkeys(mounts))  # httpx accepts every pattern
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"])
-def test_a_proxy_of_an_unknown_kind_is_named_at_open(variable: str) -> None:
+def test_unsupported_proxy_type_error_names_variable(variable: str) -> None:
     from faultmaven import create_container
 
     with pytest.raises(ConfigurationError, match=variable):
@@ -720,12 +720,12 @@ def test_a_proxy_of_an_unknown_kind_is_named_at_open(variable: str) -> None:
         ("http://[::1]:8000", ""),
     ],
 )
-def test_it_is_known_whose_proxy_a_request_goes_through(url: str, variable: str) -> None:
+def test_proxy_variable_is_found_by_url(url: str, variable: str) -> None:
     proxies = ProxySettings(https="proxy:1", all="other:1", bypass=("example.com",))
     assert proxies.variable_for(url) == variable
 
 
-async def test_a_proxy_that_refuses_is_blamed_and_not_the_vendor() -> None:
+async def test_refused_proxy_error_names_proxy_variable() -> None:
     error = await failure("http://vendor.invalid", network=NetworkSettings(proxies=ProxySettings(http="127.0.0.1:9")))
     assert "the proxy cannot be reached: the connection was refused" in str(error)
     assert "HTTP_PROXY" in str(error)

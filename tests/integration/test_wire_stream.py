@@ -1,4 +1,4 @@
-"""A stream over real sockets: its connection is closed when it is left, and serves another call when it was read."""
+"""Streams over real sockets: an abandoned stream closes the connection, a finished stream returns the connection."""
 
 import asyncio
 import json
@@ -22,13 +22,13 @@ def chunk(data: bytes) -> bytes:
 
 
 class Vendor:
-    """Streams `events` to every request, in chunks; then does what `after` says: "end", "hang", "cut"."""
+    """A server that streams `events` in answer to every request, and then does `after`: "end", "hang" or "cut"."""
 
     def __init__(self, events: tuple[bytes, ...] = EVENTS, after: str = "end") -> None:
         self.events = events
         self.after = after
         self.connections = 0
-        self.left = asyncio.Event()
+        self.disconnected = asyncio.Event()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -44,29 +44,29 @@ class Vendor:
                 if self.after == "cut":
                     return
                 if self.after == "hang":
-                    await reader.read()  # until the client goes away
+                    await reader.read()  # until the client disconnects
                     return
                 writer.write(b"0\r\n\r\n")
         finally:
-            self.left.set()
+            self.disconnected.set()
 
 
-class Under:
-    """The carrier that a test tries: every test of this file runs over each."""
+class UnderTest:
+    """The carrier under test. Every test of this file runs over each carrier."""
 
-    test = "auto"
+    carrier = "auto"
 
 
 @pytest.fixture(autouse=True)
-def under_test(carrier: str) -> None:
-    Under.test = carrier
+def carrier_under_test(carrier: str) -> None:
+    UnderTest.carrier = carrier
 
 
 @asynccontextmanager
-async def asking(vendor: Vendor, timeout: str = "30") -> AsyncIterator[Container]:
+async def open_with(vendor: Vendor, timeout: str = "30") -> AsyncIterator[Container]:
     async with listen(vendor) as port:
         env = {"GROQ_API_KEY": "k" * 12, "GROQ_API_BASE": f"http://127.0.0.1:{port}/v1"}
-        env |= {"LLM_REQUEST_TIMEOUT": timeout, "LLM_MAX_RETRIES": "0", "LLM_HTTP_CARRIER": Under.test}
+        env |= {"LLM_REQUEST_TIMEOUT": timeout, "LLM_MAX_RETRIES": "0", "LLM_HTTP_CARRIER": UnderTest.carrier}
         async with open_container(env) as container:
             yield container
 
@@ -74,83 +74,83 @@ async def asking(vendor: Vendor, timeout: str = "30") -> AsyncIterator[Container
 async def read(container: Container) -> str:
     text = ""
     async with container.llm().stream("ping") as stream:
-        async for piece in stream:
-            text += piece.text or ""
+        async for part in stream:
+            text += part.text or ""
     assert stream.response.content == text
     return text
 
 
-async def test_a_stream_that_was_read_gives_its_connection_back() -> None:
+async def test_finished_streams_share_one_connection() -> None:
     vendor = Vendor()
-    async with asking(vendor) as container:
+    async with open_with(vendor) as container:
         for _ in range(3):
             assert await read(container)
     assert vendor.connections == 1
 
 
-async def test_a_stream_that_is_left_closes_its_connection_at_once() -> None:
+async def test_abandoned_stream_closes_connection_at_once() -> None:
     vendor = Vendor(EVENTS[:3], "hang")
-    async with asking(vendor) as container, asyncio.timeout(5):
+    async with open_with(vendor) as container, asyncio.timeout(5):
         async with container.llm().stream("ping") as stream:
             async for _ in stream:
                 break
-            assert not vendor.left.is_set()
-        await vendor.left.wait()
+            assert not vendor.disconnected.is_set()
+        await vendor.disconnected.wait()
 
 
-async def test_a_cancelled_reader_closes_its_connection_at_once() -> None:
+async def test_cancelled_reader_closes_connection_at_once() -> None:
     vendor = Vendor(EVENTS[:3], "hang")
-    async with asking(vendor) as container, asyncio.timeout(5):
+    async with open_with(vendor) as container, asyncio.timeout(5):
         task = asyncio.create_task(read(container))
         await asyncio.sleep(0.2)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await vendor.left.wait()
+        await vendor.disconnected.wait()
 
 
-async def test_a_connection_that_ends_in_the_middle_is_an_interruption() -> None:
-    async with asking(Vendor(EVENTS[:3], "cut")) as container:
+async def test_cut_connection_raises_stream_interrupted() -> None:
+    async with open_with(Vendor(EVENTS[:3], "cut")) as container:
         with pytest.raises(StreamInterruptedError) as caught:
             await read(container)
     assert caught.value.response is not None
     assert caught.value.response.content == "The container was killed: "
 
 
-async def test_a_body_that_never_ends_behind_the_end_marker_costs_nobody_the_answer() -> None:
+async def test_open_body_after_end_marker_is_accepted() -> None:
     vendor = Vendor(EVENTS, "hang")
-    async with asking(vendor) as container, asyncio.timeout(5):
+    async with open_with(vendor) as container, asyncio.timeout(5):
         assert await read(container)
-        await vendor.left.wait()
+        await vendor.disconnected.wait()
 
 
-async def test_a_stall_is_a_timeout_in_time() -> None:
-    async with asking(Vendor(EVENTS[:3], "hang"), timeout="1") as container, asyncio.timeout(10):
+async def test_stalled_stream_times_out() -> None:
+    async with open_with(Vendor(EVENTS[:3], "hang"), timeout="1") as container, asyncio.timeout(10):
         with pytest.raises(ProviderTimeoutError) as caught:
             await read(container)
     assert caught.value.phase == "next chunk"
 
 
-async def test_a_reload_lets_a_stream_end_on_the_connection_it_has() -> None:
+async def test_reload_keeps_connection_of_open_stream() -> None:
     vendor = Vendor()
-    async with asking(vendor) as container:
+    async with open_with(vendor) as container:
         async with container.llm().stream("ping") as stream:
             text = (await anext(aiter(stream))).text or ""
             container.registry().reload()
-            async for piece in stream:
-                text += piece.text or ""
+            async for part in stream:
+                text += part.text or ""
         assert stream.response.content == text
         assert await read(container) == text
     assert vendor.connections == 2
 
 
-async def test_a_hundred_streams_at_once_do_not_mix() -> None:
-    async with asking(Vendor()) as container:
+async def test_hundred_concurrent_streams_do_not_mix() -> None:
+    async with open_with(Vendor()) as container:
         texts = await asyncio.gather(*(read(container) for _ in range(100)))
     assert len(set(texts)) == 1
 
 
-async def test_the_errors_ledger_names_the_request() -> None:
-    async with asking(Vendor(EVENTS[:3], "cut")) as container:
+async def test_stream_error_records_attempt_details() -> None:
+    async with open_with(Vendor(EVENTS[:3], "cut")) as container:
         with pytest.raises(LLMError) as caught:
             await read(container)
     (line,) = caught.value.attempts
@@ -159,34 +159,34 @@ async def test_the_errors_ledger_names_the_request() -> None:
     assert line.time_to_first_token is not None
 
 
-async def test_chunks_come_one_by_one_as_they_are_sent() -> None:
-    """The next event is sent once the chunk before it was read: whoever gathers some waits for ever."""
+async def test_each_chunk_arrives_when_sent() -> None:
+    """The server sends an event only after the previous chunk was read, so a client that buffers chunks would hang."""
 
-    class Patient(Vendor):
+    class StepwiseVendor(Vendor):
         async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(HEAD)
             for event in words:
                 writer.write(chunk(event))
-                await go_on.acquire()
+                await next_event_allowed.acquire()
             writer.write(chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 
-    words = [spoken(f"word{number} ") for number in range(20)] + [spoken("", "stop")]
-    go_on = asyncio.Semaphore(0)
-    async with asking(Patient()) as container, asyncio.timeout(10):
+    words = [sse_event(f"word{number} ") for number in range(20)] + [sse_event("", "stop")]
+    next_event_allowed = asyncio.Semaphore(0)
+    async with open_with(StepwiseVendor()) as container, asyncio.timeout(10):
         async with container.llm().stream("ping") as stream:
             count = 0
-            async for piece in stream:
-                if piece.text:
-                    assert piece.text == f"word{count} "
+            async for part in stream:
+                if part.text:
+                    assert part.text == f"word{count} "
                     count += 1
-                go_on.release()
+                next_event_allowed.release()
                 if count == 20:
-                    go_on.release()
+                    next_event_allowed.release()
         assert count == 20
 
 
-async def test_of_many_events_at_once_the_first_is_given_out_before_all_are_parsed(
+async def test_large_block_is_parsed_in_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parsed: list[int] = []
@@ -197,14 +197,16 @@ async def test_of_many_events_at_once_the_first_is_given_out_before_all_are_pars
         return feed(self, block)
 
     monkeypatch.setattr(EventParser, "feed", record)
-    events = b"".join(spoken(f"word{number} ") for number in range(2000)) + spoken("", "stop") + b"data: [DONE]\n\n"
-    async with asking(Vendor((events,))) as container:
+    events = (
+        b"".join(sse_event(f"word{number} ") for number in range(2000)) + sse_event("", "stop") + b"data: [DONE]\n\n"
+    )
+    async with open_with(Vendor((events,))) as container:
         assert await read(container) == "".join(f"word{number} " for number in range(2000))
     assert sum(parsed) == len(events)
     assert max(parsed) <= PARSED_AT_ONCE
 
 
-def spoken(text: str, reason: str | None = None) -> bytes:
+def sse_event(text: str, reason: str | None = None) -> bytes:
     return (
         b"data: " + json.dumps({"choices": [{"delta": {"content": text}, "finish_reason": reason}]}).encode() + b"\n\n"
     )

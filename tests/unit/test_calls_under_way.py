@@ -1,4 +1,4 @@
-"""What a call holds while its vendor thinks: Python's collector walks through all of it, for every call under way."""
+"""Memory of a call in flight: Python's garbage collector traverses every object that a waiting call holds."""
 
 import asyncio
 import gc
@@ -12,30 +12,30 @@ from faultmaven import Container, create_container
 from faultmaven.infrastructure.http.types import ReplyStream, WireReply, WireRequest
 
 CALLS = 50
-WAITING = (
-    "asking",
-    "ChatProvider.generate",
+AWAITED_COROUTINES = (
+    "send_prompt",
+    "ProviderFace.generate",
     "LLMRouter.answer",
     "LLMRouter._carry_out",
     "ask",
     "_whole",
-    "DialectProvider.exchange",
-    "Silent.send",
+    "WireProvider.exchange",
+    "SilentTransport.send",
 )
-MOST_OBJECTS = 40
-"""36 on Python 3.11; the slack is other versions' own."""
+MAX_OBJECTS_PER_CALL = 40
+"""36 objects on Python 3.11; the margin is for other versions."""
 
 
-class Silent:
-    """A transport that never answers, and says that it would keep its time."""
+class SilentTransport:
+    """A transport that never answers, but declares that it enforces timeouts."""
 
     keeps_time = True
 
     def __init__(self) -> None:
-        self.asked = asyncio.Semaphore(0)
+        self.requests = asyncio.Semaphore(0)
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
-        self.asked.release()
+        self.requests.release()
         await asyncio.get_running_loop().create_future()
         raise AssertionError
 
@@ -45,52 +45,52 @@ class Silent:
     async def aclose(self) -> None: ...
 
 
-async def asking(container: Container) -> None:
+async def send_prompt(container: Container) -> None:
     await container.llm().generate("ping")
 
 
-def waiting(coroutine: Any) -> Iterator[str]:
-    """Give the names of the coroutines that wait for one another."""
+def awaited_coroutines(coroutine: Any) -> Iterator[str]:
+    """Yield the names of the coroutines that await one another, from the outermost."""
     while isinstance(coroutine, CoroutineType):
         yield coroutine.__qualname__
         coroutine = coroutine.cr_await
 
 
-async def under_way(container: Container, silent: Silent, calls: int) -> list[asyncio.Task[None]]:
-    tasks = [asyncio.create_task(asking(container)) for _ in range(calls)]
+async def start_calls(container: Container, transport: SilentTransport, calls: int) -> list[asyncio.Task[None]]:
+    tasks = [asyncio.create_task(send_prompt(container)) for _ in range(calls)]
     for _ in tasks:
-        await silent.asked.acquire()
+        await transport.requests.acquire()
     return tasks
 
 
-async def ended(tasks: list[asyncio.Task[None]]) -> None:
+async def cancel_calls(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.fixture
-def silent() -> Silent:
-    return Silent()
+def transport() -> SilentTransport:
+    return SilentTransport()
 
 
 @pytest.fixture
-def container(silent: Silent) -> Container:
-    return create_container({"OPENAI_API_KEY": "key"}, transport=silent)
+def container(transport: SilentTransport) -> Container:
+    return create_container({"OPENAI_API_KEY": "key"}, transport=transport)
 
 
-async def test_few_coroutines_wait_for_one_another(container: Container, silent: Silent) -> None:
-    tasks = await under_way(container, silent, 1)
-    assert tuple(waiting(tasks[0].get_coro())) == WAITING
-    await ended(tasks)
+async def test_waiting_call_awaits_few_coroutines(container: Container, transport: SilentTransport) -> None:
+    tasks = await start_calls(container, transport, 1)
+    assert tuple(awaited_coroutines(tasks[0].get_coro())) == AWAITED_COROUTINES
+    await cancel_calls(tasks)
 
 
-async def test_a_call_under_way_holds_few_objects(container: Container, silent: Silent) -> None:
-    first = await under_way(container, silent, 1)  # what is made once is there
+async def test_call_in_flight_holds_few_objects(container: Container, transport: SilentTransport) -> None:
+    warm_up = await start_calls(container, transport, 1)  # creates the objects that calls share
     gc.collect()
     before = len(gc.get_objects())
-    tasks = await under_way(container, silent, CALLS)
+    tasks = await start_calls(container, transport, CALLS)
     gc.collect()
-    held = (len(gc.get_objects()) - before) / CALLS
-    await ended(first + tasks)
-    assert held <= MOST_OBJECTS
+    objects_per_call = (len(gc.get_objects()) - before) / CALLS
+    await cancel_calls(warm_up + tasks)
+    assert objects_per_call <= MAX_OBJECTS_PER_CALL

@@ -1,4 +1,4 @@
-"""The door: what is let in, and what is refused with which words."""
+"""Request validation: accepted arguments, and the error for each refused argument."""
 
 import math
 from pathlib import Path
@@ -11,30 +11,30 @@ from faultmaven.domain.errors import InvalidRequestError
 from faultmaven.domain.messages import Message
 
 
-def test_a_string_becomes_one_user_turn() -> None:
+def test_string_prompt_becomes_one_user_message() -> None:
     assert chat_request("ping").messages == (Message.user("ping"),)
 
 
-def test_zero_is_a_temperature_and_none_is_unset() -> None:
+def test_zero_temperature_differs_from_unset_temperature() -> None:
     assert chat_request("ping", temperature=0).temperature == 0
     assert chat_request("ping").temperature is None
 
 
-def test_one_stop_word_is_a_list_of_one() -> None:
+def test_single_stop_word_becomes_a_tuple() -> None:
     assert chat_request("ping", options={"stop": "END"}).stop == ("END",)
 
 
-def test_an_option_of_none_is_unset() -> None:
+def test_option_of_none_is_unset() -> None:
     assert chat_request("ping", options={"deadline": None, "stop": None, "tools": None}) == chat_request("ping")
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n", [], [Message.system("Be terse.")], [Message.user(" ")], b"ping", 7])
-def test_a_prompt_that_asks_nothing_is_refused(prompt: Any) -> None:
+def test_prompt_without_user_content_is_refused(prompt: Any) -> None:
     with pytest.raises(InvalidRequestError):
         chat_request(prompt)
 
 
-def test_a_turn_that_is_no_message_is_named_by_its_place() -> None:
+def test_error_names_position_of_invalid_message() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[1\] is a dict"):
         chat_request([Message.user("ping"), {"role": "user"}])  # type: ignore[list-item]
 
@@ -63,25 +63,25 @@ def test_a_turn_that_is_no_message_is_named_by_its_place() -> None:
         ({}, {"metadata": 1}),
     ],
 )
-def test_a_value_out_of_range_is_refused(arguments: dict[str, Any], options: dict[str, Any]) -> None:
+def test_invalid_option_value_is_refused(arguments: dict[str, Any], options: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError):
         chat_request("ping", options=options, **arguments)
 
 
-def test_an_unknown_option_is_named_with_its_nearest() -> None:
+def test_unknown_option_error_suggests_nearest_name() -> None:
     with pytest.raises(InvalidRequestError, match=r"unknown option 'dead_line'; did you mean 'deadline'\?"):
         chat_request("ping", options={"dead_line": 3})
 
 
-def test_no_prompt_stands_in_the_repr_of_a_request() -> None:
+def test_repr_of_request_hides_the_prompt() -> None:
     assert "secret words" not in repr(chat_request([Message.system("secret words"), Message.user("secret words")]))
 
 
-def test_a_part_that_is_neither_text_nor_image_is_named_and_not_dropped() -> None:
+def test_unsupported_prompt_part_is_refused_by_type() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[0\] holds a PosixPath"):
         chat_request([Message.user("Explain this chart", Path("dash.png"))])  # type: ignore[arg-type]
 
 
-def test_a_role_that_is_none_is_named_with_its_nearest() -> None:
+def test_unknown_message_role_error_suggests_nearest_role() -> None:
     with pytest.raises(InvalidRequestError, match="has the role 'usr'; did you mean 'user'"):
         chat_request([Message("usr", ("ping",))])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Beside whom nobody stands with a clock: a provider of ours over a transport of ours, and nobody else."""
+"""Only a built-in provider over a built-in transport is trusted to keep timeouts; others get a second timeout."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ from faultmaven.testing.virtual_time import VirtualClock
 CONFIG = ProviderConfig("p", "k" * 20, "https://vendor.example/v1", ["m"], dialect="openai-chat", timeout=10.0)
 
 
-class Deaf:
-    """A host's transport that keeps no time."""
+class TimeoutIgnoringTransport:
+    """A transport of the host that ignores timeouts."""
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
         await VirtualClock().sleep(10**6)
@@ -32,30 +32,30 @@ class Deaf:
     async def aclose(self) -> None: ...
 
 
-class Wrapped(HTTPTransport):
-    """A host's own transport over ours."""
+class TransportSubclass(HTTPTransport):
+    """A transport of the host that inherits from the built-in one."""
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
         return await super().send(sent, timeout)
 
 
-def patched() -> OpenAIProvider:
+def patched_provider() -> OpenAIProvider:
     provider = OpenAIProvider(CONFIG, HTTPTransport(SystemClock()), SystemClock())
     provider.answer = provider.answer  # type: ignore[method-assign]
     return provider
 
 
-class Thoughtful(OpenAIProvider):
+class AnswerSubclass(OpenAIProvider):
     async def answer(self, request: ChatRequest) -> LLMResponse:
         return await super().answer(request)
 
 
-class ThoughtfulStream(OpenAIProvider):
+class StreamSubclass(OpenAIProvider):
     async def begin_stream(self, request: ChatRequest) -> DialectStream:
         return await super().begin_stream(request)
 
 
-def keeps_time(provider: Any) -> bool:
+def keeps_timeouts(provider: Any) -> bool:
     container = create_container(providers={"p": provider})
     return container.registry().generation().routes["p"].keeps_time
 
@@ -64,27 +64,27 @@ def keeps_time(provider: Any) -> bool:
     ("provider", "expected"),
     [
         (OpenAIProvider(CONFIG, HTTPTransport(SystemClock()), SystemClock()), True),
-        (OpenAIProvider(CONFIG, Deaf(), SystemClock()), False),
-        (OpenAIProvider(CONFIG, Wrapped(SystemClock()), SystemClock()), False),
-        (patched(), False),
-        (Thoughtful(CONFIG, HTTPTransport(SystemClock()), SystemClock()), False),
-        (ThoughtfulStream(CONFIG, HTTPTransport(SystemClock()), SystemClock()), False),
+        (OpenAIProvider(CONFIG, TimeoutIgnoringTransport(), SystemClock()), False),
+        (OpenAIProvider(CONFIG, TransportSubclass(SystemClock()), SystemClock()), False),
+        (patched_provider(), False),
+        (AnswerSubclass(CONFIG, HTTPTransport(SystemClock()), SystemClock()), False),
+        (StreamSubclass(CONFIG, HTTPTransport(SystemClock()), SystemClock()), False),
         (FakeProvider(), False),
     ],
 )
-def test_only_ours_over_ours_is_trusted_with_the_time(provider: Any, expected: bool) -> None:
-    assert keeps_time(provider) is expected
+def test_only_built_in_provider_keeps_timeouts(provider: Any, expected: bool) -> None:
+    assert keeps_timeouts(provider) is expected
 
 
-def test_a_transport_of_the_hosts_that_keeps_no_time_is_cut_off() -> None:
+def test_timeout_stops_transport_that_ignores_timeouts() -> None:
     clock = VirtualClock()
 
     async def call() -> float:
-        provider = OpenAIProvider(CONFIG, Deaf(), clock)
+        provider = OpenAIProvider(CONFIG, TimeoutIgnoringTransport(), clock)
         llm = create_container(providers={"p": provider}, clock=clock).llm()
-        began = clock.monotonic()
+        started = clock.monotonic()
         with pytest.raises(ProviderTimeoutError):
             await llm.generate("ping", deadline=100.0)
-        return clock.monotonic() - began
+        return clock.monotonic() - started
 
     assert 10.0 <= run_in_virtual_time(call()) < 45.0

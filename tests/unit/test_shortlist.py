@@ -1,4 +1,4 @@
-"""What is worked out once: shortlists, plans, sizes, copies. Each must say what the long way says."""
+"""Precomputed shortlists, plans, token bounds and copies: each equals the result of the direct computation."""
 
 from collections.abc import Collection
 from dataclasses import fields, replace
@@ -35,36 +35,38 @@ from faultmaven.domain.usage import Usage
 from faultmaven.infrastructure.optional.optional_dependencies import build_rate_counter
 from faultmaven.testing import FakeClock, FakeProvider
 
-ALL = frozenset({"turns", "seed", "tools", "images", "stream"})
+ALL_FEATURES = frozenset({"turns", "seed", "tools", "images", "stream"})
 PNG = Image.from_bytes(b"\x89PNG\r\n\x1a\n0", "image/png")
 
 
-class Counting:
-    """Capabilities of a route that count how often they are asked for."""
+class CountingCapabilities:
+    """Capabilities of a route that count the reads of the planner."""
 
     def __init__(self, **limits: int) -> None:
-        self.asked = 0
-        self.capabilities = Capabilities(ALL, **limits)
+        self.reads = 0
+        self.capabilities = Capabilities(ALL_FEATURES, **limits)
 
     def __call__(self, model: str) -> Capabilities:
-        self.asked += 1
+        self.reads += 1
         return self.capabilities
 
 
-def route(name: str, **fields_: Any) -> Route:
-    return Route(name, FakeProvider(), (f"{name}-model",), **{"features": ALL, "timeout": 60.0, **fields_})
+def route(name: str, **overrides: Any) -> Route:
+    return Route(name, FakeProvider(), (f"{name}-model",), **{"features": ALL_FEATURES, "timeout": 60.0, **overrides})
 
 
-def generation(*routes: Route, **fields_: Any) -> ConfigurationSnapshot:
-    return ConfigurationSnapshot({r.name: r for r in routes}, {}, {"chat": tuple(r.name for r in routes)}, **fields_)
+def configure(*routes: Route, **overrides: Any) -> ConfigurationSnapshot:
+    return ConfigurationSnapshot(
+        {route.name: route for route in routes}, {}, {"chat": tuple(route.name for route in routes)}, **overrides
+    )
 
 
-def ask(text: str = "ping", **fields_: Any) -> ChatRequest:
-    return replace(ChatRequest((Message.user(text),)), **fields_)
+def make_request(text: str = "ping", **overrides: Any) -> ChatRequest:
+    return replace(ChatRequest((Message.user(text),)), **overrides)
 
 
-class Suspicious:
-    """`AvailabilitySource` that suspects everybody, of whom all are well: plans go the long way."""
+class AllPossiblyUnavailable:
+    """An availability source that marks every target for a check, and reports every target as available."""
 
     suspects: Collection[Target] = (("a", "a-model"), ("b", "b-model"))
 
@@ -73,97 +75,108 @@ class Suspicious:
 
 
 @pytest.mark.parametrize(
-    "request_",
+    "chat_request",
     [
-        ask(),
-        ask(deadline=7.0),
-        ask(timeout=3.0),
-        ask(hedge_after=1.5),
-        ask(max_tokens=10),
-        ask(max_tokens=50),
-        ask(max_tokens=500),
-        ask(min_output_tokens=50),
-        ask("word " * 100),
-        ask("word " * 1000),
-        ask(model="b-model"),
-        ask(model="unheard of"),
-        ask(seed=1),
-        ask(tools=(Tool("t"),)),
+        make_request(),
+        make_request(deadline=7.0),
+        make_request(timeout=3.0),
+        make_request(hedge_after=1.5),
+        make_request(max_tokens=10),
+        make_request(max_tokens=50),
+        make_request(max_tokens=500),
+        make_request(min_output_tokens=50),
+        make_request("word " * 100),
+        make_request("word " * 1000),
+        make_request(model="b-model"),
+        make_request(model="unheard of"),
+        make_request(seed=1),
+        make_request(tools=(Tool("t"),)),
     ],
 )
-def test_the_short_way_and_the_long_way_make_one_plan(request_: ChatRequest) -> None:
-    small = Capabilities(ALL, context_window=200, max_output=20)
-    large = Capabilities(ALL - {"seed"}, context_window=400, max_output=100)
+def test_cached_and_uncached_plans_are_equal(chat_request: ChatRequest) -> None:
+    small = Capabilities(ALL_FEATURES, context_window=200, max_output=20)
+    large = Capabilities(ALL_FEATURES - {"seed"}, context_window=400, max_output=100)
     policies = Policies(hedge_after={"chat": 2.0})
-    made = generation(
+    configuration = configure(
         route("a", capabilities_for=lambda model: small),
         route("b", capabilities_for=lambda model: large),
         policies=policies,
     )
-    first, again, long = plan(request_, made), plan(request_, made), plan(request_, made, health=Suspicious())
-    assert first == again == long
-    assert plan(request_, replace(made)) == first  # a configuration that has worked out nothing yet
-
-
-def test_kinds_are_kept_apart() -> None:
-    made = generation(route("a", features=ALL - {"seed", "tools"}), route("b"))
-    kinds = [ask(), ask(seed=1), ask(tools=(Tool("t"),)), ask(model="b-model"), ask(stop=("x",)), ask(reasoning="low")]
-    kinds += [ask(cache_prompt=True), ChatRequest((Message.user("ping", PNG),))]
-    for request in (*kinds, *reversed(kinds)):
-        assert plan(request, made) == plan(request, replace(made))
-        assert plan(request, made, pinned="b") == plan(request, replace(made), pinned="b")
-
-
-def test_who_can_carry_a_kind_of_request_is_worked_out_once() -> None:
-    counting = Counting()
-    made = generation(route("a", capabilities_for=counting))
-    plan(ask(), made)
-    asked = counting.asked
-    for number in range(20):
-        plan(ask(f"another {number}", max_tokens=number + 1, deadline=float(number + 1)), made)
-    assert counting.asked == asked
-    plan(ask(model="m"), made)
-    assert counting.asked > asked
-
-
-def test_a_request_that_may_be_refused_is_looked_at_each_time() -> None:
-    dislikes = "it does not like it"
-    made = generation(
-        route("a", refusal_for=lambda request, model: dislikes if request.tool_choice else ""),
-        route("b", refusal_for=lambda request, model: dislikes if model == "m" else ""),
+    computed, cached, direct = (
+        plan(chat_request, configuration),
+        plan(chat_request, configuration),
+        plan(chat_request, configuration, health=AllPossiblyUnavailable()),
     )
-    tooled = ask(tools=(Tool("t"),))
-    chosen = replace(tooled, tool_choice="t")
+    assert computed == cached == direct
+    assert plan(chat_request, replace(configuration)) == computed  # a configuration without cached plans
+
+
+def test_request_kinds_have_separate_shortlists() -> None:
+    configuration = configure(route("a", features=ALL_FEATURES - {"seed", "tools"}), route("b"))
+    kinds = [
+        make_request(),
+        make_request(seed=1),
+        make_request(tools=(Tool("t"),)),
+        make_request(model="b-model"),
+        make_request(stop=("x",)),
+        make_request(reasoning="low"),
+    ]
+    kinds += [make_request(cache_prompt=True), ChatRequest((Message.user("ping", PNG),))]
+    for request in (*kinds, *reversed(kinds)):
+        assert plan(request, configuration) == plan(request, replace(configuration))
+        assert plan(request, configuration, pinned="b") == plan(request, replace(configuration), pinned="b")
+
+
+def test_capabilities_are_read_once_per_kind() -> None:
+    capabilities = CountingCapabilities()
+    configuration = configure(route("a", capabilities_for=capabilities))
+    plan(make_request(), configuration)
+    reads = capabilities.reads
+    for number in range(20):
+        plan(make_request(f"another {number}", max_tokens=number + 1, deadline=float(number + 1)), configuration)
+    assert capabilities.reads == reads
+    plan(make_request(model="m"), configuration)
+    assert capabilities.reads > reads
+
+
+def test_vendor_check_runs_for_each_request() -> None:
+    refusal_reason = "it does not like it"
+    configuration = configure(
+        route("a", refusal_for=lambda request, model: refusal_reason if request.tool_choice else ""),
+        route("b", refusal_for=lambda request, model: refusal_reason if model == "m" else ""),
+    )
+    with_tools = make_request(tools=(Tool("t"),))
+    with_tool_choice = replace(with_tools, tool_choice="t")
     for _ in range(2):
-        assert [c.route.name for c in plan(tooled, made).candidates] == ["a", "b"]
-        assert [c.route.name for c in plan(chosen, made).candidates] == ["b"]
-        assert [entry.reason for entry in plan(chosen, made).skipped] == [dislikes]
-        assert len(plan(replace(tooled, model="m"), made).candidates) == 2
-        assert plan(replace(tooled, model="m"), made, pinned="b").candidates == ()
+        assert [c.route.name for c in plan(with_tools, configuration).candidates] == ["a", "b"]
+        assert [c.route.name for c in plan(with_tool_choice, configuration).candidates] == ["b"]
+        assert [skipped.reason for skipped in plan(with_tool_choice, configuration).skipped] == [refusal_reason]
+        assert len(plan(replace(with_tools, model="m"), configuration).candidates) == 2
+        assert plan(replace(with_tools, model="m"), configuration, pinned="b").candidates == ()
 
 
-def test_a_reload_begins_anew() -> None:
-    stopped, made = ask("ping", stop=("x",)), generation(route("a"))
-    assert len(plan(stopped, made).candidates) == 1
-    without = replace(route("a"), features=frozenset())
-    assert plan(stopped, replace(made, routes={"a": without})).candidates == ()
-    assert plan(stopped, replace(made, routes={}, missing={"a": "A_API_KEY is not set"})).candidates == ()
+def test_reload_discards_cached_plans() -> None:
+    request, configuration = make_request("ping", stop=("x",)), configure(route("a"))
+    assert len(plan(request, configuration).candidates) == 1
+    featureless = replace(route("a"), features=frozenset())
+    assert plan(request, replace(configuration, routes={"a": featureless})).candidates == ()
+    assert plan(request, replace(configuration, routes={}, missing={"a": "A_API_KEY is not set"})).candidates == ()
 
 
-def test_callers_cannot_fill_the_memory() -> None:
-    made = generation(route("a"))
+def test_plan_caches_have_bounded_size() -> None:
+    configuration = configure(route("a"))
     for number in range(2 * MOST_KINDS):
-        plan(ask(model=f"m{number}"), made)
-    assert len(made.compiled) <= MOST_KINDS
+        plan(make_request(model=f"m{number}"), configuration)
+    assert len(configuration.compiled) <= MOST_KINDS
     for number in range(2 * MOST_PLANS):
-        plan(ask(deadline=number + 0.5), made)
-    assert len(shortlist_of(ask(), made, "chat", None).plans) <= MOST_PLANS
+        plan(make_request(deadline=number + 0.5), configuration)
+    assert len(shortlist_of(make_request(), configuration, "chat", None).plans) <= MOST_PLANS
 
 
-TEXTS = st.text(max_size=60) | st.text("aZ0-é漢😀 \n\x00ก", max_size=60)
+text_strategy = st.text(max_size=60) | st.text("aZ0-é漢😀 \n\x00ก", max_size=60)
 
 
-@given(text=TEXTS)
+@given(text=text_strategy)
 @example(text="a")
 @example(text="a\x00" * 50)
 @example(text="aA" * 50)
@@ -172,13 +185,13 @@ TEXTS = st.text(max_size=60) | st.text("aZ0-é漢😀 \n\x00ก", max_size=60)
 @example(text="é" * 50)
 @example(text="a漢" * 50)
 @example(text="😀" * 50)
-def test_a_text_never_has_more_tokens_than_its_length_lets_expect(text: str) -> None:
+def test_token_estimate_never_exceeds_length_bound(text: str) -> None:
     assert most_tokens(text) <= most_tokens_at_most(len(text), is_ascii=text.isascii())
     assert least_tokens(text) <= least_tokens_at_most(len(text), is_ascii=text.isascii())
 
 
-@given(texts=st.lists(TEXTS, min_size=1, max_size=4), limit=st.integers(0, 400))
-def test_what_surely_fits_fits(texts: list[str], limit: int) -> None:
+@given(texts=st.lists(text_strategy, min_size=1, max_size=4), limit=st.integers(0, 400))
+def test_certain_fit_agrees_with_token_count(texts: list[str], limit: int) -> None:
     request = ChatRequest(tuple(Message.user(text) for text in texts))
     if surely_fits(request, limit):
         assert prompt_tokens(request) <= limit
@@ -186,51 +199,51 @@ def test_what_surely_fits_fits(texts: list[str], limit: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_",
+    "chat_request",
     [
-        ask(tools=(Tool("t", "word " * 200),)),
-        ask(response_format={"type": "object", "title": "word " * 200}),
+        make_request(tools=(Tool("t", "word " * 200),)),
+        make_request(response_format={"type": "object", "title": "word " * 200}),
         ChatRequest((Message.user("What?", PNG),)),
         ChatRequest((Message.assistant(tool_calls=[ToolCall("c", "t", {}, "word " * 200)]), Message.tool("c", "ok"))),
     ],
 )
-def test_what_has_more_than_text_is_counted(request_: ChatRequest) -> None:
-    assert not surely_fits(request_, prompt_tokens(request_) - 1)
+def test_request_beyond_plain_text_is_counted(chat_request: ChatRequest) -> None:
+    assert not surely_fits(chat_request, prompt_tokens(chat_request) - 1)
 
 
-def test_who_is_ill_is_suspected_until_it_is_well() -> None:
+def test_open_breaker_makes_target_possibly_unavailable() -> None:
     clock = FakeClock()
     policies = Policies(breaker=BreakerPolicy(min_calls=2, open_seconds=30.0))
-    made = generation(route("a"), route("b"), policies=policies)
-    traffic = AdmissionControl(lambda: made, clock, lambda event: None, lambda: build_rate_counter(clock))
-    candidate = plan(ask(), made).candidates[0]
-    assert not traffic.suspects
-    breaker = traffic._breaker(candidate.target)
+    configuration = configure(route("a"), route("b"), policies=policies)
+    admission = AdmissionControl(lambda: configuration, clock, lambda event: None, lambda: build_rate_counter(clock))
+    candidate = plan(make_request(), configuration).candidates[0]
+    assert not admission.suspects
+    breaker = admission._breaker(candidate.target)
     for _ in range(2):
         breaker.report(CallResult.BAD, clock.monotonic(), probe=False)
-    assert set(traffic.suspects) == {("a", "a-model")}
-    assert [c.route.name for c in plan(ask(), made, health=traffic).candidates] == ["b"]
+    assert set(admission.suspects) == {("a", "a-model")}
+    assert [c.route.name for c in plan(make_request(), configuration, health=admission).candidates] == ["b"]
     clock.advance(31.0)
     assert breaker.enter(clock.monotonic())
-    assert set(traffic.suspects) == {("a", "a-model")}
+    assert set(admission.suspects) == {("a", "a-model")}
     breaker.report(CallResult.GOOD, clock.monotonic(), probe=True)
-    assert not traffic.suspects
-    assert len(plan(ask(), made, health=traffic).candidates) == 2
+    assert not admission.suspects
+    assert len(plan(make_request(), configuration, health=admission).candidates) == 2
 
 
-def test_who_announced_a_pause_is_suspected_until_it_is_over() -> None:
+def test_announced_pause_makes_target_possibly_unavailable() -> None:
     clock = FakeClock()
-    made = generation(route("a"), route("b"))
-    traffic = AdmissionControl(lambda: made, clock, lambda event: None, lambda: build_rate_counter(clock))
-    traffic.limiter.announce(("b", "b-model"), 20.0)
-    assert set(traffic.suspects) == {("b", "b-model")}
-    assert [c.route.name for c in plan(ask(), made, health=traffic).candidates] == ["a"]
+    configuration = configure(route("a"), route("b"))
+    admission = AdmissionControl(lambda: configuration, clock, lambda event: None, lambda: build_rate_counter(clock))
+    admission.limiter.announce(("b", "b-model"), 20.0)
+    assert set(admission.suspects) == {("b", "b-model")}
+    assert [c.route.name for c in plan(make_request(), configuration, health=admission).candidates] == ["a"]
     clock.advance(21.0)
-    assert not traffic.suspects
-    assert len(plan(ask(), made, health=traffic).candidates) == 2
+    assert not admission.suspects
+    assert len(plan(make_request(), configuration, health=admission).candidates) == 2
 
 
-# --- copies that are written out --------------------------------------------------------------------------------------
+# --- copies that name each field --------------------------------------------------------------------------------------
 
 FULL_REQUEST = ChatRequest(
     messages=(Message.user("ping"),),
@@ -277,32 +290,32 @@ FULL_RESPONSE = LLMResponse(
 FULL_ATTEMPT = Attempt("p", "m", "o", 200, "id", 1.0, 2.0, 3.0, 4.0, Usage(1, 2), False, ("n",), "e", 5.0)
 
 
-def test_an_attempts_request_is_the_callers_but_for_what_the_call_decided() -> None:
-    decided = {"deadline", "commit", "hedge_after", "cache", "deduplicate"}
-    unset = dict.fromkeys(decided)
+def test_attempt_request_omits_only_call_options() -> None:
+    call_options = {"deadline", "commit", "hedge_after", "cache", "deduplicate"}
+    unset = dict.fromkeys(call_options)
     expected = replace(FULL_REQUEST, model="other", timeout=8.0, chunk_timeout=9.0, **unset)  # type: ignore[arg-type]
     assert FULL_REQUEST.for_attempt("other", 8.0, 9.0) == expected
-    told = {field.name for field in fields(ChatRequest)}
-    assert all(getattr(FULL_REQUEST, name) not in (None, (), {}) for name in told)  # so that a forgotten one shows
+    names = {field.name for field in fields(ChatRequest)}
+    assert all(getattr(FULL_REQUEST, name) not in (None, (), {}) for name in names)  # so that a forgotten field fails
 
 
-def test_a_response_with_another_ledger_is_else_the_same() -> None:
-    ledger = (Attempt("q"), Attempt("r"))
-    assert FULL_RESPONSE.with_attempts(ledger) == replace(FULL_RESPONSE, attempts=ledger)
+def test_with_attempts_changes_only_the_attempts() -> None:
+    attempts = (Attempt("q"), Attempt("r"))
+    assert FULL_RESPONSE.with_attempts(attempts) == replace(FULL_RESPONSE, attempts=attempts)
     empty = [f.name for f in fields(FULL_RESPONSE) if getattr(FULL_RESPONSE, f.name) in (None, "", ())]
     assert empty == ["replay"]
 
 
-def test_a_kept_line_is_else_the_same() -> None:
+def test_as_kept_changes_only_one_field() -> None:
     assert FULL_ATTEMPT.as_kept() == replace(FULL_ATTEMPT, kept=True)
     assert all(getattr(FULL_ATTEMPT, f.name) for f in fields(FULL_ATTEMPT) if f.name != "kept")
 
 
-def test_what_a_conversation_holds_is_told_by_one_look() -> None:
-    told = ChatRequest(
+def test_shape_summarizes_all_messages() -> None:
+    mixed = ChatRequest(
         (Message.user("é", PNG), Message.assistant("ab", tool_calls=[ToolCall("c", "t")]), Message.tool("c", "x", PNG))
     ).shape
-    assert (told.attachments, told.has_calls, told.has_answers, told.has_replays) == ((PNG, PNG), True, True, False)
-    assert (told.characters, told.is_ascii) == (4, False)
-    plain = ask("ping").shape
+    assert (mixed.attachments, mixed.has_calls, mixed.has_answers, mixed.has_replays) == ((PNG, PNG), True, True, False)
+    assert (mixed.characters, mixed.is_ascii) == (4, False)
+    plain = make_request("ping").shape
     assert (plain.attachments, plain.has_calls, plain.has_answers, plain.is_ascii) == ((), False, False, True)

@@ -1,4 +1,4 @@
-"""Estimates against counts of real tokenizers (tests/samples/tokens.json), and the alarm of a cut prompt."""
+"""Token estimates against counts of real tokenizers (tests/samples/tokens.json), and the truncation alarm."""
 
 import json
 import time
@@ -26,44 +26,44 @@ from faultmaven.domain.tool_calls import ToolCall
 from faultmaven.domain.tools import Tool
 from faultmaven.domain.usage import Usage
 
-TEXTS: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "samples" / "tokens.json").read_text("utf-8"))[
+SAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "samples" / "tokens.json").read_text("utf-8"))[
     "texts"
 ]
-KINDS = [sample["kind"] for sample in TEXTS]
-ALARMED = ("prose", "json log", "syslog", "stack trace")
+SAMPLE_KINDS = [sample["kind"] for sample in SAMPLES]
+ALARM_KINDS = ("prose", "json log", "syslog", "stack trace")
 
 
-def long_request(sample: dict[str, Any]) -> tuple[ChatRequest, list[int]]:
-    """Return a prompt of many such texts, and about how many tokens each vocabulary counts in it."""
-    times = 40
-    return ChatRequest((Message.user("\n".join([sample["text"]] * times)),)), [n * times for n in sample["tokens"]]
+def repeated_request(sample: dict[str, Any]) -> tuple[ChatRequest, list[int]]:
+    """Return a prompt that repeats the sample, and the approximate token count of each vocabulary."""
+    copies = 40
+    return ChatRequest((Message.user("\n".join([sample["text"]] * copies)),)), [n * copies for n in sample["tokens"]]
 
 
-@pytest.mark.parametrize("sample", TEXTS, ids=KINDS)
-def test_most_is_not_below_what_tokenizers_count_and_not_far_above(sample: dict[str, Any]) -> None:
-    most, counted = most_tokens(sample["text"]), sample["tokens"]
-    assert most >= 0.95 * max(counted)
-    assert most <= 2.5 * max(counted)
+@pytest.mark.parametrize("sample", SAMPLES, ids=SAMPLE_KINDS)
+def test_upper_estimate_bounds_real_token_counts(sample: dict[str, Any]) -> None:
+    upper, counted = most_tokens(sample["text"]), sample["tokens"]
+    assert upper >= 0.95 * max(counted)
+    assert upper <= 2.5 * max(counted)
 
 
-@pytest.mark.parametrize("sample", TEXTS, ids=KINDS)
-def test_least_is_hardly_above_what_tokenizers_count(sample: dict[str, Any]) -> None:
+@pytest.mark.parametrize("sample", SAMPLES, ids=SAMPLE_KINDS)
+def test_lower_estimate_hardly_exceeds_real_token_counts(sample: dict[str, Any]) -> None:
     assert least_tokens(sample["text"]) <= 1.15 * min(sample["tokens"])
 
 
-@pytest.mark.parametrize("sample", TEXTS, ids=KINDS)
-def test_no_alarm_at_what_tokenizers_count(sample: dict[str, Any]) -> None:
-    request, counted = long_request(sample)
+@pytest.mark.parametrize("sample", SAMPLES, ids=SAMPLE_KINDS)
+def test_real_token_counts_raise_no_alarm(sample: dict[str, Any]) -> None:
+    request, counted = repeated_request(sample)
     assert not any(looks_truncated(request, Usage(input=tokens)) for tokens in counted)
 
 
-@pytest.mark.parametrize("sample", [s for s in TEXTS if s["kind"] in ALARMED], ids=lambda sample: sample["kind"])
-def test_an_alarm_where_half_was_counted(sample: dict[str, Any]) -> None:
-    request, counted = long_request(sample)
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s["kind"] in ALARM_KINDS], ids=lambda sample: sample["kind"])
+def test_half_the_token_count_raises_alarm(sample: dict[str, Any]) -> None:
+    request, counted = repeated_request(sample)
     assert all(looks_truncated(request, Usage(input=tokens // 2)) for tokens in counted)
 
 
-def test_cached_tokens_of_input_are_input() -> None:
+def test_cached_tokens_count_as_input() -> None:
     request = ChatRequest((Message.user("word " * 4000),))
     assert looks_truncated(request, Usage(input=100))
     assert not looks_truncated(request, Usage(input=100, cache_read=3900))
@@ -71,11 +71,11 @@ def test_cached_tokens_of_input_are_input() -> None:
 
 
 @pytest.mark.parametrize("usage", [None, Usage(), Usage(output=5), Usage(cache_read=5)])
-def test_a_vendor_that_does_not_count_raises_no_alarm(usage: Usage | None) -> None:
+def test_missing_input_count_raises_no_alarm(usage: Usage | None) -> None:
     assert not looks_truncated(ChatRequest((Message.user("word " * 4000),)), usage)
 
 
-def test_a_short_prompt_raises_no_alarm() -> None:
+def test_short_prompt_raises_no_alarm() -> None:
     text = "word " * 600
     assert least_tokens(text) < SHORTEST_ALARM_TOKENS * 1.5
     short = ChatRequest((Message.user("word " * 400),))
@@ -94,12 +94,12 @@ class Answer(BaseModel):
     the_only_field_of_this_answer: str
 
 
-def test_everything_of_a_request_counts() -> None:
+def test_prompt_estimate_counts_every_request_part() -> None:
     plain = ChatRequest((Message.user("Hi"),))
     base = prompt_tokens(plain)
     assert base == most_tokens("Hi") + MESSAGE_TOKENS
     call = ToolCall("c", "look_up", {"query": "everything about it"})
-    for more in (
+    for larger in (
         ChatRequest((Message.user("Hi", Image.from_bytes(b"x")),)),
         ChatRequest((Message.user("Hi", File.from_path("a.pdf")),)),
         ChatRequest((Message.user("Hi"),), tools=(Tool("look_up", "Looks it up.", {"type": "object"}),)),
@@ -107,25 +107,25 @@ def test_everything_of_a_request_counts() -> None:
         ChatRequest((Message.user("Hi"),), response_format={"type": "object", "required": ["everything"]}),
         ChatRequest((Message.user("Hi"), Message.assistant(tool_calls=[call]))),
     ):
-        assert prompt_tokens(more) > base + MESSAGE_TOKENS
+        assert prompt_tokens(larger) > base + MESSAGE_TOKENS
     assert prompt_tokens(ChatRequest((Message.user("Hi", Image.from_bytes(b"x")),))) == base + IMAGE_TOKENS
-    big = File.from_bytes(b"%PDF-" * 200_000, "application/pdf")
-    assert prompt_tokens(ChatRequest((Message.user("Hi", big),))) > base + FILE_TOKENS
+    large_file = File.from_bytes(b"%PDF-" * 200_000, "application/pdf")
+    assert prompt_tokens(ChatRequest((Message.user("Hi", large_file),))) > base + FILE_TOKENS
 
 
 @pytest.mark.parametrize("text", ["a", "0", " ", "\n", "-", "\x00", "é", "漢", "😀", "aA", "a1", "a b", "\ud800"])
-def test_ten_million_characters_take_no_longer_than_ten_times_a_million(text: str) -> None:
-    began = time.perf_counter()
+def test_ten_million_characters_are_estimated_quickly(text: str) -> None:
+    started = time.perf_counter()
     most_tokens(text * (10_000_000 // len(text)))
-    assert time.perf_counter() - began < 10  # under 1 s on a slow machine; backtracking would take hours
+    assert time.perf_counter() - started < 10  # under 1 s on a slow machine; a backtracking pattern would take hours
 
 
 @given(st.text(st.characters(), max_size=300))
-def test_any_text_has_an_estimate_and_the_two_keep_their_order(text: str) -> None:
+def test_estimates_of_any_text_keep_order(text: str) -> None:
     assert 0 <= least_tokens(text) <= most_tokens(text) + 1
     assert (most_tokens(text) == 0) == (text == "")
 
 
 @given(st.text(max_size=100), st.text(max_size=100))
-def test_a_longer_text_has_no_fewer_tokens(one: str, other: str) -> None:
-    assert most_tokens(one + "\n" + other) >= max(most_tokens(one), most_tokens(other))
+def test_longer_text_has_no_fewer_tokens(first: str, second: str) -> None:
+    assert most_tokens(first + "\n" + second) >= max(most_tokens(first), most_tokens(second))

@@ -1,4 +1,4 @@
-"""The circuit breaker: when it opens, whom it lets through, how it closes. Time is told to it."""
+"""The circuit breaker: opening, probes and closing. Tests pass the time as an argument."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from faultmaven.application.policies.circuit_breaker import BreakerPolicy
 from faultmaven.application.resilience.circuit_breaker import LONGEST_OPEN_SECONDS, CallResult, CircuitBreaker
 
 POLICY = BreakerPolicy(window=60.0, min_calls=4, rate=0.5, open_seconds=30.0)
-GOOD, BAD, NOTHING = CallResult.GOOD, CallResult.BAD, CallResult.NOTHING
+SUCCESS, FAILURE, IGNORED = CallResult.GOOD, CallResult.BAD, CallResult.NOTHING
 
 
 def breaker_after(*results: CallResult, policy: BreakerPolicy = POLICY, now: float = 0.0) -> CircuitBreaker:
@@ -21,138 +21,138 @@ def breaker_after(*results: CallResult, policy: BreakerPolicy = POLICY, now: flo
     return breaker
 
 
-def test_it_opens_at_the_rate_and_not_below() -> None:
-    assert breaker_after(GOOD, GOOD, GOOD, BAD).phase(0.0) == "closed"
-    assert breaker_after(GOOD, GOOD, BAD, BAD).phase(0.0) == "open"
+def test_breaker_opens_exactly_at_failure_rate() -> None:
+    assert breaker_after(SUCCESS, SUCCESS, SUCCESS, FAILURE).phase(0.0) == "closed"
+    assert breaker_after(SUCCESS, SUCCESS, FAILURE, FAILURE).phase(0.0) == "open"
 
 
-def test_it_stays_closed_below_the_minimum_of_calls() -> None:
-    assert breaker_after(BAD, BAD, BAD).phase(0.0) == "closed"
-    assert breaker_after(BAD, BAD, BAD, BAD).phase(0.0) == "open"
+def test_breaker_stays_closed_below_min_calls() -> None:
+    assert breaker_after(FAILURE, FAILURE, FAILURE).phase(0.0) == "closed"
+    assert breaker_after(FAILURE, FAILURE, FAILURE, FAILURE).phase(0.0) == "open"
 
 
-def test_calls_that_tell_nothing_count_for_nothing() -> None:
-    assert breaker_after(*[NOTHING] * 50, BAD, BAD, BAD).phase(0.0) == "closed"
+def test_breaker_does_not_count_ignored_results() -> None:
+    assert breaker_after(*[IGNORED] * 50, FAILURE, FAILURE, FAILURE).phase(0.0) == "closed"
 
 
-def test_failures_that_are_older_than_the_window_count_no_more() -> None:
-    breaker = breaker_after(BAD, BAD, BAD)
-    breaker.report(BAD, 61.0, probe=False)
+def test_failures_older_than_window_do_not_count() -> None:
+    breaker = breaker_after(FAILURE, FAILURE, FAILURE)
+    breaker.report(FAILURE, 61.0, probe=False)
     assert breaker.phase(61.0) == "closed"
 
 
-def test_an_open_one_lets_nothing_through_until_its_time() -> None:
-    breaker = breaker_after(BAD, BAD, BAD, BAD)
+def test_open_breaker_refuses_calls_for_open_seconds() -> None:
+    breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     assert breaker.enter(29.9) is None
     assert breaker.open_for(10.0) == pytest.approx(20.0)
     assert breaker.phase(30.0) == "half-open"
     assert breaker.enter(30.0) is True
 
 
-def test_half_open_lets_one_probe_through_and_no_other() -> None:
-    breaker = breaker_after(BAD, BAD, BAD, BAD)
+def test_half_open_breaker_admits_one_probe() -> None:
+    breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     assert breaker.enter(31.0) is True
     assert [breaker.enter(31.0) for _ in range(1000)] == [None] * 1000
 
 
-def test_a_good_probe_closes_it_and_forgets_what_was() -> None:
-    breaker = breaker_after(BAD, BAD, BAD, BAD)
+def test_successful_probe_closes_breaker_and_resets_counts() -> None:
+    breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     assert breaker.enter(31.0)
-    breaker.report(GOOD, 32.0, probe=True)
+    breaker.report(SUCCESS, 32.0, probe=True)
     assert breaker.phase(32.0) == "closed"
     for _ in range(3):
-        breaker.report(BAD, 32.0, probe=False)
+        breaker.report(FAILURE, 32.0, probe=False)
     assert breaker.phase(32.0) == "closed"
 
 
-def test_a_bad_probe_opens_it_anew() -> None:
-    breaker = breaker_after(BAD, BAD, BAD, BAD)
+def test_failed_probe_reopens_the_breaker() -> None:
+    breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     assert breaker.enter(31.0)
-    breaker.report(BAD, 33.0, probe=True)
+    breaker.report(FAILURE, 33.0, probe=True)
     assert breaker.enter(62.9) is None
     assert breaker.enter(63.0) is True
 
 
-def test_a_cancelled_probe_leaves_its_place_to_the_next() -> None:
-    breaker = breaker_after(BAD, BAD, BAD, BAD)
+def test_cancelled_probe_passes_to_next_call() -> None:
+    breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     assert breaker.enter(31.0)
-    breaker.report(NOTHING, 31.0, probe=True)
+    breaker.report(IGNORED, 31.0, probe=True)
     assert breaker.enter(31.0) is True
 
 
-def test_a_call_from_before_the_opening_changes_nothing_after_it() -> None:
-    breaker = breaker_after(BAD, BAD, BAD, BAD)
-    for result in (GOOD, BAD):
+def test_late_results_do_not_change_open_breaker() -> None:
+    breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
+    for result in (SUCCESS, FAILURE):
         breaker.report(result, 10.0, probe=False)
     assert breaker.open_for(10.0) == pytest.approx(20.0)
 
 
-def test_the_vendors_own_delay_extends_it_within_bounds() -> None:
-    for asked, expected in ((45.0, 45.0), (5.0, 30.0), (1e9, LONGEST_OPEN_SECONDS)):
+def test_retry_after_extends_open_time_within_bounds() -> None:
+    for retry_after, expected in ((45.0, 45.0), (5.0, 30.0), (1e9, LONGEST_OPEN_SECONDS)):
         breaker = CircuitBreaker(POLICY)
         for _ in range(4):
-            breaker.report(BAD, 0.0, probe=False, retry_after=asked)
+            breaker.report(FAILURE, 0.0, probe=False, retry_after=retry_after)
         assert breaker.open_for(0.0) == pytest.approx(expected)
 
 
-def test_a_window_of_zero_turns_it_off() -> None:
-    assert breaker_after(*[BAD] * 100, policy=BreakerPolicy(window=0.0)).phase(0.0) == "closed"
+def test_zero_window_turns_breaker_off() -> None:
+    assert breaker_after(*[FAILURE] * 100, policy=BreakerPolicy(window=0.0)).phase(0.0) == "closed"
 
 
-def test_a_last_resort_is_probed_although_it_is_not_due() -> None:
-    breaker = breaker_after(BAD, BAD, BAD, BAD)
+def test_last_resort_call_probes_open_breaker_early() -> None:
+    breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
     assert breaker.enter(0.9, last_resort=True) is None
     assert breaker.enter(1.0, last_resort=True) is True
     assert breaker.enter(1.0, last_resort=True) is None
 
 
-def test_early_probes_that_fail_come_at_ever_longer_intervals() -> None:
-    """A vendor that is down is asked a few times while its breaker is open, and not by everybody."""
-    breaker, asked, now = breaker_after(BAD, BAD, BAD, BAD), list[float](), 0.0
+def test_failed_early_probes_come_at_longer_intervals() -> None:
+    """A provider that is down gets few probes while the breaker is open."""
+    breaker, probe_times, now = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE), list[float](), 0.0
     while now < 120.0:
         if breaker.enter(now, last_resort=True):
-            asked.append(now)
-            breaker.report(BAD, now, probe=True)
+            probe_times.append(now)
+            breaker.report(FAILURE, now, probe=True)
         now += 0.5
-    assert asked == [1.0, 3.0, 7.0, 15.0, 31.0, 61.0, 91.0]
+    assert probe_times == [1.0, 3.0, 7.0, 15.0, 31.0, 61.0, 91.0]
     breaker.enter(121.0, last_resort=True)
-    breaker.report(GOOD, 121.0, probe=True)
+    breaker.report(SUCCESS, 121.0, probe=True)
     for _ in range(4):
-        breaker.report(BAD, 121.0, probe=False)
+        breaker.report(FAILURE, 121.0, probe=False)
     assert breaker.enter(122.0, last_resort=True)
 
 
-def test_every_change_is_told_with_its_seconds() -> None:
-    told: list[tuple[str, float]] = []
-    breaker = CircuitBreaker(POLICY, lambda phase, seconds: told.append((phase, seconds)))
+def test_phase_changes_are_reported_with_seconds() -> None:
+    changes: list[tuple[str, float]] = []
+    breaker = CircuitBreaker(POLICY, lambda phase, seconds: changes.append((phase, seconds)))
     for _ in range(4):
-        breaker.report(BAD, 0.0, probe=False)
+        breaker.report(FAILURE, 0.0, probe=False)
     assert breaker.enter(31.0)
-    breaker.report(GOOD, 31.0, probe=True)
-    assert told == [("open", 30.0), ("half-open", 0.0), ("closed", 0.0)]
+    breaker.report(SUCCESS, 31.0, probe=True)
+    assert changes == [("open", 30.0), ("half-open", 0.0), ("closed", 0.0)]
 
 
-async def test_those_who_wait_for_the_probe_wake_when_it_ends() -> None:
-    breaker = breaker_after(BAD, BAD, BAD, BAD)
-    await breaker.wait_for_probe()  # there is none: at once
+async def test_end_of_probe_wakes_waiting_calls() -> None:
+    breaker = breaker_after(FAILURE, FAILURE, FAILURE, FAILURE)
+    await breaker.wait_for_probe()  # returns at once: no probe is in flight
     assert breaker.enter(31.0)
-    waiting = [asyncio.create_task(breaker.wait_for_probe()) for _ in range(1000)]
+    waiters = [asyncio.create_task(breaker.wait_for_probe()) for _ in range(1000)]
     await asyncio.sleep(0)
-    waiting[0].cancel()
+    waiters[0].cancel()
     await asyncio.sleep(0)
-    assert not any(task.done() for task in waiting[1:])
-    breaker.report(GOOD, 31.0, probe=True)
-    await asyncio.gather(*waiting[1:])
+    assert not any(task.done() for task in waiters[1:])
+    breaker.report(SUCCESS, 31.0, probe=True)
+    await asyncio.gather(*waiters[1:])
 
 
-@given(st.lists(st.sampled_from([GOOD, BAD, NOTHING]), max_size=60), st.integers(1, 20), st.floats(0.05, 1.0))
-def test_it_opens_exactly_when_the_counts_say_so(results: list[CallResult], min_calls: int, rate: float) -> None:
+@given(st.lists(st.sampled_from([SUCCESS, FAILURE, IGNORED]), max_size=60), st.integers(1, 20), st.floats(0.05, 1.0))
+def test_breaker_opens_exactly_when_counts_reach_policy(results: list[CallResult], min_calls: int, rate: float) -> None:
     breaker = CircuitBreaker(BreakerPolicy(window=1000.0, min_calls=min_calls, rate=rate))
-    good = bad = 0
+    successes = failures = 0
     for result in results:
-        good, bad = good + (result is GOOD), bad + (result is BAD)
+        successes, failures = successes + (result is SUCCESS), failures + (result is FAILURE)
         breaker.report(result, 0.0, probe=False)
-        is_open = result is BAD and good + bad >= min_calls and bad / (good + bad) >= rate
+        is_open = result is FAILURE and successes + failures >= min_calls and failures / (successes + failures) >= rate
         assert (breaker.phase(0.0) == "open") is is_open
         if is_open:
             break

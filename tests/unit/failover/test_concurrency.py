@@ -1,4 +1,4 @@
-"""Places at a provider: taken, waited for, given back, over one event loop and several."""
+"""The concurrency limiter: permits taken, queued for and released, in one event loop and across several."""
 
 import asyncio
 import threading
@@ -8,117 +8,117 @@ import pytest
 from faultmaven.application.resilience.concurrency_limiter import QUEUED_PER_PLACE, ConcurrencyLimiter
 
 
-async def settle() -> None:
+async def run_pending_tasks() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_no_more_than_the_limit_are_inside() -> None:
-    gate, inside, most = ConcurrencyLimiter(3), 0, 0
+async def test_active_calls_never_exceed_the_limit() -> None:
+    limiter, active, max_active = ConcurrencyLimiter(3), 0, 0
 
     async def call() -> None:
-        nonlocal inside, most
-        assert await gate.enter()
-        inside += 1
-        most = max(most, inside)
+        nonlocal active, max_active
+        assert await limiter.enter()
+        active += 1
+        max_active = max(max_active, active)
         await asyncio.sleep(0)
-        inside -= 1
-        gate.leave()
+        active -= 1
+        limiter.leave()
 
     await asyncio.gather(*(call() for _ in range(30)))
-    assert (most, gate.taken) == (3, 0)
+    assert (max_active, limiter.taken) == (3, 0)
 
 
-async def test_the_queue_is_bounded_and_says_no_at_once() -> None:
-    gate = ConcurrencyLimiter(1)
-    assert await gate.enter()
-    waiting = [asyncio.create_task(gate.enter()) for _ in range(QUEUED_PER_PLACE)]
-    await settle()
-    assert gate.is_full
-    assert await gate.enter() is False
+async def test_full_queue_refuses_calls_at_once() -> None:
+    limiter = ConcurrencyLimiter(1)
+    assert await limiter.enter()
+    waiting = [asyncio.create_task(limiter.enter()) for _ in range(QUEUED_PER_PLACE)]
+    await run_pending_tasks()
+    assert limiter.is_full
+    assert await limiter.enter() is False
     for _ in waiting:
-        gate.leave()
+        limiter.leave()
     assert all(await asyncio.gather(*waiting))
-    gate.leave()
-    assert gate.taken == 0
+    limiter.leave()
+    assert limiter.taken == 0
 
 
-async def test_places_are_given_in_the_order_of_asking() -> None:
-    gate, order = ConcurrencyLimiter(1), list[int]()
-    assert await gate.enter()
+async def test_permits_are_granted_in_request_order() -> None:
+    limiter, order = ConcurrencyLimiter(1), list[int]()
+    assert await limiter.enter()
 
     async def call(number: int) -> None:
-        await gate.enter()
+        await limiter.enter()
         order.append(number)
-        gate.leave()
+        limiter.leave()
 
     tasks = [asyncio.create_task(call(number)) for number in range(5)]
-    await settle()
-    gate.leave()
+    await run_pending_tasks()
+    limiter.leave()
     await asyncio.gather(*tasks)
     assert order == [0, 1, 2, 3, 4]
 
 
-async def test_whoever_is_cancelled_while_waiting_took_nothing() -> None:
-    gate = ConcurrencyLimiter(1)
-    assert await gate.enter()
-    waiting = asyncio.create_task(gate.enter())
-    behind = asyncio.create_task(gate.enter())
-    await settle()
+async def test_cancelled_waiter_takes_no_permit() -> None:
+    limiter = ConcurrencyLimiter(1)
+    assert await limiter.enter()
+    waiting = asyncio.create_task(limiter.enter())
+    next_waiter = asyncio.create_task(limiter.enter())
+    await run_pending_tasks()
     waiting.cancel()
-    await settle()
-    gate.leave()
-    assert await behind
-    gate.leave()
-    assert gate.taken == 0
+    await run_pending_tasks()
+    limiter.leave()
+    assert await next_waiter
+    limiter.leave()
+    assert limiter.taken == 0
 
 
-async def test_a_place_that_comes_in_the_moment_of_cancelling_goes_to_the_next() -> None:
-    gate = ConcurrencyLimiter(1)
-    assert await gate.enter()
-    waiting, behind = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())
-    await settle()
-    gate.leave()  # wakes `waiting`, which has not run yet
+async def test_permit_granted_during_cancellation_passes_on() -> None:
+    limiter = ConcurrencyLimiter(1)
+    assert await limiter.enter()
+    waiting, next_waiter = asyncio.create_task(limiter.enter()), asyncio.create_task(limiter.enter())
+    await run_pending_tasks()
+    limiter.leave()  # wakes `waiting`, whose task has not run yet
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert await behind
-    gate.leave()
-    assert gate.taken == 0
+    assert await next_waiter
+    limiter.leave()
+    assert limiter.taken == 0
 
 
-async def test_a_larger_limit_lets_those_in_who_wait() -> None:
-    gate = ConcurrencyLimiter(1)
-    assert await gate.enter()
-    waiting = [asyncio.create_task(gate.enter()) for _ in range(2)]
-    await settle()
-    gate.resize(3)
+async def test_larger_limit_admits_waiting_calls() -> None:
+    limiter = ConcurrencyLimiter(1)
+    assert await limiter.enter()
+    waiting = [asyncio.create_task(limiter.enter()) for _ in range(2)]
+    await run_pending_tasks()
+    limiter.resize(3)
     assert all(await asyncio.gather(*waiting))
-    assert gate.taken == 3
+    assert limiter.taken == 3
 
 
-def test_one_gate_serves_several_event_loops() -> None:
-    gate, lock, inside, most = ConcurrencyLimiter(2), threading.Lock(), 0, 0
+def test_one_limiter_serves_several_event_loops() -> None:
+    limiter, lock, active, max_active = ConcurrencyLimiter(2), threading.Lock(), 0, 0
 
     async def call() -> None:
-        nonlocal inside, most
-        if not await gate.enter():
+        nonlocal active, max_active
+        if not await limiter.enter():
             return
         with lock:
-            inside += 1
-            most = max(most, inside)
+            active += 1
+            max_active = max(max_active, active)
         await asyncio.sleep(0.0005)
         with lock:
-            inside -= 1
-        gate.leave()
+            active -= 1
+        limiter.leave()
 
-    async def many() -> None:
+    async def run_calls() -> None:
         await asyncio.gather(*(call() for _ in range(8)))
 
-    threads = [threading.Thread(target=lambda: asyncio.run(many())) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: asyncio.run(run_calls())) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert gate.taken == 0
-    assert 0 < most <= 2
+    assert limiter.taken == 0
+    assert 0 < max_active <= 2

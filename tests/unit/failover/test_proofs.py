@@ -1,4 +1,4 @@
-"""Proofs over random chains in virtual time: whatever fails, a call ends in time and reaches whoever is healthy."""
+"""Property tests over random chains in virtual time: a call ends by its deadline, and a healthy provider answers."""
 
 import asyncio
 import os
@@ -28,12 +28,12 @@ from faultmaven.domain.responses import LLMResponse, StopReason
 from faultmaven.domain.usage import Usage
 from faultmaven.testing.virtual_time import run_in_virtual_time
 
-from .house import HANGS, House, Step, TickingClock, route
+from .router_harness import HANGS, RouterHarness, Step, TickingClock, route
 
-CHAINS = int(os.environ.get("FAULTMAVEN_CHAINS", "10000"))  # tox.ini wants all of them of one Python
+CHAINS = int(os.environ.get("FAULTMAVEN_CHAINS", "10000"))  # tox.ini runs fewer on the other Python versions
 ALLOWED_OVER_DEADLINE = 0.05
-LEFT_BY_THE_DEAF = 0.95
-"""A provider that does not keep its time is cut off a little later; so much of a reserve is left behind two of them."""
+USABLE_RESERVE_SHARE = 0.95
+"""Usable share of a reserve behind two providers that ignore their timeouts, since each is cut off a little late."""
 
 latencies = st.one_of(st.just(0.0), st.floats(0.001, 1.0), st.floats(1.0, 60.0))
 delays = st.one_of(st.none(), st.floats(0.0, 20.0), st.sampled_from([47.0, 3600.0, 1e9]))
@@ -53,15 +53,15 @@ failures = st.one_of(
 )
 failing_steps = st.one_of(
     st.just(HANGS),
-    st.just(replace(HANGS, deaf=True)),
+    st.just(replace(HANGS, ignores_timeout=True)),
     st.builds(Step, latencies, failures),
     st.builds(lambda latency: Step(latency, text=" "), latencies),
     st.builds(lambda latency: Step(latency, text="no", stop=StopReason.CONTENT_FILTER), latencies),
 )
-answers = st.builds(lambda latency: Step(latency, usage=Usage(input=10, output=20)), latencies)
-steps_of_anyone = st.lists(st.one_of(failing_steps, answers), min_size=1, max_size=3).map(tuple)
+answering_steps = st.builds(lambda latency: Step(latency, usage=Usage(input=10, output=20)), latencies)
+provider_steps = st.lists(st.one_of(failing_steps, answering_steps), min_size=1, max_size=3).map(tuple)
 fractions = st.floats(0.0, 1.0)
-limits = st.fixed_dictionaries(
+limit_fields = st.fixed_dictionaries(
     {},
     optional={
         "max_concurrency": st.integers(1, 3),
@@ -73,25 +73,33 @@ limits = st.fixed_dictionaries(
 
 @dataclass(frozen=True)
 class Chain:
-    """A random chain: for each provider its steps, row fields and whether it is healthy."""
+    """A random chain.
+
+    Attributes:
+        providers: Steps and row fields of each provider.
+        healthy: Position of the healthy provider, if any.
+        calls: Number of concurrent calls.
+    """
 
     providers: tuple[tuple[tuple[Step, ...], dict[str, Any]], ...]
     healthy: int | None
     deadline: float
     calls: int
-    chance: float
+    random: float
     breaker: bool
     hedge_after: float | None
 
     @property
     def reserve(self) -> float:
-        """What each of the first three is promised."""
+        """Seconds that each of the first three candidates is guaranteed."""
         return min(RESERVE_SECONDS, self.deadline / min(len(self.providers), 3))
 
-    def house(self) -> House:
+    def harness(self) -> RouterHarness:
         routes = [route(f"p{number}", *steps, **fields) for number, (steps, fields) in enumerate(self.providers)]
         window = BreakerPolicy(window=60.0 if self.breaker else 0.0, min_calls=2)
-        return House(routes, Policies(breaker=window), self.deadline, chance=lambda: self.chance, clock=TickingClock())
+        return RouterHarness(
+            routes, Policies(breaker=window), self.deadline, random=lambda: self.random, clock=TickingClock()
+        )
 
 
 @st.composite
@@ -105,11 +113,11 @@ def chains(draw: st.DrawFn) -> Chain:
         timeout = draw(st.floats(0.5, 120.0))
         fields = {"timeout": timeout, "max_retries": draw(st.integers(0, 4))}
         if position == healthy:
-            latency = draw(fractions) * min(timeout, reserve) * LEFT_BY_THE_DEAF
+            latency = draw(fractions) * min(timeout, reserve) * USABLE_RESERVE_SHARE
             steps: tuple[Step, ...] = (Step(latency, usage=Usage(input=10, output=20)),)
         else:
-            steps = draw(steps_of_anyone)
-            fields |= draw(limits)
+            steps = draw(provider_steps)
+            fields |= draw(limit_fields)
         providers.append((steps, fields))
     return Chain(
         tuple(providers),
@@ -122,44 +130,44 @@ def chains(draw: st.DrawFn) -> Chain:
     )
 
 
-async def one_call(house: House, number: int, chain: Chain) -> tuple[LLMResponse | LLMError, float]:
-    started = house.clock.monotonic()
+async def timed_call(harness: RouterHarness, number: int, chain: Chain) -> tuple[LLMResponse | LLMError, float]:
+    started = harness.clock.monotonic()
     try:
-        outcome: LLMResponse | LLMError = await house.router.generate(
+        outcome: LLMResponse | LLMError = await harness.router.generate(
             f"question {number}", hedge_after=chain.hedge_after, max_tokens=50
         )
     except LLMError as error:
         outcome = error
-    return outcome, house.clock.monotonic() - started
+    return outcome, harness.clock.monotonic() - started
 
 
-async def play(chain: Chain) -> None:
-    house = chain.house()
-    outcomes = await asyncio.gather(*(one_call(house, number, chain) for number in range(chain.calls)))
+async def check_chain(chain: Chain) -> None:
+    harness = chain.harness()
+    outcomes = await asyncio.gather(*(timed_call(harness, number, chain) for number in range(chain.calls)))
     for outcome, elapsed in outcomes:
         assert elapsed <= chain.deadline + ALLOWED_OVER_DEADLINE
         assert outcome.attempts, "a call without a ledger"
         if isinstance(outcome, LLMResponse):
-            assert sum(line.kept for line in outcome.attempts) == 1
+            assert sum(attempt.kept for attempt in outcome.attempts) == 1
             assert outcome.content.strip()
         elif chain.healthy is not None:
             raise AssertionError(f"{type(outcome).__name__} although {chain.healthy} is healthy: {outcome}")
-    for number, entry in enumerate(house.routes):
-        assert len(house.backend(entry.name).asked) <= chain.calls * (1 + entry.max_retries)
-        assert house.backend(entry.name).under_way == 0
-        gate = house.traffic.limiter.gate(entry)
-        assert gate is None or gate.taken == 0
+    for number, provider_route in enumerate(harness.routes):
+        assert len(harness.backend(provider_route.name).requests) <= chain.calls * (1 + provider_route.max_retries)
+        assert harness.backend(provider_route.name).in_flight == 0
+        concurrency = harness.admission.limiter.gate(provider_route)
+        assert concurrency is None or concurrency.taken == 0
         if number == chain.healthy:
-            for _, timeout in house.backend(entry.name).asked:
-                assert timeout >= min(entry.timeout, chain.reserve) * LEFT_BY_THE_DEAF
-    started = house.told(AttemptStarted)
-    assert len(started) == sum(len(house.backend(entry.name).asked) for entry in house.routes)
+            for _, timeout in harness.backend(provider_route.name).requests:
+                assert timeout >= min(provider_route.timeout, chain.reserve) * USABLE_RESERVE_SHARE
+    started = harness.events_of(AttemptStarted)
+    assert len(started) == sum(len(harness.backend(provider_route.name).requests) for provider_route in harness.routes)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(4))
-def test_a_call_ends_in_time_and_a_healthy_provider_among_the_first_three_answers(part: int) -> None:
-    """Never over the deadline, never more requests than planned, and whoever is healthy gets its reserve of time."""
+def test_call_ends_in_time_with_healthy_answer(part: int) -> None:
+    """No call exceeds its deadline or its planned requests, and a healthy provider gets its reserve of time."""
 
     @settings(
         max_examples=CHAINS // 4,
@@ -168,16 +176,15 @@ def test_a_call_ends_in_time_and_a_healthy_provider_among_the_first_three_answer
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(chains())
-    def proof(chain: Chain) -> None:
-        run_in_virtual_time(play(chain))
+    def check(chain: Chain) -> None:
+        run_in_virtual_time(check_chain(chain))
 
-    proof()
+    check()
 
 
 @given(st.floats(0.01, 1e4), st.integers(1, 8), st.lists(st.floats(0.0, 1.0), min_size=8, max_size=8))
-def test_a_reserve_once_promised_is_kept(deadline: float, size: int, used: list[float]) -> None:
-    """Whatever share of its time each one uses, each of the first three may use its own reserve, and nobody more than
-    there is."""
+def test_time_shares_keep_each_promised_reserve(deadline: float, size: int, used: list[float]) -> None:
+    """Each of the first three candidates can use its reserve, and no share exceeds the remaining time."""
     shares, remaining = TimeShares(size), deadline
     reserve = min(RESERVE_SECONDS, deadline / min(size, 3))
     for position in range(size):
@@ -188,12 +195,12 @@ def test_a_reserve_once_promised_is_kept(deadline: float, size: int, used: list[
         remaining -= share * used[position]
 
 
-def test_an_unsound_router_is_found_out() -> None:
-    """The proof can fail: a chain whose healthy provider is behind one that ends the call breaks it."""
+def test_chain_check_detects_unreached_healthy_provider() -> None:
+    """The check fails for a chain where another provider ends the call before the healthy one."""
     from faultmaven.domain.errors import InvalidRequestError
 
     stops = (Step(0.1, InvalidRequestError("no")),)
     fields = {"timeout": 30.0, "max_retries": 0}
     chain = Chain(((stops, fields), ((Step(),), fields)), 1, 60.0, 1, 0.5, False, None)
     with pytest.raises(AssertionError, match="although 1 is healthy"):
-        run_in_virtual_time(play(chain))
+        run_in_virtual_time(check_chain(chain))

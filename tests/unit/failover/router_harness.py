@@ -1,4 +1,4 @@
-"""A router over scripted providers in virtual time, built from its parts."""
+"""A router over scripted providers, in virtual time."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,14 +21,15 @@ from faultmaven.ports.clock import Clock
 from faultmaven.ports.limits import RateCounter
 from faultmaven.testing.virtual_time import VirtualClock
 
-TEXT = frozenset({"turns", "seed", "tools", "schema"})
+TEXT_FEATURES = frozenset({"turns", "seed", "tools", "schema"})
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a provider does with one request: after `latency` seconds it raises `error`, or answers with `text`.
+    """The behaviour of a scripted provider for one request.
 
-    A deaf one does not keep the time it is given.
+    After `latency` seconds the provider raises `error`, or else answers with `text`. With `ignores_timeout` the
+    provider exceeds the timeout of the request.
     """
 
     latency: float = 0.0
@@ -37,37 +38,43 @@ class Step:
     stop: StopReason = StopReason.STOP
     usage: Usage | None = None
     confidence: float | None = None
-    deaf: bool = False
+    ignores_timeout: bool = False
 
 
-WELL = Step(0.5)
+SUCCESS = Step(0.5)
 HANGS = Step(float(10**6))
 
 
-class Scripted:
-    """A provider that plays its steps, the last for ever, and keeps the time it is given."""
+class ScriptedProvider:
+    """A provider that plays one step per request, repeats the last step, and stops at the timeout of each request.
+
+    Attributes:
+        requests: Start time and timeout of each request, in seconds.
+        in_flight: Number of running requests.
+        max_in_flight: Highest number of requests that ran at once.
+    """
 
     def __init__(self, name: str, steps: Iterable[Step], clock: Clock) -> None:
         self.name = name
-        self.steps = tuple(steps) or (WELL,)
+        self.steps = tuple(steps) or (SUCCESS,)
         self.clock = clock
-        self.asked: list[tuple[float, float]] = []
-        self.under_way = 0
-        self.most = 0
+        self.requests: list[tuple[float, float]] = []
+        self.in_flight = 0
+        self.max_in_flight = 0
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
-        step = self.steps[min(len(self.asked), len(self.steps) - 1)]
+        step = self.steps[min(len(self.requests), len(self.steps) - 1)]
         assert request.timeout is not None
-        self.asked.append((self.clock.monotonic(), request.timeout))
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
+        self.requests.append((self.clock.monotonic(), request.timeout))
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
-            async with self.clock.timeout(None if step.deaf else request.timeout):
+            async with self.clock.timeout(None if step.ignores_timeout else request.timeout):
                 await self.clock.sleep(step.latency)
         except TimeoutError:
             raise ProviderTimeoutError("no answer in time", provider=self.name, phase="first byte") from None
         finally:
-            self.under_way -= 1
+            self.in_flight -= 1
         if step.error is not None:
             raise step.error.copy()
         return LLMResponse(
@@ -86,57 +93,59 @@ class Scripted:
 
 
 class TickingClock(VirtualClock):
-    """A clock that moves a little whenever it is looked at, as real ones do."""
+    """A clock that advances by a microsecond at each reading, as real clocks do."""
 
     def __init__(self) -> None:
-        self._looks = 0
+        self._readings = 0
 
     def monotonic(self) -> float:
-        self._looks += 1
-        return super().monotonic() + self._looks * 1e-6
+        self._readings += 1
+        return super().monotonic() + self._readings * 1e-6
 
 
 @dataclass
-class House:
-    """A router and everything around it that a test looks at."""
+class RouterHarness:
+    """A router with its configuration, admission control, clock and recorded events."""
 
     routes: list[Route]
     policies: Policies = DEFAULT_POLICIES
     deadline: float = 120.0
     cache: ResponseCache | None = None
-    chance: Callable[[], float] = lambda: 0.5
+    random: Callable[[], float] = lambda: 0.5
     clock: Clock = field(default_factory=VirtualClock)
     events: list[Event] = field(default_factory=list)
-    _counted: RateCounter | None = None
+    _rate_counter: RateCounter | None = None
 
     def __post_init__(self) -> None:
         names = tuple(route.name for route in self.routes)
-        self.generation = ConfigurationSnapshot(
+        self.configuration = ConfigurationSnapshot(
             {route.name: route for route in self.routes}, {}, {"chat": names}, self.deadline, self.policies
         )
-        self.traffic = AdmissionControl(lambda: self.generation, self.clock, self.events.append, self._counter)
-        reuse = ResponseReuse(self.cache)
-        self.parts = RouterDependencies(
-            lambda: self.generation, self.traffic, reuse, self.clock, self.events.append, self.chance
+        self.admission = AdmissionControl(
+            lambda: self.configuration, self.clock, self.events.append, self._build_rate_counter
         )
-        self.router = LLMRouter(self.parts)
+        reuse = ResponseReuse(self.cache)
+        self.dependencies = RouterDependencies(
+            lambda: self.configuration, self.admission, reuse, self.clock, self.events.append, self.random
+        )
+        self.router = LLMRouter(self.dependencies)
 
-    def _counter(self) -> RateCounter:
-        if self._counted is None:
-            self._counted = build_rate_counter(self.clock)
-        return self._counted
+    def _build_rate_counter(self) -> RateCounter:
+        if self._rate_counter is None:
+            self._rate_counter = build_rate_counter(self.clock)
+        return self._rate_counter
 
-    def backend(self, name: str) -> Scripted:
-        backend = self.generation.routes[name].backend
-        assert isinstance(backend, Scripted)
+    def backend(self, name: str) -> ScriptedProvider:
+        backend = self.configuration.routes[name].backend
+        assert isinstance(backend, ScriptedProvider)
         return backend
 
-    def told(self, kind: type[Any]) -> list[Any]:
-        """Return the events of one kind."""
+    def events_of(self, kind: type[Any]) -> list[Any]:
+        """Return the recorded events of one class."""
         return [event for event in self.events if isinstance(event, kind)]
 
 
 def route(name: str, *steps: Step, clock: Clock | None = None, **fields: Any) -> Route:
-    """Return a route to a scripted provider; `fields` as for `Route`."""
-    backend = Scripted(name, steps, clock or VirtualClock())
-    return Route(name, backend, (f"{name}-model",), **{"features": TEXT, **fields})
+    """Return a route to a scripted provider. `fields` are fields of `Route`."""
+    backend = ScriptedProvider(name, steps, clock or VirtualClock())
+    return Route(name, backend, (f"{name}-model",), **{"features": TEXT_FEATURES, **fields})
