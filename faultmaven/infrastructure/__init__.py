@@ -1,1 +1,1 @@
-"""The world: HTTP, vendors, the environment, the clock, logs."""
+"""Adapters of the ports: HTTP, vendors, environment, clock and logs."""

@@ -8,7 +8,7 @@ class SystemClock:
     """`Clock` over the machine's monotonic time and the running event loop."""
 
     monotonic = staticmethod(time.monotonic)
-    """Seconds since some fixed point."""
+    """Seconds since an arbitrary moment."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait for `seconds`."""

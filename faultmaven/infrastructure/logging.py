@@ -1,6 +1,6 @@
-"""Events as log records: structlog in front of the standard logger `faultmaven`, and no handler of ours.
+"""Events as log records: structlog in front of the standard logger `faultmaven`, without a handler.
 
-Each event is one record with a name and fields; prompts, answers and keys are in none of them.
+Each event is one record with a name and fields. No record contains prompts, answers or keys.
 """
 
 import functools
@@ -34,9 +34,9 @@ from ..domain.events import (
 )
 
 LOGGER_NAME = "faultmaven"
-SHORTEST_WAIT_SECONDS = 0.001
-MOST_NOTES = 1000
-"""So many different notes are logged; what stands in a note is ours, so that there are far fewer."""
+MIN_LOGGED_WAIT_SECONDS = 0.001
+MAX_LOGGED_NOTES = 1000
+"""Limit of different notes that are logged. Notes are written by this package, so that there are far fewer."""
 
 
 def _milliseconds(seconds: float) -> float:
@@ -50,7 +50,7 @@ def _attempt_fields(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "status": attempt.status,
         "request_id": attempt.request_id,
-        "waited_ms": _milliseconds(attempt.waited) if attempt.waited >= SHORTEST_WAIT_SECONDS else None,
+        "waited_ms": _milliseconds(attempt.waited) if attempt.waited >= MIN_LOGGED_WAIT_SECONDS else None,
         "duration_ms": _milliseconds(attempt.duration),
         "notes": list(attempt.notes),
     }
@@ -58,7 +58,7 @@ def _attempt_fields(attempt: Attempt) -> dict[str, Any]:
 
 
 def level_of(event: Event) -> int:
-    """Return how important an event is; DEBUG for what goes well on the way, WARNING for what fails on it."""
+    """Return the log level of an event: DEBUG for a successful step of a call, WARNING for a failed one."""
     level = _LEVELS.get(type(event))
     if level is not None:
         return level
@@ -90,9 +90,9 @@ _LEVELS = {
 
 
 def describe(event: Event) -> tuple[str, dict[str, Any]]:
-    """Return an event's name, such as "fell_back", and its fields. Times are told in milliseconds where they are short,
-    and in seconds, with a name that ends in `_s`, where an operator set them."""
-    name = _snake(type(event).__name__)
+    """Return an event's name, such as "fell_back", and its fields. Measured times are in milliseconds, in fields that
+    end in `_ms`; times that an operator set are in seconds, in fields that end in `_s`."""
+    name = _to_snake_case(type(event).__name__)
     match event:
         case AttemptStarted():
             fields = {"provider": event.provider, "model": event.model, "timeout_s": round(event.timeout, 3)}
@@ -102,23 +102,23 @@ def describe(event: Event) -> tuple[str, dict[str, Any]]:
         case CallAnswered():
             fields = {"call": event.call, "provider": event.provider, "model": event.model}
             total = event.usage.total if event.usage else None
-            told = {"stop_reason": event.stop_reason} | ({"tokens": total} if total is not None else {})
-            return name, fields | _call_fields(event) | told
+            result = {"stop_reason": event.stop_reason} | ({"tokens": total} if total is not None else {})
+            return name, fields | _call_fields(event) | result
         case CallFailed():
             return name, {"call": event.call, "reason": event.reason, **_call_fields(event)}
         case _:
-            return name, {_RENAMED.get(field.name, field.name): _told(event, field.name) for field in fields_of(event)}
+            return name, {_RENAMED.get(field.name, field.name): _read(event, field.name) for field in fields_of(event)}
 
 
 _RENAMED = {"delay": "delay_s", "seconds": "open_s"}
 
 
 @functools.cache
-def _snake(name: str) -> str:
+def _to_snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _told(event: Event, name: str) -> Any:
+def _read(event: Event, name: str) -> Any:
     value = getattr(event, name)
     return round(value, 3) if isinstance(value, float) else list(value) if isinstance(value, tuple) else value
 
@@ -127,20 +127,20 @@ def _call_fields(event: CallAnswered | CallFailed) -> dict[str, Any]:
     return {"attempts": len(event.attempts), "duration_ms": _milliseconds(event.duration)}
 
 
-def _as_record(
+def _to_standard_record(
     logger: Any, method: str, event_dict: Mapping[str, Any]
 ) -> tuple[tuple[str], dict[str, dict[str, dict[str, Any]]]]:
-    """Hand the event to the standard logger: readable text as the message, the fields beside it for formatters."""
+    """Return arguments for the standard logger: readable text as the message, the fields in `extra` for formatters."""
     fields = {name: value for name, value in event_dict.items() if name != "event"}
-    told = " ".join(f"{name}={value}" for name, value in fields.items())
-    return (f"{event_dict['event']} {told}",), {"extra": {"faultmaven": {"event": event_dict["event"], **fields}}}
+    text = " ".join(f"{name}={value}" for name, value in fields.items())
+    return (f"{event_dict['event']} {text}",), {"extra": {"faultmaven": {"event": event_dict["event"], **fields}}}
 
 
 def get_logger() -> Any:
-    """Return structlog's face of the standard logger `faultmaven`, independent of the host's structlog settings."""
+    """Return the standard logger `faultmaven` wrapped by structlog, independent of the host's structlog settings."""
     return structlog.wrap_logger(
         logging.getLogger(LOGGER_NAME),
-        processors=[structlog.stdlib.filter_by_level, _as_record],
+        processors=[structlog.stdlib.filter_by_level, _to_standard_record],
         wrapper_class=structlog.stdlib.BoundLogger,
         context_class=dict,
         cache_logger_on_first_use=True,
@@ -148,40 +148,40 @@ def get_logger() -> Any:
 
 
 class LoggingObserver:
-    """An `Observer` that writes every event to the logger; costs one comparison when its level is off.
+    """An `Observer` that writes every event to the logger. An event whose level is off costs one comparison.
 
-    Where nobody configured logging, nothing is written: Python would print warnings to standard error otherwise, in the
-    middle of a host's own output.
+    Without configured logging, nothing is written: Python would otherwise print warnings to standard error, in the
+    middle of the host's own output.
     """
 
     def __init__(self, logger: Any) -> None:
         self._logger = logger
         self._standard = logging.getLogger(LOGGER_NAME)
-        self._noted: set[tuple[str, str, str]] = set()
+        self._logged_notes: set[tuple[str, str, str]] = set()
 
     def __call__(self, event: Event, /) -> None:
         """Log `event`."""
         level = level_of(event)
-        if self._is_heard(level):
+        if self._is_enabled(level):
             name, fields = describe(event)
             self._logger.log(level, name, **fields)
-        if isinstance(event, AttemptEnded) and event.attempt.notes and self._is_heard(logging.INFO):
-            self._tell_new_notes(event.attempt)
+        if isinstance(event, AttemptEnded) and event.attempt.notes and self._is_enabled(logging.INFO):
+            self._log_new_notes(event.attempt)
 
-    def _is_heard(self, level: int) -> bool:
+    def _is_enabled(self, level: int) -> bool:
         return self._standard.isEnabledFor(level) and self._standard.hasHandlers()
 
-    def _tell_new_notes(self, attempt: Attempt) -> None:
-        """Log once what of a request a provider and model do not get; the ledger has it each time."""
+    def _log_new_notes(self, attempt: Attempt) -> None:
+        """Log each part of a request that a provider and model did not get, once; `attempts` have it every time."""
         for note in attempt.notes:
-            told = (attempt.provider, attempt.model, note)
-            if told not in self._noted and len(self._noted) < MOST_NOTES:
-                self._noted.add(told)
+            key = (attempt.provider, attempt.model, note)
+            if key not in self._logged_notes and len(self._logged_notes) < MAX_LOGGED_NOTES:
+                self._logged_notes.add(key)
                 self._logger.info("request_changed", provider=attempt.provider, model=attempt.model, note=note)
 
 
 class _Formatter(logging.Formatter):
-    """Renders our records from their fields, and every other one from its message."""
+    """Renders records of `LoggingObserver` from their fields, and every other record from its message."""
 
     def __init__(self, render: Callable[[Any, str, dict[str, Any]], str | bytes]) -> None:
         super().__init__()
@@ -199,7 +199,7 @@ class _Formatter(logging.Formatter):
 
 
 def configure_logging(level: str, form: str | None, stream: TextIO | None = None) -> None:
-    """Give the logger `faultmaven` one handler of ours, in place of an earlier one of ours.
+    """Set the level of the logger `faultmaven` and add one handler to it; replace the handler of an earlier call.
 
     Args:
         level: A standard level's name.
@@ -215,8 +215,8 @@ def configure_logging(level: str, form: str | None, stream: TextIO | None = None
     handler.setFormatter(_Formatter(render))
     handler.set_name("faultmaven")
     logger = logging.getLogger(LOGGER_NAME)
-    for old in [old for old in logger.handlers if old.get_name() == "faultmaven"]:
-        logger.removeHandler(old)
+    for earlier in [earlier for earlier in logger.handlers if earlier.get_name() == "faultmaven"]:
+        logger.removeHandler(earlier)
     logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False

@@ -35,7 +35,7 @@ from faultmaven.domain.errors import (
 )
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.aiohttp_carrier.failures import AIOHTTP_FAILURES, aiohttp_error
-from faultmaven.infrastructure.http.aiohttp_carrier.resolver import THREADS
+from faultmaven.infrastructure.http.aiohttp_carrier.resolver import MAX_THREADS
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
@@ -492,10 +492,10 @@ async def test_closing_does_not_wait_for_dns(slow_names: SlowNames) -> None:
         transport = HTTPTransport(SystemClock())
         names = [f"slow{number}.example" for number in range(40)]
         calls = [asyncio.create_task(transport.send(asking(f"http://{name}"), 60.0)) for name in names]
-        await slow_names.are_asked(THREADS)
+        await slow_names.are_asked(MAX_THREADS)
         await transport.aclose()
         await asyncio.gather(*calls, return_exceptions=True)
-    assert len(slow_names.asked) == THREADS  # queued lookups never start
+    assert len(slow_names.asked) == MAX_THREADS  # queued lookups never start
 
 
 async def test_ipv6_address_is_reachable(make: Make) -> None:
@@ -775,7 +775,7 @@ def test_every_aiohttp_exception_maps_to_llm_error(error: Exception) -> None:
 async def test_carrier_tracks_the_connections_of_aiohttp() -> None:
     async with listen(Server()) as port, closing(HTTPTransport(SystemClock())) as transport:
         await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
-        held: Any = transport._carriers.here()
+        held: Any = transport._carriers.get_existing()
         kept = [one for queue in held.carrier._connector._conns.values() for one, _ in queue]
         assert list(held.carrier._connections) == kept != []
 
@@ -822,7 +822,7 @@ async def test_untested_aiohttp_version_requires_explicit_setting(
     monkeypatch.setattr(aiohttp, "__version__", version)
     async with listen(Server()) as port, closing(HTTPTransport(SystemClock(), carrier=named)) as transport:
         assert (await transport.send(asking(f"http://127.0.0.1:{port}/v1"), 5)).body == b"{}"
-        held: Any = transport._carriers.here()
+        held: Any = transport._carriers.get_existing()
         assert type(held.carrier).__name__ == kind
 
 

@@ -197,13 +197,13 @@ async def test_request_cancelled_at_grant_passes_connection_on(end: str) -> None
     assert not calls[2].done()
     await second.aclose()
     await (await calls[2]).aclose()
-    assert limited._lines == {}
+    assert limited._hosts == {}
 
 
 async def assert_no_connection_counted(transport: HTTPTransport) -> None:
     await some_turns()
-    held: Any = transport._carriers.here()
-    assert held.carrier._lines == {}
+    held: Any = transport._carriers.get_existing()
+    assert held.carrier._hosts == {}
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "timed out", "closed early"])

@@ -360,7 +360,7 @@ async def test_unread_data_does_not_exhaust_connection_window(
 ) -> None:
     """httpcore does not acknowledge unread data of closed streams; after 16 MB the server could send no more."""
     window_bytes = 16_000_000
-    monkeypatch.setattr(httpx_streams, "LOW_WINDOW", window_bytes)  # the test takes 0.1 s instead of 3 s
+    monkeypatch.setattr(httpx_streams, "MIN_WINDOW_BYTES", window_bytes)  # the test takes 0.1 s instead of 3 s
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
         await transport.send(wire_request(f"{url}/echo"), 5.0)

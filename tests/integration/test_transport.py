@@ -381,7 +381,7 @@ class Pool:
     """The connection pool of a transport in this event loop, with any carrier."""
 
     def __init__(self, transport: HTTPTransport) -> None:
-        held = transport._carriers.here()
+        held = transport._carriers.get_existing()
         assert held is not None
         self.carrier: Any = held.carrier
         self.is_httpx = UnderTest.carrier != "aiohttp"

@@ -158,7 +158,7 @@ async def test_storage_itself_stops_at_zero() -> None:
     assert await counting.take(3) == 0.0
     counting.clock.advance(60)
     for _ in range(2):
-        await counting.storage.take_off_previous(NAME, 3)
+        await counting.storage.subtract_from_previous(NAME, 3)
     assert await counting.used() == 0
 
 

@@ -1,4 +1,4 @@
-"""Where every effective value came from, as `faultmaven config` prints it; keys show as set or unset."""
+"""The source of every effective value, for `faultmaven config`. Keys show as set or unset."""
 
 import re
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from typing import Any
 from .settings import DEFAULT, VARIABLES, Environment, Settings
 
 FAULTY = "faulty"
-"""Stands for a value that a fault is about: it may be a key that was pasted into the wrong line."""
+"""Placeholder for a faulty value: a key may have been pasted into the wrong line."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigEntry:
-    """One line of `faultmaven config`: what holds, where it came from, what it overrode. Keys show as set or unset."""
+    """One line of `faultmaven config`: effective value, source, overridden sources. Keys show as set or unset."""
 
     variable: str
     value: str
@@ -26,10 +26,10 @@ def settings_entries(environment: Environment, settings: Settings) -> list[Confi
     """Return an entry for every setting, defaults included."""
     entries = []
     for variable, name in VARIABLES.items():
-        found = environment.find(variable)
+        match = environment.find(variable)
         value = getattr(settings, name)
         entries.append(
-            ConfigEntry(variable, show(value), found.source if found else DEFAULT, found.overrode if found else ())
+            ConfigEntry(variable, show(value), match.source if match else DEFAULT, match.overrode if match else ())
         )
     return entries
 
@@ -50,5 +50,5 @@ def show(value: Any) -> str:
 
 
 def without_credentials(address: str) -> str:
-    """Return an address without the user, the password and the query that may stand in it."""
+    """Return an address without user, password and query."""
     return re.sub(r"\?.*", "?***", re.sub(r"(^|(?<=//))[^/\s]+@", "***@", address))

@@ -1,4 +1,4 @@
-"""What in the environment looks like a mistake: variables that somebody set and that nothing here reads."""
+"""Warnings about environment variables that are set, are not read, and resemble one that is read."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -7,7 +7,7 @@ from types import MappingProxyType
 from ...domain.names import did_you_mean, nearest
 from .settings import SECOND_NAMES, VARIABLES, Environment
 
-# What vendors' own tools call it (wire/*.md), and what we read. Set while ours is not, it is worth a warning.
+# Variables of the vendors' own tools, each with the variable that is read here. Setting only the vendor's is warned of.
 VENDOR_NAMES = MappingProxyType(
     {
         "OPENAI_BASE_URL": "OPENAI_API_BASE",
@@ -32,43 +32,44 @@ VENDOR_NAMES = MappingProxyType(
     }
 )
 
-NEAR_MISS = 0.8  # share of letters that two names must have in common: OPENAI_KEY is a near miss of OPENAI_API_KEY
+MIN_SIMILARITY = 0.8  # `SequenceMatcher.ratio` of a near miss, such as OPENAI_KEY for OPENAI_API_KEY
 
 
 def environment_warnings(
     environment: Environment, row_variables: Iterable[str], key_variables: Iterable[str] = ()
 ) -> list[str]:
-    """Return a sentence for each vendor's name in place of ours, each unknown `LLM_*`, each near miss of a name.
+    """Return a sentence for each vendor's variable that is not read here, each unknown `LLM_*`, each near miss.
 
     Args:
         row_variables: Every variable that a row reads.
-        key_variables: Those among them that hold a key, which may also come from a file.
+        key_variables: The variables among `row_variables` that hold a key; `<variable>_FILE` may name its file.
     """
     files = {f"{name}_FILE": name for name in key_variables}
     known = {*VARIABLES, *row_variables, *SECOND_NAMES.values(), *files}
     present = environment.variables()
-    filled = {*present, *(files[name] for name in present if name in files)}
+    already_set = {*present, *(files[name] for name in present if name in files)}
     warnings = [*environment.notes]
     for name, source in present.items():
-        ours = VENDOR_NAMES.get(name)
-        if name in known or (ours is not None and (ours in filled or ours not in known)):
+        expected = VENDOR_NAMES.get(name)
+        if name in known or (expected is not None and (expected in already_set or expected not in known)):
             continue
-        if ours is not None:
-            warnings.append(f"{name} ({source}) is not read here; set {ours}")
+        if expected is not None:
+            warnings.append(f"{name} ({source}) is not read here; set {expected}")
         elif name.startswith("LLM_"):
-            warnings.append(f"{name} ({source}) is unknown{_nearest_setting(name, known)}")
-        elif match := _near_miss(name, known, filled):
+            warnings.append(f"{name} ({source}) is unknown{_suggest_setting(name, known)}")
+        elif match := _find_near_miss(name, known, already_set):
             warnings.append(f"{name} ({source}) is not read; did you mean {match}?")
     return warnings
 
 
-def _nearest_setting(name: str, known: Collection[str]) -> str:
-    """Return the nearest of all names, or, when nothing is alike, the list of the `LLM_*` names only."""
+def _suggest_setting(name: str, known: Collection[str]) -> str:
+    """Return a hint with the nearest of all names or, when none is similar, with the list of the `LLM_*` names."""
     return did_you_mean(name, known if nearest(name, known) else [other for other in known if other.startswith("LLM_")])
 
 
-def _near_miss(name: str, known: Iterable[str], filled: Collection[str]) -> str | None:
-    """Return the unset variable that `name` nearly is; only names that begin alike are compared, for speed."""
-    alike = [candidate for candidate in known if candidate[:3] == name[:3] and candidate not in filled]
-    match = nearest(name, alike) if alike else None
-    return match if match and difflib.SequenceMatcher(None, name, match).ratio() >= NEAR_MISS else None
+def _find_near_miss(name: str, known: Iterable[str], already_set: Collection[str]) -> str | None:
+    """Return the unset variable most similar to `name`; only names with the same three first letters are compared, for
+    speed."""
+    similar = [candidate for candidate in known if candidate[:3] == name[:3] and candidate not in already_set]
+    match = nearest(name, similar) if similar else None
+    return match if match and difflib.SequenceMatcher(None, name, match).ratio() >= MIN_SIMILARITY else None

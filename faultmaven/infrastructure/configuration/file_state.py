@@ -1,4 +1,4 @@
-"""Files as they are at one moment, so that a change can be told from a stir in their directory."""
+"""Snapshots of files, to tell a changed file from any other event in its directory."""
 
 import os
 from collections.abc import Iterable
@@ -8,7 +8,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What changes when a file is written, replaced or linked anew; `modified` is in nanoseconds."""
+    """The facts that change when a file is written, replaced or linked to another target.
+
+    Attributes:
+        place: The path with all links resolved.
+        size: In bytes.
+        modified: In nanoseconds.
+    """
 
     place: str
     device: int
@@ -18,13 +24,13 @@ class FileState:
 
 
 def file_state(path: Path) -> FileState | None:
-    """Return the state of the file that `path` leads to, None when it leads to none that can be looked at."""
+    """Return the state of the file at `path`, None when there is none or its state cannot be read."""
     try:
-        found = path.stat()
+        status = path.stat()
         place = os.path.realpath(path)
     except (OSError, ValueError):
         return None
-    return FileState(place, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return FileState(place, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def file_states(paths: Iterable[Path]) -> dict[Path, FileState | None]:

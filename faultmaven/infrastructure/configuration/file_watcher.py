@@ -1,4 +1,4 @@
-"""Watching files: a reload whenever one that was read is written, replaced, linked anew, appears or vanishes."""
+"""Reloading when a file of the configuration is written, replaced, linked to another target, created or deleted."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -10,19 +10,20 @@ from ..optional.optional_dependencies import require_watchfiles
 from .file_state import FileState, file_states
 
 Files = Mapping[Path, FileState | None]
-MOST_LINKS = 40  # they may lead in a circle; Linux follows as many
-LOOK_MILLISECONDS = 5000  # without any event, as on some network file systems, it looks this often
+MAX_LINKS = 40  # links may form a circle; Linux follows as many
+LOOK_MILLISECONDS = 5000  # interval for comparing files without any event, as on some network file systems
 
 
 async def watch_files(files: Callable[[], Files], reload: Callable[[], None], warn: Callable[..., object]) -> None:
     """Call `reload`, in a thread, whenever one of `files()` changes; ends when cancelled.
 
     Args:
-        files: The files to watch, as they were when they were read; asked again after every reload.
-        reload: Its `ConfigurationError` is passed over: it has been told, and the next change may mend it. Any other
-            exception is told to `warn`, and ends nothing either.
-        warn: Takes an event's name and its fields. "nothing_to_watch": there is no file to watch, and this returns.
-            "no_file_events": the system tells of no changes, as when its inotify instances are used up.
+        files: Returns the files to watch, each with its state before it was read. Called again after every reload.
+        reload: A `ConfigurationError` that it raises is ignored: the error is logged already, and the next change may
+            correct it. Any other exception is passed to `warn`. Neither ends the watching.
+        warn: Takes an event's name and its fields. "nothing_to_watch": there is no file to watch, and this function
+            returns. "no_file_events": the system reports no changes, as when its inotify instances are used up.
+            "reload_failed": `reload` raised another exception than `ConfigurationError`.
 
     Raises:
         ConfigurationError: the package watchfiles is not installed.
@@ -31,43 +32,43 @@ async def watch_files(files: Callable[[], Files], reload: Callable[[], None], wa
     changes = _Changes(warn)
     known = dict(files())
     while known:
-        before = await changes.of(known)
+        before = await changes.wait(known)
         try:
             await asyncio.to_thread(reload)
         except ConfigurationError:
             pass
-        except Exception as error:  # noqa: BLE001 - a reload that fails for a reason of its own; the next may not
+        except Exception as error:  # noqa: BLE001 - a defect in `reload`; the next reload may succeed
             warn("reload_failed", reason=type(error).__name__)
-        # What changed after `before` was taken may not have been read, so that state counts and not a later one.
+        # A change after `before` was taken may not have been read, so `before` is compared next and no later state.
         known = {path: before.get(path, state) for path, state in files().items()}
     warn("nothing_to_watch")
 
 
 class _Changes:
-    """Waits for changes: by the system's events or, for as long as it gives none, by looking every five seconds."""
+    """Waits for changes by the system's events or, while the system gives none, by comparing every five seconds."""
 
     def __init__(self, warn: Callable[..., object]) -> None:
         self._warn = warn
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
-    async def of(self, known: Files) -> Files:
-        """Wait until the files are no longer as in `known`; return how they are then."""
-        found = known
-        while found == known:
+    async def wait(self, known: Files) -> Files:
+        """Wait until the files differ from `known`; return their states then."""
+        current = known
+        while current == known:
             watched = _directories(known)
             try:
-                found = await _look(known, watched)
-            except _NoEventsError as missing:
-                if missing.directory_is_gone and _directories(known) != watched:
-                    continue  # it went away before it was watched
-                self._tell(missing.reason)
+                current = await _watch(known, watched)
+            except _NoEventsError as error:
+                if error.directory_is_gone and _directories(known) != watched:
+                    continue  # a directory was deleted before it was watched
+                self._warn_once(error.reason)
                 await asyncio.sleep(LOOK_MILLISECONDS / 1000)
-                found = file_states(known)
-        return found
+                current = file_states(known)
+        return current
 
-    def _tell(self, reason: str) -> None:
-        if reason not in self._told:
-            self._told.add(reason)
+    def _warn_once(self, reason: str) -> None:
+        if reason not in self._warned:
+            self._warned.add(reason)
             self._warn("no_file_events", reason=reason, look_every_s=LOOK_MILLISECONDS / 1000)
 
 
@@ -80,8 +81,8 @@ class _NoEventsError(Exception):
         self.directory_is_gone = isinstance(error, FileNotFoundError)
 
 
-async def _look(known: Files, watched: frozenset[Path]) -> Files:
-    """Return the files' states once they are not as in `known`, or once `watched` are not the directories to watch.
+async def _watch(known: Files, watched: frozenset[Path]) -> Files:
+    """Return the files' states once they differ from `known`, or once the directories to watch differ from `watched`.
 
     Raises:
         _NoEventsError: `watched` cannot be watched, and nothing has changed so far.
@@ -90,10 +91,10 @@ async def _look(known: Files, watched: frozenset[Path]) -> Files:
         while True:
             event = asyncio.ensure_future(anext(events))
             try:
-                await asyncio.sleep(0)  # the first step sets the watch up; a look before that could miss a change
-                found = file_states(known)
-                if found != known or _directories(known) != watched:
-                    return found
+                await asyncio.sleep(0)  # the first step starts the watch; comparing before it could miss a change
+                current = file_states(known)
+                if current != known or _directories(known) != watched:
+                    return current
                 await event
             finally:
                 event.cancel()
@@ -101,7 +102,7 @@ async def _look(known: Files, watched: frozenset[Path]) -> Files:
 
 
 async def _events(watched: frozenset[Path]) -> AsyncGenerator[object, None]:
-    """Give something whenever something may have changed in `watched`, and now and then when nothing has."""
+    """Yield whenever `watched` may have changed, and at intervals when nothing has."""
     try:
         import watchfiles  # optional, and slow to import
 
@@ -117,26 +118,26 @@ async def _events(watched: frozenset[Path]) -> AsyncGenerator[object, None]:
 
 
 def _directories(paths: Iterable[Path]) -> frozenset[Path]:
-    """Return the directories in which a change of what `paths` lead to shows.
+    """Return the directories whose events show a change of the files at `paths`.
 
-    The files themselves are no use: an atomic replacement makes them other files. And where a path goes through links,
-    as a mounted ConfigMap's does, the change shows where the link lies.
+    Watching the files themselves would miss an atomic replacement, which puts another file at the path. Where a path
+    goes through links, as in a mounted ConfigMap, the change shows in the link's directory.
     """
     return frozenset(directory for path in paths for directory in _directories_of(path))
 
 
 def _directories_of(path: Path) -> set[Path]:
-    found: set[Path] = set()
+    directories: set[Path] = set()
     pending = {path}
-    for _ in range(MOST_LINKS):
+    for _ in range(MAX_LINKS):
         if not pending:
             break
         path = pending.pop()
-        # It goes away, may not be looked at, or is no path: what is above it is watched.
+        # Deleted meanwhile, not readable, or no valid path: the directories above it are watched.
         with suppress(OSError, ValueError):
-            found.add(next(parent for parent in path.parents if parent.is_dir()))
+            directories.add(next(parent for parent in path.parents if parent.is_dir()))
             for link in (path, *path.parents):
                 if link.is_symlink():
-                    found.add(link.parent)
+                    directories.add(link.parent)
                     pending.add(link.parent / link.readlink() / path.relative_to(link))
-    return found
+    return directories

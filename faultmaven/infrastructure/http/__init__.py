@@ -1,1 +1,1 @@
-"""HTTP: requests and replies as values, and the one place that sends them."""
+"""HTTP requests and replies as values, and the transport that sends them."""

@@ -1,4 +1,4 @@
-"""What `HTTPTransport` sends with: one carrier per event loop, over httpx or over aiohttp."""
+"""The interface between `HTTPTransport` and the HTTP libraries: one carrier per event loop, over aiohttp or httpx."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,7 +7,7 @@ from .types import WireRequest
 
 
 class CarrierReply(Protocol):
-    """A reply whose headers are there and whose body is on its way. Header names are lower case, or found as such."""
+    """A reply whose headers have arrived and whose body is still to be read. `headers` takes names in lower case."""
 
     @property
     def status(self) -> int: ...
@@ -16,16 +16,16 @@ class CarrierReply(Protocol):
     def headers(self) -> Mapping[str, str]: ...
 
     async def read(self) -> bytes:
-        """Return all the bytes that are there, at least one, and b"" at the end; unpacked. Raises an `LLMError`."""
+        """Return all bytes that have arrived, at least one, decompressed; b"" at the end. Raises an `LLMError`."""
         ...
 
     async def aclose(self) -> None:
-        """Close the connection, or give it back where the body was read to its end."""
+        """Close the connection, or return it to the pool when the body was read to its end."""
         ...
 
 
 class Carrier(Protocol):
-    """Connections of one event loop. It keeps no time but that for connecting: `HTTPTransport` has the whole."""
+    """Connections of one event loop. A carrier limits only the time for connecting; `HTTPTransport` limits the rest."""
 
     async def open(self, sent: WireRequest, timeout: float | None) -> CarrierReply:
         """Send, and return the reply once its headers are there; no redirect is followed. Raises an `LLMError`.

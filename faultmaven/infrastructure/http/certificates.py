@@ -1,4 +1,4 @@
-"""Which certificates are trusted."""
+"""Trusted certificates."""
 
 import functools
 import ssl
@@ -9,7 +9,8 @@ from ..configuration.file_state import FileState, file_state
 
 
 class Certificates:
-    """What one configuration trusts: read at the first use, since plain http:// needs none; the same from then on."""
+    """The certificates that one configuration trusts. Read at the first use, since plain http:// needs none, and not
+    again."""
 
     def __init__(self, path: str = "", *, http2: bool = False) -> None:
         """Args:
@@ -29,29 +30,29 @@ def ssl_context(certificates: str, *, http2: bool = False) -> ssl.SSLContext:
 
     Args:
         certificates: A PEM file or a folder of hashed certificates; "" for the bundle of certifi.
-        http2: Offer HTTP/2 too. A context of its own: what shares one with it would be taken at that word.
+        http2: Offer HTTP/2 too, in a separate context: a client for HTTP/1.1 that shared the context would offer it.
 
     Raises:
         ConfigurationError: the path is missing or holds no certificate.
     """
     state = file_state(Path(certificates)) if certificates else None
-    return _ssl_context(certificates, state, ("h2", "http/1.1") if http2 else ("http/1.1",))
+    return _cached_context(certificates, state, ("h2", "http/1.1") if http2 else ("http/1.1",))
 
 
-@functools.lru_cache(maxsize=4)  # of certificates that rotate, the old ones go
-def _ssl_context(certificates: str, state: FileState | None, protocols: tuple[str, ...]) -> ssl.SSLContext:
-    context = _trusting(certificates)
+@functools.lru_cache(maxsize=4)  # evicts the contexts of rotated certificates
+def _cached_context(certificates: str, state: FileState | None, protocols: tuple[str, ...]) -> ssl.SSLContext:
+    context = _create_context(certificates)
     context.set_alpn_protocols(protocols)
     return context
 
 
-def _trusting(certificates: str) -> ssl.SSLContext:
+def _create_context(certificates: str) -> ssl.SSLContext:
     if not certificates:
-        import certifi  # here, since http:// alone needs none
+        import certifi  # here, since plain http:// needs none
 
         return ssl.create_default_context(cafile=certifi.where())
     try:
-        return _trusting_only(certificates)
+        return _create_context_of(certificates)
     except (OSError, ValueError, ssl.SSLError) as error:
         raise ConfigurationError(
             f"no certificates could be read from {certificates!r}",
@@ -59,8 +60,8 @@ def _trusting(certificates: str) -> ssl.SSLContext:
         ) from error
 
 
-def _trusting_only(path: str) -> ssl.SSLContext:
-    # Without either argument Python would trust the system's store too.
+def _create_context_of(path: str) -> ssl.SSLContext:
+    # Without `cafile` and `capath`, Python would also trust the system's store.
     try:
         return ssl.create_default_context(cafile=path)
     except IsADirectoryError:

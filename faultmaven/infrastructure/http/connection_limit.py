@@ -1,7 +1,7 @@
-"""A limit of connections per host, over whatever carries bytes: neither carrier has one of its own that will do.
+"""A limit of connections per host, for any carrier.
 
-httpx limits a pool over all hosts. aiohttp has one per host, but a call that comes just as a connection is freed takes
-it before those that wait.
+The limits of the HTTP libraries do not fit: httpx limits a pool over all hosts, and aiohttp lets a call that arrives
+just as a connection is freed overtake the waiting calls.
 """
 
 import asyncio
@@ -16,65 +16,65 @@ from .carrier import Carrier, CarrierReply
 from .failures import connect_seconds
 from .types import WireRequest
 
-VARIABLE = "LLM_HTTP_CONNECTIONS_PER_HOST"
-PORTS = {"http": 80, "https": 443}
+LIMIT_VARIABLE = "LLM_HTTP_CONNECTIONS_PER_HOST"
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Host: TypeAlias = tuple[asyncio.AbstractEventLoop, str, str, int]
 """The running loop, and an address's scheme, name and port."""
 
 
 class LimitedCarrier:
-    """A `Carrier` with at most so many exchanges under way with a host; whoever comes later waits, in order.
+    """A `Carrier` that limits the exchanges in flight with a host; later exchanges wait in order of arrival.
 
-    An exchange uses one connection, from connecting to the end of the reply. Those that are kept count for nobody: the
-    next exchange uses one of them before it opens another.
+    An exchange uses one connection, from connecting to the end of the reply. Idle connections do not count: the next
+    exchange uses one of them before it opens another.
     """
 
     def __init__(self, carrier: Carrier, limit: int, clock: Clock) -> None:
         self._clock = clock
         self._carrier = carrier
         self._limit = limit
-        self._lines: dict[Host, _Line] = {}
+        self._hosts: dict[Host, _HostPermits] = {}
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "LimitedReply":
-        """Return the reply once its headers are there; see `Carrier`.
+        """Return the reply once its headers have arrived; see `Carrier`.
 
         Raises:
-            LimitReachedError: no connection came free in the time for connecting; nothing was sent.
+            LimitReachedError: no connection became free in the time for connecting; nothing was sent.
         """
         host = _host_of(sent.url)
-        line = self._lines.setdefault(host, _Line(self._limit))
-        line.exchanges += 1
+        entry = self._hosts.setdefault(host, _HostPermits(self._limit))
+        entry.exchanges += 1
         try:
-            waited = await self._permitted(line.permits, sent, connect_seconds(timeout))
+            waited = await self._acquire(entry.permits, sent, connect_seconds(timeout))
         except BaseException:
-            self._left(host)
+            self._remove_exchange(host)
             raise
         try:
             reply = await self._carrier.open(sent, None if timeout is None else max(0.0, timeout - waited))
         except BaseException:
-            self._ended(host)
+            self._release(host)
             raise
-        return LimitedReply(reply, functools.partial(self._ended, host))
+        return LimitedReply(reply, functools.partial(self._release, host))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._carrier.aclose()
 
-    def _ended(self, host: Host) -> None:
-        self._lines[host].permits.release()
-        self._left(host)
+    def _release(self, host: Host) -> None:
+        self._hosts[host].permits.release()
+        self._remove_exchange(host)
 
-    def _left(self, host: Host) -> None:
-        line = self._lines[host]
-        line.exchanges -= 1
-        if not line.exchanges:  # addresses of images may be without end
-            del self._lines[host]
+    def _remove_exchange(self, host: Host) -> None:
+        entry = self._hosts[host]
+        entry.exchanges -= 1
+        if not entry.exchanges:  # images may come from any number of hosts
+            del self._hosts[host]
 
-    async def _permitted(self, permits: asyncio.Semaphore, sent: WireRequest, seconds: float) -> float:
-        """Take a permit, and return for how many seconds that was waited for."""
+    async def _acquire(self, permits: asyncio.Semaphore, sent: WireRequest, seconds: float) -> float:
+        """Acquire a permit; return the seconds of waiting."""
         if not permits.locked():
-            await permits.acquire()  # at once
+            await permits.acquire()  # never suspends
             return 0.0
         started = self._clock.monotonic()
         try:
@@ -90,12 +90,12 @@ class LimitedCarrier:
             provider=sent.origin.provider,
             model=sent.model,
             phase="connect",
-            advice=f"Raise {VARIABLE}, or unset it for no limit.",
+            advice=f"Raise {LIMIT_VARIABLE}, or unset it for no limit.",
         )
 
 
-class _Line:
-    """One host's permits, and how many exchanges have one or wait for one."""
+class _HostPermits:
+    """One host's permits, and the number of exchanges that have a permit or wait for one."""
 
     __slots__ = ("exchanges", "permits")
 
@@ -105,13 +105,13 @@ class _Line:
 
 
 class LimitedReply:
-    """A `CarrierReply` that counts as a connection until its body has come to its end, or it is closed."""
+    """A `CarrierReply` that releases its connection permit at the end of its body or when it is closed."""
 
-    __slots__ = ("_ended", "_reply")
+    __slots__ = ("_release", "_reply")
 
-    def __init__(self, reply: CarrierReply, ended: Callable[[], None]) -> None:
+    def __init__(self, reply: CarrierReply, release: Callable[[], None]) -> None:
         self._reply = reply
-        self._ended: Callable[[], None] | None = ended
+        self._release: Callable[[], None] | None = release
 
     @property
     def status(self) -> int:
@@ -125,26 +125,26 @@ class LimitedReply:
         """Return the next bytes; see `CarrierReply`."""
         block = await self._reply.read()
         if not block:
-            self._give_back()
+            self._release_once()
         return block
 
     async def aclose(self) -> None:
-        """Close the connection, or give it back."""
+        """Close the connection, or return it to the pool."""
         try:
             await self._reply.aclose()
         finally:
-            self._give_back()
+            self._release_once()
 
-    def _give_back(self) -> None:
-        ended, self._ended = self._ended, None
-        if ended is not None:
-            ended()
+    def _release_once(self) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
 
 def _host_of(address: str) -> Host:
     loop = asyncio.get_running_loop()
     try:
         parts = urlsplit(address)
-        return loop, parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+        return loop, parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
-        return loop, "", address, 0  # no address: the carrier says so
+        return loop, "", address, 0  # an invalid address: the carrier raises the error

@@ -1,4 +1,4 @@
-"""What goes wrong between us and a server, as our errors, whatever carries the bytes."""
+"""Failures of connections and exchanges as `LLMError`, for every carrier."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ CONNECT_SECONDS = 10.0
 
 
 def connect_seconds(timeout: float | None) -> float:
-    """Return how long connecting may take: half of the attempt; everything after is under the one total."""
+    """Return the time limit for connecting: at most half of the attempt's `timeout`. The later steps share the rest."""
     return CONNECT_SECONDS if timeout is None else min(CONNECT_SECONDS, timeout / 2)
 
 
@@ -29,24 +29,24 @@ def timeout_error(sent: WireRequest, phase: str, timeout: float | None) -> Provi
 
 def address_error(sent: WireRequest) -> LLMError:
     problem = "the base URL or a header is not valid HTTP"
-    return failure(ProviderConfigurationError, sent, problem, "request", address_advice(sent))
+    return exchange_error(ProviderConfigurationError, sent, problem, "request", address_advice(sent))
 
 
 def loop_error(sent: WireRequest) -> LLMError:
-    """Return what a passed-in client comes to in a loop that is not its own: its connections wait for another one."""
+    """Return the error for a passed-in client in another event loop than its own, for which its connections wait."""
     advice = "Open a container without it for another event loop, and for generate_sync, which has one of its own."
     problem = "the http_client that was passed in belongs to another event loop"
-    return failure(ProviderConfigurationError, sent, problem, "request", advice)
+    return exchange_error(ProviderConfigurationError, sent, problem, "request", advice)
 
 
 def proxy_error(sent: WireRequest) -> LLMError:
     advice = "Check HTTPS_PROXY and NO_PROXY."
-    return failure(ProviderUnavailableError, sent, "the proxy refused", "proxy", advice)
+    return exchange_error(ProviderUnavailableError, sent, "the proxy refused", "proxy", advice)
 
 
 def broken_error(sent: WireRequest, phase: str) -> LLMError:
     where = "before the reply began" if phase == "first byte" else "in the middle of the reply"
-    return failure(ProviderUnavailableError, sent, f"the connection broke {where}", phase)
+    return exchange_error(ProviderUnavailableError, sent, f"the connection broke {where}", phase)
 
 
 TLS_ADVICE = (
@@ -56,37 +56,37 @@ TLS_ADVICE = (
 
 
 def connect_error(sent: WireRequest, error: Exception) -> LLMError:
-    """Return why no connection could be made: the operating system's own error lies at the bottom of the causes."""
+    """Return the error for a failed connection. The operating system's own error is the last of the causes."""
     causes = list(_causes(error))
     advice = address_advice(sent)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return failure(ProviderUnavailableError, sent, "the host name could not be resolved", "dns", advice)
+        return exchange_error(ProviderUnavailableError, sent, "the host name could not be resolved", "dns", advice)
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return failure(ProviderUnavailableError, sent, "the TLS handshake failed", "tls", TLS_ADVICE)
+        return exchange_error(ProviderUnavailableError, sent, "the TLS handshake failed", "tls", TLS_ADVICE)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return failure(ProviderUnavailableError, sent, "the connection was refused", "connect", advice)
-    return failure(ProviderUnavailableError, sent, "no connection could be made", "connect", advice)
+        return exchange_error(ProviderUnavailableError, sent, "the connection was refused", "connect", advice)
+    return exchange_error(ProviderUnavailableError, sent, "no connection could be made", "connect", advice)
 
 
 def other_error(sent: WireRequest, error: Exception, phase: str) -> LLMError:
-    return failure(ProviderUnavailableError, sent, f"the exchange failed ({type(error).__name__})", phase)
+    return exchange_error(ProviderUnavailableError, sent, f"the exchange failed ({type(error).__name__})", phase)
 
 
-def failure(kind: type[LLMError], sent: WireRequest, problem: str, phase: str, advice: str = "") -> LLMError:
+def exchange_error(kind: type[LLMError], sent: WireRequest, problem: str, phase: str, advice: str = "") -> LLMError:
     return kind(problem, provider=sent.origin.provider, model=sent.model, phase=phase, advice=advice)
 
 
-def blaming_the_proxy(error: LLMError, sent: WireRequest, network: NetworkSettings) -> LLMError:
-    """Return `error`, told as the proxy's where one stands between us and the server and it cannot be reached."""
-    proxy = network.proxies.variable_for(sent.url) if error.phase in ("connect", "dns") else ""
-    if proxy:
+def blame_proxy(error: LLMError, sent: WireRequest, network: NetworkSettings) -> LLMError:
+    """Change `error` to name the proxy when the connection to a proxy failed; return `error`."""
+    variable = network.proxies.variable_for(sent.url) if error.phase in ("connect", "dns") else ""
+    if variable:
         error.problem = f"the proxy cannot be reached: {error.problem}"
-        error.advice = f"Check {proxy} and NO_PROXY."
+        error.advice = f"Check {variable} and NO_PROXY."
     return error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Walk causes, contexts and groups."""
+    """Yield `error` and all its causes, contexts and members of groups."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):
@@ -96,12 +96,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def has_cause(error: Exception, kind: type[BaseException]) -> bool:
-    """Return whether `error` or anything that led to it is a `kind`."""
+    """Return whether `error` or one of its causes is a `kind`."""
     return any(isinstance(cause, kind) for cause in _causes(error))
 
 
 def without_frames(error: Exception) -> Exception:
-    """Return `error` with its whole chain of causes, without their frames: their locals hold headers and bodies."""
+    """Remove the frames of `error` and all its causes, whose locals hold headers and bodies; return `error`."""
     for cause in _causes(error):
         cause.__traceback__ = None
     return error

@@ -1,4 +1,4 @@
-"""Importing what carries bytes, at the first call that needs it, without the event loop standing still for 100 ms."""
+"""Imports of HTTP libraries in a thread, at the first call that needs one: an import blocks a loop for 100 ms."""
 
 import asyncio
 import contextlib
@@ -8,40 +8,39 @@ from typing import TypeVar
 
 Name = TypeVar("Name")
 
-_done: set[object] = set()
-_under_way: dict[object, "asyncio.Future[None]"] = {}
+_imported: set[object] = set()
+_running: dict[object, "asyncio.Future[None]"] = {}
 
 
-async def loaded(load: Callable[[Name], object], name: Name) -> None:
-    """Return when `load(name)`, which imports, has run in a thread; where it has run before, at once.
+async def import_in_thread(load: Callable[[Name], object], name: Name) -> None:
+    """Run `load(name)`, which imports, in a thread and wait for its end; return at once when it has run before.
 
-    Calls of one event loop share the thread.
-
-    What it raises is not told: whoever uses what should be there hears of it. A cancellation ends the waiting alone.
+    Concurrent calls in one event loop share the thread. An exception of `load` is ignored: the later use of the missing
+    import raises it again. A cancellation ends the wait, not the import.
     """
-    if (load, name) in _done:
+    if (load, name) in _imported:
         return
     key = (asyncio.get_running_loop(), load, name)
-    loading = _under_way.get(key) or _begun(load, name)
-    if loading is None:
+    future = _running.get(key) or _start(load, name)
+    if future is None:
         return
-    if key not in _under_way:
-        _under_way[key] = loading
-        loading.add_done_callback(lambda _: _under_way.pop(key))
-    await asyncio.wait({loading})
-    _done.add((load, name))
+    if key not in _running:
+        _running[key] = future
+        future.add_done_callback(lambda _: _running.pop(key))
+    await asyncio.wait({future})
+    _imported.add((load, name))
 
 
-def _begun(load: Callable[[Name], object], name: Name) -> "asyncio.Future[None] | None":
-    thread = ThreadPoolExecutor(1, thread_name_prefix="faultmaven-load")  # none of the loop's, which are the host's
+def _start(load: Callable[[Name], object], name: Name) -> "asyncio.Future[None] | None":
+    thread = ThreadPoolExecutor(1, thread_name_prefix="faultmaven-load")  # the loop's own threads are the host's
     try:
-        return asyncio.get_running_loop().run_in_executor(thread, _quietly, load, name)
-    except RuntimeError:  # the interpreter is ending and begins no threads any more: whoever needs it imports it
+        return asyncio.get_running_loop().run_in_executor(thread, _load_quietly, load, name)
+    except RuntimeError:  # the interpreter is shutting down and starts no threads: the later use imports in the loop
         return None
     finally:
         thread.shutdown(wait=False)
 
 
-def _quietly(load: Callable[[Name], object], name: Name) -> None:
+def _load_quietly(load: Callable[[Name], object], name: Name) -> None:
     with contextlib.suppress(Exception):
         load(name)

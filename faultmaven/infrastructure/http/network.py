@@ -1,4 +1,4 @@
-"""How to reach the network: certificates, proxies and connections, from settings and never from the environment."""
+"""Certificates, proxies and connection limits, from settings and never from the environment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class ProxySettings:
-    """Proxy addresses by scheme, "" for none, and the hosts that are reached directly."""
+    """Proxy addresses by scheme, "" for none, and the hosts that bypass them."""
 
     http: str = ""
     https: str = ""
@@ -24,7 +24,7 @@ class ProxySettings:
     def mounts(self) -> dict[str, str]:
         """Return httpx mount patterns and their proxy; "" means a direct connection.
 
-        A server on the loopback interface is always reached directly: no proxy can reach it for us.
+        A server on the loopback interface always bypasses the proxy, which could not reach it.
         """
         if not (self.http or self.https or self.all):
             return {}
@@ -35,15 +35,15 @@ class ProxySettings:
         return routes | {pattern: "" for host in (*LOOPBACK, *self.bypass) for pattern in _patterns(host)}
 
     def variable_for(self, url: str) -> str:
-        """Return the variable whose proxy a request to `url` goes through, "" when it goes there directly."""
+        """Return the variable that names the proxy for requests to `url`, "" for a direct connection."""
         parts = urlsplit(url)
-        own, name = (self.https, "HTTPS_PROXY") if parts.scheme == "https" else (self.http, "HTTP_PROXY")
-        if not (own or self.all) or self._is_direct(parts):
+        proxy, name = (self.https, "HTTPS_PROXY") if parts.scheme == "https" else (self.http, "HTTP_PROXY")
+        if not (proxy or self.all) or self._is_direct(parts):
             return ""
-        return name if own else "ALL_PROXY"
+        return name if proxy else "ALL_PROXY"
 
     def address_for(self, url: str) -> str:
-        """Return the address of the proxy that a request to `url` goes through, "" when it goes there directly."""
+        """Return the address of the proxy for requests to `url`, "" for a direct connection."""
         addresses = {"HTTPS_PROXY": self.https, "HTTP_PROXY": self.http, "ALL_PROXY": self.all}
         name = self.variable_for(url)
         return _with_scheme(addresses[name]) if name else ""
@@ -54,11 +54,11 @@ class ProxySettings:
 
 
 def _matches(pattern: str, parts: SplitResult) -> bool:
-    """Return whether an httpx mount pattern, scheme, host and perhaps port, is one for an address."""
-    wanted = urlsplit(pattern)
-    host, wanted_host = parts.hostname or "", wanted.hostname or ""
-    same_host = host.endswith(wanted_host[1:]) if wanted_host.startswith("*.") else host == wanted_host
-    return same_host and wanted.scheme in ("all", parts.scheme) and wanted.port in (None, parts.port)
+    """Return whether an httpx mount pattern, of scheme, host and optional port, matches an address."""
+    expected = urlsplit(pattern)
+    host, expected_host = parts.hostname or "", expected.hostname or ""
+    is_same_host = host.endswith(expected_host[1:]) if expected_host.startswith("*.") else host == expected_host
+    return is_same_host and expected.scheme in ("all", parts.scheme) and expected.port in (None, parts.port)
 
 
 def _with_scheme(proxy: str) -> str:
@@ -79,12 +79,12 @@ def _patterns(host: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """How the network is reached.
+    """Settings of all connections.
 
     Attributes:
-        certificates: A file or folder of them, "" for the bundle of certifi.
-        connections_per_host: How many may be in use at once, None for no limit.
-        keep_alive: Seconds for which a connection is kept after its last use.
+        certificates: A file or folder of trusted certificates, "" for the bundle of certifi.
+        connections_per_host: Limit of connections in use at once, None for no limit.
+        keep_alive: Seconds until an idle connection is closed.
         http2: Whether to offer HTTP/2.
     """
 
@@ -96,10 +96,10 @@ class NetworkSettings:
 
 
 def network_settings(settings: Settings) -> NetworkSettings:
-    """Return what `settings` say of the network.
+    """Return the network settings in `settings`.
 
     Raises:
-        ConfigurationError: a certificate path that does not exist or may not be looked at, a proxy that is none.
+        ConfigurationError: a certificate path that does not exist or cannot be read, an invalid proxy address.
     """
     for variable, path in (("SSL_CERT_FILE", settings.ssl_cert_file), ("SSL_CERT_DIR", settings.ssl_cert_dir)):
         if path and not _exists(variable, path):

@@ -1,4 +1,4 @@
-"""HTTPTransport: the one place that awaits HTTP. Bytes out, bytes back, or a typed error."""
+"""`HTTPTransport`: sends requests and returns replies or an `LLMError`. No other module awaits HTTP."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from .carrier import Carrier, CarrierReply
 from .certificates import Certificates
 from .connection_limit import LimitedCarrier
 from .failures import address_advice, timeout_error
-from .lazy_import import loaded
+from .lazy_import import import_in_thread
 from .network import NetworkSettings, network_settings
 from .types import WireReply, WireRequest
 
@@ -30,15 +30,15 @@ def build_transport(clock: Clock, client: "AnyClient | None", settings: Settings
     """Return the transport that all providers of one configuration share; a passed-in client stays the host's.
 
     Raises:
-        ConfigurationError: a certificate path or a proxy that is none, a carrier that is not installed.
+        ConfigurationError: an invalid certificate path or proxy address, a carrier that is not installed.
     """
     network = network_settings(settings)
     certificates = Certificates(network.certificates, http2=network.http2)
     if client is None:
         _check_carrier(settings)
         if network.certificates:
-            # A file without certificates is told now, and not by the first call. What becomes of it later changes
-            # nothing.
+            # Read now, so that a file without certificates is an error here and not at the first call. Later changes
+            # of the file have no effect.
             _ = certificates.context
     return HTTPTransport(
         clock, client=client, network=network, certificates=certificates, carrier=settings.http_carrier
@@ -46,7 +46,10 @@ def build_transport(clock: Clock, client: "AnyClient | None", settings: Settings
 
 
 class HTTPTransport:
-    """Sends wire requests through one shared carrier per event loop."""
+    """Sends requests through one shared carrier per event loop.
+
+    Every method ends within its `timeout`, so that callers need no timeout around it.
+    """
 
     def __init__(
         self,
@@ -60,12 +63,12 @@ class HTTPTransport:
         carrier: CarrierName = "auto",
     ) -> None:
         """Args:
-        client: A client of the host's, used for everything and closed by the host.
-        certificates: What is trusted, in every event loop; None reads what `network` names at the first use.
+        client: The host's client, used for every request and closed by the host.
+        certificates: Trusted certificates for every event loop; None reads those of `network` at the first use.
         max_reply_bytes: A reply whose decoded body is larger is refused, so that no server fills the memory.
-        wall_clock: Gives Unix seconds: a moment that a vendor names without a `Date` beside it is measured by it.
-        carrier: What carries bytes where no client is passed in: "aiohttp", "httpx" or "httpx2"; "auto" is aiohttp
-            in a version that this was tried with, else httpx. HTTP/2, where `network` has it, is httpx2's.
+        wall_clock: Returns Unix seconds, for vendors' moments in replies without a `Date` header.
+        carrier: The HTTP library where no client is passed in: "aiohttp", "httpx" or "httpx2"; "auto" is aiohttp in a
+            tested version, else httpx. HTTP/2, if enabled in `network`, always uses httpx2.
         """
         self._clock = clock
         self._network = network or NetworkSettings()
@@ -73,47 +76,47 @@ class HTTPTransport:
         self._max_reply_bytes = max_reply_bytes
         self._wall_clock = wall_clock
         self._carrier: CarrierName = "httpx2" if self._network.http2 else carrier
-        self._given = _Lease(self._limited(_over(client, self._network))) if client is not None else None
+        self._client_lease = _Lease(self._limit(_wrap_client(client, self._network))) if client is not None else None
         self._carriers = PerLoop(lambda: _Lease(self._make_carrier()), _Lease.aclose)
         self._retired = False
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
-        """Return the whole reply to `sent`, whatever its status, within `timeout` seconds.
+        """Send a request and return its complete reply, of any status, within `timeout` seconds.
 
         Raises:
             ProviderTimeoutError: with its phase, "connect", "first byte" or "body".
-            ProviderUnavailableError: refused, reset, DNS, TLS.
+            ProviderUnavailableError: connection refused or reset, DNS, TLS.
             MalformedResponseError: not HTTP, undecodable, or larger than the limit.
             ProviderConfigurationError: the address is no URL.
         """
-        held, stream = await self._held(), None
+        lease, stream = await self._acquire(), None
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
-                stream = self._stream(sent, held, await held.carrier.open(sent, timeout), started)
+                stream = self._stream(sent, lease, await lease.carrier.open(sent, timeout), started)
                 return stream.with_body(await stream.rest())
         except TimeoutError:
             raise timeout_error(sent, "first byte" if stream is None else "body", timeout) from None
         finally:
-            await self._ended(held, stream)
+            await self._end(lease, stream)
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "HTTPReplyStream":
-        """Return the reply to `sent` once its headers are there, within `timeout` seconds; its body is still to come.
+        """Send a request and return its reply once the headers have arrived, within `timeout` seconds.
 
         Raises:
             LLMError: as `send` does, here and while the body is read.
         """
-        held, stream = await self._held(), None
+        lease, stream = await self._acquire(), None
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
-                stream = self._stream(sent, held, await held.carrier.open(sent, timeout), started)
+                stream = self._stream(sent, lease, await lease.carrier.open(sent, timeout), started)
                 return stream  # noqa: RET504 - the clauses below close it
         except TimeoutError:
-            await self._ended(held, stream)  # it may have come in the very turn in which nobody waited any more
+            await self._end(lease, stream)  # the reply may have arrived in the same turn of the loop as the timeout
             raise timeout_error(sent, "first byte", timeout) from None
         except BaseException:
-            await self._ended(held, stream)
+            await self._end(lease, stream)
             raise
 
     async def aclose(self) -> None:
@@ -121,13 +124,13 @@ class HTTPTransport:
         await self._carriers.aclose()
 
     def retire(self) -> None:
-        """Close each loop's connections as soon as nothing is under way there; any thread may call this.
+        """Close each loop's connections as soon as no exchange is in flight there; any thread may call this.
 
-        A call that began before may still send: it gets a connection, which is closed after it.
+        A call that started earlier may still send: it gets a connection, which is closed afterwards.
         """
         self._retired = True
         for loop in self._carriers.loops():
-            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, and its connections with it
+            with contextlib.suppress(RuntimeError):  # the loop has been closed, and its connections with it
                 loop.call_soon_threadsafe(self._close_if_idle)
 
     @property
@@ -140,52 +143,52 @@ class HTTPTransport:
         return self._carriers.loops()
 
     def _close_if_idle(self) -> None:
-        held = self._carriers.here()
-        if held is not None and not held.exchanges:
+        lease = self._carriers.get_existing()
+        if lease is not None and not lease.exchanges:
             self._carriers.close_soon()
 
-    async def _held(self) -> "_Lease":
-        """Return the running loop's carrier, with one exchange more under way on it."""
-        # Outside of any timeout: the first call loads what carries it, and has its whole time none the less.
-        held = self._given or self._carriers.here() or await self._first_held()
-        held.exchanges += 1
-        return held
+    async def _acquire(self) -> "_Lease":
+        """Return the running loop's carrier and count one more exchange in flight on it."""
+        # Outside of any timeout: the first call imports the HTTP library, and its timeout does not include that.
+        lease = self._client_lease or self._carriers.get_existing() or await self._first_lease()
+        lease.exchanges += 1
+        return lease
 
-    async def _first_held(self) -> "_Lease":
-        await loaded(_carrier_maker, self._carrier)
+    async def _first_lease(self) -> "_Lease":
+        await import_in_thread(_import_carrier, self._carrier)
         return await self._carriers.get()
 
-    def _stream(self, sent: WireRequest, held: "_Lease", reply: CarrierReply, started: float) -> "HTTPReplyStream":
+    def _stream(self, sent: WireRequest, lease: "_Lease", reply: CarrierReply, started: float) -> "HTTPReplyStream":
         waited = self._clock.monotonic() - started
         head = WireReply(sent, reply.status, reply.headers, b"", waited, self._wall_clock())
-        return HTTPReplyStream(self, reply, head, held)
+        return HTTPReplyStream(self, reply, head, lease)
 
-    async def _ended(self, held: "_Lease", stream: "HTTPReplyStream | None") -> None:
+    async def _end(self, lease: "_Lease", stream: "HTTPReplyStream | None") -> None:
         if stream is None:
-            self._release(held)
+            self._release(lease)
         else:
             await stream.aclose()
 
-    def _release(self, held: "_Lease") -> None:
-        held.exchanges -= 1
+    def _release(self, lease: "_Lease") -> None:
+        lease.exchanges -= 1
         if self._retired:
             self._close_if_idle()
 
-    def _too_large(self, sent: WireRequest, status: int) -> MalformedResponseError:
+    def _too_large_error(self, sent: WireRequest, status: int) -> MalformedResponseError:
         problem, advice = f"the reply is larger than {self._max_reply_bytes} bytes", address_advice(sent)
-        who = sent.origin.provider
-        return MalformedResponseError(problem, provider=who, model=sent.model, status=status, advice=advice)
+        provider = sent.origin.provider
+        return MalformedResponseError(problem, provider=provider, model=sent.model, status=status, advice=advice)
 
     def _make_carrier(self) -> Carrier:
-        return self._limited(_carrier_maker(self._carrier)(self._network, self._certificates))
+        return self._limit(_import_carrier(self._carrier)(self._network, self._certificates))
 
-    def _limited(self, carrier: Carrier) -> Carrier:
+    def _limit(self, carrier: Carrier) -> Carrier:
         limit = self._network.connections_per_host
         return carrier if limit is None else LimitedCarrier(carrier, limit, self._clock)
 
 
 def _check_carrier(settings: Settings) -> None:
-    """Raise a `ConfigurationError` where what carries is not installed, or does not speak what is wanted."""
+    """Raise a `ConfigurationError` unless the carrier is installed and supports the requested HTTP version."""
     if settings.http2 and settings.http_carrier in ("aiohttp", "httpx"):
         raise ConfigurationError(
             f"LLM_HTTP2=true: {settings.http_carrier} carries HTTP/1.1 only here",
@@ -197,12 +200,13 @@ def _check_carrier(settings: Settings) -> None:
         require_httpx2()
 
 
-def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
-    # Imported here: each takes its time, and one of them is enough.
+def _import_carrier(name: CarrierName) -> Callable[[NetworkSettings, Certificates], Carrier]:
+    """Import the library of one carrier, and return the function that makes such a carrier."""
+    # Imported here: each library is slow to import, and only one is used.
     if name in ("auto", "aiohttp"):
-        from .aiohttp_carrier.carrier import AiohttpCarrier, is_tried
+        from .aiohttp_carrier.carrier import AiohttpCarrier, is_tested_version
 
-        if name == "aiohttp" or is_tried():
+        if name == "aiohttp" or is_tested_version():
             return AiohttpCarrier
     from .httpx_carrier.carrier import HttpxCarrier
     from .httpx_carrier.family import httpx_family
@@ -211,22 +215,22 @@ def _carrier_maker(name: CarrierName) -> Callable[[NetworkSettings, Certificates
     return functools.partial(HttpxCarrier.make, family)
 
 
-def _over(client: "AnyClient", network: NetworkSettings) -> Carrier:
+def _wrap_client(client: "AnyClient", network: NetworkSettings) -> Carrier:
     from .httpx_carrier.carrier import HttpxCarrier
 
     return HttpxCarrier(client, network)
 
 
 class HTTPReplyStream:
-    """A reply of `HTTPTransport` whose body is read as it comes."""
+    """A reply of `HTTPTransport` whose body is read as it arrives."""
 
-    __slots__ = ("_closed", "_held", "_reply", "_size", "_transport", "head")
+    __slots__ = ("_closed", "_lease", "_reply", "_size", "_transport", "head")
 
-    def __init__(self, transport: HTTPTransport, reply: CarrierReply, head: WireReply, held: "_Lease") -> None:
+    def __init__(self, transport: HTTPTransport, reply: CarrierReply, head: WireReply, lease: "_Lease") -> None:
         self.head = head
         self._transport = transport
         self._reply = reply
-        self._held = held
+        self._lease = lease
         self._size = 0
         self._closed = False
 
@@ -235,11 +239,11 @@ class HTTPReplyStream:
         block = await self._reply.read()
         self._size += len(block)
         if self._size > self._transport._max_reply_bytes:
-            raise self._transport._too_large(self.head.request, self.head.status)
+            raise self._transport._too_large_error(self.head.request, self.head.status)
         return block
 
     async def rest(self) -> bytes:
-        """Return the whole body."""
+        """Return the rest of the body."""
         block, blocks = await self.read(), []
         while block:
             blocks.append(block)
@@ -252,18 +256,18 @@ class HTTPReplyStream:
         return WireReply(head.request, head.status, head.headers, body, head.time_to_headers, head.received_at)
 
     async def aclose(self) -> None:
-        """Close the connection, or give it back; see `ReplyStream`."""
+        """Close the connection, or return it to the pool; see `ReplyStream`."""
         if self._closed:
             return
         self._closed = True
         try:
             await self._reply.aclose()
         finally:
-            self._transport._release(self._held)
+            self._transport._release(self._lease)
 
 
 class _Lease:
-    """One event loop's carrier, and how many exchanges are under way on it."""
+    """One event loop's carrier, and the number of exchanges in flight on it."""
 
     __slots__ = ("carrier", "exchanges")
 
@@ -272,5 +276,5 @@ class _Lease:
         self.exchanges = 0
 
     async def aclose(self) -> None:
-        """Close the carrier with all its connections."""
+        """Close the carrier and all its connections."""
         await self.carrier.aclose()

@@ -1,4 +1,4 @@
-"""Requests and replies as values. Their `repr` shows neither keys nor prompts nor answers."""
+"""HTTP requests and replies as values. Their `repr` shows neither keys nor prompts nor answers."""
 
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 
 class Headers(dict[str, str]):
-    """Header names and values; `repr` shows the names only."""
+    """Headers by name; `repr` shows the names only."""
 
     __slots__ = ()
 
@@ -17,7 +17,7 @@ class Headers(dict[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who a request is for, so that replies and errors can say it: names only, no values of variables."""
+    """The provider and the dialect of a request, for its reply and its errors. Holds names of variables, no values."""
 
     provider: str
     dialect: str
@@ -29,7 +29,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """One HTTP request to a vendor. `secret` is the key inside `headers`, kept so that replies can be cleaned of it."""
+    """One HTTP request to a vendor. `secret` is the key in `headers`, so that the key can be removed from replies."""
 
     origin: Origin
     url: str = field(repr=False)
@@ -43,9 +43,9 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True)
 class WireReply:
-    """One whole HTTP reply. Header names are lower case; `time_to_headers` is in seconds.
+    """One complete HTTP reply. Header names are lower case; `time_to_headers` is in seconds.
 
-    `received_at` is in Unix seconds; 0 is unknown, as in a reply that was made by hand.
+    `received_at` is in Unix seconds; 0 is unknown, as in a reply that a test creates.
     """
 
     request: WireRequest
@@ -62,7 +62,7 @@ class WireReply:
 
 
 class ReplyStream(Protocol):
-    """A reply whose body is still on its way. Whoever opened it closes it.
+    """A reply whose body is still to be read. The caller of `Transport.open` closes it.
 
     Attributes:
         head: The reply without its body.
@@ -72,24 +72,32 @@ class ReplyStream(Protocol):
     def head(self) -> WireReply: ...
 
     async def read(self) -> bytes:
-        """Return the next bytes, b"" at the end; it waits as long as it takes. Raises an `LLMError` as `send` does."""
+        """Return the next bytes, b"" at the end, without a time limit. Raises an `LLMError` as `send` does."""
         ...
 
     async def aclose(self) -> None:
-        """Close the connection, or give it back where the body was read to its end. May be called again."""
+        """Close the connection, or return it to the pool when the body was read to its end. May be called again."""
         ...
 
 
 class Transport(Protocol):
-    """What carries bytes: the one port to HTTP. `HTTPTransport` is the adapter, over aiohttp or httpx."""
+    """Port for HTTP. `HTTPTransport` is the adapter, over aiohttp or httpx."""
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
-        """Return the whole reply to `sent`, whatever its status, within `timeout` seconds, or raise an `LLMError`."""
+        """Send a request and return its complete reply, of any status, within `timeout` seconds; None is no limit.
+
+        Raises:
+            LLMError: no complete reply came.
+        """
         ...
 
     async def open(self, sent: WireRequest, timeout: float | None) -> ReplyStream:
-        """Return the reply to `sent` as soon as its headers are there, within `timeout` seconds, or raise an
-        `LLMError`."""
+        """Send a request and return its reply once the headers have arrived, within `timeout` seconds; None is no
+        limit.
+
+        Raises:
+            LLMError: no reply began.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -99,19 +107,19 @@ class Transport(Protocol):
 
 @runtime_checkable
 class OwnTransport(Transport, Protocol):
-    """A transport that is made for one configuration, and closes by itself once a later one is in force."""
+    """A transport of one configuration snapshot that closes by itself once a later snapshot replaces that one."""
 
     def retire(self) -> None:
-        """Close what nothing uses any more, now and as calls end; any thread may call this."""
+        """Close unused connections now and all others as their calls end; any thread may call this."""
         ...
 
     @property
     def is_open(self) -> bool:
-        """Whether any event loop still holds connections of it."""
+        """Whether any event loop still holds connections of this transport."""
         ...
 
     def loops(self) -> list[AbstractEventLoop]:
-        """Return the event loops that hold connections of it."""
+        """Return the event loops that hold connections of this transport."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What needs an extra of the package: imported when it is built, so that nobody else pays for it."""
+"""Adapters that need an extra of the package. Each is imported when it is built, so that other hosts need no extra."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from ...ports.clock import Clock
 from ...ports.limits import RateCounter
 from ...ports.schemas import Check, SchemaValidator
 
-LIMITS_NEED = "requests_per_minute and tokens_per_minute need a package that"
+_LIMITS_NEED = "requests_per_minute and tokens_per_minute need a package that"
 
 
 def ratelimit_is_missing() -> str:
-    """Return what to do about limits per minute where the extra `ratelimit` is not installed, "" where it is."""
+    """Return how to install the extra `ratelimit`, which limits per minute need; "" where it is installed."""
     if importlib.util.find_spec("limits") is not None:
         return ""
-    return str(_missing(LIMITS_NEED, "ratelimit"))
+    return str(_missing_extra(_LIMITS_NEED, "ratelimit"))
 
 
 def build_rate_counter(clock: Clock) -> RateCounter:
@@ -29,12 +29,12 @@ def build_rate_counter(clock: Clock) -> RateCounter:
     try:
         from .rate_counter import MinuteStorage, SlidingMinuteCounter
     except ImportError as error:
-        raise _missing(LIMITS_NEED, "ratelimit") from error
+        raise _missing_extra(_LIMITS_NEED, "ratelimit") from error
     return SlidingMinuteCounter(MinuteStorage(clock))
 
 
 def build_response_cache(entries: int, seconds: float, clock: Clock) -> ResponseCache:
-    """Return a cache of at most `entries` answers in this process's memory, each kept for `seconds`.
+    """Return a cache of at most `entries` responses in this process's memory, each for `seconds`.
 
     Raises:
         ConfigurationError: the extra `cache` is not installed.
@@ -42,12 +42,12 @@ def build_response_cache(entries: int, seconds: float, clock: Clock) -> Response
     try:
         from .memory_cache import MemoryCache
     except ImportError as error:
-        raise _missing("LLM_CACHE_SECONDS needs a package that", "cache") from error
+        raise _missing_extra("LLM_CACHE_SECONDS needs a package that", "cache") from error
     return MemoryCache(entries, seconds, clock)
 
 
 class SchemaValidatorOnDemand:
-    """A `SchemaValidator` whose library is imported when the first schema comes."""
+    """A `SchemaValidator` whose library is imported for the first schema."""
 
     def __init__(self) -> None:
         self._validator: SchemaValidator | None = None
@@ -62,7 +62,7 @@ class SchemaValidatorOnDemand:
             try:
                 from .schema_validator import RustSchemaValidator
             except ImportError as error:
-                raise _missing("a JSON schema as response_format needs a package that", "schema") from error
+                raise _missing_extra("a JSON schema as response_format needs a package that", "schema") from error
             self._validator = RustSchemaValidator()
         return self._validator.check_for(schema)
 
@@ -70,20 +70,20 @@ class SchemaValidatorOnDemand:
 def require_watchfiles() -> None:
     """Raise a `ConfigurationError` unless the extra `watch` is installed."""
     if importlib.util.find_spec("watchfiles") is None:
-        raise _missing("LLM_WATCH_FILES needs the package watchfiles, which", "watch")
+        raise _missing_extra("LLM_WATCH_FILES needs the package watchfiles, which", "watch")
 
 
 def require_httpx2() -> None:
     """Raise a `ConfigurationError` unless the extra `httpx2` is installed."""
     if importlib.util.find_spec("httpx2") is None:
-        raise _missing("LLM_HTTP_CARRIER=httpx2 needs a package that", "httpx2")
+        raise _missing_extra("LLM_HTTP_CARRIER=httpx2 needs a package that", "httpx2")
 
 
 def require_http2() -> None:
     """Raise a `ConfigurationError` unless the extra `http2` is installed."""
     if importlib.util.find_spec("httpx2") is None or importlib.util.find_spec("h2") is None:
-        raise _missing("LLM_HTTP2=true needs a package that", "http2")
+        raise _missing_extra("LLM_HTTP2=true needs a package that", "http2")
 
 
-def _missing(what: str, extra: str) -> ConfigurationError:
-    return ConfigurationError(f"{what} is not installed", advice=f'Install it: pip install "faultmaven[{extra}]"')
+def _missing_extra(subject: str, extra: str) -> ConfigurationError:
+    return ConfigurationError(f"{subject} is not installed", advice=f'Install it: pip install "faultmaven[{extra}]"')

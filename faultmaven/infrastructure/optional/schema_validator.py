@@ -1,4 +1,4 @@
-"""JSON Schema by the library jsonschema-rs; an extra."""
+"""JSON Schema validation by the library jsonschema-rs. Needs the extra `schema`."""
 
 import json
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ import jsonschema_rs
 from ...application.answers.schema_paths import property_names, schema_path
 from ...ports.schemas import Check
 
-MOST_KEPT = 64
-MOST_PROBLEMS = 5
+MAX_COMPILED_SCHEMAS = 64
+MAX_SCHEMA_ERRORS = 5
 
 
 class RustSchemaValidator:
-    """Compiles each schema once, and keeps the newest."""
+    """Compiles each schema once and keeps the newest compiled schemas."""
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
 
     def check_for(self, schema: Mapping[str, Any]) -> Check:
-        """Return the check of `schema`; see `SchemaValidator`. A reference that leads out of it is an error: nothing is
+        """Return the check of `schema`; see `SchemaValidator`. A reference to another document is an error: nothing is
         fetched."""
         try:
             key = json.dumps(schema, sort_keys=True, default=_as_object)
@@ -28,19 +28,19 @@ class RustSchemaValidator:
             raise ValueError("the schema is no JSON") from None
         check = self._checks.get(key)
         if check is None:
-            check = _compiled(json.loads(key))
-            self._checks = dict([*self._checks.items(), (key, check)][-MOST_KEPT:])
+            check = _compile(json.loads(key))
+            self._checks = dict([*self._checks.items(), (key, check)][-MAX_COMPILED_SCHEMAS:])
         return check
 
 
-def _compiled(schema: Any) -> Check:
-    validator, known = jsonschema_rs.validator_for(schema, retriever=_nothing_is_fetched), property_names(schema)
+def _compile(schema: Any) -> Check:
+    validator, known = jsonschema_rs.validator_for(schema, retriever=_refuse_reference), property_names(schema)
 
     def check(value: Any) -> list[str]:
-        found = validator.iter_errors(value)
+        errors = validator.iter_errors(value)
         return [
             f"{schema_path(error.instance_path, known)}: {error.kind.name}"
-            for error, _ in zip(found, range(MOST_PROBLEMS), strict=False)
+            for error, _ in zip(errors, range(MAX_SCHEMA_ERRORS), strict=False)
         ]
 
     return check
@@ -52,5 +52,5 @@ def _as_object(value: Any) -> dict[str, Any]:
     raise TypeError
 
 
-def _nothing_is_fetched(uri: str) -> NoReturn:
+def _refuse_reference(uri: str) -> NoReturn:
     raise ValueError("a reference leads out of the schema")

@@ -1,7 +1,7 @@
-"""The carrier over aiohttp: what carries bytes when nobody passes anything in.
+"""The carrier over aiohttp, the default when no client is passed in.
 
-It uses aiohttp's pool of connections and its parser, and no `ClientSession` over them: what a session adds, such as
-cookies, redirects, timers and a task for each request's body, nobody needs here, and it is half of a call's time.
+The carrier uses aiohttp's pool of connections and parser without a `ClientSession`. A session adds cookies, redirects,
+timers and a task for each request's body; none is needed here, and together they take half of a call's time.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from aiohttp.streams import StreamReader
 
 from ..certificates import Certificates
 from ..failures import (
-    blaming_the_proxy,
+    blame_proxy,
     connect_error,
     connect_seconds,
     has_cause,
@@ -28,51 +28,51 @@ from ..failures import (
 )
 from ..network import NetworkSettings
 from ..types import Headers, WireRequest
-from .connections import ConnectionProtocol, close_all
+from .connections import ConnectionProtocol, close_connections
 from .failures import AIOHTTP_FAILURES, aiohttp_error
-from .requests import Endpoint, route_to, written_head
+from .requests import Endpoint, build_endpoint, encode_head
 from .resolver import Resolver
 
 if TYPE_CHECKING:
     from ....domain.errors import LLMError
 
-TRIED = ("3.14",)
-"""Its pool and parser are used without a session, in a way that a later minor version may change."""
+TESTED_VERSIONS = ("3.14",)
+"""Minor versions of aiohttp. Others may change the parts of its pool and parser that are used without a session."""
 
-MOST_ROUTES = 500
-MOST_HEADER_BYTES = 100 * 1024
-MOST_HEADERS = 500
-JOINED_BYTES = 64 * 1024
+MAX_ENDPOINTS = 500
+MAX_HEADER_BYTES = 100 * 1024
+MAX_HEADERS = 500
+MAX_JOINED_BYTES = 64 * 1024
 """A body up to this size is written together with its head, as one packet where it fits; a larger one is not copied."""
 
 
-def is_tried() -> bool:
-    """Return whether the installed aiohttp is one that all of this was tried with."""
-    return ".".join(aiohttp.__version__.split(".")[:2]) in TRIED
+def is_tested_version() -> bool:
+    """Return whether this carrier was tested with the installed version of aiohttp."""
+    return ".".join(aiohttp.__version__.split(".")[:2]) in TESTED_VERSIONS
 
 
 class AiohttpCarrier:
     """A `Carrier` over one connector: a pool of HTTP/1.1 connections without a limit, for all hosts.
 
-    There is no limit because a slow vendor must never block another, and 500 calls at once must not queue. One per host
-    is set above it: see `LimitedCarrier`.
+    There is no limit because a slow vendor must never block another, and 500 concurrent calls must not queue.
+    `LimitedCarrier` adds a limit per host.
     """
 
     def __init__(self, network: NetworkSettings, certificates: Certificates) -> None:
         self._network = network
         self._certificates = certificates
-        self._routes: dict[str, Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self._connections: weakref.WeakSet[ConnectionProtocol] = weakref.WeakSet()
         self._resolver = Resolver()
         self._connector = _connector(self._resolver, self._connections, network.keep_alive)
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "AiohttpReply":
-        """Return the reply once its headers are there; see `Carrier`."""
+        """Return the reply once its headers have arrived; see `Carrier`."""
         try:
-            route = self._routes.get(sent.url) or self._route(sent.url)
-            connection = await self._connected(sent, route, timeout)
+            endpoint = self._endpoints.get(sent.url) or self._add_endpoint(sent.url)
+            connection = await self._connect(sent, endpoint, timeout)
             try:
-                protocol = _written(connection, sent, route)
+                protocol = _write(connection, sent, endpoint)
                 message, content = await protocol.read()
                 while _is_interim(message):
                     message, content = await protocol.read()
@@ -81,43 +81,44 @@ class AiohttpCarrier:
                 raise
         except AIOHTTP_FAILURES as error:
             mapped = aiohttp_error(sent, error, "first byte", timeout)
-            raise blaming_the_proxy(mapped, sent, self._network) from without_frames(error)
+            raise blame_proxy(mapped, sent, self._network) from without_frames(error)
         return AiohttpReply(sent, connection, message, content)
 
     async def aclose(self) -> None:
         """Close all connections."""
         try:
             await self._connector.close()
-            await close_all(self._connections)
+            await close_connections(self._connections)
         finally:
             await self._resolver.close()
 
-    async def _connected(
-        self, sent: WireRequest, route: Endpoint, timeout: float | None
+    async def _connect(
+        self, sent: WireRequest, endpoint: Endpoint, timeout: float | None
     ) -> aiohttp.connector.Connection:
         try:
-            return await self._connector.connect(route.template, [], _connecting_within(connect_seconds(timeout)))
+            return await self._connector.connect(endpoint.template, [], _connect_timeout(connect_seconds(timeout)))
         except TimeoutError:
             mapped: LLMError = timeout_error(sent, "connect", connect_seconds(timeout))
         except aiohttp.ClientHttpProxyError:
-            mapped = proxy_error(sent)  # without its cause, which shows the headers that the proxy got
+            mapped = proxy_error(sent)  # without the cause, which shows the headers sent to the proxy
         except aiohttp.ClientConnectionError as error:
-            # TLS inside of TLS that fails is no error of aiohttp's for that before Python 3.12: asyncio trips over it.
+            # Before Python 3.12, asyncio itself fails on a broken handshake of TLS inside TLS, so that aiohttp raises
+            # none of its own errors for a failed connection.
             if isinstance(error, aiohttp.ClientConnectorError) or not has_cause(error, ssl.SSLError):
                 raise
             raise connect_error(sent, error) from without_frames(error)
-        raise blaming_the_proxy(mapped, sent, self._network)
+        raise blame_proxy(mapped, sent, self._network)
 
-    def _route(self, address: str) -> Endpoint:
-        if len(self._routes) >= MOST_ROUTES:  # addresses of images may be without end
-            self._routes.clear()
+    def _add_endpoint(self, address: str) -> Endpoint:
+        if len(self._endpoints) >= MAX_ENDPOINTS:  # images may come from any number of addresses
+            self._endpoints.clear()
         proxy = self._network.proxies.address_for(address)
-        route = self._routes[address] = route_to(address, proxy, self._certificates)
-        return route
+        endpoint = self._endpoints[address] = build_endpoint(address, proxy, self._certificates)
+        return endpoint
 
 
 class AiohttpReply:
-    """A `CarrierReply` over aiohttp. Its connection is back in the pool as soon as the body has come to its end."""
+    """A `CarrierReply` over aiohttp. The connection returns to the pool as soon as the body has ended."""
 
     __slots__ = ("_connection", "_content", "_sent", "headers", "status")
 
@@ -129,11 +130,11 @@ class AiohttpReply:
         content: StreamReader,
     ) -> None:
         self.status = message.code
-        self.headers = _told(message)
+        self.headers = _read_headers(message)
         self._sent = sent
         self._connection: aiohttp.connector.Connection | None = connection
         self._content = content
-        content.on_eof(self._give_back)
+        content.on_eof(self._release)
 
     async def read(self) -> bytes:
         """Return the next bytes; see `CarrierReply`."""
@@ -143,36 +144,38 @@ class AiohttpReply:
             raise aiohttp_error(self._sent, error, "body", None) from without_frames(error)
 
     async def aclose(self) -> None:
-        """Close the connection, where the body did not come to its end."""
+        """Close the connection unless the body has ended."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
             self._content.set_exception(aiohttp.ClientConnectionError("the reply was closed"))
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
         if connection.transport is not None and connection.transport.get_write_buffer_size():
-            connection.close()  # the server did not wait for the whole request
+            connection.close()  # the server replied before it had read the whole request
         else:
             connection.release()
 
 
-def _written(connection: aiohttp.connector.Connection, sent: WireRequest, route: Endpoint) -> ResponseHandler:
-    """Write a request, and return who hears the reply. Nothing is awaited here: whoever waits would hold the bytes of
-    the key and of the prompt among its locals, which tracebacks show."""
-    head, body = written_head(sent, route), sent.body
+def _write(connection: aiohttp.connector.Connection, sent: WireRequest, endpoint: Endpoint) -> ResponseHandler:
+    """Write a request, and return the protocol that receives the reply.
+
+    Not a coroutine: the frame of a waiting one would hold the bytes of key and prompt in locals, which tracebacks show.
+    """
+    head, body = encode_head(sent, endpoint), sent.body
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None:
         raise aiohttp.ServerDisconnectedError
     protocol.set_response_params(
         read_until_eof=True,
-        max_line_size=MOST_HEADER_BYTES,
-        max_field_size=MOST_HEADER_BYTES,
-        max_headers=MOST_HEADERS,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+        max_headers=MAX_HEADERS,
     )
-    if len(body) <= JOINED_BYTES:
+    if len(body) <= MAX_JOINED_BYTES:
         transport.write(head + body)
     else:
         transport.write(head)
@@ -181,10 +184,10 @@ def _written(connection: aiohttp.connector.Connection, sent: WireRequest, route:
 
 
 def _is_interim(message: RawResponseMessage) -> bool:
-    """Return whether another reply follows to the same request.
+    """Return whether another reply to the same request follows.
 
     Raises:
-        HttpProcessingError: something else than HTTP follows, for which nobody asked.
+        HttpProcessingError: the server switches to another protocol, which no request here offers.
     """
     if message.code == 101:
         raise HttpProcessingError(code=101, message="another protocol")
@@ -192,8 +195,8 @@ def _is_interim(message: RawResponseMessage) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _connecting_within(seconds: float) -> aiohttp.ClientTimeout:
-    # aiohttp rounds what is above the threshold up to a whole second.
+def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
+    # aiohttp rounds timeouts above the threshold up to a whole second.
     return aiohttp.ClientTimeout(connect=seconds, ceil_threshold=float("inf"))
 
 
@@ -201,17 +204,17 @@ def _connector(
     resolver: Resolver, connections: "weakref.WeakSet[ConnectionProtocol]", keep_alive: float
 ) -> aiohttp.TCPConnector:
     connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=keep_alive, resolver=resolver)
-    # aiohttp has no argument for it; a test sees whether it is in use
+    # aiohttp has no argument for the protocol; a test checks that this one is used.
     factory = functools.partial(ConnectionProtocol, asyncio.get_running_loop(), connections)
     connector._factory = factory  # type: ignore[assignment]
     return connector
 
 
-def _told(message: RawResponseMessage) -> Headers:
-    """Return the headers, names in lower case, those that came several times joined."""
-    told: dict[str, str] = {}
+def _read_headers(message: RawResponseMessage) -> Headers:
+    """Return the headers with names in lower case; values of a repeated header are joined with commas."""
+    headers: dict[str, str] = {}
     for name, value in message.headers.items():
         key = name.lower()
         text = value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("latin-1")
-        told[key] = f"{told[key]}, {text}" if key in told else text
-    return Headers(told)
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return Headers(headers)

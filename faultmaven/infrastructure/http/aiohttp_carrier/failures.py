@@ -1,4 +1,4 @@
-"""What aiohttp raises, as our errors."""
+"""Exceptions of aiohttp as `LLMError`."""
 
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
@@ -9,7 +9,7 @@ from ..failures import (
     broken_error,
     connect_error,
     connect_seconds,
-    failure,
+    exchange_error,
     has_cause,
     other_error,
     proxy_error,
@@ -17,40 +17,40 @@ from ..failures import (
 )
 from ..types import WireRequest
 
-# All that aiohttp raises, and what the layers below it raise for an address or a header that is none.
+# All exceptions of aiohttp, and those of the layers below for an invalid address or header.
 AIOHTTP_FAILURES = (
     aiohttp.ClientError,
     HttpProcessingError,
     ValueError,
     OverflowError,
     OSError,
-    RuntimeError,  # a reply that is read twice at once
+    RuntimeError,  # two concurrent reads of one reply
 )
 
 
 def aiohttp_error(sent: WireRequest, error: Exception, phase: str, timeout: float | None) -> LLMError:
-    """Map every aiohttp exception to ours; a test walks them all.
+    """Return the `LLMError` for an exception of aiohttp; a test covers every class.
 
-    Only what says that no connection was made is told so: of anything else the vendor may have seen the request, and
-    another attempt may be billed again.
+    Only exceptions that prove that no connection was made become connection errors: after any other, the vendor may
+    have received the request, and another attempt may be billed again.
     """
     match error:
         case aiohttp.ConnectionTimeoutError():
             return timeout_error(sent, "connect", connect_seconds(timeout))
         case aiohttp.ServerTimeoutError():
             return timeout_error(sent, phase, timeout)
-        case aiohttp.ClientConnectorError():  # first: one of them is a ValueError as well
+        case aiohttp.ClientConnectorError():  # before ValueError, which one of its subclasses also is
             return connect_error(sent, error)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError() | OverflowError():
             return address_error(sent)
         case _ if has_cause(error, ContentEncodingError):
-            return failure(MalformedResponseError, sent, "the reply's encoding is broken", phase)
-        case HttpProcessingError():  # something came, so the vendor has seen the request
-            return failure(MalformedResponseError, sent, "the reply is no HTTP", phase)
+            return exchange_error(MalformedResponseError, sent, "the reply's encoding is broken", phase)
+        case HttpProcessingError():  # data arrived, so the vendor has received the request
+            return exchange_error(MalformedResponseError, sent, "the reply is no HTTP", phase)
         case aiohttp.ClientHttpProxyError():
             return proxy_error(sent)
         case (
-            aiohttp.ClientPayloadError()  # shorter than announced, or chunks that are none
+            aiohttp.ClientPayloadError()  # shorter than announced, or invalid chunks
             | aiohttp.ClientResponseError()
             | aiohttp.ClientConnectionError()
             | OSError()

@@ -1,4 +1,4 @@
-"""Requests as bytes, and what aiohttp has to know of an address before it connects."""
+"""Requests as bytes, and the endpoints that aiohttp connects to."""
 
 import asyncio
 import base64
@@ -15,8 +15,8 @@ from ..certificates import Certificates
 from ..types import Headers, WireRequest
 
 OWN_HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "faultmaven"}
-NOT_GIVEN = ("content-length", "transfer-encoding")
-"""Headers that say where a body ends: they are written here."""
+RESERVED_HEADERS = ("content-length", "transfer-encoding")
+"""Headers that delimit the body. Only the carrier sets them."""
 
 _PRINTABLE = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
@@ -24,88 +24,112 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What is known of an address.
+    """One address, prepared for connections and requests.
 
     Attributes:
-        template: What aiohttp connects for: host, port, proxy, and whom we trust there.
-        target: What stands behind the method.
-        headers: Those of every request there.
-        names_a_user: Whether the address holds a name and a password; they go before a key.
+        template: Host, port, proxy and trusted certificates, as a request from which aiohttp connects.
+        target: The request target, which follows the method.
+        headers: Headers of every request to this address.
+        has_credentials: Whether the address contains user and password, which replace a key.
     """
 
     template: aiohttp.ClientRequest
     target: str
     headers: Headers
-    names_a_user: bool
+    has_credentials: bool
 
 
-def route_to(address: str, proxy: str, certificates: Certificates) -> Endpoint:
-    """Return the route to an address, through a proxy or, with "", directly.
+def build_endpoint(address: str, proxy: str, certificates: Certificates) -> Endpoint:
+    """Return the endpoint for an address, through a proxy or, with "", directly.
 
     Raises:
-        ValueError: it is no address over HTTP, as also aiohttp's own errors say.
+        ValueError: not an HTTP address. aiohttp's `InvalidURL` is a subclass.
     """
-    # What is all printable is sent as it stands: signed addresses must not be quoted anew.
+    url = _parse_address(address)
+    headers = {"host": url.host_port_subcomponent or "", **OWN_HEADERS}
+    if url.user is not None:
+        headers["authorization"] = _basic_credentials(url)
+    if not proxy:
+        template = _build_template(url, url.scheme == "https", certificates)
+        return Endpoint(template, url.raw_path_qs, Headers(headers), url.user is not None)
+    proxy_url = URL(proxy)
+    has_proxy_user = proxy_url.user is not None
+    authorization = {"proxy-authorization": _basic_credentials(proxy_url)} if has_proxy_user else {}
+    template = _build_template(
+        url,
+        url.scheme == "https" or proxy.startswith("https:"),
+        certificates,
+        proxy=proxy_url.with_user(None),  # errors show the address, so it must not contain the password
+        # With the host, as aiohttp would add it: a later addition would put the same connections in another pool.
+        proxy_headers=CIMultiDict({"Host": headers["host"], **OWN_HEADERS, **authorization}),
+    )
+    if url.scheme == "https":  # the proxy opens a tunnel, and the request in it is as without a proxy
+        return Endpoint(template, url.raw_path_qs, Headers(headers), url.user is not None)
+    target = str(url.with_user(None).with_fragment(None))
+    return Endpoint(template, target, Headers(headers | authorization), url.user is not None)
+
+
+def _parse_address(address: str) -> URL:
+    # An address of printable ASCII is sent unchanged: quoting a signed address again would break its signature.
     url = URL(address, encoded=_PRINTABLE.fullmatch(address) is not None)
     if url.scheme not in ("http", "https"):
         raise ValueError("no address over HTTP")
-    headers = {"host": url.host_port_subcomponent or "", **OWN_HEADERS}
-    if url.user is not None:
-        headers["authorization"] = _basic(url)
-    via = URL(proxy) if proxy else None
-    to_proxy = {"proxy-authorization": _basic(via)} if via is not None and via.user is not None else {}
-    needs_trust = url.scheme == "https" or proxy.startswith("https:")
-    template = _Template(
+    return url
+
+
+def _build_template(
+    url: URL,
+    needs_tls: bool,
+    certificates: Certificates,
+    proxy: URL | None = None,
+    proxy_headers: CIMultiDict[str] | None = None,
+) -> aiohttp.ClientRequest:
+    return _Template(
         "GET",
         url.with_user(None),
         loop=asyncio.get_running_loop(),
-        proxy=via.with_user(None) if via else None,  # what errors show of it holds no password
-        # With the host, as aiohttp would add it: what is added later makes another pool of the same connections.
-        proxy_headers=CIMultiDict({"Host": headers["host"], **OWN_HEADERS, **to_proxy}) if via else None,
-        ssl=certificates.context if needs_trust else True,
+        proxy=proxy,
+        proxy_headers=proxy_headers,
+        ssl=certificates.context if needs_tls else True,
     )
-    in_full = via is not None and url.scheme == "http"
-    if in_full:
-        headers |= to_proxy
-    target = str(url.with_user(None).with_fragment(None)) if in_full else url.raw_path_qs
-    return Endpoint(template, target, Headers(headers), url.user is not None)
 
 
 class _Template(aiohttp.ClientRequest):
-    """What is connected for, never sent."""
+    """A request that aiohttp connects for and that is never sent."""
 
     @functools.cached_property
     def connection_key(self) -> ConnectionKey:
-        """The pool that its connections are in; made once, and not for each call."""
+        """The key of the connections' pool, computed once and not for each call."""
         return super().connection_key
 
 
-def written_head(sent: WireRequest, route: Endpoint) -> bytes:
+def encode_head(sent: WireRequest, endpoint: Endpoint) -> bytes:
     """Return the request up to its body.
 
     Raises:
-        ValueError: a header that is none: another one hidden in it, or letters that are not ASCII.
+        ValueError: an invalid header: one with a line break in it, or with characters that are not ASCII.
     """
-    headers = dict(route.headers)
+    headers = dict(endpoint.headers)
     for name, value in sent.headers.items():
-        if name != "authorization" or not route.names_a_user:
-            headers[_checked(name)] = value
+        if name != "authorization" or not endpoint.has_credentials:
+            headers[_check_header_name(name)] = value
     if sent.method == "POST":
         headers["content-length"] = str(len(sent.body))
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if lines.count("\r") != len(headers) or lines.count("\n") != len(headers) or "\0" in lines:
         raise ValueError("a header with an end of line in it")
-    return f"{sent.method} {route.target} HTTP/1.1\r\n{lines}\r\n".encode("ascii")
+    return f"{sent.method} {endpoint.target} HTTP/1.1\r\n{lines}\r\n".encode("ascii")
 
 
 @functools.lru_cache(maxsize=256)
-def _checked(name: str) -> str:
+def _check_header_name(name: str) -> str:
+    """Return the name in lower case; raise `ValueError` unless the header may be sent."""
     lower = name.lower()
-    if lower in NOT_GIVEN or not _NAME.fullmatch(lower):
+    if lower in RESERVED_HEADERS or not _NAME.fullmatch(lower):
         raise ValueError("a header's name that may not be sent")
     return lower
 
 
-def _basic(url: URL) -> str:
+def _basic_credentials(url: URL) -> str:
     pair = f"{url.user or ''}:{url.password or ''}".encode()
     return f"Basic {base64.b64encode(pair).decode()}"

@@ -1,4 +1,4 @@
-"""Looking up names in threads of our own: those of the event loop are the host's, and a name that hangs holds one."""
+"""Name resolution in separate threads: those of the event loop belong to the host, and a slow lookup blocks one."""
 
 import asyncio
 import functools
@@ -11,36 +11,36 @@ from aiohttp.resolver import ThreadedResolver
 
 T = TypeVar("T")
 
-THREADS = 32
-"""So many names can hang before another one waits. aiohttp looks up a name once at a time, however many wait for it."""
+MAX_THREADS = 32
+"""Limit of concurrent lookups; a further one waits. aiohttp shares one lookup among all calls that need the name."""
 
 
 class Resolver(ThreadedResolver):
-    """aiohttp's own resolver, which asks the operating system; whoever makes it closes it.
+    """aiohttp's own resolver, which uses the operating system's, with its own threads. The carrier closes it.
 
-    A look-up that nobody waits for any more is not stopped, since nothing can do that: its thread ends with it.
+    A lookup that no call waits for any more cannot be stopped: its thread ends with it.
     """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="faultmaven-dns")
-        super().__init__(cast("asyncio.AbstractEventLoop", _LookUps(self._threads)))
+        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="faultmaven-dns")
+        super().__init__(cast("asyncio.AbstractEventLoop", _LoopLookups(self._threads)))
 
     async def close(self) -> None:
-        """Drop the look-ups that have not begun, and wait for none."""
+        """Drop the lookups that have not started; wait for none."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class _LookUps:
-    """What the resolver asks of an event loop."""
+class _LoopLookups:
+    """The two methods of an event loop that `ThreadedResolver` calls."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self._threads = threads
 
     async def getaddrinfo(self, host: str, port: int, **options: int) -> Any:
-        return await self._told(functools.partial(socket.getaddrinfo, host, port, **options))
+        return await self._run(functools.partial(socket.getaddrinfo, host, port, **options))
 
     async def getnameinfo(self, address: tuple[Any, ...], flags: int) -> tuple[str, str]:
-        return await self._told(functools.partial(socket.getnameinfo, address, flags))
+        return await self._run(functools.partial(socket.getnameinfo, address, flags))
 
-    async def _told(self, ask: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+    async def _run(self, look_up: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, look_up)

@@ -1,4 +1,4 @@
-"""The carrier over httpx, the seam that hosts and tests see: a passed-in client, respx and mocks work through it."""
+"""The carrier over httpx or httpx2, which hosts and tests can replace: by a passed-in client, respx or a mock."""
 
 import asyncio
 import functools
@@ -7,43 +7,43 @@ import ssl
 from typing import TYPE_CHECKING, cast
 
 from ..certificates import Certificates
-from ..failures import address_error, blaming_the_proxy, connect_seconds, loop_error, without_frames
+from ..failures import address_error, blame_proxy, connect_seconds, loop_error, without_frames
 from ..network import NetworkSettings
 from ..types import WireRequest
-from .connections import ClosingTransport, cancelled_in_waits_only
+from .connections import ClosingTransport, defer_cancellation
 from .failures import httpx_error
 from .family import HttpxFamily, family_of
-from .streams import LeftStreams
+from .streams import AbandonedStreams
 
 if TYPE_CHECKING:
     import httpx
 
     from .family import AnyClient
 
-# h11 refuses these; h2 sends them, and a gateway to HTTP/1.1 could make two headers of one.
-_BREAKS_A_HEADER = re.compile(r"[\r\n\0]")
+# h11 refuses these; h2 sends them, and a gateway to HTTP/1.1 could split one header into two.
+_FORBIDDEN_IN_HEADERS = re.compile(r"[\r\n\0]")
 
 
 class HttpxCarrier:
     """A `Carrier` over one client of httpx or httpx2."""
 
     def __init__(self, client: "AnyClient", network: NetworkSettings) -> None:
-        self.client = cast("httpx.AsyncClient", client)  # whatever is used here is the same in both
+        self.client = cast("httpx.AsyncClient", client)  # httpx2's client has the same methods
         self.family = family_of(client)
-        self.left_streams = LeftStreams(self.family, client)
+        self.abandoned_streams = AbandonedStreams(self.family, client)
         self._network = network
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
     def make(cls, family: HttpxFamily, network: NetworkSettings, certificates: Certificates) -> "HttpxCarrier":
-        """Return a carrier with a client of its own."""
-        return cls(_client(family, network, certificates), network)
+        """Return a carrier with a new client."""
+        return cls(_create_client(family, network, certificates), network)
 
     async def open(self, sent: WireRequest, timeout: float | None) -> "HttpxReply":
-        """Return the reply once its headers are there; see `Carrier`."""
+        """Return the reply once its headers have arrived; see `Carrier`."""
         loop = asyncio.get_running_loop()
         self._loop = self._loop or loop
-        if any(_BREAKS_A_HEADER.search(text) for header in sent.headers.items() for text in header):
+        if any(_FORBIDDEN_IN_HEADERS.search(text) for header in sent.headers.items() for text in header):
             raise address_error(sent)
         try:
             request = self.client.build_request(
@@ -53,24 +53,24 @@ class HttpxCarrier:
                 content=sent.body if sent.method == "POST" else None,
                 timeout=self.family.httpx.Timeout(None, connect=connect_seconds(timeout)),
             )
-            response = await cancelled_in_waits_only(self._sent(request))
+            response = await defer_cancellation(self._send(request))
         except self.family.failures as error:
-            is_elsewhere = isinstance(error, RuntimeError) and loop is not self._loop
-            told = httpx_error(self.family.httpx, sent, error, "first byte", timeout)
-            mapped = loop_error(sent) if is_elsewhere else told
-            raise blaming_the_proxy(mapped, sent, self._network) from without_frames(error)
+            is_other_loop = isinstance(error, RuntimeError) and loop is not self._loop
+            failure = httpx_error(self.family.httpx, sent, error, "first byte", timeout)
+            mapped = loop_error(sent) if is_other_loop else failure
+            raise blame_proxy(mapped, sent, self._network) from without_frames(error)
         return HttpxReply(self, sent, response)
 
-    async def _sent(self, request: "httpx.Request") -> "httpx.Response":
+    async def _send(self, request: "httpx.Request") -> "httpx.Response":
         try:
             return await self.client.send(request, stream=True, follow_redirects=False)
         except BaseException:
-            self.left_streams.reset()
+            self.abandoned_streams.reset()
             raise
 
     async def aclose(self) -> None:
-        """Close the client with all its connections."""
-        await cancelled_in_waits_only(self.client.aclose())
+        """Close the client and all its connections."""
+        await defer_cancellation(self.client.aclose())
 
 
 class HttpxReply:
@@ -88,18 +88,18 @@ class HttpxReply:
     async def read(self) -> bytes:
         """Return the next bytes; see `CarrierReply`."""
         try:
-            return await cancelled_in_waits_only(self._next())
+            return await defer_cancellation(self._next())
         except self._carrier.family.failures as error:
             raise httpx_error(self._carrier.family.httpx, self._sent, error, "body", None) from without_frames(error)
 
     async def aclose(self) -> None:
-        """Close the connection, or give it back."""
-        await cancelled_in_waits_only(self._close())
+        """Close the connection, or return it to the pool."""
+        await defer_cancellation(self._close())
 
     async def _close(self) -> None:
         await self._response.aclose()
         if not self._has_ended:
-            self._carrier.left_streams.reset()
+            self._carrier.abandoned_streams.reset()
 
     async def _next(self) -> bytes:
         async for block in self._blocks:
@@ -109,18 +109,18 @@ class HttpxReply:
         return b""
 
 
-def _client(family: HttpxFamily, network: NetworkSettings, certificates: Certificates) -> "AnyClient":
+def _create_client(family: HttpxFamily, network: NetworkSettings, certificates: Certificates) -> "AnyClient":
     package = family.httpx
-    # No cap on connections: the pool is shared by all providers, and a slow one must never block another.
+    # No limit of connections: all providers share the pool, and a slow provider must never block another.
     limits = package.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=network.keep_alive)
     context = certificates.context
-    made = functools.partial(ClosingTransport, family, context, limits, http2=network.http2)
+    create_transport = functools.partial(ClosingTransport, family, context, limits, http2=network.http2)
     mounts = {
-        pattern: made(proxy=_via(family, proxy, context)) if proxy else None
+        pattern: create_transport(proxy=_create_proxy(family, proxy, context)) if proxy else None
         for pattern, proxy in network.proxies.mounts().items()
     }
     client: AnyClient = package.AsyncClient(
-        transport=made(),
+        transport=create_transport(),
         trust_env=False,
         mounts=mounts,
         timeout=package.Timeout(None),
@@ -129,7 +129,7 @@ def _client(family: HttpxFamily, network: NetworkSettings, certificates: Certifi
     return client
 
 
-def _via(family: HttpxFamily, proxy: str, context: ssl.SSLContext) -> "httpx.Proxy":
-    """Return a proxy of which the same is trusted as of a vendor; httpcore takes nothing to trust for plain HTTP."""
-    via: httpx.Proxy = family.httpx.Proxy(proxy, ssl_context=context if proxy.startswith("https:") else None)
-    return via
+def _create_proxy(family: HttpxFamily, address: str, context: ssl.SSLContext) -> "httpx.Proxy":
+    """Return a proxy that trusts the same certificates as a vendor; httpcore accepts no context for plain HTTP."""
+    proxy: httpx.Proxy = family.httpx.Proxy(address, ssl_context=context if address.startswith("https:") else None)
+    return proxy

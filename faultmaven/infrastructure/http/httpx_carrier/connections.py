@@ -1,8 +1,8 @@
-"""Connections that close whatever interrupts the closing: httpcore leaves three gaps here.
+"""Connections that close even when the closing is cancelled. httpcore has three gaps here.
 
-It closes under a shield of anyio's, which holds off no `Task.cancel`: one that comes during the closing leaves the
-connection open and in the pool for good (encode/httpx#3782). A handshake that is cancelled leaves its socket to the
-garbage collector. And a proxy's tunnel whose handshake fails stays in the pool.
+httpcore closes in a shielded scope of anyio, which does not shield from `Task.cancel`: a cancellation during the
+closing leaves the connection open and in the pool forever (encode/httpx#3782). A cancelled handshake leaves its socket
+to the garbage collector. A proxy's tunnel whose handshake fails stays in the pool.
 """
 
 import asyncio
@@ -21,50 +21,64 @@ T = TypeVar("T")
 
 
 @types.coroutine
-def cancelled_in_waits_only(work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-    """Await `work` in this task; a cancellation reaches it where it waits for something, and not where it only gives
-    others a turn, as all closing does. One that comes at a turn is kept for the next wait, or for the end.
+def defer_cancellation(work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Await `work` in this task, and cancel it only where it awaits a future.
+
+    A cancellation at a bare yield to the event loop, as in all closing, is deferred to the next awaited future or to
+    the end of `work`.
     """
-    kept: asyncio.CancelledError | None = None
+    deferred: asyncio.CancelledError | None = None
     thrown: BaseException | None = None
-    before = _requests_to_cancel()
+    earlier = _cancel_requests()
     while True:
         try:
-            waited = work.send(None) if thrown is None else work.throw(thrown)
-        except StopIteration as ended:
-            if kept is not None and _requests_to_cancel() > before:
-                raise kept from None
-            result: T = ended.value
+            future = work.send(None) if thrown is None else work.throw(thrown)
+        except StopIteration as end:
+            _raise_deferred(deferred, earlier)
+            result: T = end.value
             return result
         except Exception:
-            if kept is not None and _requests_to_cancel() > before:
-                raise kept from None
+            _raise_deferred(deferred, earlier)
             raise
         thrown = None
-        # anyio cancels the task too, and takes that back where its scope ends; then there is nothing to deliver.
-        if kept is not None and waited is not None and (_requests_to_cancel() <= before or waited.cancel()):
-            kept = None
+        if deferred is not None and _settle_deferred(future, earlier):
+            deferred = None
         try:
-            yield waited
+            yield future
         except GeneratorExit:
             work.close()
             raise
         except asyncio.CancelledError as cancelled:
-            if waited is None:
-                kept = cancelled
+            if future is None:
+                deferred = cancelled
             else:
                 thrown = cancelled
-        except BaseException as error:  # noqa: BLE001 - what was waited for failed; it is passed on as it is
+        except BaseException as error:  # noqa: BLE001 - the awaited future failed: `work` receives its error
             thrown = error
 
 
-def _requests_to_cancel() -> int:
+def _raise_deferred(deferred: asyncio.CancelledError | None, earlier: int) -> None:
+    """Raise a deferred cancellation at the end of the work, unless its request has been withdrawn."""
+    if deferred is not None and _cancel_requests() > earlier:
+        raise deferred from None
+
+
+def _settle_deferred(future: Any, earlier: int) -> bool:
+    """Deliver a deferred cancellation to the awaited `future`; return whether no cancellation is left to deliver.
+
+    A scope of anyio cancels the task, too, and withdraws the request where the scope ends.
+    """
+    return future is not None and (_cancel_requests() <= earlier or future.cancel())
+
+
+def _cancel_requests() -> int:
     task = asyncio.current_task()
     return task.cancelling() if task else 0
 
 
 class ClosingTransport:
-    """Around httpx's own: a handshake that is cut short leaves neither a connection nor an entry in the pool."""
+    """A transport around httpx's own that leaves no connection open and no entry in the pool after a broken
+    handshake."""
 
     def __init__(
         self,
@@ -79,15 +93,16 @@ class ClosingTransport:
             verify=context, trust_env=False, http2=http2, limits=limits, proxy=proxy
         )
         self._pool: Any = self._inner._pool
-        self._pool._network_backend = _Backend(family)  # httpx has no argument for it; a test sees whether it is in use
-        self._proxied = proxy is not None
+        # httpx has no argument for the backend; a test checks that this one is used.
+        self._pool._network_backend = _Backend(family)
+        self._has_proxy = proxy is not None
 
     async def handle_async_request(self, request: "httpx.Request") -> "httpx.Response":
         """Send `request`; see httpx."""
         try:
             return await self._inner.handle_async_request(request)
         except BaseException:
-            if self._proxied:
+            if self._has_proxy:
                 await self._drop_broken_tunnels()
             raise
 
@@ -96,16 +111,16 @@ class ClosingTransport:
         await self._inner.aclose()
 
     async def _drop_broken_tunnels(self) -> None:
-        """Close what looks busy and carries no request: the pool never looks at it again."""
-        carrying = [request.connection for request in self._pool._requests]
+        """Close connections that are not idle and serve no request: the pool never closes or reuses them."""
+        in_use = [request.connection for request in self._pool._requests]
         for connection in self._pool.connections:
-            if not connection.is_idle() and not any(connection is other for other in carrying):
+            if not connection.is_idle() and not any(connection is other for other in in_use):
                 self._pool._connections.remove(connection)
                 await connection.aclose()
 
 
 class _Backend:
-    """What the pool opens connections with."""
+    """The network backend with which the pool opens connections."""
 
     def __init__(self, family: HttpxFamily) -> None:
         self._backend: httpcore.AsyncNetworkBackend = family.network.AnyIOBackend()
@@ -115,7 +130,7 @@ class _Backend:
 
 
 class _Stream:
-    """A connection before its handshake."""
+    """A connection before its TLS handshake."""
 
     def __init__(self, stream: "httpcore.AsyncNetworkStream") -> None:
         self._stream = stream

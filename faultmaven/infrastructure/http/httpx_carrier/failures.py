@@ -1,4 +1,4 @@
-"""What httpx or httpx2 and the layers below raise, as our errors."""
+"""Exceptions of httpx or httpx2 and the layers below as `LLMError`."""
 
 import sys
 from typing import Any
@@ -11,7 +11,7 @@ from ..failures import (
     broken_error,
     connect_error,
     connect_seconds,
-    failure,
+    exchange_error,
     has_cause,
     other_error,
     proxy_error,
@@ -21,14 +21,14 @@ from ..types import WireRequest
 
 
 def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, timeout: float | None) -> LLMError:
-    """Map every exception of the package `httpx` to ours; a test walks them all."""
+    """Return the `LLMError` for an exception of the package `httpx`; a test covers every class."""
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
             return timeout_error(sent, "connect", connect_seconds(timeout))
         case httpx.TimeoutException():
             return timeout_error(sent, phase, timeout)
         case httpx.LocalProtocolError() if has_cause(error, _h2_error()):
-            return broken_error(sent, phase)  # such as a connection that ended between two frames: nobody's address
+            return broken_error(sent, phase)  # such as a connection closed between two frames, not an invalid address
         case (
             httpx.InvalidURL()
             | httpx.UnsupportedProtocol()
@@ -38,9 +38,9 @@ def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, tim
         ):
             return address_error(sent)
         case httpx.DecodingError():
-            return failure(MalformedResponseError, sent, "the reply's encoding is broken", phase)
+            return exchange_error(MalformedResponseError, sent, "the reply's encoding is broken", phase)
         case httpx.RemoteProtocolError() if phase == "first byte" and has_cause(error, h11.RemoteProtocolError):
-            return failure(MalformedResponseError, sent, "the reply is no HTTP", phase)
+            return exchange_error(MalformedResponseError, sent, "the reply is no HTTP", phase)
         case httpx.ProxyError():
             return proxy_error(sent)
         case httpx.ConnectError():
@@ -52,5 +52,5 @@ def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, tim
 
 
 def _h2_error() -> Any:
-    """Return what all exceptions of h2 are; nothing is one where nobody imported it."""
+    """Return the base class of h2's exceptions; () when h2 has not been imported, which no exception matches."""
     return getattr(sys.modules.get("h2.exceptions"), "H2Error", ())

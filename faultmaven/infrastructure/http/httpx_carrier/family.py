@@ -1,4 +1,4 @@
-"""The two packages with httpx's public API: httpx, and httpx2, by others, where it is developed further."""
+"""The two packages with httpx's public API: httpx, and its successor httpx2 by other authors."""
 
 import functools
 import sys
@@ -16,12 +16,12 @@ FamilyName = Literal["httpx", "httpx2"]
 
 @dataclass(frozen=True, slots=True)
 class HttpxFamily:
-    """What differs between them.
+    """The differences between httpx and httpx2.
 
     Attributes:
         httpx: The package itself.
-        network: The package beneath that opens connections.
-        failures: All that they raise, and what the layers below raise for an address or a header that is none.
+        network: Its httpcore, which opens connections.
+        failures: All exceptions of the package, and those of the layers below for an invalid address or header.
     """
 
     httpx: Any
@@ -31,25 +31,25 @@ class HttpxFamily:
 
 @functools.cache
 def httpx_family(name: FamilyName) -> HttpxFamily:
-    """Return one of the two; the other is not imported."""
-    package, network = _httpx2() if name == "httpx2" else _httpx()
+    """Return the family of one of the two packages; the other is not imported."""
+    package, network = _import_httpx2() if name == "httpx2" else _import_httpx()
     return HttpxFamily(package, network, _failures(package))
 
 
 def family_of(client: "AnyClient") -> HttpxFamily:
-    """Return which of the two a client is of; of one that nobody imported there is none."""
-    other = getattr(sys.modules.get("httpx2"), "AsyncClient", ())
-    return httpx_family("httpx2" if isinstance(client, other) else "httpx")
+    """Return the family of a client's package. Neither package is imported to find out."""
+    httpx2_client = getattr(sys.modules.get("httpx2"), "AsyncClient", ())
+    return httpx_family("httpx2" if isinstance(client, httpx2_client) else "httpx")
 
 
-def _httpx() -> tuple[Any, Any]:
+def _import_httpx() -> tuple[Any, Any]:
     import httpcore
     import httpx
 
     return httpx, httpcore
 
 
-def _httpx2() -> tuple[Any, Any]:
+def _import_httpx2() -> tuple[Any, Any]:
     import httpcore2
     import httpx2
 
@@ -64,6 +64,6 @@ def _failures(package: Any) -> tuple[type[Exception], ...]:
         package.CookieConflict,
         ValueError,
         OverflowError,
-        RuntimeError,  # a passed-in client that is closed
+        RuntimeError,  # a passed-in client that the host has closed
         ExceptionGroup,
     )

@@ -1,7 +1,8 @@
-"""HTTP/2 streams that are left before their end: httpcore forgets them, and tells neither the server nor its own h2.
+"""HTTP/2 streams that are abandoned before their end: httpcore drops them and resets them neither at the server nor in
+its own h2 state.
 
-The server would go on writing what nobody reads, and each such stream would count among those that a connection may
-have at once, until it refuses every other (encode/httpcore#943 and #1022).
+The server would continue to send, and each abandoned stream would count against the connection's limit of concurrent
+streams, until the connection refuses new ones (encode/httpcore#943 and #1022).
 """
 
 import asyncio
@@ -12,19 +13,19 @@ from typing import Any
 from .family import HttpxFamily
 
 CANCEL = 8  # RFC 9113, section 7
-LOW_WINDOW = 2**23  # httpcore opens with twice that; what it drops unread is never given back
+MIN_WINDOW_BYTES = 2**23  # httpcore opens with twice that, and never returns the bytes that it drops unread
 
 
-class LeftStreams:
-    """Those of one client."""
+class AbandonedStreams:
+    """The abandoned HTTP/2 streams of one client."""
 
     def __init__(self, family: HttpxFamily, client: Any) -> None:
         self._client = client
-        self._broken: type[Exception] = family.network.NetworkError
-        self._telling: set[asyncio.Task[None]] = set()
+        self._network_error: type[Exception] = family.network.NetworkError
+        self._writing: set[asyncio.Task[None]] = set()
 
     def reset(self) -> None:
-        """Cancel, on every connection, the streams of which nobody waits for anything; HTTP/1.1 has none."""
+        """Cancel the abandoned streams on every connection; HTTP/1.1 has none."""
         mounts: dict[Any, Any] = getattr(self._client, "_mounts", {})
         for transport in (getattr(self._client, "_transport", None), *mounts.values()):
             pool: Any = getattr(transport, "_pool", None)
@@ -39,14 +40,14 @@ class LeftStreams:
         for stream_id, stream in list(state.streams.items()):
             if stream.open and stream_id not in connection._events:
                 state.reset_stream(stream_id, CANCEL)
-        if state.inbound_flow_control_window < LOW_WINDOW:
-            state.increment_flow_control_window(LOW_WINDOW)
-        # In a task of its own: whoever gives a call up waits for no room on the line, and a write that is cut short
-        # would break it for all others.
-        task = asyncio.ensure_future(self._tell(connection))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        if state.inbound_flow_control_window < MIN_WINDOW_BYTES:
+            state.increment_flow_control_window(MIN_WINDOW_BYTES)
+        # In a separate task: a cancelled call must not wait for the write, and an interrupted write would break the
+        # connection for all other calls.
+        task = asyncio.ensure_future(self._write(connection))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
 
-    async def _tell(self, connection: Any) -> None:
-        with contextlib.suppress(self._broken):  # there is no server left to tell
+    async def _write(self, connection: Any) -> None:
+        with contextlib.suppress(self._network_error):  # the connection is closed already
             await connection._write_outgoing_data(SimpleNamespace(extensions={}))
