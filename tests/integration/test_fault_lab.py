@@ -17,7 +17,7 @@ from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.testing import FakeClock, FaultLab, VirtualClock, run_in_virtual_time
 from faultmaven.testing.lab import ANSWER, REPLIES
 from faultmaven.testing.lab.fault_lab import IN_PROCESS
-from faultmaven.testing.lab.replies.table import OF_THE_CONNECTION, SPOILT, reply_to
+from faultmaven.testing.lab.replies.table import ALTERED_REPLIES, CONNECTION_FAULTS, reply_to
 
 FAULTS = FaultLab.FAULTS
 WAITING = [name for name, fault in FAULTS.items() if fault.error is ProviderTimeoutError]
@@ -250,7 +250,9 @@ def test_every_row_of_the_table_is_a_fault_of_its_own() -> None:
 
 @pytest.mark.parametrize("dialect", REPLIES)
 def test_every_reply_that_is_called_json_is_json(dialect: str) -> None:
-    replies = {fault: reply_to(dialect, fault) for fault in FAULTS if fault not in (*OF_THE_CONNECTION, *SPOILT)}
+    replies = {
+        fault: reply_to(dialect, fault) for fault in FAULTS if fault not in (*CONNECTION_FAULTS, *ALTERED_REPLIES)
+    }
     replies["models"] = REPLIES[dialect]["models"]
     for reply in replies.values():
         if reply.headers.get("content-type") == "application/json":
