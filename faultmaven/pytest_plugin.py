@@ -1,6 +1,6 @@
 """The pytest plugin: fixtures, markers and the network guard.
 
-It imports nothing but pytest; each fixture imports what it gives. docs/testing.md has examples.
+The module imports only pytest; each fixture imports the class of its value. docs/testing.md has examples.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GUARD: pytest.StashKey[NetworkGuard] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the guard's option and the hosts that it lets through."""
+    """Add the option that guards all tests, and the ini option for the allowed hosts."""
     group = parser.getgroup("faultmaven")
     group.addoption(
         "--llm-guard",
@@ -44,124 +44,124 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def fake_clock(request: pytest.FixtureRequest) -> FakeClock:
-    """Time that moves only when told; `fake_llm`, `fault_lab` and `llm_container` of the same test go by it."""
+    """A FakeClock, which `fake_llm`, `fault_lab` and `llm_container` of the same test use."""
     from .testing import FakeClock
 
-    _guard(request.node)
+    _turn_guard_on(request.node)
     return FakeClock()
 
 
 @pytest.fixture
 def fake_llm(request: pytest.FixtureRequest) -> FakeProvider:
-    """A FakeProvider that plays what `llm_script` says; it answers "ok" without."""
-    from .testing.marks import clock_of, fake_of
+    """A FakeProvider that plays the steps of `llm_script`; without the marker, it answers "ok"."""
+    from .testing.marks import build_fake, requested_clock
 
-    _guard(request.node)
-    return fake_of(request.node, clock_of(request))
+    _turn_guard_on(request.node)
+    return build_fake(request.node, requested_clock(request))
 
 
 @pytest.fixture
 def fault_lab(request: pytest.FixtureRequest) -> FaultLab:
-    """A FaultLab: every vendor in this process, with every fault."""
+    """A FaultLab, which simulates every vendor and its faults in this process."""
     from .testing import FaultLab
-    from .testing.marks import clock_of
+    from .testing.marks import requested_clock
 
-    _guard(request.node)
-    return FaultLab(clock_of(request))
+    _turn_guard_on(request.node)
+    return FaultLab(requested_clock(request))
 
 
 @pytest.fixture
 def llm_container(request: pytest.FixtureRequest) -> Iterator[Container]:
     """An opened container, closed after the test.
 
-    Its only provider is `fake_llm`. With `llm_lab` it has the rows named there, answered by `fault_lab`; with
-    `llm_env`, what these variables configure; then `fake_llm` is there too if the test asks for it or has an
-    `llm_script`.
+    The only provider is `fake_llm`. With `llm_lab`, the container has the rows of the marker, and `fault_lab` answers
+    their requests; with `llm_env`, the container has the providers that the variables configure. It then contains
+    `fake_llm` only if the test requests that fixture or has an `llm_script`.
     """
     from .opening import create_container
     from .parts import Parts
-    from .testing.marks import clock_of, environment_of, fakes_of
+    from .testing.marks import build_environment, build_fakes, requested_clock
 
-    _guard(request.node)
-    env, client = environment_of(request)
+    _turn_guard_on(request.node)
+    env, client = build_environment(request)
     parts = Parts()
     if client is not None:
         parts["http_client"] = client
-    if (clock := clock_of(request)) is not None:
+    if (clock := requested_clock(request)) is not None:
         parts["clock"] = clock
-    container = create_container(env, providers=fakes_of(request, alone=env is None), **parts)
+    container = create_container(env, providers=build_fakes(request, is_only_provider=env is None), **parts)
     yield container
-    _close(container)
+    _close_container(container)
     if client is not None:
-        _run_to_end(client.aclose())
+        _run_without_loop(client.aclose())
 
 
-# Innermost, so that what is said of a wrong marker leaves the hooks of other plugins as a fixture's error would.
+# Innermost, so that the error of a wrong marker passes through the hooks of other plugins as a fixture's error would.
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Guard the test's fixtures."""
+    """Guard the setup of the test's fixtures, and check the markers."""
     names = getattr(item, "fixturenames", ())
     has_fixture = not set(FIXTURES).isdisjoint(names)
     if item.config.getoption("llm_guard") or has_fixture:
-        _guard(item)
-    # A test with `request` may still ask for a fixture.
+        _turn_guard_on(item)
+    # A test with `request` may still request a fixture.
     if not has_fixture and "request" not in names and any(mark.name.startswith("llm_") for mark in item.own_markers):
-        from .testing.marks import check_use
+        from .testing.marks import check_markers_have_fixture
 
-        check_use(item)
-    return (yield from _guarded(item))
+        check_markers_have_fixture(item)
+    return (yield from _run_guarded(item))
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Guard the test."""
-    return (yield from _guarded(item))
+    """Guard the call of the test."""
+    return (yield from _run_guarded(item))
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Guard what its fixtures do at the end; then the guard goes."""
+    """Guard the teardown of the test's fixtures, then remove the guard."""
     try:
-        return (yield from _guarded(item))
+        return (yield from _run_guarded(item))
     finally:
         if GUARD in item.stash:
             item.stash[GUARD].take_away()
 
 
-def _guarded(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Run one phase of a test; what the guard denied fails it, even if something on the way caught that."""
+def _run_guarded(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Run one phase of a test; a denied connection fails the phase even if other code caught the error."""
     __tracebackhide__ = True
     if (guard := item.stash.get(GUARD, None)) is not None:
         guard.turn_on()
     try:
         result = yield
     except BaseException as error:
-        denied = _unguarded(item)
+        denied = _turn_guard_off(item)
         if denied is None or denied is error or isinstance(error, KeyboardInterrupt | pytest.exit.Exception):
             raise
         raise denied from None
-    if (denied := _unguarded(item)) is not None:
+    if (denied := _turn_guard_off(item)) is not None:
         raise denied
     return result
 
 
-def _guard(item: pytest.Item) -> None:
-    """Turn the guard on for the test, unless it may reach out."""
+def _turn_guard_on(item: pytest.Item) -> None:
+    """Turn the guard on for the test, unless the test may reach any host."""
     from .testing import NetworkGuard
-    from .testing.marks import allowed_hosts_of
+    from .testing.marks import read_allowed_hosts
 
-    allowed = allowed_hosts_of(item)
+    allowed = read_allowed_hosts(item)
     if allowed is None:
         return
     if GUARD not in item.stash:
         hosts = (*item.config.getini("llm_allowed_hosts"), *allowed)
-        # pytest's own, since anyio ends its loop's task for any other error that is no Exception.
+        # pytest's own error, since anyio ends its loop's task for any other error that is no Exception.
         item.stash[GUARD] = NetworkGuard(*hosts, error=pytest.fail.Exception)
     item.stash[GUARD].turn_on()
 
 
-def _unguarded(item: pytest.Item) -> BaseException | None:
-    """Turn the guard off until the next phase; return what it denied."""
+def _turn_guard_off(item: pytest.Item) -> BaseException | None:
+    """Turn the guard off until the next phase; return the error of the first denied connection."""
     guard = item.stash.get(GUARD, None)
     if guard is None:
         return None
@@ -169,15 +169,15 @@ def _unguarded(item: pytest.Item) -> BaseException | None:
     return guard.take()
 
 
-def _close(container: Container) -> None:
-    """Close the connections of every loop that is there and at rest; a loop that has ended has closed its own."""
+def _close_container(container: Container) -> None:
+    """Close the container in each idle event loop; a closed loop has no open connections."""
     for loop in container.registry().loops():
         if not (loop.is_running() or loop.is_closed()):
             loop.run_until_complete(container.aclose())
 
 
-def _run_to_end(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run what waits for nothing, without an event loop."""
+def _run_without_loop(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that never suspends, without an event loop."""
     try:
         coroutine.send(None)
     except StopIteration:

@@ -1,6 +1,7 @@
-"""The kit for tests of whoever embeds faultmaven, and for our own.
+"""A test kit for hosts of faultmaven and for its own tests.
 
-Fakes, a fault lab, time that does not pass, assertions, sample requests, and a contract for providers.
+The kit contains fakes, a fault lab, a fake and a virtual clock, assertions, sample requests, a network guard, and a
+contract for providers.
 
 ```python
 async with open_container(providers={"openai": FakeProvider("It ran out of memory.")}) as container:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """Import the contract when it is asked for: it needs pytest, which the rest of the kit does without."""
+        """Import the contract on first access: the contract needs pytest, the rest of the kit does not."""
         if name != "LLMProviderContract":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from .contract import LLMProviderContract

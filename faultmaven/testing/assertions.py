@@ -1,4 +1,4 @@
-"""Assertions about who answered, which print the ledger when they fail."""
+"""Assertions about the attempts of a request; a failing one prints the ledger."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -7,19 +7,25 @@ from ..domain.attempts import Attempt
 from ..domain.errors import CircuitOpenError, LimitReachedError, LLMError, UnsupportedRequestError
 from ..domain.responses import LLMResponse
 
-Asked: TypeAlias = LLMResponse | LLMError
+CallResult: TypeAlias = LLMResponse | LLMError
 Outcome: TypeAlias = str | type[LLMError]
 
-# Lines of providers to whom nothing was sent.
-LEFT_ALONE = (CircuitOpenError.__name__, LimitReachedError.__name__, UnsupportedRequestError.__name__, "cached")
+# Outcomes of attempts that sent no request.
+OUTCOMES_WITHOUT_REQUEST = (
+    CircuitOpenError.__name__,
+    LimitReachedError.__name__,
+    UnsupportedRequestError.__name__,
+    "cached",
+)
 
 HEADINGS = ("provider", "model", "outcome", "status", "seconds", "notes")
 
 
-def ledger_of(asked: Asked) -> str:
-    """Return the ledger of an answer or an error as a table, one line an attempt; it shows no prompt and no key.
+def ledger_of(asked: CallResult) -> str:
+    """Return the ledger of `asked`, a response or an error, as a table with one line for each attempt.
 
-    Seconds include the wait before sending. The notes say what was left out for the provider, and what went wrong.
+    The table contains neither prompt nor key. Seconds include the wait before sending. The notes list the parts of the
+    request that the provider did not get, and the error.
     """
     rows = [HEADINGS, *map(_row, _attempts(asked))]
     if len(rows) == 1:
@@ -29,60 +35,65 @@ def ledger_of(asked: Asked) -> str:
 
 
 def assert_answered_by(response: LLMResponse, provider: str, model: str | None = None) -> None:
-    """Fail unless `provider` gave the answer, and with `model` where that is given."""
+    """Fail unless `response` comes from `provider`, and from `model` unless `model` is None."""
     __tracebackhide__ = True
-    wanted, was = provider, response.provider
+    expected, actual = provider, response.provider
     if model is not None:
-        wanted, was = f"{provider} ({model})", f"{was} ({response.model})"
-    _compare("an answer by", [wanted], [was], response)
+        expected, actual = f"{provider} ({model})", f"{response.provider} ({response.model})"
+    _compare("an answer by", [expected], [actual], response)
 
 
-def assert_asked(asked: Asked, *providers: str) -> None:
-    """Fail unless exactly `providers` were asked, in this order; each retry counts.
+def assert_asked(asked: CallResult, *providers: str) -> None:
+    """Fail unless exactly `providers` got a request, in this order; each retry counts.
 
-    Providers that were left alone, by their breaker or a limit or for want of a feature, were not asked.
-    """
-    __tracebackhide__ = True
-    was = [line.provider for line in _attempts(asked) if line.outcome not in LEFT_ALONE]
-    _compare("to ask", providers, was, asked)
-
-
-def assert_outcomes(asked: Asked, *outcomes: tuple[str, Outcome]) -> None:
-    """Fail unless the ledger's lines are exactly these pairs of a provider and what came of it, in this order.
+    Providers that were skipped because of a circuit breaker, a limit or a missing feature do not count.
 
     Args:
+        asked: The response or the error of the request.
+    """
+    __tracebackhide__ = True
+    actual = [attempt.provider for attempt in _attempts(asked) if attempt.outcome not in OUTCOMES_WITHOUT_REQUEST]
+    _compare("to ask", providers, actual, asked)
+
+
+def assert_outcomes(asked: CallResult, *outcomes: tuple[str, Outcome]) -> None:
+    """Fail unless the lines of the ledger are exactly these pairs of provider and outcome, in this order.
+
+    Args:
+        asked: The response or the error of the request.
         outcomes: Such as `("openai", RateLimitError), ("groq", "answered")`: "answered", "cancelled", "cached", or an
             error's class or its name.
     """
     __tracebackhide__ = True
-    wanted = [f"{provider}: {_name(outcome)}" for provider, outcome in outcomes]
-    was = [f"{line.provider}: {line.outcome}" for line in _attempts(asked)]
-    _compare("the outcomes", wanted, was, asked)
+    expected = [f"{provider}: {_name(outcome)}" for provider, outcome in outcomes]
+    actual = [f"{attempt.provider}: {attempt.outcome}" for attempt in _attempts(asked)]
+    _compare("the outcomes", expected, actual, asked)
 
 
-def _compare(what: str, wanted: Sequence[str], was: Sequence[str], asked: Asked) -> None:
+def _compare(description: str, expected: Sequence[str], actual: Sequence[str], result: CallResult) -> None:
     __tracebackhide__ = True
-    if list(wanted) != list(was):
-        told = f"expected {what} {_listed(wanted)}\nbut it was {_listed(was)}"
-        raise AssertionError(f"{told}\n\n{ledger_of(asked)}")
+    if list(expected) != list(actual):
+        message = f"expected {description} {_join(expected)}\nbut it was {_join(actual)}"
+        raise AssertionError(f"{message}\n\n{ledger_of(result)}")
 
 
-def _attempts(asked: object) -> tuple[Attempt, ...]:
-    if isinstance(asked, LLMResponse | LLMError):
-        return asked.attempts
-    hint = "; give its .value" if type(asked).__name__ == "ExceptionInfo" else ""
-    raise TypeError(f"{type(asked).__name__} has no ledger: give an LLMResponse or an LLMError{hint}")
+def _attempts(result: object) -> tuple[Attempt, ...]:
+    if isinstance(result, LLMResponse | LLMError):
+        return result.attempts
+    hint = "; give its .value" if type(result).__name__ == "ExceptionInfo" else ""
+    raise TypeError(f"{type(result).__name__} has no ledger: give an LLMResponse or an LLMError{hint}")
 
 
-def _row(line: Attempt) -> tuple[str, ...]:
-    status = "" if line.status is None else str(line.status)
-    notes = "; ".join(filter(None, (*line.notes, line.error)))
-    return line.provider, line.model, line.outcome, status, f"{line.waited + line.duration:.2f}", notes
+def _row(attempt: Attempt) -> tuple[str, ...]:
+    status = "" if attempt.status is None else str(attempt.status)
+    seconds = f"{attempt.waited + attempt.duration:.2f}"
+    notes = "; ".join(filter(None, (*attempt.notes, attempt.error)))
+    return attempt.provider, attempt.model, attempt.outcome, status, seconds, notes
 
 
 def _name(outcome: Outcome) -> str:
     return outcome if isinstance(outcome, str) else outcome.__name__
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join(names: Iterable[str]) -> str:
     return ", ".join(names) or "nobody"

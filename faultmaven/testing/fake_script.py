@@ -1,4 +1,4 @@
-"""What a fake plays: the steps of a script, checked when it is written and unfolded when it is played."""
+"""The steps of a fake's script: validation when a script is written, and resolution when a step is played."""
 
 import inspect
 import math
@@ -17,12 +17,12 @@ Step: TypeAlias = (
     "str | LLMResponse | ToolCall | Sequence[ToolCall] | FakeStream | LLMError | Delayed"
     " | Callable[[ChatRequest], Step | Awaitable[Step]]"
 )
-"""What a script may hold: a text, a whole answer, calls, a stream, an error to raise, any of them delayed, or a
-function of the request, `async` or not, that returns one of these."""
+"""A step of a script: a text, a response, tool calls, a stream, an error to raise, any of these delayed, or a function
+of the request, `async` or not, that returns one of these."""
 
-Played: TypeAlias = str | LLMResponse | FakeStream | LLMError
+ResolvedStep: TypeAlias = str | LLMResponse | FakeStream | LLMError
 
-STEPS = (
+STEP_KINDS = (
     "a step is a text, an LLMResponse, a ToolCall or a list of them, a FakeStream, an LLMError to raise, "
     "Delayed(seconds, step), or a function of the request"
 )
@@ -30,28 +30,31 @@ STEPS = (
 
 @dataclass(frozen=True, slots=True)
 class Delayed:
-    """A step that is played after `seconds` on the fake's clock, which count against the attempt's time."""
+    """A step that is played after `seconds` on the fake's clock; the delay counts against the time of the attempt."""
 
     seconds: float
     step: Step
 
 
 def check_step(step: Any, where: str) -> None:
-    """Refuse what no fake can play.
+    """Check that a fake can play `step`.
+
+    Args:
+        where: The position of the step, for the message.
 
     Raises:
-        TypeError: says where it stands, what it is, and what a step may be.
+        TypeError: the step is invalid; the message names its position, its type and the valid kinds of steps.
     """
     if isinstance(step, Delayed):
         if not is_delay(step.seconds):
             raise TypeError(f"{where} is delayed by {step.seconds!r}: give seconds, 0 or more")
         check_step(step.step, where)
     elif not _is_playable(step):
-        raise TypeError(f"{where} is {_told(step)}; {STEPS}")
+        raise TypeError(f"{where} is {_describe_invalid(step)}; {STEP_KINDS}")
 
 
-async def unfold(step: Step, request: ChatRequest, clock: Clock) -> Played:
-    """Return what `step` comes to for `request`: waits are waited for, functions are called, calls become a stream."""
+async def resolve_step(step: Step, request: ChatRequest, clock: Clock) -> ResolvedStep:
+    """Resolve `step` for `request`: wait for delays, call functions, and turn tool calls into a stream."""
     while True:
         if isinstance(step, str | LLMResponse | FakeStream | LLMError):
             return step
@@ -63,8 +66,8 @@ async def unfold(step: Step, request: ChatRequest, clock: Clock) -> Played:
         elif isinstance(step, Sequence):
             return FakeStream(*step)
         else:
-            made = step(request)
-            step = await made if inspect.isawaitable(made) else made
+            result = step(request)
+            step = await result if inspect.isawaitable(result) else result
             check_step(step, "what a function of the script returned")
 
 
@@ -77,14 +80,14 @@ def _is_playable(step: Any) -> bool:
 
 
 def is_delay(seconds: Any) -> bool:
-    """Return whether `seconds` can be waited for."""
+    """Return whether `seconds` is a finite number of at least 0."""
     return isinstance(seconds, float | int) and math.isfinite(seconds) and seconds >= 0
 
 
-def _told(step: Any) -> str:
+def _describe_invalid(step: Any) -> str:
     if isinstance(step, type):
         return f"the class {step.__name__}: give an object of it"
     if inspect.iscoroutine(step):
-        step.close()  # or Python warns of it as well
+        step.close()  # avoids a second warning, by Python, about an unawaited coroutine
         return "a coroutine: give the async function itself, without calling it"
     return f"a {type(step).__name__}"

@@ -1,4 +1,4 @@
-"""Fakes with behaviour: they keep what they were asked and pass the same contract as real providers."""
+"""A fake provider, which records its requests and passes the same contract as real providers."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,23 +13,23 @@ from ..domain.usage import Usage
 from ..infrastructure.clock import SystemClock
 from ..ports.clock import Clock
 from ..ports.llm import LLMStream
-from .fake_script import Played, Step, check_step, is_delay, unfold
-from .fake_stream import FakeStream, PlayedStream, words
+from .fake_script import ResolvedStep, Step, check_step, is_delay, resolve_step
+from .fake_stream import FakeStream, PlayedStream, split_words
 
 
 class FakeProvider(ChatProvider):
-    """An `LLMProvider` that plays a script, one step for each request, in order, and the last one for ever.
+    """An `LLMProvider` that plays a script, one step for each request in order, and repeats the last step forever.
 
     ```python
-    FakeProvider("a text", LLMResponse(...))                # answers
-    FakeProvider(ToolCall("1", "look", {"pod": "web"}))     # a call that the model asks for; a list of them: several
+    FakeProvider("a text", LLMResponse(...))                # responses
+    FakeProvider(ToolCall("1", "look", {"pod": "web"}))     # a tool call; several as a list
     FakeProvider(RateLimitError("slow down"), "then this")  # an error to raise
     FakeProvider(FakeStream("piece ", "by piece"))          # a stream, piece by piece
     FakeProvider(Delayed(5.0, "late"))                      # five seconds on the clock, then the step
-    FakeProvider(lambda request: request.turns[-1].text)    # a function of the request that returns a step; also async
+    FakeProvider(lambda request: request.turns[-1].text)    # a function, also async, that returns a step
     ```
 
-    `requests` keeps every `ChatRequest`; `open_streams` counts the streams that nobody has closed yet.
+    `requests` records every `ChatRequest`; `open_streams` counts the streams that are not closed yet.
     """
 
     features = frozenset(
@@ -45,18 +45,21 @@ class FakeProvider(ChatProvider):
         delay: float = 0.0,
         clock: Clock | None = None,
     ) -> None:
-        """Keep the script; nothing is played yet.
+        """Check the script; requests play its steps.
 
         Args:
-            delay: Seconds on `clock` before each answer.
-            clock: None is the machine's; give a `FakeClock` together with delays.
+            script: The steps; without any, every response is "ok".
+            name: The provider's name.
+            models: The supported models; the first one is the default.
+            delay: Seconds on `clock` before each response.
+            clock: None is the machine's clock; with delays, pass a `FakeClock` to avoid real waits.
 
         Raises:
-            TypeError: a step is nothing that can be played, or a name, a model or a delay is none.
+            TypeError: a step, the name, a model or the delay is invalid.
         """
         for number, step in enumerate(script, start=1):
             check_step(step, f"step {number} of the script")
-        _check(name, models, delay)
+        _check_arguments(name, models, delay)
         self.requests: list[ChatRequest] = []
         self.open_streams = 0
         self._script: tuple[Step, ...] = script or ("ok",)
@@ -67,7 +70,7 @@ class FakeProvider(ChatProvider):
 
     @property
     def provider_name(self) -> str:
-        """The name given."""
+        """The name passed to the constructor."""
         return self._name
 
     def is_available(self) -> bool:
@@ -75,56 +78,56 @@ class FakeProvider(ChatProvider):
         return True
 
     def get_supported_models(self) -> list[str]:
-        """Return the models given."""
+        """Return a copy of the models passed to the constructor."""
         return self._models.copy()
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
-        """Play the next step for `request`, within its timeout."""
+        """Play the next step for `request`, within the timeout of the request."""
         step = self._next_step(request)
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(request.timeout):
-                played = await self._unfolded(step, request)
-                if isinstance(played, FakeStream):
-                    stream = self._playing(played, request, started)
+                resolved = await self._resolve(step, request)
+                if isinstance(resolved, FakeStream):
+                    stream = self._play(resolved, request, started)
                     async for _ in stream:
                         pass
                     return stream.response
         except TimeoutError:
             error = ProviderTimeoutError("no answer in time", provider=self._name, phase="first byte")
-            raise self._noted(error, request, started) from None
-        return self._whole(played, request, started)
+            raise self._with_attempt(error, request, started) from None
+        return self._respond_or_raise(resolved, request, started)
 
     @asynccontextmanager
     async def open_stream(self, request: ChatRequest) -> AsyncIterator[LLMStream]:
-        """Play the next step as a stream: a `FakeStream` piece by piece, a text word by word, anything else whole."""
+        """Stream the next step: a `FakeStream` piece by piece, a text word by word, a response in one chunk."""
         step = self._next_step(request)
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(request.timeout):
-                played = await self._unfolded(step, request)
+                resolved = await self._resolve(step, request)
         except TimeoutError:
             error = ProviderTimeoutError("no first chunk in time", provider=self._name, phase="first chunk")
-            raise self._noted(error, request, started) from None
-        if isinstance(played, str):
-            played = FakeStream(*words(played))
-        if not isinstance(played, FakeStream):
-            yield SingleAnswerStream(self._whole(played, request, started))
+            raise self._with_attempt(error, request, started) from None
+        if isinstance(resolved, str):
+            resolved = FakeStream(*split_words(resolved))
+        if not isinstance(resolved, FakeStream):
+            yield SingleAnswerStream(self._respond_or_raise(resolved, request, started))
             return
-        stream = self._playing(played, request, started)
+        stream = self._play(resolved, request, started)
         self.open_streams += 1
         try:
             yield stream
         finally:
             self.open_streams -= 1
 
-    def _playing(self, step: FakeStream, request: ChatRequest, started: float) -> PlayedStream:
+    def _play(self, step: FakeStream, request: ChatRequest, started: float) -> PlayedStream:
         return PlayedStream(
             step,
             request,
             self._clock,
-            lambda text: self._response(text, request, started),
-            lambda error: self._noted(error, request, started),
+            lambda text: self._build_response(text, request, started),
+            lambda error: self._with_attempt(error, request, started),
         )
 
     def _next_step(self, request: ChatRequest) -> Step:
@@ -132,28 +135,30 @@ class FakeProvider(ChatProvider):
         self.requests.append(request)
         return step
 
-    async def _unfolded(self, step: Step, request: ChatRequest) -> Played:
+    async def _resolve(self, step: Step, request: ChatRequest) -> ResolvedStep:
         if self._delay:
             await self._clock.sleep(self._delay)
-        return await unfold(step, request, self._clock)
+        return await resolve_step(step, request, self._clock)
 
-    def _whole(self, played: str | LLMResponse | LLMError, request: ChatRequest, started: float) -> LLMResponse:
-        if isinstance(played, LLMError):
-            raise self._noted(played.copy(), request, started)
-        return played if isinstance(played, LLMResponse) else self._response(played, request, started)
+    def _respond_or_raise(
+        self, resolved: str | LLMResponse | LLMError, request: ChatRequest, started: float
+    ) -> LLMResponse:
+        if isinstance(resolved, LLMError):
+            raise self._with_attempt(resolved.copy(), request, started)
+        return resolved if isinstance(resolved, LLMResponse) else self._build_response(resolved, request, started)
 
     def _model(self, request: ChatRequest) -> str:
         return request.model or next(iter(self._models), "")
 
-    def _noted(self, error: LLMError, request: ChatRequest, started: float) -> LLMError:
+    def _with_attempt(self, error: LLMError, request: ChatRequest, started: float) -> LLMError:
         duration = self._clock.monotonic() - started
         error.attempts = (Attempt(self._name, self._model(request), type(error).__name__, duration=duration),)
         return error
 
-    def _response(self, text: str, request: ChatRequest, started: float) -> LLMResponse:
-        """A whole answer; tokens are counted as words, so that tests can tell them."""
-        words = sum(len(message.text.split()) for message in request.messages)
-        usage = Usage(input=words, output=len(text.split()))
+    def _build_response(self, text: str, request: ChatRequest, started: float) -> LLMResponse:
+        """Build a complete response whose tokens are counted as words, so that tests can predict the usage."""
+        input_words = sum(len(message.text.split()) for message in request.messages)
+        usage = Usage(input=input_words, output=len(text.split()))
         duration = self._clock.monotonic() - started
         model = self._model(request)
         return LLMResponse(
@@ -169,7 +174,7 @@ class FakeProvider(ChatProvider):
         )
 
 
-def _check(name: object, models: object, delay: object) -> None:
+def _check_arguments(name: object, models: object, delay: object) -> None:
     if not isinstance(name, str) or not name.strip():
         raise TypeError(f"name is {name!r}: give a text")
     if isinstance(models, str) or not isinstance(models, Sequence) or not all(isinstance(m, str) and m for m in models):

@@ -1,4 +1,4 @@
-"""No way out of the machine: what would leave it fails at once, names whom it would have reached, and is remembered."""
+"""The network guard: connections to other machines fail at once, name their target, and are recorded."""
 
 import functools
 import ipaddress
@@ -7,36 +7,44 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-# Where each takes its address; look-ups take a name, or an address as a pair.
+# By guarded method of a socket: a function that finds the address in the arguments.
 METHODS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
-    "connect": lambda given: given[0],
-    "connect_ex": lambda given: given[0],
-    "sendto": lambda given: given[-1],
-    "sendmsg": lambda given: given[3] if len(given) > 3 else None,
+    "connect": lambda arguments: arguments[0],
+    "connect_ex": lambda arguments: arguments[0],
+    "sendto": lambda arguments: arguments[-1],
+    "sendmsg": lambda arguments: arguments[3] if len(arguments) > 3 else None,
 }
+# Look-ups take a name, or an address as a pair.
 LOOK_UPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo")
 
-# Providers whose customers have a host each.
+# Providers with a separate host for each customer, by the end of the host name.
 HOSTS_BY_ENDING = {".openai.azure.com": "azure"}
 
 
 class NetworkDeniedError(BaseException):
-    """A test would have left the machine. It is no `Exception`, so that nothing on its way takes it for an answer."""
+    """A test tried to reach another machine.
+
+    No subclass of `Exception`, so that no fallback and no `except Exception` treats this error as a vendor's.
+    """
 
 
 class NetworkGuard:
-    """Lets only the loopback interface and Unix sockets be reached while it is on; whatever else raises.
+    """Denies every connection while it is on, except to the loopback interface, Unix sockets and allowed hosts.
 
-    It replaces what `socket` offers, and so holds for asyncio, httpx, aiohttp and all else that uses that module, in
-    every thread. Names that end in ".invalid" are not known, as the standard has it, without anybody being asked.
+    The guard replaces functions of the module `socket`, and so covers asyncio, httpx, aiohttp and all other users of
+    that module, in every thread. A name that ends in ".invalid" is unknown without a request, as RFC 6761 defines.
+
+    Attributes:
+        denied: The errors raised since the last `take`.
+        is_on: Whether connections are denied now.
     """
 
     def __init__(self, *allowed: str, error: Callable[[str], BaseException] = NetworkDeniedError) -> None:
-        """Keep who may be reached; nothing is denied yet.
+        """Set the allowed hosts; the guard is off until `turn_on`.
 
         Args:
-            allowed: Names and addresses that may be reached all the same.
-            error: Makes what is raised of its message.
+            allowed: Host names and addresses that tests may reach.
+            error: Builds the raised error from its message.
         """
         self.denied: list[BaseException] = []
         self._error = error
@@ -45,16 +53,16 @@ class NetworkGuard:
         self._replaced: list[tuple[Any, str, Any, Any]] = []
 
     def __enter__(self) -> Self:
-        """Turn it on."""
+        """Turn the guard on."""
         self.turn_on()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Turn it off and take it away."""
+        """Turn the guard off and restore the module `socket`."""
         self.take_away()
 
     def turn_on(self) -> None:
-        """Deny from here on; what `socket` offers is replaced at the first time."""
+        """Deny connections from now on; the first call replaces the functions of `socket`."""
         self.is_on = True
         if self._replaced:
             return
@@ -65,23 +73,23 @@ class NetworkGuard:
             self._replace(socket, name, self._guarded_look_up(getattr(socket, name)))
 
     def turn_off(self) -> None:
-        """Let everything through, with the replacements in their places."""
+        """Allow all connections, without restoring the module `socket`."""
         self.is_on = False
 
     def take_away(self) -> None:
-        """Put back what was there. A replacement that somebody has replaced meanwhile stays, and lets all through."""
+        """Restore the module `socket`; a function that other code has replaced meanwhile stays, and denies nothing."""
         self.is_on = False
         while self._replaced:
-            owner, name, replacement, own = self._replaced.pop()
+            owner, name, replacement, original = self._replaced.pop()
             if vars(owner).get(name) is not replacement:
                 continue
-            if own is None:
-                delattr(owner, name)  # it is inherited
+            if original is None:
+                delattr(owner, name)  # the original is inherited
             else:
-                setattr(owner, name, own)
+                setattr(owner, name, original)
 
     def take(self) -> BaseException | None:
-        """Return the first denial since the last time, whatever became of it, and forget all."""
+        """Return the first denial since the last call, even if other code caught its error, and clear the list."""
         first = next(iter(self.denied), None)
         self.denied.clear()
         return first
@@ -92,44 +100,44 @@ class NetworkGuard:
 
     def _guarded_method(self, original: Any, address_of: Callable[[tuple[Any, ...]], Any]) -> Any:
         @functools.wraps(original)
-        def guarded(sock: socket.socket, *given: Any) -> Any:
+        def guarded(sock: socket.socket, *arguments: Any) -> Any:
             __tracebackhide__ = True
             if self.is_on and sock.family in (socket.AF_INET, socket.AF_INET6):
-                self._check(address_of(given))
-            return original(sock, *given)
+                self._check(address_of(arguments))
+            return original(sock, *arguments)
 
         return guarded
 
     def _guarded_look_up(self, original: Any) -> Any:
         @functools.wraps(original)
-        def guarded(*given: Any, **options: Any) -> Any:
+        def guarded(*arguments: Any, **options: Any) -> Any:
             __tracebackhide__ = True
             if not self.is_on:
-                return original(*given, **options)
-            asked = given[0] if given else options.get("host")
-            if _host_of(asked).endswith(".invalid"):
+                return original(*arguments, **options)
+            host = arguments[0] if arguments else options.get("host")
+            if _host_of(host).endswith(".invalid"):
                 raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-            self._check(asked)
-            found = original(*given, **options)
-            if _host_of(asked) in self._allowed:
-                self._allowed.update(_addresses_in(found))
-            return found
+            self._check(host)
+            result = original(*arguments, **options)
+            if _host_of(host) in self._allowed:
+                self._allowed.update(_addresses_in(result))
+            return result
 
         return guarded
 
     def _check(self, address: Any) -> None:
         __tracebackhide__ = True
         host = _host_of(address)
-        if _is_here(host) or host in self._allowed:
+        if _is_local(host) or host in self._allowed:
             return
-        denied = self._error(_told(host))
-        self.denied.append(denied)
-        raise denied
+        error = self._error(_denial_message(host))
+        self.denied.append(error)
+        raise error
 
 
 def provider_at(host: str) -> str | None:
-    """Return the name of the shipped row whose vendor is at `host`, None for a stranger."""
-    from ..infrastructure.llm.providers.registry import PROVIDER_SCHEMA  # only a denial needs it
+    """Return the name of the shipped row whose vendor has the host `host`, None for an unknown host."""
+    from ..infrastructure.llm.providers.registry import PROVIDER_SCHEMA  # imported late: only a denial needs the rows
 
     for name, row in PROVIDER_SCHEMA.items():
         if host == urlsplit(row.get("default_base_url", "")).hostname:
@@ -137,7 +145,7 @@ def provider_at(host: str) -> str | None:
     return next((name for ending, name in HOSTS_BY_ENDING.items() if host.endswith(ending)), None)
 
 
-def _told(host: str) -> str:
+def _denial_message(host: str) -> str:
     name = provider_at(host)
     if name is None:
         return (
@@ -159,7 +167,7 @@ def _host_of(address: Any) -> str:
     return text.rstrip(".").lower()
 
 
-def _is_here(host: str) -> bool:
+def _is_local(host: str) -> bool:
     # Servers look up their machine's own name when they start.
     if host in ("", "localhost", socket.gethostname().lower()) or host.endswith(".localhost"):
         return True
@@ -171,10 +179,10 @@ def _is_here(host: str) -> bool:
     return ip.is_loopback or ip.is_unspecified
 
 
-def _addresses_in(found: Any) -> Iterator[str]:
-    """Give every text in what a look-up returned; the addresses are among them."""
-    if isinstance(found, str):
-        yield found
-    elif isinstance(found, tuple | list):
-        for part in found:
+def _addresses_in(result: Any) -> Iterator[str]:
+    """Yield every text in the result of a look-up; the addresses are among them."""
+    if isinstance(result, str):
+        yield result
+    elif isinstance(result, tuple | list):
+        for part in result:
             yield from _addresses_in(part)

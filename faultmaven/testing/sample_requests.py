@@ -1,4 +1,4 @@
-"""Requests that between them hold everything a provider can be given."""
+"""Sample requests that together cover every kind of request."""
 
 import base64
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from ..domain.tool_calls import ToolCall
 from ..domain.tools import Tool
 from ..ports.llm import LLMProvider, LLMStream, Options
 
-# One transparent pixel.
+# A PNG image of one transparent pixel.
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 
-# One empty page.
+# A PDF document of one empty page.
 PDF = b"""%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
@@ -32,16 +32,16 @@ trailer<</Root 1 0 R>>
 %%EOF
 """
 
-RESTARTS = Tool(
+COUNT_RESTARTS = Tool(
     "count_restarts",
     "Count how often a pod restarted.",
     {"type": "object", "properties": {"pod": {"type": "string"}}, "required": ["pod"]},
 )
-CALL = ToolCall("call_1", "count_restarts", {"pod": "web-1"}, '{"pod":"web-1"}')
+RESTARTS_CALL = ToolCall("call_1", "count_restarts", {"pod": "web-1"}, '{"pod":"web-1"}')
 
 
 class Diagnosis(pydantic.BaseModel):
-    """What the sample `structured_output` asks for."""
+    """The response format of the sample `structured_output`."""
 
     cause: str
     confidence: float
@@ -49,7 +49,7 @@ class Diagnosis(pydantic.BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """One request with its options, ready to be asked of any provider."""
+    """A request with its options, for any provider."""
 
     name: str
     prompt: Prompt = field(repr=False)
@@ -59,20 +59,20 @@ class SampleRequest:
 
     @property
     def request(self) -> ChatRequest:
-        """The request as a provider's `answer` gets it."""
+        """The request that the `answer` method of a provider receives."""
         return build_chat_request(self.prompt, None, self.max_tokens, self.temperature, self.options)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The features without which it cannot be answered: "tools", "schema", "images", "files" and so on."""
+        """The features that a provider needs for this request, such as "tools", "schema", "images" or "files"."""
         return required_features(self.request)
 
     async def ask(self, llm: LLMProvider) -> LLMResponse:
-        """Return what `llm` answers; errors as for `generate`."""
+        """Send the request to `llm` and return its response; raises the errors of `generate`."""
         return await llm.generate(self.prompt, None, self.max_tokens, self.temperature, **self.options)
 
     def stream(self, llm: LLMProvider) -> AbstractAsyncContextManager[LLMStream]:
-        """Return a context that opens the stream of `llm`'s answer."""
+        """Return a context manager that sends the request to `llm` as a stream."""
         return llm.stream(self.prompt, None, self.max_tokens, self.temperature, **self.options)
 
 
@@ -87,15 +87,15 @@ _SAMPLES = (
             Message.user("And 143?"),
         ],
     ),
-    SampleRequest("tool_offer", "How often did web-1 restart?", {"tools": [RESTARTS], "tool_choice": "auto"}),
+    SampleRequest("tool_offer", "How often did web-1 restart?", {"tools": [COUNT_RESTARTS], "tool_choice": "auto"}),
     SampleRequest(
         "tool_result",
         [
             Message.user("How often did web-1 restart?"),
-            Message.assistant(tool_calls=[CALL]),
-            Message.tool(CALL.id, "7 times"),
+            Message.assistant(tool_calls=[RESTARTS_CALL]),
+            Message.tool(RESTARTS_CALL.id, "7 times"),
         ],
-        {"tools": [RESTARTS]},
+        {"tools": [COUNT_RESTARTS]},
     ),
     SampleRequest("image", [Message.user("What does it show?", Image.from_bytes(PNG, "image/png"))]),
     SampleRequest("image_address", [Message.user("And this?", Image.from_url("https://example.com/dashboard.png"))]),

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from faultmaven.testing import LLMProviderContract
-from faultmaven.testing.contract.harness import open_bench
+from faultmaven.testing.contract.harness import open_harness
 
 from .broken_providers import BROKEN, SoundProvider
 
@@ -23,12 +23,12 @@ def contract_of(kind: type[SoundProvider]) -> LLMProviderContract:
 def broken_rules(kind: type[SoundProvider]) -> dict[str, str]:
     """Return what every rule that `kind` breaks says; each rule gets a provider of its own."""
     contract, told = contract_of(kind), {}
-    row = contract._row_of_the_class()
+    row = contract._row_of_class()
     assert row is not None
     for name in RULES:
-        with open_bench("sample", row) as bench:
+        with open_harness("sample", row) as harness:
             try:
-                getattr(contract, name)(bench, bench.provider)
+                getattr(contract, name)(harness, harness.provider)
             except pytest.fail.Exception as error:
                 told[name] = str(error)
             except pytest.skip.Exception as error:

@@ -12,8 +12,8 @@ import pytest
 from faultmaven import LLMProvider, open_container
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider
 from faultmaven.testing import FakeProvider, LLMProviderContract
-from faultmaven.testing.contract.harness import Bench, open_bench
-from faultmaven.testing.contract.stalls import SLOW_SECONDS, standstill
+from faultmaven.testing.contract.harness import ContractHarness, open_harness
+from faultmaven.testing.contract.stalls import MIN_STALL_SECONDS, describe_stall
 
 from .guide_providers import BROKEN_GUIDES, GUIDE_ROW, GuideProvider
 
@@ -171,24 +171,24 @@ def test_a_fixture_that_blocks_is_told_so(pytester: pytest.Pytester) -> None:
 
 def test_computing_is_no_standstill() -> None:
     async def compute() -> None:
-        ends = time.thread_time() + 2 * SLOW_SECONDS
+        ends = time.thread_time() + 2 * MIN_STALL_SECONDS
         while time.thread_time() < ends:
             pass
 
-    assert standstill(compute) == ""
+    assert describe_stall(compute) == ""
 
 
 def test_waiting_in_a_thread_is_no_standstill() -> None:
-    assert standstill(lambda: asyncio.to_thread(time.sleep, 2 * SLOW_SECONDS)) == ""
+    assert describe_stall(lambda: asyncio.to_thread(time.sleep, 2 * MIN_STALL_SECONDS)) == ""
 
 
 def test_a_call_that_does_not_wait_excuses_those_that_do() -> None:
-    naps = iter((2 * SLOW_SECONDS, 0, 2 * SLOW_SECONDS))
+    naps = iter((2 * MIN_STALL_SECONDS, 0, 2 * MIN_STALL_SECONDS))
 
     async def ask() -> None:
         time.sleep(next(naps))  # noqa: ASYNC251 - a machine under load stops a thread like this
 
-    assert standstill(ask) == ""
+    assert describe_stall(ask) == ""
 
 
 def test_what_a_class_raises_is_shown_where_it_was_raised(pytester: pytest.Pytester) -> None:
@@ -262,12 +262,12 @@ class TestAShippedWireOverASocket(LLMProviderContract):
     """An object that is asked over sockets keeps the rules for streams and for what is left open there too."""
 
     @pytest.fixture(params=["anthropic", "ollama"])
-    def bench(self, request: pytest.FixtureRequest) -> Iterator[Bench]:
-        with open_bench("sample", PROVIDER_SCHEMA[request.param], over_a_socket=True) as bench:
-            yield bench
+    def bench(self, request: pytest.FixtureRequest) -> Iterator[ContractHarness]:
+        with open_harness("sample", PROVIDER_SCHEMA[request.param], over_a_socket=True) as harness:
+            yield harness
 
     @pytest.fixture
-    def provider(self, bench: Bench) -> LLMProvider:
+    def provider(self, bench: ContractHarness) -> LLMProvider:
         return bench.provider
 
 
@@ -286,9 +286,9 @@ def test_a_broken_class_of_the_guides_form_breaks_its_rule(rule: str, kind: type
     others = QUICK_OVER_A_SOCKET - {rule}
     suite: Any = type("TestSample", (LLMProviderContract,), {})()
     for name in [rule, *sorted(others)]:
-        with open_bench("sample", {**GUIDE_ROW, "provider_class": kind}) as bench:
+        with open_harness("sample", {**GUIDE_ROW, "provider_class": kind}) as harness:
             try:
-                getattr(suite, name)(bench, bench.provider)
+                getattr(suite, name)(harness, harness.provider)
             except pytest.fail.Exception as error:
                 told[name] = str(error)
             except pytest.skip.Exception:

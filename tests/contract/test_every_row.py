@@ -22,7 +22,7 @@ from faultmaven import (
 )
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider
 from faultmaven.testing import FakeProvider, FaultLab, LLMProviderContract
-from faultmaven.testing.contract.harness import Bench, open_bench
+from faultmaven.testing.contract.harness import ContractHarness, open_harness
 from faultmaven.testing.lab import ANSWER
 
 ROWS = list(PROVIDER_SCHEMA)
@@ -73,15 +73,15 @@ async def provider(name: str, lab: FaultLab) -> AsyncIterator[LLMProvider]:
 
 
 class TestTheContractOverEveryRow(LLMProviderContract):
-    """Each row's provider on the contract's own bench."""
+    """Each row's provider over the harness of the contract."""
 
     @pytest.fixture
-    def bench(self, name: str) -> Iterator[Bench]:
-        with open_bench(name, PROVIDER_SCHEMA[name]) as bench:
-            yield bench
+    def bench(self, name: str) -> Iterator[ContractHarness]:
+        with open_harness(name, PROVIDER_SCHEMA[name]) as harness:
+            yield harness
 
     @pytest.fixture
-    def provider(self, bench: Bench) -> LLMProvider:
+    def provider(self, bench: ContractHarness) -> LLMProvider:
         return bench.provider
 
 

@@ -151,9 +151,10 @@ def test_the_faults_of_a_stream_are_all_there() -> None:
 
 
 def test_the_rules_of_the_contract_are_all_there() -> None:
-    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "over"))
+    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "applies_to"))
     expected = [
-        [name.removeprefix("test_"), (inspect.getdoc(rule) or "").replace("`", ""), rule.over] for name, rule in rules
+        [name.removeprefix("test_"), (inspect.getdoc(rule) or "").replace("`", ""), rule.applies_to]
+        for name, rule in rules
     ]
     assert table(DOCS / "testing.md", "Every rule") == expected
 

@@ -17,7 +17,7 @@ from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.testing import FakeClock, FaultLab, VirtualClock, run_in_virtual_time
 from faultmaven.testing.lab import ANSWER, REPLIES
 from faultmaven.testing.lab.fault_lab import IN_PROCESS
-from faultmaven.testing.lab.replies.table import OF_THE_CONNECTION, SPOILT, reply_to
+from faultmaven.testing.lab.replies.table import ALTERED_REPLIES, CONNECTION_FAULTS, reply_to
 
 FAULTS = FaultLab.FAULTS
 TIMING_OUT = [name for name, fault in FAULTS.items() if fault.error is ProviderTimeoutError]
@@ -255,8 +255,10 @@ def test_fault_table_entries_are_distinct() -> None:
 
 
 @pytest.mark.parametrize("dialect", REPLIES)
-def test_replies_declared_json_parse_as_json(dialect: str) -> None:
-    replies = {fault: reply_to(dialect, fault) for fault in FAULTS if fault not in (*OF_THE_CONNECTION, *SPOILT)}
+def test_every_reply_that_is_called_json_is_json(dialect: str) -> None:
+    replies = {
+        fault: reply_to(dialect, fault) for fault in FAULTS if fault not in (*CONNECTION_FAULTS, *ALTERED_REPLIES)
+    }
     replies["models"] = REPLIES[dialect]["models"]
     for reply in replies.values():
         if reply.headers.get("content-type") == "application/json":

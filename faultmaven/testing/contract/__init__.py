@@ -1,4 +1,4 @@
-"""What every provider owes its caller: rules that pytest runs over a class, a row or an object."""
+"""The contract for providers: rules that pytest runs over a class, a row or an object."""
 
 from .suite import LLMProviderContract
 

@@ -1,4 +1,4 @@
-"""The lab as the contract has it: answers tell which question they are for, and a slow one comes when it is told to."""
+"""The fault lab of the contract: responses echo a question's name, and a held reply waits for a gate."""
 
 import asyncio
 import re
@@ -8,23 +8,27 @@ from dataclasses import replace
 from ..lab import ANSWER, FaultLab, LabReply
 from ..lab.reply import TRICKLE_SECONDS
 
-QUESTION = re.compile(r"question-\d+")
-HELD = "trickle"
-"""The fault whose waits go through the gate: a reply that comes when the gate is opened."""
+QUESTION_NAME = re.compile(r"question-\d+")
+HELD_REPLY = "trickle"
+"""The fault whose waits go through the gate: the reply arrives after the gate is opened."""
 
 _POLL_SECONDS = 0.005
 
 
 class Gate:
-    """A clock for the lab: the waits of a trickle end when the gate is open, all others as usual.
+    """A clock for the lab whose trickle waits end when the gate is opened; all other waits take their time.
 
-    Another thread than the lab's may open it. `gave_up` tells that nobody opened it within `patience` seconds.
+    Any thread may open the gate.
+
+    Attributes:
+        max_wait: Seconds after which a wait opens the gate itself.
+        has_timed_out: Whether a wait has opened the gate after `max_wait`.
     """
 
     def __init__(self) -> None:
         self.is_open = False
-        self.gave_up = False
-        self.patience = float("inf")
+        self.has_timed_out = False
+        self.max_wait = float("inf")
 
     def monotonic(self) -> float:
         """Return the running loop's time."""
@@ -39,24 +43,24 @@ class Gate:
         if seconds != TRICKLE_SECONDS:
             await asyncio.sleep(seconds)
             return
-        ends = self.monotonic() + self.patience
+        deadline = self.monotonic() + self.max_wait
         while not self.is_open:
-            if self.monotonic() >= ends:
-                self.gave_up = self.is_open = True
+            if self.monotonic() >= deadline:
+                self.has_timed_out = self.is_open = True
             await asyncio.sleep(_POLL_SECONDS)
 
 
 class ContractLab(FaultLab):
-    """A lab whose answer to a prompt that names a question, such as "question-7", is that name."""
+    """A fault lab whose response to a prompt that contains a question's name, such as "question-7", is that name."""
 
     def __init__(self) -> None:
         self.gate = Gate()
         super().__init__(self.gate)
 
     def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
-        """Return the reply, with the question's name in place of the answer's text."""
+        """Return the reply of the fault lab, with the question's name in place of the usual text."""
         reply = super().respond(method, target, headers, body)
-        asked = QUESTION.search(body.decode("utf-8", "replace"))
-        if asked is None or isinstance(reply, str):
+        question = QUESTION_NAME.search(body.decode("utf-8", "replace"))
+        if question is None or isinstance(reply, str):
             return reply
-        return replace(reply, body=reply.body.replace(ANSWER.encode(), asked[0].encode()))
+        return replace(reply, body=reply.body.replace(ANSWER.encode(), question[0].encode()))

@@ -1,4 +1,4 @@
-"""A provider made of a row, over a lab in which everything that can go wrong does so on demand."""
+"""The contract harness: a provider built from a row, over a fault lab."""
 
 import asyncio
 import functools
@@ -27,30 +27,30 @@ from ..lab.fault_lab import IN_PROCESS
 from ..lab.threaded import served_in_a_thread
 from ..virtual_time import VirtualClock, run_in_virtual_time
 from .contract_lab import ContractLab
-from .via_router import AskedThroughRouter
+from .routed_provider import RoutedProvider
 
 T = TypeVar("T")
 
-KEY = "contract-key-0123456789abcdef"
-TIMEOUT_SECONDS = 30.0
-"""A row's timeout, unless a rule wants another one."""
-LIMIT_SECONDS = 50.0
-"""A rule that takes longer over a socket hangs; in process nothing hangs unseen, since time is virtual there."""
+API_KEY = "contract-key-0123456789abcdef"
+DEFAULT_TIMEOUT_SECONDS = 30.0
+"""The timeout of a row, unless a rule sets another one."""
+MAX_RULE_SECONDS = 50.0
+"""Limit for a rule over a socket; in process, virtual time makes a hanging rule visible without a limit."""
 
-# The router would count these and refuse calls that the rules mean to send.
-LIMITS_OF_THE_ROUTER = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
+# The router would enforce these and refuse calls that the rules mean to send.
+ROUTER_LIMIT_FIELDS = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """One provider over one lab.
+class ContractHarness:
+    """One provider over one fault lab.
 
     Attributes:
-        provider: As its caller has it: itself, or for a class of the guide's form through the router.
-        made: The object of the row's class, which may be anybody's.
-        new_router: Makes a router with this provider alone, without retries; each knows nothing of earlier calls, so
-            that no hint of a vendor's about when to come back holds up the next one.
-        address: Where the lab answers; `IN_PROCESS` where no socket is used.
+        provider: The provider as its callers see it: the instance itself, or the router for a guide-form class.
+        instance: The instance of the row's class, possibly a third-party one.
+        build_router: Builds a router over this provider alone, without retries. Each router starts without state, so
+            that a vendor's `retry-after` delays no later call.
+        address: The address of the lab; `IN_PROCESS` without a socket.
     """
 
     name: str
@@ -59,119 +59,120 @@ class Bench:
     dialect: str
     address: str
     provider: LLMProvider
-    made: Any
-    new_router: Callable[[], LLMProvider]
+    instance: Any
+    build_router: Callable[[], LLMProvider]
 
     @property
     def is_in_process(self) -> bool:
-        """Whether no socket is used and time is virtual."""
+        """Whether the lab runs without a socket and in virtual time."""
         return self.address == IN_PROCESS
 
     @property
     def is_guide_form(self) -> bool:
-        """Whether the class overrides `generate` alone, so that the router types what it raises."""
-        return not is_chat_backend(self.made)
+        """Whether the class overrides `generate` alone, so that the router converts its exceptions."""
+        return not is_chat_backend(self.instance)
 
     @property
-    def streams(self) -> bool:
-        """Whether the class has a stream of its own."""
-        return not self.is_guide_form and type(self.made).open_stream is not BaseLLMProvider.open_stream
+    def has_own_stream(self) -> bool:
+        """Whether the class overrides `open_stream`."""
+        return not self.is_guide_form and type(self.instance).open_stream is not BaseLLMProvider.open_stream
 
     @property
-    def short(self) -> float:
-        """Seconds that are soon over, in which a healthy vendor has answered all the same."""
+    def short_timeout(self) -> float:
+        """A timeout in seconds that ends soon, but leaves an available vendor enough time to answer."""
         return 2.0 if self.is_in_process else 0.5
 
     @property
-    def grace(self) -> float:
-        """How many times its limit a call may take and still be in time: over a socket, time is real."""
+    def timeout_tolerance(self) -> float:
+        """The factor by which a call may exceed its limit; larger over a socket, where time is real."""
         return 1.5 if self.is_in_process else 4.0
 
     def run(self, body: Coroutine[Any, Any, Any]) -> Any:
         """Run `body` in a new event loop."""
         if self.is_in_process:
             return run_in_virtual_time(body)
-        return asyncio.run(limited(body))
+        return asyncio.run(run_within_limit(body))
 
-    def with_timeout(self, seconds: float) -> "Bench":
-        """Return the same over the same lab, with so many seconds for an attempt."""
-        return _on_the_bench(self.name, self.row, self.lab, self.dialect, self.address, seconds)
+    def with_timeout(self, seconds: float) -> "ContractHarness":
+        """Return a harness over the same lab with a timeout of `seconds` for each attempt."""
+        return _build_harness(self.name, self.row, self.lab, self.dialect, self.address, seconds)
 
 
-async def limited(body: Coroutine[Any, Any, T]) -> T:
-    """Return what comes of `body`.
+async def run_within_limit(body: Coroutine[Any, Any, T]) -> T:
+    """Return the result of `body`.
 
     Raises:
-        TimeoutError: nothing did within `LIMIT_SECONDS`.
+        TimeoutError: `body` did not end within `MAX_RULE_SECONDS`.
     """
-    limit = asyncio.timeout(LIMIT_SECONDS)
+    limit = asyncio.timeout(MAX_RULE_SECONDS)
     try:
         async with limit:
             return await body
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise TimeoutError(f"it hangs: nothing came of it for {LIMIT_SECONDS:g} s") from error
+        raise TimeoutError(f"it hangs: nothing came of it for {MAX_RULE_SECONDS:g} s") from error
 
 
 @contextmanager
-def open_bench(
+def open_harness(
     name: str, row: Mapping[str, Any], dialect: str = "", *, over_a_socket: bool | None = None
-) -> Iterator[Bench]:
-    """Give a bench for the provider that `row` describes.
+) -> Iterator[ContractHarness]:
+    """Yield a harness for the provider that `row` describes.
 
     Args:
-        dialect: What its vendor speaks; "" is the row's, its class's, or "openai-chat".
-        over_a_socket: Serve the lab on the loopback interface; None does it for a class with an HTTP client of its own.
+        dialect: The vendor's dialect; "" means the row's, that of the row's class, or "openai-chat".
+        over_a_socket: Whether to serve the lab on the loopback interface; None means only for a class with an HTTP
+            client of its own.
 
     Raises:
         ConfigurationError: lists every fault of the row; the provider is not available; the dialect is unknown.
     """
     if not isinstance(row, Mapping):
         raise ConfigurationError(f"row is a {type(row).__name__}, not a mapping")
-    resolved: dict[str, Any] = resolve_provider_class(dict(row), exported_classes())
-    kind = resolved.get("provider_class")
-    spoken = dialect or resolved.get("dialect") or next(iter(getattr(kind, "dialects", ())), "openai-chat")
+    resolved_row: dict[str, Any] = resolve_provider_class(dict(row), exported_classes())
+    kind = resolved_row.get("provider_class")
+    dialect = dialect or resolved_row.get("dialect") or next(iter(getattr(kind, "dialects", ())), "openai-chat")
     lab = ContractLab()
-    lab.add(name, spoken)
+    lab.add(name, dialect)
     if over_a_socket is None:
         over_a_socket = not (isinstance(kind, type) and issubclass(kind, DialectProvider))
     with served_in_a_thread(lab) if over_a_socket else nullcontext(IN_PROCESS) as address:
-        yield _on_the_bench(name, resolved, lab, spoken.partition("/")[0], address, TIMEOUT_SECONDS)
+        yield _build_harness(name, resolved_row, lab, dialect.partition("/")[0], address, DEFAULT_TIMEOUT_SECONDS)
 
 
-def _on_the_bench(
+def _build_harness(
     name: str, row: Mapping[str, Any], lab: ContractLab, dialect: str, address: str, timeout: float
-) -> Bench:
+) -> ContractHarness:
     clock: Clock = VirtualClock() if address == IN_PROCESS else SystemClock()
-    registry = _registry(name, _led_to(row, name, lab, address), clock, lab, address, timeout)
+    registry = _build_registry(name, _point_at_lab(row, name, lab, address), clock, lab, address, timeout)
     status = registry.get_provider_status()[name]
     if not status["available"]:
         raise ConfigurationError(f"provider {name!r} is not configured: {status['missing']}")
-    made = registry.get_provider(name)
-    new_router = functools.partial(_router, registry, name, clock)
-    asked = made if is_chat_backend(made) else AskedThroughRouter(made, new_router())
-    return Bench(name, row, lab, dialect, address, asked, made, new_router)
+    instance = registry.get_provider(name)
+    build_router = functools.partial(_build_router, registry, name, clock)
+    provider = instance if is_chat_backend(instance) else RoutedProvider(instance, build_router())
+    return ContractHarness(name, row, lab, dialect, address, provider, instance, build_router)
 
 
-def _led_to(row: Mapping[str, Any], name: str, lab: ContractLab, address: str) -> dict[str, Any]:
-    """Return `row` with the lab's address, under the version path that the row itself has."""
+def _point_at_lab(row: Mapping[str, Any], name: str, lab: ContractLab, address: str) -> dict[str, Any]:
+    """Return `row` with the lab's address, followed by the version path of the row's own base URL."""
     path = urlsplit(str(row.get("default_base_url", ""))).path.rstrip("/")
     base = f"{address}/{name}{path}" if row.get("default_base_url") else lab.base_url(name, address)
-    return {key: value for key, value in row.items() if key not in LIMITS_OF_THE_ROUTER} | {"default_base_url": base}
+    return {key: value for key, value in row.items() if key not in ROUTER_LIMIT_FIELDS} | {"default_base_url": base}
 
 
-def _registry(
+def _build_registry(
     name: str, row: Mapping[str, Any], clock: Clock, lab: ContractLab, address: str, timeout: float
 ) -> ProviderRegistry:
     env = {"LLM_REQUEST_TIMEOUT": f"{timeout}", "LLM_MAX_RETRIES": "0", "LLM_BREAKER_WINDOW": "0"}
-    for field, value in (("api_key_var", KEY), ("base_url_var", row["default_base_url"])):
+    for field, value in (("api_key_var", API_KEY), ("base_url_var", row["default_base_url"])):
         if variable := row.get(field):
             env[str(variable)] = value
     if not row.get("api_key_var") and not row.get("base_url_var") and isinstance(row.get("model_var"), str):
-        env[row["model_var"]] = row.get("default_model") or "lab-model"  # one of its variables must be set
+        env[row["model_var"]] = row.get("default_model") or "lab-model"  # a row is configured by a variable of its own
     client = lab.client() if address == IN_PROCESS else None
-    # Nothing but this row: no shipped one, and none of an installed package.
+    # `only_given` excludes the shipped rows and those of installed packages.
     registry = ProviderRegistry(
         {},
         lambda: read_sources(env),
@@ -183,8 +184,8 @@ def _registry(
     return registry
 
 
-def _router(registry: ProviderRegistry, name: str, clock: Clock) -> LLMRouter:
-    observer: Callable[[object], None] = lambda event: None  # noqa: E731 - a port, and nothing to do
-    traffic = AdmissionControl(registry.snapshot, clock, observer, lambda: build_rate_counter(clock))
-    parts = RouterDependencies(registry.snapshot, traffic, ResponseReuse(None), clock, observer, lambda: 0.5)
-    return LLMRouter(parts, provider=name)
+def _build_router(registry: ProviderRegistry, name: str, clock: Clock) -> LLMRouter:
+    observer: Callable[[object], None] = lambda event: None  # noqa: E731 - a named `def` would only add lines
+    admission = AdmissionControl(registry.snapshot, clock, observer, lambda: build_rate_counter(clock))
+    dependencies = RouterDependencies(registry.snapshot, admission, ResponseReuse(None), clock, observer, lambda: 0.5)
+    return LLMRouter(dependencies, provider=name)

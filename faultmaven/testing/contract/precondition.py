@@ -1,4 +1,4 @@
-"""What nearly every rule rests on: a plain prompt is answered by the lab, and the event loop goes on meanwhile."""
+"""Preconditions of most rules: the lab answers a plain prompt, and the call does not block the event loop."""
 
 import asyncio
 from contextlib import AbstractContextManager
@@ -7,93 +7,101 @@ from typing import Any, Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 from ...domain.responses import LLMResponse
-from .contract_lab import HELD
-from .harness import Bench, open_bench
-from .provider_under_test import Subject, becomes, kind_of
-from .stalls import standstill
+from .contract_lab import HELD_REPLY
+from .harness import ContractHarness, open_harness
+from .provider_under_test import ProviderUnderTest, describe_outcome, wait_until
+from .stalls import describe_stall
 
-BLOCKED_SECONDS = 1.0
+MAX_BLOCKED_SECONDS = 1.0
 
-Precondition: TypeAlias = Literal["answered", "free loop"]
-"""In this order: what is not answered is not asked whether it blocks."""
+Precondition: TypeAlias = Literal["answered", "non-blocking"]
+"""Checked in this order: blocking is not measured before a plain prompt is answered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found: `problem` is "" where a precondition holds, else half a sentence; `cause` is what was raised."""
+class PreconditionResult:
+    """The result of checking a precondition.
+
+    Attributes:
+        problem: Half a sentence; "" if the precondition holds.
+        cause: The exception that the provider raised, if any.
+    """
 
     problem: str
     cause: Exception | None = None
 
 
-# A class that asks nobody would otherwise be told so by thirty rules, each with its own guess and its own wait.
-_found: WeakKeyDictionary[type, dict[object, Finding]] = WeakKeyDictionary()
+# Cached for each test class: a provider that sends nothing would otherwise fail thirty rules, each after its own wait.
+_results: WeakKeyDictionary[type, dict[object, PreconditionResult]] = WeakKeyDictionary()
 
 
-def finding(suite: type, bench: Bench, precondition: Precondition) -> Finding:
-    """Return whether `precondition` holds on a bench like this; a class of tests finds it out once for each row."""
-    found = _found.setdefault(suite, {})
-    like = (precondition, bench.name, bench.dialect, bench.is_in_process, type(bench.made))
-    if like not in found:
-        found[like] = _answered(bench) if precondition == "answered" else Finding(_held_up(bench))
-    return found[like]
+def check_precondition(suite: type, harness: ContractHarness, precondition: Precondition) -> PreconditionResult:
+    """Return whether `precondition` holds for a provider like that of `harness`, checked once per `suite` and row."""
+    results = _results.setdefault(suite, {})
+    key = (precondition, harness.name, harness.dialect, harness.is_in_process, type(harness.instance))
+    if key not in results:
+        results[key] = (
+            _check_answered(harness) if precondition == "answered" else PreconditionResult(_blocking_problem(harness))
+        )
+    return results[key]
 
 
-def obstacle(suite: type, bench: Bench, preconditions: tuple[Precondition, ...]) -> str:
-    """Return what keeps a rule that rests on `preconditions` from being tried, and which rule is about it, or ""."""
+def unmet_precondition(suite: type, harness: ContractHarness, preconditions: tuple[Precondition, ...]) -> str:
+    """Return the problem of the first unmet precondition and the rule about it, "" if all of them hold."""
     for precondition in preconditions:
-        if problem := finding(suite, bench, precondition).problem:
-            return f"{problem}; mend that first ({RULE_ABOUT[precondition]})"
+        if problem := check_precondition(suite, harness, precondition).problem:
+            return f"{problem}; mend that first ({RULE_BY_PRECONDITION[precondition]})"
     return ""
 
 
-RULE_ABOUT = {
+RULE_BY_PRECONDITION = {
     "answered": "test_a_plain_prompt_is_answered",
-    "free loop": "test_it_does_not_hold_up_the_event_loop",
+    "non-blocking": "test_it_does_not_hold_up_the_event_loop",
 }
 
 
-def _like(bench: Bench, *, over_a_socket: bool) -> AbstractContextManager[Bench]:
-    """Give a provider of its own, so that the rule's meets its first call, and its event loop, yet."""
-    return open_bench(bench.name, bench.row, bench.dialect, over_a_socket=over_a_socket)
+def _open_separate_harness(harness: ContractHarness, *, over_a_socket: bool) -> AbstractContextManager[ContractHarness]:
+    """Open another harness for the same row, so that the rule's own provider has made no call and met no event loop."""
+    return open_harness(harness.name, harness.row, harness.dialect, over_a_socket=over_a_socket)
 
 
-def _answered(bench: Bench) -> Finding:
-    with _like(bench, over_a_socket=not bench.is_in_process) as other:
-        it = Subject(other.provider, other)
+def _check_answered(harness: ContractHarness) -> PreconditionResult:
+    with _open_separate_harness(harness, over_a_socket=not harness.is_in_process) as separate:
+        subject = ProviderUnderTest(separate.provider, separate)
         try:
-            response: Any = it.run(it.ask())  # of anybody's making
-        except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; the rule tells what it raised
-            asked = "" if it.sent else "nothing reached the vendor: "
-            return Finding(f"{asked}a plain prompt raises {kind_of(error)}".rstrip("."), error)
-        if not it.sent:
-            return Finding("nothing reached the vendor: the answer to a plain prompt came from elsewhere")
-    right = isinstance(response, LLMResponse)
-    return Finding("" if right else f"a plain prompt gets a {type(response).__name__}, not an LLMResponse")
+            response: Any = subject.run(subject.generate())  # a third-party provider may return any type
+        except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything; the rule reports it
+            prefix = "" if subject.sent_requests else "nothing reached the vendor: "
+            return PreconditionResult(f"{prefix}a plain prompt raises {describe_outcome(error)}".rstrip("."), error)
+        if not subject.sent_requests:
+            return PreconditionResult("nothing reached the vendor: the answer to a plain prompt came from elsewhere")
+    if isinstance(response, LLMResponse):
+        return PreconditionResult("")
+    return PreconditionResult(f"a plain prompt gets a {type(response).__name__}, not an LLMResponse")
 
 
-def _held_up(bench: Bench) -> str:
-    """Return for how long the loop stands still, "" where it does not; over a socket, where time is real."""
+def _blocking_problem(harness: ContractHarness) -> str:
+    """Return how long a call blocks the event loop, "" without a stall; measured over a socket, where time is real."""
     try:
-        with _like(bench, over_a_socket=True) as other:
-            quick = standstill(Subject(other.provider, other).ask)
-        with _like(bench, over_a_socket=True) as other:
-            return quick or _held_up_by_a_slow_vendor(other)
-    except Exception:  # noqa: BLE001 - whoever answers once and then raises breaks other rules
+        with _open_separate_harness(harness, over_a_socket=True) as separate:
+            stall = describe_stall(ProviderUnderTest(separate.provider, separate).generate)
+        with _open_separate_harness(harness, over_a_socket=True) as separate:
+            return stall or _blocking_by_slow_vendor(separate)
+    except Exception:  # noqa: BLE001 - a provider that answers once and then raises breaks other rules
         return ""
 
 
-def _held_up_by_a_slow_vendor(bench: Bench) -> str:
-    gate = bench.lab.gate
-    gate.patience = BLOCKED_SECONDS
-    bench.lab.always(bench.name, HELD)
-    bench.run(_answered_when_the_loop_says_so(bench))
-    return f"the event loop stood still for the {gate.patience:g} s that the vendor took" if gate.gave_up else ""
+def _blocking_by_slow_vendor(harness: ContractHarness) -> str:
+    gate = harness.lab.gate
+    gate.max_wait = MAX_BLOCKED_SECONDS
+    harness.lab.always(harness.name, HELD_REPLY)
+    harness.run(_generate_while_loop_opens_gate(harness))
+    return f"the event loop stood still for the {gate.max_wait:g} s that the vendor took" if gate.has_timed_out else ""
 
 
-async def _answered_when_the_loop_says_so(bench: Bench) -> None:
-    """Ask, and let the vendor answer as soon as another task of this loop sees the request arrive."""
-    asked = asyncio.ensure_future(bench.provider.generate("ping"))
-    await becomes(lambda: bench.lab.requests or asked.done())
-    bench.lab.gate.is_open = True
-    await asked
+async def _generate_while_loop_opens_gate(harness: ContractHarness) -> None:
+    """Send a prompt, and open the gate as soon as another task of this loop sees the request arrive."""
+    call = asyncio.ensure_future(harness.provider.generate("ping"))
+    await wait_until(lambda: harness.lab.requests or call.done())
+    harness.lab.gate.is_open = True
+    await call

@@ -1,4 +1,4 @@
-"""What a rule is tried on: a provider, with the bench that it stands on where there is one."""
+"""The provider that a rule tests, with the contract harness behind it if there is one."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,16 +9,16 @@ from ...domain.messages import Prompt
 from ...domain.responses import LLMResponse, StreamChunk
 from ...ports.llm import LLMProvider
 from ..lab import LabRequest
-from .harness import Bench
+from .harness import ContractHarness
 
 POLL_SECONDS = 0.005
-PATIENCE_SECONDS = 5.0
-"""How long a rule waits for what should happen at once; time of the event loop, which is virtual in process."""
+MAX_WAIT_SECONDS = 5.0
+"""Default limit of `wait_until`, in seconds of the event loop, whose time is virtual in process."""
 
 
 @dataclass(slots=True)
-class Read:
-    """What a reader got of a stream: its text as it came, and the response or the error that ended it."""
+class StreamResult:
+    """The text read from a stream, and the response or the error that ended the stream."""
 
     text: str = ""
     response: LLMResponse | None = None
@@ -26,72 +26,76 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """The provider under test, as its caller has it."""
+class ProviderUnderTest:
+    """The provider that a rule tests, as its callers see it.
+
+    Attributes:
+        optional_harness: None for a provider that the test class made itself.
+    """
 
     provider: LLMProvider
-    given_bench: Bench | None
+    optional_harness: ContractHarness | None
 
     @property
-    def bench(self) -> Bench:
-        """The bench; a rule that uses it says that it runs over the lab."""
-        assert self.given_bench is not None, "the rule does not say that it needs the lab"
-        return self.given_bench
+    def harness(self) -> ContractHarness:
+        """The contract harness; only rules that declare that they need the lab may use it."""
+        assert self.optional_harness is not None, "the rule does not say that it needs the lab"
+        return self.optional_harness
 
     def run(self, body: Coroutine[Any, Any, Any]) -> Any:
         """Run `body` in a new event loop; in process its time is virtual."""
-        if self.given_bench is None:
+        if self.optional_harness is None:
             return asyncio.run(body)
-        return self.given_bench.run(body)
+        return self.optional_harness.run(body)
 
-    async def ask(self, prompt: Prompt = "ping", **options: Any) -> LLMResponse:
-        """Return the answer to `prompt`."""
+    async def generate(self, prompt: Prompt = "ping", **options: Any) -> LLMResponse:
+        """Return the response to `prompt`."""
         return await self.provider.generate(prompt, **options)
 
-    async def answer_or_error(self, prompt: Prompt = "ping") -> tuple[LLMResponse | None, Exception | None]:
-        """Return the answer to `prompt`, or what was raised in its place."""
+    async def generate_or_error(self, prompt: Prompt = "ping") -> tuple[LLMResponse | None, Exception | None]:
+        """Return the response to `prompt` and None, or None and the raised exception."""
         try:
             return await self.provider.generate(prompt), None
-        except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; the rule judges what it raised
+        except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything; the rule checks it
             return None, error
 
-    async def read(self, prompt: Prompt = "ping") -> Read:
-        """Return what a reader gets who reads a stream to its end."""
-        seen = Read()
+    async def read_stream(self, prompt: Prompt = "ping") -> StreamResult:
+        """Read a stream for `prompt` to its end, or to its error."""
+        result = StreamResult()
         try:
             async with self.provider.stream(prompt) as stream:
                 async for chunk in stream:
-                    seen.text += text_of(chunk)
-                seen.response = stream.response
-        except Exception as error:  # noqa: BLE001 - a provider may be anybody's code; the rule judges what it raised
-            seen.error = error
-        return seen
+                    result.text += text_of(chunk)
+                result.response = stream.response
+        except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything; the rule checks it
+            result.error = error
+        return result
 
     @property
-    def sent(self) -> list[LabRequest]:
-        """The prompts that reached the lab, none where there is no lab."""
-        requests = self.given_bench.lab.requests if self.given_bench else []
+    def sent_requests(self) -> list[LabRequest]:
+        """The prompts that reached the lab; empty without a lab."""
+        requests = self.optional_harness.lab.requests if self.optional_harness else []
         return [request for request in requests if request.method == "POST"]
 
 
 def text_of(chunk: StreamChunk) -> str:
-    """Return a chunk's text, "" when it has none."""
+    """Return the text of `chunk`, "" for a chunk without text."""
     return chunk.text or ""
 
 
-async def becomes(holds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> bool:
-    """Return whether `holds()` becomes true within `seconds` of the event loop's time."""
+async def wait_until(condition: Callable[[], object], max_wait: float = MAX_WAIT_SECONDS) -> bool:
+    """Return whether `condition()` becomes true within `max_wait` seconds of the event loop's time."""
     loop = asyncio.get_running_loop()
-    ends = loop.time() + seconds
-    while not holds():
-        if loop.time() >= ends:
+    deadline = loop.time() + max_wait
+    while not condition():
+        if loop.time() >= deadline:
             return False
         await asyncio.sleep(POLL_SECONDS)
     return True
 
 
-def kind_of(outcome: object) -> str:
-    """Return how an outcome is told in a message: the class of an error, "an answer" for a response."""
+def describe_outcome(outcome: object) -> str:
+    """Return a description of `outcome` for a message: class and text of an error, "an answer" for a response."""
     if isinstance(outcome, BaseException):
         return f"{type(outcome).__name__}: {outcome}"
     return "an answer" if isinstance(outcome, LLMResponse) else repr(outcome)

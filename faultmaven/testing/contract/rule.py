@@ -1,4 +1,4 @@
-"""A rule: a test method that says what was expected, what happened, and how to mend it."""
+"""Contract rules: test methods that report the expected and the actual result, and how to fix the provider."""
 
 import asyncio
 import inspect
@@ -10,90 +10,95 @@ from typing import Any, Literal, NoReturn, TypeAlias
 import pytest
 
 from ...ports.llm import LLMProvider
-from .harness import Bench
-from .precondition import Precondition, obstacle
-from .provider_under_test import Subject
+from .harness import ContractHarness
+from .precondition import Precondition, unmet_precondition
+from .provider_under_test import ProviderUnderTest
 
 Preconditions: TypeAlias = tuple[Precondition, ...]
-Over: TypeAlias = Literal["any provider", "lab", "typed errors", "own streams"]
-Body: TypeAlias = Callable[[Any, Subject], Awaitable[None] | None]
-Rule: TypeAlias = Callable[[Any, Bench | None, LLMProvider], None]
+Scope: TypeAlias = Literal["any provider", "lab", "typed errors", "own streams"]
+RuleBody: TypeAlias = Callable[[Any, ProviderUnderTest], Awaitable[None] | None]
+Rule: TypeAlias = Callable[[Any, ContractHarness | None, LLMProvider], None]
 
-BOTH: Preconditions = ("answered", "free loop")
-NOT_THEIRS = (Path(__file__).parents[2], Path(asyncio.__file__).parent)
-"""Whose frames say nothing to whoever wrote the provider."""
+ALL_PRECONDITIONS: Preconditions = ("answered", "non-blocking")
+HIDDEN_FOLDERS = (Path(__file__).parents[2], Path(asyncio.__file__).parent)
+"""Folders whose traceback frames do not help the provider's author."""
 
 
 class BrokenRuleError(AssertionError):
-    """What a rule found instead of what it expects."""
+    """A provider breaks a rule."""
 
 
-def expect(holds: object, expected: str, happened: str) -> None:
-    """Go on when `holds` is true.
+def expect(condition: object, expected: str, actual: str) -> None:
+    """Report a broken rule unless `condition` is true.
 
     Raises:
-        BrokenRuleError: it is not.
+        BrokenRuleError: `condition` is false.
     """
-    if not holds:
-        broken(expected, happened)
+    if not condition:
+        report_broken(expected, actual)
 
 
-def broken(expected: str, happened: str, cause: Exception | None = None) -> NoReturn:
-    """Raise what `expect` raises; `cause` is what the provider raised."""
-    raise BrokenRuleError(f"Expected: {expected}\nHappened: {happened}") from cause
+def report_broken(expected: str, actual: str, cause: Exception | None = None) -> NoReturn:
+    """Raise `BrokenRuleError` from `cause`, the exception that the provider raised."""
+    raise BrokenRuleError(f"Expected: {expected}\nHappened: {actual}") from cause
 
 
-def rule(mend: str, *, over: Over = "any provider", rests_on: Preconditions = BOTH) -> Callable[[Body], Rule]:
-    """Make a test method of a rule's body, which takes a `Subject`; the body's docstring is the rule.
+def rule(
+    fix: str, *, applies_to: Scope = "any provider", preconditions: Preconditions = ALL_PRECONDITIONS
+) -> Callable[[RuleBody], Rule]:
+    """Turn the body of a rule, which takes a `ProviderUnderTest`, into a test method; its docstring states the rule.
 
-    The method is no coroutine: it runs the body in an event loop of its own, so that it needs no plugin of pytest's and
-    runs under every one. Where there is not what it runs over, it is skipped, or fails if the class says `require_all`.
+    The method is no coroutine: it runs the body in its own event loop, so that it needs no asyncio plugin of pytest and
+    runs under each of them. If an input that the rule needs is missing, the rule is skipped, or fails if the class sets
+    `require_all`.
 
     Args:
-        mend: How a provider that breaks the rule is mended, as a sentence.
-        over: What it needs: any provider will do, or a lab; a class that raises our errors itself, or one that streams.
-        rests_on: Over a lab, the rule is not tried before these hold.
+        fix: How to fix a provider that breaks the rule, as a sentence.
+        applies_to: The providers that the rule applies to: any; one over the lab; over the lab, a class that raises
+            typed errors itself, or one with its own streams.
+        preconditions: Over a lab, the rule is skipped unless these hold.
     """
 
-    def made(body: Body) -> Rule:
-        def run(self: Any, bench: Bench | None, provider: LLMProvider) -> None:
-            if reason := _lacking(bench, over):
-                _passed_over(self, f"{reason} ({_how_many(self, bench, reason)} rules need that)")
-            if bench and (reason := obstacle(type(self), bench, rests_on)):
-                _passed_over(self, reason)
-            subject = Subject(provider, bench)
+    def decorate(body: RuleBody) -> Rule:
+        # pytest fills the parameters by their names: fixtures of LLMProviderContract.
+        def run(self: Any, bench: ContractHarness | None, provider: LLMProvider) -> None:
+            if reason := _missing_input(bench, applies_to):
+                _skip(self, f"{reason} ({_count_rules(self, bench, reason)} rules need that)")
+            if bench and (reason := unmet_precondition(type(self), bench, preconditions)):
+                _skip(self, reason)
+            subject = ProviderUnderTest(provider, bench)
             try:
-                _run(body(self, subject), subject)
-            except BrokenRuleError as found:
-                _told(body, str(found), mend, found.__cause__)
-            except Exception as error:  # noqa: BLE001 - a provider may be anybody's code and raise anything
-                _told(body, f"Expected: no exception\nHappened: {type(error).__name__}: {error}", mend, error)
+                _run_body(body(self, subject), subject)
+            except BrokenRuleError as error:
+                _fail_test(body, str(error), fix, error.__cause__)
+            except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything
+                _fail_test(body, f"Expected: no exception\nHappened: {type(error).__name__}: {error}", fix, error)
 
         run.__name__, run.__qualname__, run.__module__ = body.__name__, body.__qualname__, body.__module__
         run.__doc__ = body.__doc__
-        vars(run)["over"] = over
+        vars(run)["applies_to"] = applies_to
         return run
 
-    return made
+    return decorate
 
 
-def _run(begun: Awaitable[None] | None, subject: Subject) -> None:
-    if inspect.iscoroutine(begun):
-        subject.run(begun)
+def _run_body(result: Awaitable[None] | None, subject: ProviderUnderTest) -> None:
+    if inspect.iscoroutine(result):
+        subject.run(result)
 
 
-def _told(body: Body, found: str, mend: str, cause: BaseException | None) -> NoReturn:
-    """Fail with the text alone: the frames of the kit and of pytest say nothing to whoever wrote the provider."""
+def _fail_test(body: RuleBody, problem: str, fix: str, cause: BaseException | None) -> NoReturn:
+    """Fail with the text alone: the frames of the kit and of pytest do not help the provider's author."""
     rule_text = inspect.cleandoc(body.__doc__ or "")
-    text = f"The rule: {rule_text}\n{found}\nTo mend it: {mend}{_where(cause)}"
+    text = f"The rule: {rule_text}\n{problem}\nTo mend it: {fix}{_format_origin(cause)}"
     raise pytest.fail.Exception(text, pytrace=False) from None
 
 
-def _where(error: BaseException | None) -> str:
-    """Return where the provider's own code raised `error` or the first of its causes that has such a place."""
+def _format_origin(error: BaseException | None) -> str:
+    """Return the place in the provider's own code that raised `error` or the first of its causes raised there."""
     cause = error
     while cause:
-        frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if _is_theirs(Path(frame.filename))]
+        frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if _is_provider_code(frame.filename)]
         if frames:
             lines = [*traceback.format_list(frames), *traceback.format_exception_only(cause)]
             return f"\nRaised at:\n{''.join(lines).rstrip()}"
@@ -101,30 +106,30 @@ def _where(error: BaseException | None) -> str:
     return f"\nRaised at:\n{''.join(traceback.format_exception(error)).rstrip()}" if error else ""
 
 
-def _is_theirs(path: Path) -> bool:
-    return not any(path.is_relative_to(folder) for folder in NOT_THEIRS)
+def _is_provider_code(filename: str) -> bool:
+    return not any(Path(filename).is_relative_to(folder) for folder in HIDDEN_FOLDERS)
 
 
-def _passed_over(suite: Any, reason: str) -> None:
+def _skip(suite: Any, reason: str) -> None:
     if suite.require_all:
         raise pytest.fail.Exception(f"{reason}; no rule is skipped, since `require_all` is set", pytrace=False)
     pytest.skip(reason)
 
 
-def _how_many(suite: Any, bench: Bench | None, reason: str) -> str:
-    """Return how many rules of `suite` are passed over for `reason`, such as "22 of 38"."""
-    overs = [member.over for _, member in inspect.getmembers(type(suite)) if hasattr(member, "over")]
-    return f"{sum(_lacking(bench, over) == reason for over in overs)} of {len(overs)}"
+def _count_rules(suite: Any, harness: ContractHarness | None, reason: str) -> str:
+    """Return how many rules of `suite` are skipped for `reason`, such as "22 of 38"."""
+    scopes = [member.applies_to for _, member in inspect.getmembers(type(suite)) if hasattr(member, "applies_to")]
+    return f"{sum(_missing_input(harness, scope) == reason for scope in scopes)} of {len(scopes)}"
 
 
-def _lacking(bench: Bench | None, over: Over) -> str:
-    """Return why a rule cannot be tried here, "" when it can."""
-    if over == "any provider":
+def _missing_input(harness: ContractHarness | None, scope: Scope) -> str:
+    """Return which input is missing for a rule of this scope, "" if none is."""
+    if scope == "any provider":
         return ""
-    if bench is None:
+    if harness is None:
         return "needs the fault lab: give `row` or `provider_class` in place of the fixture `provider`"
-    if over == "typed errors" and bench.is_guide_form:
+    if scope == "typed errors" and harness.is_guide_form:
         return "is about typed errors: override answer() in place of generate(), whose errors the router types"
-    if over == "own streams" and not bench.streams:
+    if scope == "own streams" and not harness.has_own_stream:
         return "is about streams of the class's own: override open_stream() together with answer()"
     return ""

@@ -1,64 +1,66 @@
-"""An event loop that notes how long it stood still: what blocks a loop keeps everybody else in it waiting."""
+"""Measurement of event loop stalls: times in which a call blocks all other tasks of its loop."""
 
 import asyncio
 import selectors
 import time
 from collections.abc import Awaitable, Callable
 
-from .harness import limited
+from .harness import run_within_limit
 
-SLOW_SECONDS = 0.1
-"""As in asyncio's debug mode."""
-TRIES = 3
-"""Calls that must all hold up the loop: a machine under load stops a thread now and then, but not in every call."""
-SHARE_OF_OTHERS = 3
-"""On a machine under load a thread waits this many times as long as it computes, and has not blocked all the same."""
+MIN_STALL_SECONDS = 0.1
+"""The threshold of asyncio's debug mode."""
+MEASURED_CALLS = 3
+"""Calls that must all stall the loop: a machine under load may suspend the thread in one call, but not in every one."""
+TOLERATED_WAIT_PER_CPU_SECOND = 3
+"""Seconds that a thread may wait for the CPU for each second of CPU time; on a machine under load this is no stall."""
 
 
-class _WatchedSelector(selectors.DefaultSelector):
-    """Notes how long its loop's thread waits between two looks at the selector, where it should only compute."""
+class _StallMeasuringSelector(selectors.DefaultSelector):
+    """Measures how long its thread waits between two calls of `select`, where the loop should only compute."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.longest = 0.0
-        self._began = time.perf_counter(), time.thread_time()
+        self.longest_stall = 0.0
+        self._started = time.perf_counter(), time.thread_time()
 
     def restart(self) -> None:
-        """Begin to count anew."""
-        self.longest = 0.0
-        self._began = time.perf_counter(), time.thread_time()
+        """Start a new measurement."""
+        self.longest_stall = 0.0
+        self._started = time.perf_counter(), time.thread_time()
 
-    def note(self) -> float:
-        """Take the time up to now into account, and return the longest wait in seconds since the restart."""
-        taken, computed = time.perf_counter() - self._began[0], time.thread_time() - self._began[1]
-        self.longest = max(self.longest, taken - computed * (1 + SHARE_OF_OTHERS))
-        return self.longest
+    def measure(self) -> float:
+        """Include the time up to now, and return the longest stall in seconds since the restart."""
+        elapsed, cpu = time.perf_counter() - self._started[0], time.thread_time() - self._started[1]
+        self.longest_stall = max(self.longest_stall, elapsed - cpu * (1 + TOLERATED_WAIT_PER_CPU_SECOND))
+        return self.longest_stall
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait as the loop wants it; this is where it may."""
-        self.note()
+        """Wait for events; the time spent here is no stall."""
+        self.measure()
         try:
             return super().select(timeout)
         finally:
-            self._began = time.perf_counter(), time.thread_time()
+            self._started = time.perf_counter(), time.thread_time()
 
 
-def standstill(ask: Callable[[], Awaitable[object]]) -> str:
-    """Return for how long each of several calls, one after another, holds up the event loop, "" where none does."""
-    seconds = _longest_in_every_call(ask)
-    return f"the event loop stood still for at least {seconds:.2f} s in every call" if seconds >= SLOW_SECONDS else ""
+def describe_stall(call: Callable[[], Awaitable[object]]) -> str:
+    """Return a description of how long each of several sequential calls blocks the event loop, "" without a stall."""
+    seconds = _shortest_stall_of_calls(call)
+    if seconds < MIN_STALL_SECONDS:
+        return ""
+    return f"the event loop stood still for at least {seconds:.2f} s in every call"
 
 
-def _longest_in_every_call(ask: Callable[[], Awaitable[object]]) -> float:
-    selector = _WatchedSelector()
+def _shortest_stall_of_calls(call: Callable[[], Awaitable[object]]) -> float:
+    selector = _StallMeasuringSelector()
 
-    async def watched() -> float:
-        held_up = []
-        for _ in range(TRIES):
+    async def measure_calls() -> float:
+        stalls = []
+        for _ in range(MEASURED_CALLS):
             selector.restart()
-            await ask()
-            held_up.append(selector.note())
-        return min(held_up)
+            await call()
+            stalls.append(selector.measure())
+        return min(stalls)
 
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
-        return runner.run(limited(watched()))
+        return runner.run(run_within_limit(measure_calls()))

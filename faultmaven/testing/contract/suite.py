@@ -1,4 +1,4 @@
-"""LLMProviderContract: the rules of every topic, and what a subclass gives to have them run."""
+"""LLMProviderContract: all rules in one test class, and the inputs that a subclass sets."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ import pytest
 
 from ...domain.errors import ConfigurationError
 from ...ports.llm import LLMProvider
-from .harness import Bench, open_bench
+from .harness import ContractHarness, open_harness
 from .rules.answers import AnswerRules
 from .rules.cancellation import CancellationRules
 from .rules.concurrency import ConcurrencyRules
@@ -17,34 +17,34 @@ from .rules.secrets import SecretRules
 from .rules.streams import StreamRules
 from .rules.timing import TimingRules
 
-WAYS = "`provider_class = YourProvider`, `row = {...}`, or a fixture `provider` that gives an object"
+INPUTS = "`provider_class = YourProvider`, `row = {...}`, or a fixture `provider` that gives an object"
 
 
 @pytest.fixture
-def _provider_of_the_bench(self: Any, bench: Bench) -> LLMProvider:
-    """The provider that the class or the row describes; it becomes a member of the test class that gives one."""
+def _provider_of_harness(self: Any, bench: ContractHarness) -> LLMProvider:
+    """The provider that the class or the row describes; a member of test classes that set one of these."""
     return bench.provider
 
 
 class LLMProviderContract(
     PortRules, AnswerRules, ErrorRules, ConcurrencyRules, CancellationRules, TimingRules, SecretRules, StreamRules
 ):
-    """Subclass it as `Test...` and give one of these; pytest then runs every rule.
+    """A test suite for providers: subclass it as `Test...` and set one input; pytest then runs every rule.
 
     ```python
     class TestMine(LLMProviderContract):
-        provider_class = MyProvider          # it is asked over the fault lab, on the loopback interface
+        provider_class = MyProvider          # runs over the fault lab, on the loopback interface
     ```
 
-    The rules are plain functions that run event loops of their own: they need no plugin, and run the same under
-    pytest-asyncio in either mode and under anyio. Each rule gets a provider of its own.
+    The rules are synchronous functions that run their own event loops, so they need no plugin and run under
+    pytest-asyncio in both modes and under anyio. Each rule gets its own provider.
 
     Attributes:
-        provider_class: A class, in the guide's form or with `answer`. It gets a config with a key that the lab takes.
-        row: A row as `PROVIDER_SCHEMA` or a TOML file has it; `provider_class` in it may be a name.
-        dialect: What the vendor speaks, such as "anthropic-messages"; "" is the row's, the class's, or "openai-chat".
-        name: What the provider is called in the lab.
-        require_all: A rule that would be skipped fails instead, and says what to give.
+        provider_class: A class, in the guide's form or with `answer`. Its config has a key that the lab accepts.
+        row: A row as in `PROVIDER_SCHEMA` or a TOML file; its `provider_class` may be a name.
+        dialect: The vendor's dialect, such as "anthropic-messages"; "" means the row's, the class's, or "openai-chat".
+        name: The provider's name in the lab.
+        require_all: Whether a rule that would be skipped fails instead, with a message that names the missing input.
     """
 
     provider_class: ClassVar[type[Any] | None] = None
@@ -54,36 +54,36 @@ class LLMProviderContract(
     require_all: ClassVar[bool] = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
-        """Take what the subclass gives.
+        """Read the input that the subclass sets.
 
         Raises:
-            TypeError: it gives several, so that it is not clear which one is meant.
+            TypeError: the subclass sets several inputs.
         """
         super().__init_subclass__(**arguments)
         fixture = next((vars(kind)["provider"] for kind in cls.__mro__ if "provider" in vars(kind)), None)
-        given = [name for name in ("provider_class", "row") if getattr(cls, name) is not None]
-        if fixture is not None and fixture is not _provider_of_the_bench:
-            given.append("a fixture `provider`")
-        if len(given) > 1:
-            raise TypeError(f"{cls.__name__} gives {' and '.join(given)}: give one of {WAYS}")
-        if given and given[0] in ("provider_class", "row"):
-            cls.provider = _provider_of_the_bench  # type: ignore[attr-defined]
+        inputs = [name for name in ("provider_class", "row") if getattr(cls, name) is not None]
+        if fixture is not None and fixture is not _provider_of_harness:
+            inputs.append("a fixture `provider`")
+        if len(inputs) > 1:
+            raise TypeError(f"{cls.__name__} gives {' and '.join(inputs)}: give one of {INPUTS}")
+        if inputs and inputs[0] in ("provider_class", "row"):
+            cls.provider = _provider_of_harness  # type: ignore[attr-defined]
 
     @pytest.fixture
-    def bench(self, request: pytest.FixtureRequest) -> Iterator[Bench | None]:
-        """Give what the provider stands on: the lab, time, the router; None for a provider that the subclass made."""
-        row = self.row if self.row is not None else self._row_of_the_class()
+    def bench(self, request: pytest.FixtureRequest) -> Iterator[ContractHarness | None]:
+        """Yield the harness of the provider: lab, clock and router; None for a provider that the subclass made."""
+        row = self.row if self.row is not None else self._row_of_class()
         if row is None:
-            _check_there_is_one(type(self), request)
+            _require_provider_fixture(type(self), request)
             yield None
             return
         try:
-            with open_bench(self.name, row, self.dialect) as bench:
-                yield bench
+            with open_harness(self.name, row, self.dialect) as harness:
+                yield harness
         except ConfigurationError as error:
             pytest.fail(f"{type(self).__name__}: {error}", pytrace=False)
 
-    def _row_of_the_class(self) -> Mapping[str, Any] | None:
+    def _row_of_class(self) -> Mapping[str, Any] | None:
         if self.provider_class is None:
             return None
         return {
@@ -99,15 +99,15 @@ class LLMProviderContract(
         }
 
 
-def _check_there_is_one(kind: type[Any], request: pytest.FixtureRequest) -> None:
-    """Fail in plain words when there is no `provider` in the class, its module or a conftest."""
+def _require_provider_fixture(kind: type[Any], request: pytest.FixtureRequest) -> None:
+    """Fail with a short message if the class, its module and its conftest files define no fixture `provider`."""
     try:
         request.getfixturevalue("provider")
     except pytest.FixtureLookupError as error:
         if error.argname != "provider":
             raise
-        missing = True
+        is_missing = True
     else:
-        missing = False
-    if missing:  # told outside of `except`, so that pytest shows this alone
-        pytest.fail(f"{kind.__name__} gives no provider to test: set {WAYS}", pytrace=False)
+        is_missing = False
+    if is_missing:  # outside of `except`, so that pytest does not show the lookup error as well
+        pytest.fail(f"{kind.__name__} gives no provider to test: set {INPUTS}", pytrace=False)

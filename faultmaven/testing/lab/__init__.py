@@ -1,4 +1,4 @@
-"""The fault lab: every vendor in one process, answering in its own wire format and failing on demand."""
+"""The fault lab: simulated vendors in one process, each with its own wire format and with faults on demand."""
 
 from .fault_lab import FaultLab, LabRequest
 from .faults import Fault

@@ -1,4 +1,4 @@
-"""FaultLab: who is asked over which route, and what each one's next reply is."""
+"""FaultLab: routes requests to simulated vendors and selects their replies."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ from ...domain.errors import ConfigurationError
 from ...domain.names import did_you_mean
 from ...infrastructure.clock import SystemClock
 from ...ports.clock import Clock
-from .conversations import refused
+from .conversations import conversation_errors
 from .faults import FAULTS, STREAM_FAULTS, Fault
 from .in_process import LabTransport
-from .replies.stream_replies import TOOL_CALLS_ASKED, stream_reply, tool_calls
-from .replies.table import OF_THE_CONNECTION, REPLIES, is_documented, reply_to
+from .replies.stream_replies import TOOL_CALLS_REPLY, stream_reply, tool_calls
+from .replies.table import CONNECTION_FAULTS, REPLIES, is_documented, reply_to
 from .reply import NO_ROUTE, LabReply
 from .server import serve
 
@@ -39,8 +39,8 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", "/info", "tgi-generate"),
 )
 
-# Dialects whose list route is another one.
-NO_MODELS_ROUTE = ("ollama-native", "tgi-generate")
+# Dialects whose list of models has another route than /models.
+DIALECTS_WITHOUT_MODELS_ROUTE = ("ollama-native", "tgi-generate")
 
 # The version path of each provider's base URL; others are "/v1".
 VERSION_PATHS = {
@@ -52,9 +52,9 @@ VERSION_PATHS = {
     "llamacpp": "",
     "local": "",
 }
-# What each provider speaks, its own dialect first; others speak OpenAI's.
-OPENAI = ("openai-chat", "openai-responses")
-DIALECTS: dict[str, tuple[str, ...]] = {
+# The dialects of each provider, its main one first; other providers have those of OpenAI.
+OPENAI_DIALECTS = ("openai-chat", "openai-responses")
+DIALECTS_BY_PROVIDER: dict[str, tuple[str, ...]] = {
     "anthropic": ("anthropic-messages",),
     "gemini": ("gemini-generate-content",),
     "cohere": ("cohere-v2-chat",),
@@ -62,9 +62,11 @@ DIALECTS: dict[str, tuple[str, ...]] = {
     "llamacpp": ("llamacpp-completion", "openai-chat"),
     "tgi": ("tgi-generate", "openai-chat"),
 }
-# The dialects that a provider added to a lab may speak, with what else is spoken beside each.
-SPOKEN: dict[str, tuple[str, ...]] = {dialects[0]: dialects for dialects in (OPENAI, *DIALECTS.values())}
-SPOKEN["openai-responses"] = ("openai-responses", "openai-chat")
+# By the main dialect of a provider that is added to a lab: all dialects of that provider.
+DIALECTS_BY_MAIN: dict[str, tuple[str, ...]] = {
+    dialects[0]: dialects for dialects in (OPENAI_DIALECTS, *DIALECTS_BY_PROVIDER.values())
+}
+DIALECTS_BY_MAIN["openai-responses"] = ("openai-responses", "openai-chat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,11 @@ class LabRequest:
 
 
 class FaultLab:
-    """Answers for every provider, under `<address>/<provider>/...`; scripts decide how.
+    """Simulates the vendor of every provider, under `<address>/<provider>/...`; scripts select the replies.
 
-    A conversation that its vendor would refuse gets a 400, and `refusals` says why: calls without results, signatures
-    that are somebody else's. Beside the faults, a script may say "tool_calls": two calls of `get_weather`.
+    A conversation that its vendor would refuse gets a 400, and `refusals` holds the reasons, such as a tool call
+    without a result or another vendor's signature. Beside the faults, a script may contain "tool_calls": a response
+    with two calls of `get_weather`.
 
     ```python
     lab = FaultLab()
@@ -101,45 +104,47 @@ class FaultLab:
     STREAM_FAULTS: ClassVar[Mapping[str, Fault]] = STREAM_FAULTS
 
     def __init__(self, clock: Clock | None = None) -> None:
-        """Begin with every vendor well.
+        """Simulate vendors without faults until a script sets one.
 
         Args:
-            clock: What the lab's own waits go through: a silent vendor's, and those between the bytes of a trickle.
-                None is the machine's.
+            clock: The clock of the lab's own waits: those of a silent vendor, and those between the bytes of a trickle.
+                None is the machine's clock.
         """
         self.requests: list[LabRequest] = []
         self.refusals: list[str] = []
         self._clock = clock or SystemClock()
         self._scripts: dict[str, deque[str]] = defaultdict(deque)
         self._always: dict[str, str] = {}
-        self._dialects = dict(DIALECTS)
+        self._dialects = dict(DIALECTS_BY_PROVIDER)
         self._version_paths = dict(VERSION_PATHS)
-        self._under_way: set[Callable[[], bool]] = set()
+        self._open_replies: set[Callable[[], bool]] = set()
 
     @property
     def open_replies(self) -> int:
-        """How many replies are still on their way to a client that has not closed them."""
-        return sum(is_open() for is_open in list(self._under_way))
+        """The number of replies that are still being sent and that no client has closed."""
+        return sum(is_open() for is_open in list(self._open_replies))
 
     def add(self, provider: str, dialect: str) -> None:
-        """Let `provider` speak `dialect`, such as "anthropic-messages"; names that were not added speak OpenAI's.
+        """Assign `dialect`, such as "anthropic-messages", to `provider`.
+
+        Providers that are neither added nor known to the lab speak "openai-chat" and "openai-responses".
 
         Raises:
             ConfigurationError: an unknown dialect, with the nearest name.
         """
-        spoken = dialect.partition("/")[0]
-        if spoken not in SPOKEN:
-            raise ConfigurationError(f"unknown dialect {dialect!r}{did_you_mean(dialect, SPOKEN)}")
-        self._dialects[provider] = SPOKEN[spoken]
-        usual = next((name for name, dialects in DIALECTS.items() if dialects[0] == spoken), provider)
-        self._version_paths[provider] = VERSION_PATHS.get(usual, "/v1")
+        main = dialect.partition("/")[0]
+        if main not in DIALECTS_BY_MAIN:
+            raise ConfigurationError(f"unknown dialect {dialect!r}{did_you_mean(dialect, DIALECTS_BY_MAIN)}")
+        self._dialects[provider] = DIALECTS_BY_MAIN[main]
+        shipped = next((name for name, dialects in DIALECTS_BY_PROVIDER.items() if dialects[0] == main), provider)
+        self._version_paths[provider] = VERSION_PATHS.get(shipped, "/v1")
 
     def base_url(self, provider: str, address: str = IN_PROCESS) -> str:
-        """Return the base URL at which `provider` answers, with the version path that its dialect documents."""
+        """Return the base URL of `provider` in the lab, with the version path that the dialect documents."""
         return f"{address}/{provider}{self._version_paths.get(provider, '/v1')}"
 
     def env(self, *names: str, address: str = IN_PROCESS) -> dict[str, str]:
-        """Return the variables that configure the rows `names` and point them at the lab."""
+        """Return the environment variables that configure the rows `names` with base URLs of the lab."""
         variables: dict[str, str] = {}
         for name in names:
             prefix = "LOCAL_LLM" if name == "local" else name.upper()
@@ -149,23 +154,24 @@ class FaultLab:
         return variables
 
     def script(self, provider: str, *faults: str) -> None:
-        """Say what the next requests for `provider` get, one fault each; after them, what `always` says.
+        """Set the faults of the next requests for `provider`, one for each request; `always` applies to later ones.
 
-        A prompt is one request, except to local servers, which are asked once more after a 404: use `always` there.
+        A prompt is one request. Only local servers may get several, since their provider retries another route after a
+        404: use `always` for them.
 
         Raises:
             ConfigurationError: an unknown fault, with the nearest name.
         """
-        self._check(*faults)
+        self._check_names(*faults)
         self._scripts[provider].extend(faults)
 
     def always(self, provider: str, fault: str) -> None:
-        """Say what every further request for `provider` gets once its script is played; "ok" in the beginning.
+        """Set the fault of all requests for `provider` after its script; the initial value is "ok".
 
         Raises:
             ConfigurationError: an unknown fault, with the nearest name.
         """
-        self._check(fault)
+        self._check_names(fault)
         self._always[provider] = fault
 
     def asked(self, provider: str) -> list[LabRequest]:
@@ -173,73 +179,73 @@ class FaultLab:
         return [request for request in self.requests if request.provider == provider]
 
     def documents(self, provider: str, fault: str) -> bool:
-        """Return whether the vendor behind `provider` documents a reply for `fault`, or whether it needs no words.
+        """Return whether the vendor of `provider` documents a reply for `fault`, or the fault needs no vendor text.
 
-        For the others the lab makes a reply in the vendor's documented shape.
+        For other faults the lab builds a reply in the shape that the vendor documents.
         """
         return is_documented(self.dialect(provider), fault)
 
     def dialect(self, provider: str) -> str:
-        """Return the dialect that `provider` speaks before any other."""
-        return self._spoken(provider)[0]
+        """Return the main dialect of `provider`."""
+        return self._dialects_of(provider)[0]
 
     def transport(self) -> httpx.AsyncBaseTransport:
-        """Return an httpx transport that is the lab; nothing leaves the process."""
-        return LabTransport(self.respond, self._clock, self._under_way)
+        """Return an httpx transport that sends requests to the lab inside the process."""
+        return LabTransport(self.respond, self._clock, self._open_replies)
 
     def client(self) -> httpx.AsyncClient:
-        """Return an httpx client over `transport()`; close it after use."""
+        """Return an httpx client over `transport()`; the caller closes the client."""
         return httpx.AsyncClient(transport=self.transport())
 
     def serve(self) -> AbstractAsyncContextManager[str]:
-        """Serve the lab on a free port of the loopback interface; gives its address."""
-        return serve(self.respond, self._clock, self._under_way)
+        """Serve the lab on a free port of the loopback interface; the context yields the address."""
+        return serve(self.respond, self._clock, self._open_replies)
 
     def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
-        """Return the reply to a request, or the name of a fault of the connection.
+        """Return the reply to a request, or the name of a connection fault.
 
-        Lists of models are always given: the faults are for prompts.
+        Requests for the list of models always succeed: faults apply to prompts only.
         """
         path = target.partition("?")[0]
         provider, _, rest = path.lstrip("/").partition("/")
         self.requests.append(LabRequest(provider, method, f"/{rest}", headers, body))
-        dialect = _dialect(self._spoken(provider), method, f"/{rest}")
+        dialect = _dialect_of_route(self._dialects_of(provider), method, f"/{rest}")
         if dialect is None:
             return NO_ROUTE
         if method == "GET":
             return REPLIES[dialect]["models"]
         script = self._scripts[provider]
         fault = script.popleft() if script else self._always.get(provider, "ok")
-        if fault in OF_THE_CONNECTION:
+        if fault in CONNECTION_FAULTS:
             return fault
-        wrong = refused(dialect, body)
-        if wrong:
-            self.refusals += wrong
+        if errors := conversation_errors(dialect, body):
+            self.refusals += errors
             return reply_to(dialect, "bad_request")
-        if fault == TOOL_CALLS_ASKED:
-            return tool_calls(dialect, stream=_wants_stream(path, body))
-        return stream_reply(dialect, fault) if _wants_stream(path, body) else reply_to(dialect, fault)
+        if fault == TOOL_CALLS_REPLY:
+            return tool_calls(dialect, stream=_requests_stream(path, body))
+        return stream_reply(dialect, fault) if _requests_stream(path, body) else reply_to(dialect, fault)
 
-    def _spoken(self, provider: str) -> tuple[str, ...]:
-        return self._dialects.get(provider, OPENAI)
+    def _dialects_of(self, provider: str) -> tuple[str, ...]:
+        return self._dialects.get(provider, OPENAI_DIALECTS)
 
-    def _check(self, *faults: str) -> None:
-        known = (*self.FAULTS, *self.STREAM_FAULTS, TOOL_CALLS_ASKED)
+    def _check_names(self, *faults: str) -> None:
+        known = (*self.FAULTS, *self.STREAM_FAULTS, TOOL_CALLS_REPLY)
         for fault in faults:
             if fault not in known:
                 raise ConfigurationError(f"unknown fault {fault!r}{did_you_mean(fault, known)}")
 
 
-def _wants_stream(path: str, body: bytes) -> bool:
-    """Return whether a request asks for a stream: by its route, or in its body."""
+def _requests_stream(path: str, body: bytes) -> bool:
+    """Return whether a request is for a stream, by its route or by its body."""
     if path.endswith((":streamGenerateContent", "/generate_stream")):
         return True
-    asked = pydantic_core.from_json(body) if body else {}
-    return isinstance(asked, dict) and asked.get("stream") is True
+    request = pydantic_core.from_json(body) if body else {}
+    return isinstance(request, dict) and request.get("stream") is True
 
 
-def _dialect(spoken: tuple[str, ...], method: str, path: str) -> str | None:
-    """Return which of the dialects `spoken` has this route, None where none has."""
+def _dialect_of_route(dialects: tuple[str, ...], method: str, path: str) -> str | None:
+    """Return the one of `dialects` that has this route, None for an unknown route."""
     if method == "GET" and path.endswith("/models"):
-        return next((name for name in spoken if name not in NO_MODELS_ROUTE), None)
-    return next((name for verb, end, name in ROUTES if verb == method and path.endswith(end) and name in spoken), None)
+        return next((name for name in dialects if name not in DIALECTS_WITHOUT_MODELS_ROUTE), None)
+    matches = (name for verb, ending, name in ROUTES if verb == method and path.endswith(ending) and name in dialects)
+    return next(matches, None)

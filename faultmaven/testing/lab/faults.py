@@ -1,4 +1,4 @@
-"""What can go wrong at a vendor, by name, and the error that each of our callers then gets."""
+"""Faults of a vendor by name, each with the error that a call then raises."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,12 +25,12 @@ from ...domain.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to fail.
+    """One way in which a vendor fails.
 
     Attributes:
-        description: What the vendor does, as a clause.
-        error: What a call ends in when this provider is the only one and is not retried; None when it is answered.
-        elsewise: The dialects in which it ends in something else, since the vendor's words are others.
+        description: The behavior of the vendor, as a clause.
+        error: The error of a call to this provider alone without retries; None if the call is answered.
+        elsewise: Other errors by dialect, for vendors whose reply to this fault differs.
     """
 
     name: str
@@ -40,30 +40,30 @@ class Fault:
 
     @property
     def errors(self) -> tuple[type[LLMError], ...]:
-        """Every type that it may end in, the usual one first; none when it is answered."""
+        """Every error type that this fault may cause, the usual one first; empty if calls are answered."""
         kinds = dict.fromkeys((self.error, *self.elsewise.values()))
         return tuple(kind for kind in kinds if kind is not None)
 
     def error_in(self, dialect: str) -> type[LLMError] | None:
-        """Return what it ends in over `dialect`, None for an answer."""
+        """Return the error type that this fault causes over `dialect`, None if calls are answered."""
         return self.elsewise.get(dialect, self.error)
 
 
-# A list of blocks, or of items, may be empty there; elsewhere something that is always documented is missing.
-_AN_EMPTY_LIST_IS_AN_ANSWER = {
+# These dialects allow an empty list of blocks or items; in the others a documented field is missing.
+_EMPTY_LIST_IS_VALID = {
     "openai-responses": EmptyAnswerError,
     "anthropic-messages": EmptyAnswerError,
     "cohere-v2-chat": EmptyAnswerError,
 }
 _TEXT_IS_REQUIRED = {"llamacpp-completion": MalformedResponseError, "tgi-generate": MalformedResponseError}
-_AN_ERROR_IS_A_REASON = {"cohere-v2-chat": ProviderError}
-_OVERLOAD_IS_A_429 = {"tgi-generate": RateLimitError}
-# They have no filter: when a model refuses there, it does so in text, which is an answer.
+_ERROR_AS_FINISH_REASON = {"cohere-v2-chat": ProviderError}
+_OVERLOAD_AS_429 = {"tgi-generate": RateLimitError}
+# Dialects without a content filter: a model refuses in text, which is an answer.
 _NO_FILTER = dict.fromkeys(("ollama-native", "llamacpp-completion", "tgi-generate"))
 
 _FAULTS = (
     Fault("ok", "answers", None),
-    # The connection.
+    # Faults of the connection.
     Fault("refused", "refuses the connection (over a socket: ends it at once)", ProviderUnavailableError),
     Fault("reset", "resets the connection before the reply", ProviderUnavailableError),
     Fault("silent", "says nothing until the caller gives up", ProviderTimeoutError),
@@ -73,16 +73,16 @@ _FAULTS = (
     Fault("cut_body", "breaks off in the body", ProviderUnavailableError),
     Fault("wrong_length", "announces more bytes than it sends, and ends", ProviderUnavailableError),
     Fault("short_length", "announces fewer bytes than it sends", MalformedResponseError),
-    # A reply that is no answer.
+    # Replies without an answer.
     Fault("wrong_content_type", "answers, and calls its JSON text/plain", None),
     Fault("html", "answers with a login page", MalformedResponseError),
     Fault("html_error", "answers 502 with a proxy's page", ProviderUnavailableError),
     Fault("truncated_json", "sends half a body and calls it whole", MalformedResponseError),
     Fault("wrong_shape", "sends JSON of another shape", MalformedResponseError),
     Fault("empty", "answers without text", EmptyAnswerError),
-    Fault("empty_choices", "sends no choice, block or message", MalformedResponseError, _AN_EMPTY_LIST_IS_AN_ANSWER),
+    Fault("empty_choices", "sends no choice, block or message", MalformedResponseError, _EMPTY_LIST_IS_VALID),
     Fault("null_content", "sends null in place of the text", EmptyAnswerError, _TEXT_IS_REQUIRED),
-    Fault("error_in_200", "sends its error with status 200", ProviderUnavailableError, _AN_ERROR_IS_A_REASON),
+    Fault("error_in_200", "sends its error with status 200", ProviderUnavailableError, _ERROR_AS_FINISH_REASON),
     Fault("blocked", "refuses the content", ContentBlockedError, _NO_FILTER),
     Fault("redirect", "redirects elsewhere", WrongEndpointError),
     Fault("oversized", "sends more than the transport reads", MalformedResponseError),
@@ -100,8 +100,8 @@ _FAULTS = (
     Fault("unavailable", "503: cannot answer now", ProviderUnavailableError),
     Fault("gateway_timeout", "504: something behind it was too slow", ProviderUnavailableError),
     Fault("overloaded_529", "529: is overloaded", ProviderUnavailableError),
-    Fault("overloaded", "is overloaded, in its own words", ProviderUnavailableError, _OVERLOAD_IS_A_429),
-    # 429, with each form of saying when to come back.
+    Fault("overloaded", "is overloaded, in its own words", ProviderUnavailableError, _OVERLOAD_AS_429),
+    # Status 429, with each form of a retry hint.
     Fault("rate_limited", "429, with the hint that the vendor documents", RateLimitError),
     Fault("rate_limited_seconds", "429, retry-after in whole seconds", RateLimitError),
     Fault("rate_limited_float", "429, retry-after in seconds with a fraction", RateLimitError),
@@ -117,7 +117,7 @@ _FAULTS = (
 
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _FAULTS})
 
-# What can go wrong in a stream; a request that asks for none is answered as usual.
+# Faults of a stream; a request without streaming gets a normal response.
 _STREAM_FAULTS = (
     Fault("stream_pings_between", "sends a ping before every event", None),
     Fault("stream_duplicate_index", "calls two tools, in the oddest count that the vendor is known for", None),

@@ -1,4 +1,4 @@
-"""Listening on the loopback interface, for tests and the demo: nothing that was accepted outlives its server."""
+"""A server on the loopback interface, for tests and the demo; no accepted connection outlives its server."""
 
 import asyncio
 import ssl
@@ -10,23 +10,23 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object
 
 @asynccontextmanager
 async def listen(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Serve every connection with `handle` on a free port for the body; gives the port.
+    """Serve every connection with `handle` on a free port while the block runs; yield the port.
 
-    A connection is closed when `handle` returns; those that are still open end with the body. A client that goes away
-    ends its `handle` quietly.
+    A connection is closed when `handle` returns, and aborted when the block ends. The errors of a connection whose
+    client has left are suppressed.
     """
     connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    # Not a coroutine function: asyncio would run it as a task, which can be cancelled before it could register.
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(_until_the_client_leaves(handle, reader, writer))
+    # No coroutine function: asyncio would run one as a task, which may be cancelled before it registers the connection.
+    def on_connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(_handle_until_client_leaves(handle, reader, writer))
         connections[task] = writer
-        task.add_done_callback(ended)
+        task.add_done_callback(on_ended)
 
-    def ended(task: asyncio.Task[None]) -> None:
+    def on_ended(task: asyncio.Task[None]) -> None:
         connections.pop(task).close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(on_connected, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -40,10 +40,10 @@ async def listen(handle: Handle, tls: ssl.SSLContext | None = None) -> AsyncIter
 
 
 async def stop_accepting(server: asyncio.Server) -> None:
-    """Close `server`, and return when every connection that it has accepted has reached its protocol.
+    """Close `server`, and return when every accepted connection has reached its protocol.
 
-    asyncio accepts in one turn of the loop, builds the transport in the next and tells the protocol in a third. A
-    server that closes between the first two leaves a socket that nobody closes.
+    asyncio accepts in one iteration of the loop, builds the transport in the next and notifies the protocol in a third.
+    A server that closes between the first two leaks a socket.
     """
     await asyncio.sleep(0)
     server.close()
@@ -51,6 +51,8 @@ async def stop_accepting(server: asyncio.Server) -> None:
         await asyncio.sleep(0)
 
 
-async def _until_the_client_leaves(handle: Handle, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _handle_until_client_leaves(
+    handle: Handle, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     with suppress(ConnectionError, asyncio.IncompleteReadError):
         await handle(reader, writer)

@@ -1,4 +1,4 @@
-"""One reply of the lab as a value, and how its body comes over the wire."""
+"""A reply of the lab as a value, and the pace at which its body is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -9,7 +9,7 @@ from ...ports.clock import Clock
 
 ANSWER = "The container was killed: out of memory."
 
-# Long after every caller has given up; for a reply of 150 bytes, two seconds a byte are longer than any deadline too.
+# Longer than any deadline, as is a trickle of two seconds a byte for a reply of 150 bytes.
 SILENCE_SECONDS = 1_000_000.0
 TRICKLE_SECONDS = 2.0
 PING_SECONDS = 0.05
@@ -21,10 +21,10 @@ class LabReply:
     """One HTTP reply as the lab sends it.
 
     Attributes:
-        pace: Whether the body comes at once, as a byte now and then, or not at all after the headers; or at once, and
-            then nothing more, or only pings, without ever ending.
-        ping: What comes now and then where only pings do.
-        announced: The content-length that is told when it is not the body's; the connection ends with the body then.
+        pace: Pace of the body: at once; byte by byte with pauses; not at all after the headers; or at once, followed by
+            silence or by pings without an end.
+        ping: The bytes of a ping, for the pace "pings".
+        announced: A wrong content-length, sent in place of the body's; the connection then ends with the body.
     """
 
     status: int
@@ -36,15 +36,15 @@ class LabReply:
 
     @property
     def length(self) -> int:
-        """The content-length that is told."""
+        """The content-length that the headers announce."""
         return len(self.body) if self.announced is None else self.announced
 
-    def told_headers(self) -> dict[str, str]:
-        """Return all headers, the length included."""
+    def headers_with_length(self) -> dict[str, str]:
+        """Return all headers, including the content-length."""
         return {**self.headers, "content-length": str(self.length)}
 
     async def blocks(self, clock: Clock) -> AsyncIterator[bytes]:
-        """Give the body as it comes over the wire."""
+        """Yield the body in blocks, at its pace."""
         if self.pace == "silent":
             await silence(clock)
         size = 1 if self.pace == "trickle" else BLOCK_BYTES
@@ -60,19 +60,19 @@ class LabReply:
 
 
 Respond: TypeAlias = Callable[[str, str, Mapping[str, str], bytes], LabReply | str]
-"""Method, target, headers and body to a reply, or to the name of a fault of the connection."""
+"""Maps method, target, headers and body to a reply, or to the name of a connection fault."""
 
 
 async def silence(clock: Clock) -> None:
-    """Wait until the caller gives up."""
+    """Wait until the caller gives up; never returns."""
     await clock.sleep(SILENCE_SECONDS)
     await asyncio.Event().wait()
 
 
 def json_reply(status: int, body: bytes, **headers: str) -> LabReply:
-    """Return a reply with a JSON body; a header's name is written with underscores."""
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return LabReply(status, body, {"content-type": "application/json", **told})
+    """Return a reply with a JSON body; underscores in the names of `headers` become hyphens."""
+    other_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return LabReply(status, body, {"content-type": "application/json", **other_headers})
 
 
 NO_ROUTE = json_reply(404, b'{"detail":"Not Found"}')

@@ -1,4 +1,4 @@
-"""The lab in a thread of its own, for code that blocks its event loop or has none."""
+"""The lab in its own thread, for code that blocks its event loop or has none."""
 
 import asyncio
 import threading
@@ -11,8 +11,10 @@ from .fault_lab import FaultLab
 
 @contextmanager
 def served_in_a_thread(lab: FaultLab) -> Iterator[str]:
-    """Serve `lab` on the loopback interface, in a loop and a thread of its own: a provider that blocks its own loop
-    must not block its vendor too. Gives the address."""
+    """Serve `lab` on the loopback interface from a separate thread and event loop; yield the address.
+
+    A provider that blocks its event loop thus does not block the simulated vendor.
+    """
     ready = threading.Event()
     state: dict[str, Any] = {}
 

@@ -1,1 +1,1 @@
-"""The contract's rules, one file for each subject."""
+"""The rules of the contract, one file for each subject."""

@@ -1,4 +1,4 @@
-"""Rules about a prompt and its answer."""
+"""Rules about prompts and responses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,33 +7,33 @@ from ....domain.errors import InvalidRequestError
 from ....domain.messages import Message
 from ....domain.responses import LLMResponse, StopReason
 from ...lab import ANSWER
-from ..harness import KEY
-from ..precondition import finding
-from ..provider_under_test import Subject
-from ..rule import broken, expect, rule
+from ..harness import API_KEY
+from ..precondition import check_precondition
+from ..provider_under_test import ProviderUnderTest
+from ..rule import expect, report_broken, rule
 
-QUESTION = 'Why does my pod restart? Ünïcode, "quotes" and\na second line.'
+PROMPT = 'Why does my pod restart? Ünïcode, "quotes" and\na second line.'
 
 
 class AnswerRules:
-    """What is taken, what is sent, what comes back."""
+    """The prompts that a provider accepts, the requests that it sends, and the responses that it returns."""
 
     @rule(
         "In generate(), send the prompt to `self.config.base_url`, and return the reply's text in an LLMResponse. The"
         " rules that rest on this one are not tried before.",
-        over="lab",
-        rests_on=(),
+        applies_to="lab",
+        preconditions=(),
     )
-    def test_a_plain_prompt_is_answered(self, it: Subject) -> None:
+    def test_a_plain_prompt_is_answered(self, subject: ProviderUnderTest) -> None:
         """A prompt is sent to the configured address, and what the vendor says comes back as an LLMResponse."""
-        found = finding(type(self), it.bench, "answered")
-        if found.problem:
-            broken("an answer of the vendor at `self.config.base_url`", found.problem, found.cause)
+        result = check_precondition(type(self), subject.harness, "answered")
+        if result.problem:
+            report_broken("an answer of the vendor at `self.config.base_url`", result.problem, result.cause)
 
     @rule("Fill every field of `LLMResponse`; `tokens_used` is None where the vendor does not count.")
-    async def test_a_prompt_gets_a_whole_response(self, it: Subject) -> None:
+    async def test_a_prompt_gets_a_whole_response(self, subject: ProviderUnderTest) -> None:
         """Text, who answered, how it ended, how long it took and what it cost are all there and of their types."""
-        response: Any = await it.ask("Why does my pod restart?")  # of anybody's making
+        response: Any = await subject.generate("Why does my pod restart?")  # a third-party provider may return any type
         expect(isinstance(response, LLMResponse), "an LLMResponse", f"a {type(response).__name__}")
         expect(isinstance(response.content, str) and response.content.strip(), "a text", "none")
         expect(isinstance(response.stop_reason, StopReason), "a StopReason", f"{response.stop_reason!r}")
@@ -44,116 +44,116 @@ class AnswerRules:
         tokens, usage = response.tokens_used, response.usage
         expect(tokens is None or tokens > 0, "`tokens_used` above 0, or None", f"{tokens!r}")
         expect(usage is None or usage.total == tokens, "`usage.total` equal to `tokens_used`", f"{usage!r}, {tokens!r}")
-        if it.given_bench:
+        if subject.optional_harness:
             expect(
                 response.content == ANSWER, "the vendor's text", f"another one of {len(response.content)} characters"
             )
 
     @rule("Send `model` as it is; in the guide's form `self.get_effective_model(model)` returns it.")
-    async def test_the_requested_model_is_the_one_that_answers(self, it: Subject) -> None:
+    async def test_the_requested_model_is_the_one_that_answers(self, subject: ProviderUnderTest) -> None:
         """A model that the caller names is sent as it is."""
-        response = await it.ask(model="a-model-of-tomorrow")
+        response = await subject.generate(model="a-model-of-tomorrow")
         expect(response.model == "a-model-of-tomorrow", "the model 'a-model-of-tomorrow'", f"{response.model!r}")
 
     @rule("Take a sequence of messages as well as a string, and send every turn.")
-    async def test_a_conversation_is_taken(self, it: Subject) -> None:
+    async def test_a_conversation_is_taken(self, subject: ProviderUnderTest) -> None:
         """System, user and, where the form of the class carries them, assistant turns are one prompt."""
         turns = [Message.system("Be terse."), Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?")]
-        if it.given_bench and it.given_bench.is_guide_form:
-            turns = [turns[0], turns[3]]  # such a class gets one string; earlier answers skip it
-        response = await it.ask(turns)
+        if subject.optional_harness and subject.optional_harness.is_guide_form:
+            turns = [turns[0], turns[3]]  # the router passes one string, which carries no assistant turns
+        response = await subject.generate(turns)
         expect(response.content, "an answer", "an empty one")
-        for request in it.sent:
+        for request in subject.sent_requests:
             texts = "\n".join(_texts(request.json))
             missing = [turn.role for turn in turns if turn.text not in texts]
             expect(not missing, "every turn's text in the request", f"those of {', '.join(missing)} are missing")
 
-    @rule("Send the prompt unchanged, and the limit where the caller set one.", over="lab")
-    async def test_what_is_asked_is_what_is_sent(self, it: Subject) -> None:
+    @rule("Send the prompt unchanged, and the limit where the caller set one.", applies_to="lab")
+    async def test_what_is_asked_is_what_is_sent(self, subject: ProviderUnderTest) -> None:
         """The prompt reaches the vendor character by character, and so does the limit of the answer."""
-        await it.ask(QUESTION, max_tokens=1234)
-        expect(it.sent, "a request", "none reached the vendor")
-        body = it.sent[-1].json
-        told = any(QUESTION in text for text in _texts(body))
-        expect(told, "the whole prompt in the request's body", "it is not there as it was written")
+        await subject.generate(PROMPT, max_tokens=1234)
+        expect(subject.sent_requests, "a request", "none reached the vendor")
+        body = subject.sent_requests[-1].json
+        is_sent = any(PROMPT in text for text in _texts(body))
+        expect(is_sent, "the whole prompt in the request's body", "it is not there as it was written")
         expect(1234 in _numbers(body), "`max_tokens` in the request's body", "it is not there")
 
-    @rule("Use `self.config.base_url` and `self.config.api_key`, and nothing written into the class.", over="lab")
-    async def test_it_asks_its_own_address_with_its_own_key(self, it: Subject) -> None:
+    @rule("Use `self.config.base_url` and `self.config.api_key`, and nothing written into the class.", applies_to="lab")
+    async def test_it_asks_its_own_address_with_its_own_key(self, subject: ProviderUnderTest) -> None:
         """The address and the key come from the configuration; the key stands in a header, not in the address."""
-        await it.ask()
-        expect(it.sent, "a request below the configured base URL", "none reached the vendor")
-        request = it.sent[-1]
-        expect(request.provider == it.bench.name, "the configured base URL", "a request to another one")
-        shown = [name for name, value in request.headers.items() if KEY in value]
-        needs_key = it.bench.row.get("api_key_var")
-        expect(shown or not needs_key, "the configured key in a header", "no header has it")
-        expect(KEY not in request.path, "no key in the address", "the key is part of it")
+        await subject.generate()
+        expect(subject.sent_requests, "a request below the configured base URL", "none reached the vendor")
+        request = subject.sent_requests[-1]
+        expect(request.provider == subject.harness.name, "the configured base URL", "a request to another one")
+        key_headers = [name for name, value in request.headers.items() if API_KEY in value]
+        needs_key = subject.harness.row.get("api_key_var")
+        expect(key_headers or not needs_key, "the configured key in a header", "no header has it")
+        expect(API_KEY not in request.path, "no key in the address", "the key is part of it")
 
-    @rule("Refuse it before anything is sent, with InvalidRequestError; `BaseLLMProvider` does so.", rests_on=())
-    async def test_a_blank_prompt_is_refused_at_the_door(self, it: Subject) -> None:
+    @rule("Refuse it before anything is sent, with InvalidRequestError; `BaseLLMProvider` does so.", preconditions=())
+    async def test_a_blank_prompt_is_refused_at_the_door(self, subject: ProviderUnderTest) -> None:
         """Nothing is sent for a prompt that asks nothing, by `generate` or by `stream`."""
-        await _refused(it, "a blank prompt", "   ")
-        await _refused(it, "an empty conversation", [])
+        await _expect_refusal(subject, "a blank prompt", "   ")
+        await _expect_refusal(subject, "an empty conversation", [])
 
-    @rule("Refuse it before anything is sent, with InvalidRequestError; `BaseLLMProvider` does so.", rests_on=())
-    async def test_bad_limits_are_refused_at_the_door(self, it: Subject) -> None:
+    @rule("Refuse it before anything is sent, with InvalidRequestError; `BaseLLMProvider` does so.", preconditions=())
+    async def test_bad_limits_are_refused_at_the_door(self, subject: ProviderUnderTest) -> None:
         """Nothing is sent with a limit or a temperature that cannot be meant."""
-        await _refused(it, "max_tokens=0", "ping", max_tokens=0)
-        await _refused(it, "temperature=-1.0", "ping", temperature=-1.0)
-        await _refused(it, "temperature=nan", "ping", temperature=float("nan"))
+        await _expect_refusal(subject, "max_tokens=0", "ping", max_tokens=0)
+        await _expect_refusal(subject, "temperature=-1.0", "ping", temperature=-1.0)
+        await _expect_refusal(subject, "temperature=nan", "ping", temperature=float("nan"))
 
     @rule("Ask `if temperature is not None`, never `if temperature` or `temperature or 0.7`.")
-    async def test_a_zero_temperature_is_a_temperature(self, it: Subject) -> None:
+    async def test_a_zero_temperature_is_a_temperature(self, subject: ProviderUnderTest) -> None:
         """0 is a value and None is unset: both are taken, and 0 is sent as 0."""
-        zero = await it.ask(temperature=0)
-        sent = [value for request in it.sent for value in _values_of("temperature", request.json)]
-        expect(all(value == 0 for value in sent), "a temperature of 0 in the request", f"{sent!r}")
-        unset = await it.ask(temperature=None)
+        zero = await subject.generate(temperature=0)
+        temperatures = [value for request in subject.sent_requests for value in _values_of("temperature", request.json)]
+        expect(all(value == 0 for value in temperatures), "a temperature of 0 in the request", f"{temperatures!r}")
+        unset = await subject.generate(temperature=None)
         expect(zero.content and unset.content, "an answer to both", "an empty one")
 
     @rule('Give the response one `Attempt` in `attempts`, with the outcome "answered".')
-    async def test_the_ledger_has_one_line(self, it: Subject) -> None:
+    async def test_the_ledger_has_one_line(self, subject: ProviderUnderTest) -> None:
         """Every answer says what was asked of whom."""
-        attempts = (await it.ask()).attempts
+        attempts = (await subject.generate()).attempts
         expect(len(attempts) == 1, "one line in `attempts`", f"{len(attempts)}")
         expect(attempts[0].outcome == "answered", "the outcome 'answered'", f"{attempts[0].outcome!r}")
 
 
-async def _refused(it: Subject, what: str, prompt: Any, **arguments: Any) -> None:
-    for way in ("generate", "stream"):
+async def _expect_refusal(subject: ProviderUnderTest, description: str, prompt: Any, **arguments: Any) -> None:
+    for method in ("generate", "stream"):
         try:
-            if way == "generate":
-                await it.provider.generate(prompt, **arguments)
+            if method == "generate":
+                await subject.provider.generate(prompt, **arguments)
             else:
-                async with it.provider.stream(prompt, **arguments):
+                async with subject.provider.stream(prompt, **arguments):
                     pass
         except InvalidRequestError:
             pass
         else:
-            broken(f"{way}() with {what} raises InvalidRequestError", "it did not")
-    expect(not it.sent, "nothing is sent", f"{len(it.sent)} requests were sent")
+            report_broken(f"{method}() with {description} raises InvalidRequestError", "it did not")
+    expect(not subject.sent_requests, "nothing is sent", f"{len(subject.sent_requests)} requests were sent")
 
 
-def _walk(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Give every leaf of a decoded body with the name of the field that it stands in."""
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the field name and the value of every leaf of a decoded body."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _walk(inner, key)
+            yield from _leaves(inner, key)
     elif isinstance(value, list):
         for inner in value:
-            yield from _walk(inner, name)
+            yield from _leaves(inner, name)
     else:
         yield name, value
 
 
 def _texts(body: Any) -> list[str]:
-    return [value for _, value in _walk(body) if isinstance(value, str)]
+    return [value for _, value in _leaves(body) if isinstance(value, str)]
 
 
 def _numbers(body: Any) -> list[float]:
-    return [value for _, value in _walk(body) if isinstance(value, int | float)]
+    return [value for _, value in _leaves(body) if isinstance(value, int | float)]
 
 
 def _values_of(name: str, body: Any) -> list[Any]:
-    return [value for field, value in _walk(body) if field == name]
+    return [value for field, value in _leaves(body) if field == name]

@@ -1,57 +1,58 @@
-"""Rules about callers who give up."""
+"""Rules about cancelled calls."""
 
 import asyncio
 from typing import Any
 
 from ....domain.responses import LLMResponse
 from ...lab import ANSWER
-from ..contract_lab import HELD
-from ..provider_under_test import Subject, becomes, kind_of
-from ..rule import broken, expect, rule
+from ..contract_lab import HELD_REPLY
+from ..provider_under_test import ProviderUnderTest, describe_outcome, wait_until
+from ..rule import expect, report_broken, rule
 
-PROMPTLY_SECONDS = 1.0
+MAX_CANCELLATION_SECONDS = 1.0
 
 
 class CancellationRules:
-    """A task that waits for an answer can be cancelled."""
+    """A task that waits for a response can be cancelled."""
 
-    @rule("Let CancelledError pass: catch `Exception`, never `BaseException`, and shield nothing.", over="lab")
-    async def test_a_cancelled_call_ends_as_cancelled(self, it: Subject) -> None:
+    @rule("Let CancelledError pass: catch `Exception`, never `BaseException`, and shield nothing.", applies_to="lab")
+    async def test_a_cancelled_call_ends_as_cancelled(self, subject: ProviderUnderTest) -> None:
         """A cancelled call ends promptly, with CancelledError and with nothing else."""
-        task, prompt = await _cancelled(it)
-        expect(prompt, f"an end within {PROMPTLY_SECONDS:g} s of the cancellation", "it went on")
+        task, is_prompt = await _cancel_call(subject)
+        expect(is_prompt, f"an end within {MAX_CANCELLATION_SECONDS:g} s of the cancellation", "it went on")
         if not task.cancelled():
-            happened = kind_of(task.exception() or task.result())
-            broken("CancelledError", happened)
+            report_broken("CancelledError", describe_outcome(task.exception() or task.result()))
 
-    @rule("Close what a call opened in `finally` or `async with`, and cancel the tasks that it began.", over="lab")
-    async def test_a_cancelled_call_leaves_nothing_open(self, it: Subject) -> None:
+    @rule(
+        "Close what a call opened in `finally` or `async with`, and cancel the tasks that it began.", applies_to="lab"
+    )
+    async def test_a_cancelled_call_leaves_nothing_open(self, subject: ProviderUnderTest) -> None:
         """No task and no reply is left behind by a call that was cancelled."""
-        await _cancelled(it)
-        mine = {asyncio.current_task()}
-        gone = await becomes(lambda: not asyncio.all_tasks() - mine, PROMPTLY_SECONDS)
-        expect(gone, "no task is left", f"{len(asyncio.all_tasks() - mine)} are")
-        closed = await becomes(lambda: not it.bench.lab.open_replies, PROMPTLY_SECONDS)
-        expect(closed, "the connection is given back or closed", "the vendor's reply is still open")
+        await _cancel_call(subject)
+        own_task = {asyncio.current_task()}
+        tasks_ended = await wait_until(lambda: not asyncio.all_tasks() - own_task, MAX_CANCELLATION_SECONDS)
+        expect(tasks_ended, "no task is left", f"{len(asyncio.all_tasks() - own_task)} are")
+        replies_closed = await wait_until(lambda: not subject.harness.lab.open_replies, MAX_CANCELLATION_SECONDS)
+        expect(replies_closed, "the connection is given back or closed", "the vendor's reply is still open")
 
-    @rule("Undo in `finally` what a call changed on `self`.", over="lab")
-    async def test_a_cancelled_call_can_be_followed_by_another(self, it: Subject) -> None:
+    @rule("Undo in `finally` what a call changed on `self`.", applies_to="lab")
+    async def test_a_cancelled_call_can_be_followed_by_another(self, subject: ProviderUnderTest) -> None:
         """The call after a cancelled one is answered."""
-        await _cancelled(it)
-        response, error = await it.answer_or_error()
-        answered = isinstance(response, LLMResponse) and response.content == ANSWER
-        expect(answered, "an answer", kind_of(error or response))
+        await _cancel_call(subject)
+        response, error = await subject.generate_or_error()
+        is_answered = isinstance(response, LLMResponse) and response.content == ANSWER
+        expect(is_answered, "an answer", describe_outcome(error or response))
 
 
-async def _cancelled(it: Subject) -> tuple[asyncio.Task[Any], bool]:
-    """Cancel a call whose request has arrived; return its task, which is done, and whether it was so promptly."""
-    lab, name = it.bench.lab, it.bench.name
-    lab.script(name, HELD)
-    task = asyncio.ensure_future(it.ask())
-    arrived = await becomes(lambda: it.sent or task.done())
-    expect(arrived and it.sent, "a request within 5 s", "none reached the vendor")
+async def _cancel_call(subject: ProviderUnderTest) -> tuple[asyncio.Task[Any], bool]:
+    """Cancel a call whose request has arrived; return its finished task, and whether the task ended promptly."""
+    lab, name = subject.harness.lab, subject.harness.name
+    lab.script(name, HELD_REPLY)
+    task = asyncio.ensure_future(subject.generate())
+    has_arrived = await wait_until(lambda: subject.sent_requests or task.done())
+    expect(has_arrived and subject.sent_requests, "a request within 5 s", "none reached the vendor")
     task.cancel()
-    promptly, _ = await asyncio.wait({task}, timeout=PROMPTLY_SECONDS)
+    ended_promptly, _ = await asyncio.wait({task}, timeout=MAX_CANCELLATION_SECONDS)
     lab.gate.is_open = True
     await asyncio.wait({task})
-    return task, bool(promptly)
+    return task, bool(ended_promptly)

@@ -1,107 +1,117 @@
-"""Rules about what goes wrong at the vendor."""
+"""Rules about faults of the vendor."""
 
 from collections.abc import AsyncIterator, Iterator
 
 from ....domain.errors import LLMError, ProviderTimeoutError, RateLimitError
 from ....domain.responses import LLMResponse
 from ...lab import ANSWER, Fault, FaultLab
-from ..provider_under_test import Subject, kind_of
-from ..rule import broken, expect, rule
+from ..provider_under_test import ProviderUnderTest, describe_outcome
+from ..rule import expect, report_broken, rule
 
-STATED = ("unauthorized", "server_error", "reset", "html")
-"""A fault of each sort: of the key, of the vendor, of the connection, of what stands between."""
+SAMPLE_FAULTS = ("unauthorized", "server_error", "reset", "html")
+"""One fault of each kind: the key, the vendor, the connection, a proxy in between."""
 
 
 class ErrorRules:
-    """A fault of `FaultLab.FAULTS` ends in what is documented; where its vendor documents nothing, in an error."""
+    """Each fault of `FaultLab.FAULTS` ends in its documented outcome, or in any error if its vendor documents none."""
 
     @rule(
         "Raise the error that docs/testing.md names for the fault, with the facts of its class; keep no state of a"
         " failed call. A class of the guide's form may raise anything, but must not return what is not an answer:"
         " check the status and read the text with `self._validate_response_content`.",
-        over="lab",
+        applies_to="lab",
     )
-    async def test_each_fault_is_its_documented_error_and_the_next_call_is_answered(self, it: Subject) -> None:
+    async def test_each_fault_is_its_documented_error_and_the_next_call_is_answered(
+        self, subject: ProviderUnderTest
+    ) -> None:
         """A vendor's fault is the type that is documented for it, and never an answer that looks whole."""
-        for fault in _faults():
-            it.bench.lab.always(it.bench.name, fault.name)
+        for fault in _faults_without_timeouts():
+            subject.harness.lab.always(subject.harness.name, fault.name)
             outcome: LLMResponse | Exception
             try:
-                outcome = await it.bench.new_router().generate("ping")
-            except Exception as error:  # noqa: BLE001 - it is judged below
+                outcome = await subject.harness.build_router().generate("ping")
+            except Exception as error:  # noqa: BLE001 - checked below
                 outcome = error
-            _judge(it, fault, outcome)
-            it.bench.lab.always(it.bench.name, "ok")
-            after = (await it.bench.new_router().generate("ping")).content
-            expect(after == ANSWER, f"an answer to the call after {fault.name!r}", "another text")
+            _check_outcome(subject, fault, outcome)
+            subject.harness.lab.always(subject.harness.name, "ok")
+            next_text = (await subject.harness.build_router().generate("ping")).content
+            expect(next_text == ANSWER, f"an answer to the call after {fault.name!r}", "another text")
 
-    @rule("Set `provider` on every error that you raise.", over="typed errors")
-    async def test_an_error_says_whose_it_is(self, it: Subject) -> None:
+    @rule("Set `provider` on every error that you raise.", applies_to="typed errors")
+    async def test_an_error_says_whose_it_is(self, subject: ProviderUnderTest) -> None:
         """An error names the provider that it came from."""
-        for fault, error in [pair async for pair in _failures(it)]:
-            expect(error.provider == it.bench.name, f"{it.bench.name!r} in `provider` ({fault})", f"{error.provider!r}")
+        for fault, error in [pair async for pair in _sample_errors(subject)]:
+            expect(
+                error.provider == subject.harness.name,
+                f"{subject.harness.name!r} in `provider` ({fault})",
+                f"{error.provider!r}",
+            )
 
-    @rule("Give every error one `Attempt` in `attempts`, with the error's type.", over="typed errors")
-    async def test_an_error_has_one_line_in_the_ledger(self, it: Subject) -> None:
+    @rule("Give every error one `Attempt` in `attempts`, with the error's type.", applies_to="typed errors")
+    async def test_an_error_has_one_line_in_the_ledger(self, subject: ProviderUnderTest) -> None:
         """Every error that is raised after sending says what was asked of whom."""
-        for fault, error in [pair async for pair in _failures(it)]:
-            outcomes = [line.outcome for line in error.attempts]
+        for fault, error in [pair async for pair in _sample_errors(subject)]:
+            outcomes = [attempt.outcome for attempt in error.attempts]
             expected = type(error).__name__
             expect(outcomes == [expected], f"one line {expected!r} in `attempts` ({fault})", f"{outcomes!r}")
 
-    @rule("Write `raise ... from error`, never `from None`, where one exception becomes another.", over="lab")
-    async def test_an_error_of_the_connection_keeps_its_cause(self, it: Subject) -> None:
+    @rule("Write `raise ... from error`, never `from None`, where one exception becomes another.", applies_to="lab")
+    async def test_an_error_of_the_connection_keeps_its_cause(self, subject: ProviderUnderTest) -> None:
         """What the HTTP client raised stays at hand as the error's cause."""
-        it.bench.lab.always(it.bench.name, "reset")
-        response, error = await it.answer_or_error()
-        expect(error, "an error for a connection that was reset", kind_of(response))
+        subject.harness.lab.always(subject.harness.name, "reset")
+        response, error = await subject.generate_or_error()
+        expect(error, "an error for a connection that was reset", describe_outcome(response))
         expect(error and error.__cause__, "the HTTP client's exception in `__cause__`", "it is None")
 
-    @rule("Read the `retry-after` header into `retry_after`, in seconds.", over="typed errors")
-    async def test_a_rate_limit_says_when_to_come_back(self, it: Subject) -> None:
+    @rule("Read the `retry-after` header into `retry_after`, in seconds.", applies_to="typed errors")
+    async def test_a_rate_limit_says_when_to_come_back(self, subject: ProviderUnderTest) -> None:
         """A 429 with a hint becomes a RateLimitError with that many seconds."""
-        it.bench.lab.always(it.bench.name, "rate_limited_seconds")
-        response, error = await it.answer_or_error()
+        subject.harness.lab.always(subject.harness.name, "rate_limited_seconds")
+        response, error = await subject.generate_or_error()
         if not isinstance(error, RateLimitError):
-            broken("RateLimitError for a 429", kind_of(error or response))
+            report_broken("RateLimitError for a 429", describe_outcome(error or response))
         seconds = getattr(error, "retry_after", None)
         expect(seconds == 2, "a `retry_after` of 2 seconds", f"{seconds!r}")
 
 
-def _faults() -> Iterator[Fault]:
-    """Give every fault but those of time, which have rules of their own."""
+def _faults_without_timeouts() -> Iterator[Fault]:
+    """Return every fault except timeouts, which have their own rules."""
     return (fault for fault in FaultLab.FAULTS.values() if fault.error is not ProviderTimeoutError)
 
 
-def _judge(it: Subject, fault: Fault, outcome: LLMResponse | Exception) -> None:
-    what = f"for {fault.name!r} (the vendor {fault.description})"
-    expected = fault.error_in(it.bench.dialect)
-    if it.bench.is_guide_form:
-        whole = isinstance(outcome, LLMResponse) and outcome.content == ANSWER
-        expect(whole or isinstance(outcome, LLMError), f"the whole answer or an error {what}", kind_of(outcome))
+def _check_outcome(subject: ProviderUnderTest, fault: Fault, outcome: LLMResponse | Exception) -> None:
+    context = f"for {fault.name!r} (the vendor {fault.description})"
+    expected = fault.error_in(subject.harness.dialect)
+    if subject.harness.is_guide_form:
+        is_whole_answer = isinstance(outcome, LLMResponse) and outcome.content == ANSWER
+        expect(
+            is_whole_answer or isinstance(outcome, LLMError),
+            f"the whole answer or an error {context}",
+            describe_outcome(outcome),
+        )
     elif expected is None:
-        expect(isinstance(outcome, LLMResponse), f"an answer {what}", kind_of(outcome))
-    elif not it.bench.lab.documents(it.bench.name, fault.name):
-        expect(isinstance(outcome, LLMError), f"an LLMError {what}", kind_of(outcome))
+        expect(isinstance(outcome, LLMResponse), f"an answer {context}", describe_outcome(outcome))
+    elif not subject.harness.lab.documents(subject.harness.name, fault.name):
+        expect(isinstance(outcome, LLMError), f"an LLMError {context}", describe_outcome(outcome))
     elif not isinstance(outcome, expected):
-        broken(f"{expected.__name__} {what}", kind_of(outcome))
+        report_broken(f"{expected.__name__} {context}", describe_outcome(outcome))
     else:
-        _judge_facts(fault, outcome, expected, what)
+        _check_error_facts(fault, outcome, expected, context)
 
 
-def _judge_facts(fault: Fault, error: LLMError, expected: type[LLMError], what: str) -> None:
-    """A vendor may say in its reply that asking again is in vain: that is one error's own fact."""
+def _check_error_facts(fault: Fault, error: LLMError, expected: type[LLMError], context: str) -> None:
+    """Compare the facts of `error` with those of its class; a vendor may mark one error as final in its reply."""
     retryable = expected.retryable and fault.name != "rate_limited_final"
-    due, found = (retryable, expected.elsewhere), (error.retryable, error.elsewhere)
-    expect(found == due, f"(retryable, elsewhere) = {due} {what}", f"{found}")
+    expected_facts, facts = (retryable, expected.elsewhere), (error.retryable, error.elsewhere)
+    expect(facts == expected_facts, f"(retryable, elsewhere) = {expected_facts} {context}", f"{facts}")
 
 
-async def _failures(it: Subject) -> AsyncIterator[tuple[str, LLMError]]:
-    """Give the error that each fault of `STATED` ends in."""
-    for fault in STATED:
-        it.bench.lab.always(it.bench.name, fault)
-        response, error = await it.answer_or_error()
+async def _sample_errors(subject: ProviderUnderTest) -> AsyncIterator[tuple[str, LLMError]]:
+    """Yield each fault of `SAMPLE_FAULTS` with the error that it causes."""
+    for fault in SAMPLE_FAULTS:
+        subject.harness.lab.always(subject.harness.name, fault)
+        response, error = await subject.generate_or_error()
         if isinstance(error, LLMError):
             yield fault, error
         else:
-            broken(f"an LLMError for {fault!r}", kind_of(error or response))
+            report_broken(f"an LLMError for {fault!r}", describe_outcome(error or response))

@@ -1,81 +1,83 @@
-"""Rules about time: limits that are kept, times that are told, a loop that is never held up."""
+"""Rules about time: timeouts, reported response times, and an event loop that no call blocks."""
 
 import asyncio
 
 from ....domain.errors import DeadlineExceededError, ProviderTimeoutError
-from ..contract_lab import HELD
-from ..harness import Bench
-from ..precondition import finding
-from ..provider_under_test import Subject, becomes, kind_of
+from ..contract_lab import HELD_REPLY
+from ..harness import ContractHarness
+from ..precondition import check_precondition
+from ..provider_under_test import ProviderUnderTest, describe_outcome, wait_until
 from ..rule import expect, rule
-from ..stalls import standstill
+from ..stalls import describe_stall
 
-LATE_SECONDS = 0.1
-"""How long a held reply is late at least; `response_time_ms` must tell it."""
+HOLD_SECONDS = 0.1
+"""Minimum delay of a held reply, which `response_time_ms` must include."""
 
 
 class TimingRules:
-    """Over a socket time is real, in process it is virtual: none of these rules waits longer than it must."""
+    """These rules wait no longer than necessary: time is real over a socket and virtual in process."""
 
-    @rule("Pass `request.timeout` (in the guide's form `self.config.timeout`) to the HTTP client.", over="lab")
-    async def test_a_silent_vendor_ends_in_time(self, it: Subject) -> None:
+    @rule("Pass `request.timeout` (in the guide's form `self.config.timeout`) to the HTTP client.", applies_to="lab")
+    async def test_a_silent_vendor_ends_in_time(self, subject: ProviderUnderTest) -> None:
         """Silence ends in ProviderTimeoutError: within the row's timeout, and within a shorter deadline."""
-        short = it.bench.short
-        hurried = it.bench.with_timeout(short)
+        timeout = subject.harness.short_timeout
+        impatient = subject.harness.with_timeout(timeout)
         for fault in ("silent", "silent_body"):
-            it.bench.lab.always(it.bench.name, fault)
-            await _ends_in_time(hurried, fault, short, {})
-        await _ends_in_time(it.bench, fault, short / 2, {"deadline": short / 2})
+            subject.harness.lab.always(subject.harness.name, fault)
+            await _expect_timely_end(impatient, fault, timeout, {})
+        await _expect_timely_end(subject.harness, fault, timeout / 2, {"deadline": timeout / 2})
 
     @rule(
         "Note the start in a local name, or with `self._start_timing()`, and tell milliseconds: a start on `self` is"
         " overwritten by the next call.",
-        over="lab",
+        applies_to="lab",
     )
-    async def test_the_time_it_tells_is_the_calls_own(self, it: Subject) -> None:
+    async def test_the_time_it_tells_is_the_calls_own(self, subject: ProviderUnderTest) -> None:
         """`response_time_ms` is the time of this call in milliseconds, also while others begin."""
-        loop, lab = asyncio.get_running_loop(), it.bench.lab
-        lab.script(it.bench.name, HELD)
-        began = loop.time()
-        first = asyncio.ensure_future(it.ask())
-        arrived = await becomes(lambda: it.sent or first.done())
-        expect(arrived and it.sent, "a request within 5 s", "none reached the vendor")
-        await asyncio.sleep(LATE_SECONDS)
-        second = asyncio.ensure_future(it.ask())
-        await asyncio.wait({second}, timeout=LATE_SECONDS)  # a provider may make it wait for the first
+        loop, lab = asyncio.get_running_loop(), subject.harness.lab
+        lab.script(subject.harness.name, HELD_REPLY)
+        started = loop.time()
+        first = asyncio.ensure_future(subject.generate())
+        has_arrived = await wait_until(lambda: subject.sent_requests or first.done())
+        expect(has_arrived and subject.sent_requests, "a request within 5 s", "none reached the vendor")
+        await asyncio.sleep(HOLD_SECONDS)
+        second = asyncio.ensure_future(subject.generate())
+        await asyncio.wait({second}, timeout=HOLD_SECONDS)  # a provider without concurrency queues the second call
         lab.gate.is_open = True
-        told = (await first).response_time_ms / 1000
-        most = loop.time() - began + 0.001
+        reported_seconds = (await first).response_time_ms / 1000
+        max_seconds = loop.time() - started + 0.001
         await second
         expect(
-            LATE_SECONDS <= told <= most,
-            f"a `response_time_ms` from {LATE_SECONDS * 1000:g} to {most * 1000:.0f}",
-            f"{told * 1000:g}",
+            HOLD_SECONDS <= reported_seconds <= max_seconds,
+            f"a `response_time_ms` from {HOLD_SECONDS * 1000:g} to {max_seconds * 1000:.0f}",
+            f"{reported_seconds * 1000:g}",
         )
 
     @rule(
         "Await in generate(); a synchronous client, or anything else that waits, belongs into `asyncio.to_thread`.",
-        rests_on=("answered",),
+        preconditions=("answered",),
     )
-    def test_it_does_not_hold_up_the_event_loop(self, it: Subject) -> None:
+    def test_it_does_not_hold_up_the_event_loop(self, subject: ProviderUnderTest) -> None:
         """While a call works and while a vendor takes its time, everything else in the event loop goes on."""
-        bench = it.given_bench
-        held_up = finding(type(self), bench, "free loop").problem if bench else standstill(it.ask)
-        expect(not held_up, "other tasks run during a call", held_up)
+        if (harness := subject.optional_harness) is not None:
+            problem = check_precondition(type(self), harness, "non-blocking").problem
+        else:
+            problem = describe_stall(subject.generate)
+        expect(not problem, "other tasks run during a call", problem)
 
 
-async def _ends_in_time(bench: Bench, fault: str, limit: float, options: dict[str, float]) -> None:
+async def _expect_timely_end(harness: ContractHarness, fault: str, limit: float, options: dict[str, float]) -> None:
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    started = loop.time()
     outcome: object
     try:
         async with asyncio.timeout(limit * 10):
-            outcome = await bench.provider.generate("ping", **options)  # type: ignore[arg-type]
-    except Exception as error:  # noqa: BLE001 - it is judged below
+            outcome = await harness.provider.generate("ping", **options)  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001 - checked below
         outcome = error
-    taken = loop.time() - began
-    what = f"({fault}, {next(iter(options), 'timeout')} {limit:g} s)"
-    in_time = isinstance(outcome, ProviderTimeoutError | DeadlineExceededError)
-    expect(in_time, f"ProviderTimeoutError {what}", kind_of(outcome))
-    most = limit * bench.grace
-    expect(taken <= most, f"an end within {most:g} s {what}", f"it took {taken:.2f} s")
+    elapsed = loop.time() - started
+    context = f"({fault}, {next(iter(options), 'timeout')} {limit:g} s)"
+    is_timeout = isinstance(outcome, ProviderTimeoutError | DeadlineExceededError)
+    expect(is_timeout, f"ProviderTimeoutError {context}", describe_outcome(outcome))
+    max_seconds = limit * harness.timeout_tolerance
+    expect(elapsed <= max_seconds, f"an end within {max_seconds:g} s {context}", f"it took {elapsed:.2f} s")

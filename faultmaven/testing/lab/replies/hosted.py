@@ -1,7 +1,7 @@
-"""Anthropic, Gemini and Cohere.
+"""Replies of Anthropic, Gemini and Cohere.
 
-Literal bytes from the wire reference, checked on 2026-11-23, each under its heading. `..._BESIDES` holds what the
-vendor does not document, in the shape that it does.
+Literal bytes from the wire reference, checked on 2026-11-23, each under its heading. `..._UNDOCUMENTED` holds replies
+that the vendor does not document, in a shape that it does.
 """
 
 from ..reply import json_reply
@@ -198,8 +198,8 @@ COHERE = {
 }
 
 
-# Empty lists of blocks and of candidates are the closest to "no choice"; a block whose text is null to "null content".
-ANTHROPIC_BESIDES = {
+# The closest forms: an empty list of blocks or candidates for "no choice", a block with null text for "null content".
+ANTHROPIC_UNDOCUMENTED = {
     "empty_choices": ANTHROPIC["empty"],
     "null_content": json_reply(
         200,
@@ -207,12 +207,12 @@ ANTHROPIC_BESIDES = {
         b'"content":[{"type":"text","text":null}],"stop_reason":"end_turn","stop_sequence":null,'
         b'"usage":{"input_tokens":12,"output_tokens":0}}',
     ),
-    # Section 4 documents it inside a stream.
+    # Section 4 documents this error inside a stream.
     "error_in_200": json_reply(
         200, b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}'
     ),
 }
-GEMINI_BESIDES = {
+GEMINI_UNDOCUMENTED = {
     "empty_choices": json_reply(
         200,
         b'{"candidates":[],"usageMetadata":{"promptTokenCount":12,"totalTokenCount":12},'
@@ -223,12 +223,12 @@ GEMINI_BESIDES = {
         b'{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":null}]},"finishReason":"STOP"}],'
         b'"usageMetadata":{"promptTokenCount":12,"totalTokenCount":12},"modelVersion":"gemini-3.8-flash"}',
     ),
-    # Section 4 documents it inside a stream.
+    # Section 4 documents this error inside a stream.
     "error_in_200": json_reply(200, b'{"error":{"code":503,"message":"...","status":"UNAVAILABLE"}}'),
-    # It documents no sentence for a prompt that is too long.
+    # Gemini documents no text for a prompt that is too long.
     "context_too_long": json_reply(413, b'{"error":{"code":413,"message":"...","status":"INVALID_ARGUMENT"}}'),
 }
-COHERE_BESIDES = {
+COHERE_UNDOCUMENTED = {
     "empty_choices": json_reply(
         200,
         b'{"id":"c1-1","finish_reason":"COMPLETE","message":{"role":"assistant","content":[]},'
@@ -246,17 +246,17 @@ _GEMINI_STATUSES = {400: b"INVALID_ARGUMENT", 413: b"INVALID_ARGUMENT", 429: b"R
 
 
 def anthropic_error(status: int) -> bytes:
-    """Return the error envelope for a status that has no type of its own in section 5."""
+    """Return the error envelope of Anthropic for a status without a type in section 5."""
     kind = _ANTHROPIC_TYPES.get(status, b"api_error" if status >= 500 else b"invalid_request_error")
     return b'{"type":"error","error":{"type":"%s","message":"...","details":null},"request_id":"req_1"}' % kind
 
 
 def gemini_error(status: int) -> bytes:
-    """Return the error envelope for a status that has no name of its own in section 5."""
+    """Return the error envelope of Gemini for a status without a name in section 5."""
     name = _GEMINI_STATUSES.get(status, b"UNAVAILABLE")
     return b'{"error":{"code":%d,"message":"...","status":"%s"}}' % (status, name)
 
 
 def cohere_error(status: int) -> bytes:
-    """Return the flat error body, which says nothing of the status."""
+    """Return the flat error body of Cohere."""
     return b'{"message":"error %d"}' % status

@@ -1,7 +1,7 @@
-"""Ollama, llama.cpp and TGI, on their own routes.
+"""Replies of Ollama, llama.cpp and TGI on their native routes.
 
-Literal bytes from the wire reference, checked on 2026-11-23, each under its heading. `..._BESIDES` holds what the
-vendor does not document, in the shape that it does.
+Literal bytes from the wire reference, checked on 2026-11-23, each under its heading. `..._UNDOCUMENTED` holds replies
+that the vendor does not document, in a shape that it does.
 """
 
 from ..reply import LabReply, json_reply
@@ -89,10 +89,10 @@ TGI = {
 }
 
 
-# A message, a text or the one generation that is missing are the closest to "no choice". None of the three has a
-# filter: a model refuses there in text. None bills either: where the error has a field for a code, it says so as OpenAI
-# does; Ollama's error is a string, so that the status has to say it.
-OLLAMA_BESIDES = {
+# A missing message, text or generation is the closest form of "no choice". None of the three servers has a content
+# filter: a model refuses in text. None of the three bills: an error with a code field has OpenAI's code for "quota";
+# Ollama's error is a string, so only the status shows the quota.
+OLLAMA_UNDOCUMENTED = {
     "empty_choices": json_reply(200, b'{"model":"qwen3","created_at":"2026-11-23T10:00:00.1Z","done":true}'),
     "null_content": json_reply(
         200,
@@ -110,7 +110,7 @@ OLLAMA_BESIDES = {
     "context_too_long": json_reply(413, b'{"error":"error 413"}'),
     "quota": json_reply(402, b'{"error":"error 402"}'),
 }
-LLAMACPP_BESIDES = {
+LLAMACPP_UNDOCUMENTED = {
     "empty_choices": json_reply(
         200,
         b'{"index":0,"tokens":[],"stop":true,"id_slot":0,"model":"m.gguf","tokens_predicted":0,"tokens_evaluated":12,'
@@ -130,7 +130,7 @@ LLAMACPP_BESIDES = {
     "not_found_model": json_reply(404, b'{"error":{"code":404,"message":"model not found","type":"not_found_error"}}'),
     "quota": json_reply(429, b'{"error":{"code":429,"message":"...","type":"insufficient_quota"}}'),
 }
-TGI_BESIDES = {
+TGI_UNDOCUMENTED = {
     "empty_choices": json_reply(200, b"[]"),
     "null_content": json_reply(
         200,
@@ -152,17 +152,17 @@ _LLAMACPP_TYPES = {400: b"invalid_request_error", 403: b"permission_error", 503:
 
 
 def ollama_error(status: int) -> bytes:
-    """Return the error body, which is a string and says nothing of the status."""
+    """Return the error body of Ollama, whose error is a string."""
     return b'{"error":"error %d"}' % status
 
 
 def llamacpp_error(status: int) -> bytes:
-    """Return the error envelope for a status that has no type of its own in section 5."""
+    """Return the error envelope of llama.cpp for a status without a type in section 5."""
     kind = _LLAMACPP_TYPES.get(status, b"server_error" if status >= 500 else b"invalid_request_error")
     return b'{"error":{"code":%d,"message":"...","type":"%s"}}' % (status, kind)
 
 
 def tgi_error(status: int) -> bytes:
-    """Return the error body for a status that has no type of its own in section 4."""
+    """Return the error body of TGI for a status without a type in section 4."""
     kind = b"incomplete_generation" if status >= 500 else b"validation"
     return b'{"error":"error %d","error_type":"%s"}' % (status, kind)

@@ -1,12 +1,12 @@
-"""OpenAI Chat and Responses.
+"""Replies of OpenAI Chat and OpenAI Responses.
 
-Literal bytes from the wire reference, checked on 2026-11-23, each under its heading. `..._BESIDES` holds what the
-vendor does not document, in the shape that it does.
+Literal bytes from the wire reference, checked on 2026-11-23, each under its heading. `..._UNDOCUMENTED` holds replies
+that the vendor does not document, in a shape that it does.
 """
 
 from ..reply import json_reply
 
-# openai-chat.md, sections 5 and 6: the same on both routes
+# openai-chat.md, sections 5 and 6: shared by both routes
 _SHARED = {
     "unauthorized": json_reply(
         401,
@@ -128,15 +128,15 @@ OPENAI_RESPONSES = _SHARED | {
 }
 
 
-OPENAI_CHAT_BESIDES = {
+OPENAI_CHAT_UNDOCUMENTED = {
     "empty_choices": json_reply(
         200,
         b'{"id":"chatcmpl-1","object":"chat.completion","created":1795000000,"model":"gpt-6.2-sol","choices":[],'
         b'"usage":{"prompt_tokens":12,"completion_tokens":0,"total_tokens":12}}',
     ),
 }
-OPENAI_RESPONSES_BESIDES = {
-    # No item at all is its closest form.
+OPENAI_RESPONSES_UNDOCUMENTED = {
+    # An empty list of items is the closest form.
     "empty_choices": json_reply(
         200,
         b'{"id":"resp_1","object":"response","status":"completed","model":"gpt-6.2-sol","error":null,'
@@ -153,6 +153,6 @@ OPENAI_RESPONSES_BESIDES = {
 
 
 def openai_error(status: int) -> bytes:
-    """Return the error envelope for a status that has no code of its own in section 5."""
+    """Return the error envelope of OpenAI for a status without a code in section 5."""
     kind = b"server_error" if status >= 500 else b"invalid_request_error"
     return b'{"error":{"message":"...","type":"%s","param":null,"code":null}}' % kind

@@ -1,7 +1,7 @@
-"""Streams as vendors send them, event by event.
+"""Streams of every vendor, event by event.
 
 Literal bytes from the wire reference, checked on 2026-11-23, each under its heading; only the text of the answer is the
-lab's. A stream is a list of events, so that a fault can stand before, between or behind them.
+lab's own. A stream is a list of events, so that a fault can be inserted anywhere.
 """
 
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class VendorStream:
-    """One dialect's stream of the lab's answer.
+    """The lab's answer as a stream of one dialect.
 
     Attributes:
         events: In order; the last one ends the stream.
-        tools: The same with two calls in place of text, in the oddest form of index that the vendor is known for.
+        tools: The events with two tool calls in place of text, with the most unusual indexes known from the vendor.
         error: The vendor's error as an event.
-        bad: An event that is cut in the middle of its JSON.
-        ping: What keeps the connection alive.
-        content_type: As the vendor tells it.
-        needs_last: Whether the answer is whole with the last event only; elsewhere the reason why it stopped tells.
+        bad: An event cut in the middle of its JSON.
+        ping: An event that keeps the connection alive.
+        content_type: The content-type header of the vendor.
+        needs_last: Whether only the last event completes the answer; otherwise the stop reason completes the answer.
     """
 
     events: tuple[bytes, ...]
@@ -31,14 +31,14 @@ class VendorStream:
     needs_last: bool = True
 
 
-def _chat(delta: bytes, finish: bytes = b"null") -> bytes:
+def _chat_event(delta: bytes, finish: bytes = b"null") -> bytes:
     return (
         b'data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"gpt-6.2-sol","choices":[{"index":0,'
         b'"delta":%s,"finish_reason":%s}],"usage":null}\n\n' % (delta, finish)
     )
 
 
-def _named(name: bytes, data: bytes) -> bytes:
+def _named_event(name: bytes, data: bytes) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name, data)
 
 
@@ -49,28 +49,28 @@ _CHAT_USAGE = (
 )
 OPENAI_CHAT = VendorStream(
     events=(
-        _chat(b'{"role":"assistant","content":""}'),
-        _chat(b'{"content":"The container "}'),
-        _chat(b'{"content":"was killed: "}'),
-        _chat(b'{"content":"out of memory."}'),
-        _chat(b"{}", b'"stop"'),
+        _chat_event(b'{"role":"assistant","content":""}'),
+        _chat_event(b'{"content":"The container "}'),
+        _chat_event(b'{"content":"was killed: "}'),
+        _chat_event(b'{"content":"out of memory."}'),
+        _chat_event(b"{}", b'"stop"'),
         _CHAT_USAGE,
         b"data: [DONE]\n\n",
     ),
-    # two calls at the same index, told apart by their ids
+    # Two calls at the same index, distinguished by their ids.
     tools=(
-        _chat(
+        _chat_event(
             b'{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"call_1","type":"function","function":'
             b'{"name":"get_weather","arguments":""}}]}'
         ),
-        _chat(b'{"tool_calls":[{"index":0,"function":{"arguments":"{\\"city\\":"}}]}'),
-        _chat(b'{"tool_calls":[{"index":0,"function":{"arguments":"\\"Oslo\\"}"}}]}'),
-        _chat(
+        _chat_event(b'{"tool_calls":[{"index":0,"function":{"arguments":"{\\"city\\":"}}]}'),
+        _chat_event(b'{"tool_calls":[{"index":0,"function":{"arguments":"\\"Oslo\\"}"}}]}'),
+        _chat_event(
             b'{"tool_calls":[{"index":0,"id":"call_2","type":"function","function":'
             b'{"name":"get_weather","arguments":"{\\"city\\":"}}]}'
         ),
-        _chat(b'{"tool_calls":[{"index":0,"function":{"arguments":"\\"Rome\\"}"}}]}'),
-        _chat(b"{}", b'"tool_calls"'),
+        _chat_event(b'{"tool_calls":[{"index":0,"function":{"arguments":"\\"Rome\\"}"}}]}'),
+        _chat_event(b"{}", b'"tool_calls"'),
         b"data: [DONE]\n\n",
     ),
     error=b'data: {"error":{"message":"...","type":"server_error","code":null}}\n\n',
@@ -80,45 +80,45 @@ OPENAI_CHAT = VendorStream(
 )
 
 # openai-responses.md, section 4
-_RESPONSES_BEGIN = _named(
+_RESPONSES_BEGIN = _named_event(
     b"response.created",
     b'{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","status":"in_progress","output":[]}}',
 )
 
 
-def _delta(text: bytes) -> bytes:
-    return _named(
+def _output_text_delta(text: bytes) -> bytes:
+    return _named_event(
         b"response.output_text.delta",
         b'{"type":"response.output_text.delta","sequence_number":3,"item_id":"msg_1","output_index":0,'
         b'"content_index":0,"delta":"%s","logprobs":[]}' % text,
     )
 
 
-def _function_call(place: int, city: bytes) -> tuple[bytes, ...]:
+def _function_call(index: int, city: bytes) -> tuple[bytes, ...]:
     item = (
         b'{"type":"function_call","id":"fc_%d","call_id":"call_%d","name":"get_weather","arguments":"%s","status":"%s"}'
     )
     arguments = b'{\\"city\\":\\"%s\\"}' % city
     return (
-        _named(
+        _named_event(
             b"response.output_item.added",
             b'{"type":"response.output_item.added","sequence_number":5,"output_index":%d,"item":%s}'
-            % (place, item % (place, place, b"", b"in_progress")),
+            % (index, item % (index, index, b"", b"in_progress")),
         ),
-        _named(
+        _named_event(
             b"response.function_call_arguments.delta",
             b'{"type":"response.function_call_arguments.delta","sequence_number":6,"item_id":"fc_%d","output_index":%d,'
-            b'"delta":"%s"}' % (place, place, arguments),
+            b'"delta":"%s"}' % (index, index, arguments),
         ),
-        _named(
+        _named_event(
             b"response.output_item.done",
             b'{"type":"response.output_item.done","sequence_number":8,"output_index":%d,"item":%s}'
-            % (place, item % (place, place, arguments, b"completed")),
+            % (index, item % (index, index, arguments, b"completed")),
         ),
     )
 
 
-_RESPONSES_END = _named(
+_RESPONSES_END = _named_event(
     b"response.completed",
     b'{"type":"response.completed","sequence_number":9,"response":{"id":"resp_1","status":"completed","output":[],'
     b'"usage":{"input_tokens":12,"output_tokens":30,"total_tokens":42}}}',
@@ -126,23 +126,25 @@ _RESPONSES_END = _named(
 OPENAI_RESPONSES = VendorStream(
     events=(
         _RESPONSES_BEGIN,
-        _named(
+        _named_event(
             b"response.output_item.added",
             b'{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"id":"msg_1",'
             b'"type":"message","role":"assistant","status":"in_progress","content":[]}}',
         ),
-        _delta(b"The container "),
-        _delta(b"was killed: "),
-        _delta(b"out of memory."),
+        _output_text_delta(b"The container "),
+        _output_text_delta(b"was killed: "),
+        _output_text_delta(b"out of memory."),
         _RESPONSES_END,
     ),
     tools=(_RESPONSES_BEGIN, *_function_call(1, b"Oslo"), *_function_call(2, b"Rome"), _RESPONSES_END),
-    error=_named(b"error", b'{"type":"error","code":"server_error","message":"...","param":null,"sequence_number":3}'),
+    error=_named_event(
+        b"error", b'{"type":"error","code":"server_error","message":"...","param":null,"sequence_number":3}'
+    ),
     bad=b'event: response.output_text.delta\ndata: {"type":"response.output_te\n\n',
 )
 
 # anthropic-messages.md, section 4
-_MESSAGE_START = _named(
+_MESSAGE_START = _named_event(
     b"message_start",
     b'{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-5-5",'
     b'"content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":12,"cache_creation_input_tokens":0,'
@@ -151,67 +153,67 @@ _MESSAGE_START = _named(
 
 
 def _text_delta(text: bytes) -> bytes:
-    return _named(
+    return _named_event(
         b"content_block_delta",
         b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s"}}' % text,
     )
 
 
-def _tool_use(place: int, city: bytes) -> tuple[bytes, ...]:
+def _tool_use(index: int, city: bytes) -> tuple[bytes, ...]:
     return (
-        _named(
+        _named_event(
             b"content_block_start",
             b'{"type":"content_block_start","index":%d,"content_block":{"type":"tool_use","id":"toolu_%d",'
-            b'"name":"get_weather","input":{}}}' % (place, place),
+            b'"name":"get_weather","input":{}}}' % (index, index),
         ),
-        _named(
+        _named_event(
             b"content_block_delta",
             b'{"type":"content_block_delta","index":%d,"delta":{"type":"input_json_delta",'
-            b'"partial_json":"{\\"city\\":"}}' % place,
+            b'"partial_json":"{\\"city\\":"}}' % index,
         ),
-        _named(
+        _named_event(
             b"content_block_delta",
             b'{"type":"content_block_delta","index":%d,"delta":{"type":"input_json_delta",'
-            b'"partial_json":"\\"%s\\"}"}}' % (place, city),
+            b'"partial_json":"\\"%s\\"}"}}' % (index, city),
         ),
-        _named(b"content_block_stop", b'{"type":"content_block_stop","index":%d}' % place),
+        _named_event(b"content_block_stop", b'{"type":"content_block_stop","index":%d}' % index),
     )
 
 
 def _message_end(reason: bytes) -> tuple[bytes, bytes]:
     return (
-        _named(
+        _named_event(
             b"message_delta",
             b'{"type":"message_delta","delta":{"stop_reason":"%s","stop_sequence":null},"usage":{"output_tokens":30}}'
             % reason,
         ),
-        _named(b"message_stop", b'{"type":"message_stop"}'),
+        _named_event(b"message_stop", b'{"type":"message_stop"}'),
     )
 
 
 ANTHROPIC = VendorStream(
     events=(
         _MESSAGE_START,
-        _named(
+        _named_event(
             b"content_block_start",
             b'{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}',
         ),
-        _named(b"ping", b'{"type":"ping"}'),
+        _named_event(b"ping", b'{"type":"ping"}'),
         _text_delta(b"The container "),
         _text_delta(b"was killed: "),
         _text_delta(b"out of memory."),
-        _named(b"content_block_stop", b'{"type":"content_block_stop","index":0}'),
+        _named_event(b"content_block_stop", b'{"type":"content_block_stop","index":0}'),
         *_message_end(b"end_turn"),
     ),
     tools=(_MESSAGE_START, *_tool_use(1, b"Oslo"), *_tool_use(2, b"Rome"), *_message_end(b"tool_use")),
-    error=_named(b"error", b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'),
+    error=_named_event(b"error", b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'),
     bad=b'event: content_block_delta\ndata: {"type":"content_block_del\n\n',
-    ping=_named(b"ping", b'{"type":"ping"}'),
+    ping=_named_event(b"ping", b'{"type":"ping"}'),
 )
 
 
 # gemini-generate-content.md, section 4
-def _gemini(parts: bytes, rest: bytes = b"") -> bytes:
+def _gemini_event(parts: bytes, rest: bytes = b"") -> bytes:
     return (
         b'data: {"candidates":[{"content":{"role":"model","parts":[%s]}%s,"index":0}],"usageMetadata":'
         b'{"promptTokenCount":12,"candidatesTokenCount":10,"thoughtsTokenCount":20,"totalTokenCount":42},'
@@ -222,13 +224,13 @@ def _gemini(parts: bytes, rest: bytes = b"") -> bytes:
 _WEATHER = b'{"functionCall":{"id":"%s","name":"get_weather","args":{"city":"%s"}}%s}'
 GEMINI = VendorStream(
     events=(
-        _gemini(b'{"text":"The container "}'),
-        _gemini(b'{"text":"was killed: "}'),
-        _gemini(b'{"text":"out of memory."}', b',"finishReason":"STOP"'),
+        _gemini_event(b'{"text":"The container "}'),
+        _gemini_event(b'{"text":"was killed: "}'),
+        _gemini_event(b'{"text":"out of memory."}', b',"finishReason":"STOP"'),
     ),
     tools=(
-        _gemini(_WEATHER % (b"c1", b"Oslo", b',"thoughtSignature":"CrEB..."')),
-        _gemini(_WEATHER % (b"c2", b"Rome", b""), b',"finishReason":"STOP"'),
+        _gemini_event(_WEATHER % (b"c1", b"Oslo", b',"thoughtSignature":"CrEB..."')),
+        _gemini_event(_WEATHER % (b"c2", b"Rome", b""), b',"finishReason":"STOP"'),
     ),
     error=b'[{"error":{"code":503,"message":"...","status":"UNAVAILABLE"}}]\n',
     bad=b'data: {"candidates":[{"content":{"role"\n\n',
@@ -236,80 +238,80 @@ GEMINI = VendorStream(
 
 
 # cohere-v2-chat.md, section 4
-def _cohere(kind: bytes, rest: bytes) -> bytes:
-    return _named(kind, b'{"type":"%s",%s}' % (kind, rest))
+def _cohere_event(kind: bytes, rest: bytes) -> bytes:
+    return _named_event(kind, b'{"type":"%s",%s}' % (kind, rest))
 
 
 def _cohere_text(text: bytes) -> bytes:
-    return _cohere(b"content-delta", b'"index":0,"delta":{"message":{"content":{"text":"%s"}}}' % text)
+    return _cohere_event(b"content-delta", b'"index":0,"delta":{"message":{"content":{"text":"%s"}}}' % text)
 
 
-def _cohere_call(place: int, city: bytes) -> tuple[bytes, ...]:
+def _cohere_call(index: int, city: bytes) -> tuple[bytes, ...]:
     return (
-        _cohere(
+        _cohere_event(
             b"tool-call-start",
             b'"index":%d,"delta":{"message":{"tool_calls":{"id":"get_weather_ab%d","type":"function","function":'
-            b'{"name":"get_weather","arguments":""}}}}' % (place, place),
+            b'{"name":"get_weather","arguments":""}}}}' % (index, index),
         ),
-        _cohere(
+        _cohere_event(
             b"tool-call-delta",
             b'"index":%d,"delta":{"message":{"tool_calls":{"function":{"arguments":"{\\"city\\":\\"%s\\"}"}}}}'
-            % (place, city),
+            % (index, city),
         ),
-        _cohere(b"tool-call-end", b'"index":%d' % place),
+        _cohere_event(b"tool-call-end", b'"index":%d' % index),
     )
 
 
 def _cohere_end(reason: bytes) -> bytes:
-    return _cohere(
+    return _cohere_event(
         b"message-end",
         b'"id":"c1","delta":{"finish_reason":"%s","usage":{"billed_units":{"input_tokens":5,"output_tokens":20},'
         b'"tokens":{"input_tokens":12,"output_tokens":30}}}' % reason,
     )
 
 
-_COHERE_START = _cohere(
+_COHERE_START = _cohere_event(
     b"message-start",
     b'"id":"c1","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}',
 )
 COHERE = VendorStream(
     events=(
         _COHERE_START,
-        _cohere(b"content-start", b'"index":0,"delta":{"message":{"content":{"type":"text","text":""}}}'),
+        _cohere_event(b"content-start", b'"index":0,"delta":{"message":{"content":{"type":"text","text":""}}}'),
         _cohere_text(b"The container "),
         _cohere_text(b"was killed: "),
         _cohere_text(b"out of memory."),
-        _cohere(b"content-end", b'"index":0'),
+        _cohere_event(b"content-end", b'"index":0'),
         _cohere_end(b"COMPLETE"),
     ),
     tools=(_COHERE_START, *_cohere_call(0, b"Oslo"), *_cohere_call(1, b"Rome"), _cohere_end(b"TOOL_CALL")),
-    error=_cohere(b"message-end", b'"id":"c1","delta":{"finish_reason":"ERROR","error":"..."}'),
+    error=_cohere_event(b"message-end", b'"id":"c1","delta":{"finish_reason":"ERROR","error":"..."}'),
     bad=b'event: content-delta\ndata: {"type":"content-del\n\n',
 )
 
 
 # ollama-native.md, section 4
-def _ollama(message: bytes, rest: bytes = b'"done":false') -> bytes:
+def _ollama_event(message: bytes, rest: bytes = b'"done":false') -> bytes:
     return b'{"model":"qwen3","created_at":"t","message":{"role":"assistant",%s},%s}\n' % (message, rest)
 
 
-_OLLAMA_END = _ollama(
+_OLLAMA_END = _ollama_event(
     b'"content":""',
     b'"done":true,"done_reason":"stop","total_duration":1,"prompt_eval_count":12,"eval_count":30',
 )
 OLLAMA = VendorStream(
     events=(
-        _ollama(b'"content":"The container "'),
-        _ollama(b'"content":"was killed: "'),
-        _ollama(b'"content":"out of memory."'),
+        _ollama_event(b'"content":"The container "'),
+        _ollama_event(b'"content":"was killed: "'),
+        _ollama_event(b'"content":"out of memory."'),
         _OLLAMA_END,
     ),
     tools=(
-        _ollama(
+        _ollama_event(
             b'"content":"","tool_calls":[{"id":"call_1","function":{"index":0,"name":"get_weather","arguments":'
             b'{"city":"Oslo"}}}]'
         ),
-        _ollama(
+        _ollama_event(
             b'"content":"","tool_calls":[{"id":"call_2","function":{"index":0,"name":"get_weather","arguments":'
             b'{"city":"Rome"}}}]'
         ),
@@ -323,7 +325,7 @@ OLLAMA = VendorStream(
 
 
 # llamacpp-completion.md, section 4
-def _llamacpp(text: bytes) -> bytes:
+def _llamacpp_event(text: bytes) -> bytes:
     return b'data: {"index":0,"content":"%s","tokens":[17],"stop":false,"id_slot":-1}\n\n' % text
 
 
@@ -333,9 +335,9 @@ _LLAMACPP_END = (
 )
 LLAMACPP = VendorStream(
     events=(
-        _llamacpp(b"The container "),
-        _llamacpp(b"was killed: "),
-        _llamacpp(b"out of memory."),
+        _llamacpp_event(b"The container "),
+        _llamacpp_event(b"was killed: "),
+        _llamacpp_event(b"out of memory."),
         _LLAMACPP_END,
     ),
     tools=(),
@@ -346,7 +348,7 @@ LLAMACPP = VendorStream(
 
 
 # huggingface.md, section 4
-def _tgi(text: bytes) -> bytes:
+def _tgi_event(text: bytes) -> bytes:
     return (
         b'data:{"index":1,"token":{"id":17,"text":"%s","logprob":-0.1,"special":false},"generated_text":null,'
         b'"details":null}\n\n' % text
@@ -355,9 +357,9 @@ def _tgi(text: bytes) -> bytes:
 
 TGI = VendorStream(
     events=(
-        _tgi(b"The container "),
-        _tgi(b"was killed: "),
-        _tgi(b"out of memory."),
+        _tgi_event(b"The container "),
+        _tgi_event(b"was killed: "),
+        _tgi_event(b"out of memory."),
         b'data:{"index":2,"token":{"id":2,"text":"</s>","logprob":-0.1,"special":true},"generated_text":'
         b'"The container was killed: out of memory.","details":{"finish_reason":"eos_token","generated_tokens":30,'
         b'"seed":null,"input_length":12}}\n\n',

@@ -1,4 +1,4 @@
-"""Answers that call two tools, with everything that their vendors want back.
+"""Answers that call two tools, with all fields that their vendors expect back.
 
 Literal bytes from the wire reference, checked on 2026-11-23, each under its heading.
 """
@@ -38,7 +38,7 @@ TOOL_CALLS: Mapping[str, LabReply] = {
         b'{"type":"tool_use","id":"toolu_2","name":"get_weather","input":{"city":"Rome"}}],'
         b'"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":12,"output_tokens":30}}',
     ),
-    # gemini-generate-content.md, sections 2 (5) and 3: no id here, as is allowed
+    # gemini-generate-content.md, sections 2 (5) and 3: without the optional id
     "gemini-generate-content": json_reply(
         200,
         b'{"candidates":[{"index":0,"content":{"role":"model","parts":['
@@ -56,7 +56,7 @@ TOOL_CALLS: Mapping[str, LabReply] = {
         b'{"name":"get_weather","arguments":"{\\"city\\":\\"Rome\\"}"}}]},'
         b'"usage":{"tokens":{"input_tokens":12,"output_tokens":30}}}',
     ),
-    # ollama-native.md, sections 2 (5) and 3: an older server gives no id
+    # ollama-native.md, sections 2 (5) and 3: an older server sends no id
     "ollama-native": json_reply(
         200,
         b'{"model":"qwen3","created_at":"2026-11-23T10:00:00.1Z","message":{"role":"assistant","content":"",'
