@@ -227,7 +227,7 @@ async def test_failed_fetch_raises_invalid_request_error(transport: RecordingTra
     assert [sent.method for sent in transport.sent] == ["GET"]
 
 
-# --- validation --------------------------------------------------------------------------------------------------------
+# --- validation -------------------------------------------------------------------------------------------------------
 
 INVALID_PARTS: list[Any] = [
     Image.from_bytes("text"),  # type: ignore[arg-type]
