@@ -327,7 +327,7 @@ class ShowsPromptInRepr(ValidProvider):
         return await super().answer(request)
 
     def __repr__(self) -> str:
-        return f"<{self._last}>"
+        return f"<{self._last_prompt}>"
 
 
 class ShowsKeyInRepr(ValidProvider):
