@@ -1,4 +1,4 @@
-"""`faultmaven demo`: what it shows is what the library did."""
+"""`faultmaven demo`: the output shows the events of real calls of the library."""
 
 import json
 import time
@@ -25,8 +25,8 @@ def outcomes(events: list[dict[str, Any]], scene: int) -> list[tuple[str, str, i
     return [(event["attempt"]["provider"], event["attempt"]["outcome"], event["attempt"]["status"]) for event in ended]
 
 
-def test_the_events_are_those_of_real_calls(events: list[dict[str, Any]]) -> None:
-    """Statuses as in section 5 of each wire document."""
+def test_demo_events_have_real_attempt_outcomes(events: list[dict[str, Any]]) -> None:
+    """The statuses come from section 5 of each wire document."""
     assert outcomes(events, 1) == [("openai", "answered", 200)]
     assert outcomes(events, 2) == [("openai", "ProviderUnavailableError", 503), ("anthropic", "answered", 200)]
     assert outcomes(events, 3) == [
@@ -42,40 +42,40 @@ def test_the_events_are_those_of_real_calls(events: list[dict[str, Any]]) -> Non
     ]
 
 
-def test_each_scene_ends_with_its_call(events: list[dict[str, Any]]) -> None:
+def test_each_scene_ends_with_call_event(events: list[dict[str, Any]]) -> None:
     last = {event["scene"]: event["event"] for event in events}
     assert last == {1: "CallAnswered", 2: "CallAnswered", 3: "CallAnswered", 4: "CallFailed"}
     assert len(SCENES) == len(last)
 
 
-def test_every_attempt_took_real_time(events: list[dict[str, Any]]) -> None:
+def test_every_attempt_has_positive_duration(events: list[dict[str, Any]]) -> None:
     durations = [event["attempt"]["duration"] for event in events if event["event"] == "AttemptEnded"]
     assert all(0 < duration < 5 for duration in durations)
 
 
-def test_the_text_tells_each_attempt_with_its_time_and_the_whole_error(run_cli: "RunCli") -> None:
+def test_text_output_shows_timed_attempts_and_error(run_cli: "RunCli") -> None:
     result = run_cli("demo")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "openai failed: the vendor is overloaded (HTTP 503, " in result.stdout
     assert "AllProvidersFailedError: all 4 providers failed:" in result.stdout
     assert result.stdout.count("answer: ") == 3
     timed = [line for line in result.stdout.splitlines() if line[3:9].strip().replace(".", "").isdigit()]
-    # 4 calls: 10 attempts begin and end, 6 fall-backs, 4 ends of calls
+    # 4 calls: 10 attempts start and end, 6 fallbacks, 4 calls end
     assert len(timed) == 10 + 10 + 6 + 4
 
 
-def test_no_environment_is_read(run_cli: "RunCli", tmp_path: Path) -> None:
+def test_demo_reads_no_environment(run_cli: "RunCli", tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LLM_DEADLINE=never\n")
     result = run_cli("demo", env={"CHAT_PROVIDER": "nonsense", "HTTP_PROXY": "http://proxy.invalid:1"})
     assert result.exit_code == 0
 
 
-def test_it_ends_within_seconds(run_cli: "RunCli") -> None:
+def test_demo_ends_within_seconds(run_cli: "RunCli") -> None:
     began = time.monotonic()
     run_cli("demo")
     assert time.monotonic() - began < 10
 
 
-def test_the_providers_of_the_demo_speak_four_dialects(run_cli: "RunCli") -> None:
+def test_demo_providers_use_four_dialects(run_cli: "RunCli") -> None:
     rows = {row["name"]: row["dialect"].partition("/")[0] for row in json.loads(run_cli("providers", "--json").stdout)}
     assert len({rows[name] for name in PROVIDERS}) == 4

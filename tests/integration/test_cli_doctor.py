@@ -1,4 +1,4 @@
-"""`faultmaven doctor`: each misconfiguration is found, and the way to mend it is told."""
+"""`faultmaven doctor`: the command finds each misconfiguration and names a remedy."""
 
 import asyncio
 import json
@@ -36,76 +36,76 @@ if TYPE_CHECKING:
     from tests.integration.conftest import GuardedLab, RunCli
 
 KEY = "Zq7wXk2pLm9vRt4y"
-TWO = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
+TWO_PROVIDERS = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}
 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A loopback port where nothing listens; it stays taken for the test, so that nobody else opens it."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    """A bound loopback port without a listener; the port stays bound, so that no other process can open it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
-def examine(run_cli: "RunCli", *arguments: str, env: Mapping[str, str]) -> dict[str, Any]:
+def run_doctor(run_cli: "RunCli", *arguments: str, env: Mapping[str, str]) -> dict[str, Any]:
     result = run_cli("doctor", "--json", *arguments, env=env)
-    told: dict[str, Any] = json.loads(result.stdout)
-    assert result.exit_code == (0 if told["healthy"] else 1)
-    return told
+    report: dict[str, Any] = json.loads(result.stdout)
+    assert result.exit_code == (0 if report["healthy"] else 1)
+    return report
 
 
-def findings_of(told: Mapping[str, Any], subject: str) -> list[tuple[str, str]]:
+def findings_of(report: Mapping[str, Any], subject: str) -> list[tuple[str, str]]:
     return [
-        (found["severity"], f"{found['text']} | {found['remedy']}")
-        for found in told["findings"]
-        if found["subject"] == subject
+        (finding["severity"], f"{finding['text']} | {finding['remedy']}")
+        for finding in report["findings"]
+        if finding["subject"] == subject
     ]
 
 
-def test_two_providers_are_healthy(run_cli: "RunCli") -> None:
-    told = examine(run_cli, env=TWO)
-    assert told == {"healthy": True, "chain": ["openai", "anthropic"], "findings": []}
-    assert "Nothing wrong was found." in run_cli("doctor", env=TWO).stdout
+def test_doctor_finds_two_providers_healthy(run_cli: "RunCli") -> None:
+    report = run_doctor(run_cli, env=TWO_PROVIDERS)
+    assert report == {"healthy": True, "chain": ["openai", "anthropic"], "findings": []}
+    assert "Nothing wrong was found." in run_cli("doctor", env=TWO_PROVIDERS).stdout
 
 
-def test_nothing_configured_is_a_problem_that_names_the_variables(run_cli: "RunCli") -> None:
-    [(severity, text)] = findings_of(examine(run_cli, env={}), "configuration")
+def test_missing_configuration_is_problem_naming_key_variables(run_cli: "RunCli") -> None:
+    [(severity, text)] = findings_of(run_doctor(run_cli, env={}), "configuration")
     assert severity == "problem"
     assert "OPENAI_API_KEY" in text
 
 
-def test_every_fault_at_opening_is_a_finding(run_cli: "RunCli") -> None:
-    env = TWO | {"CHAT_PROVIDER": "opneai", "LLM_FALLBACK_CHAIN": "gorq"}
-    told = examine(run_cli, env=env)
-    assert [severity for severity, _ in findings_of(told, "configuration")] == ["problem", "problem"]
-    assert "CHAT_PROVIDER" in told["findings"][0]["text"]
-    assert "LLM_FALLBACK_CHAIN" in told["findings"][1]["text"]
+def test_every_configuration_fault_is_a_finding(run_cli: "RunCli") -> None:
+    env = TWO_PROVIDERS | {"CHAT_PROVIDER": "opneai", "LLM_FALLBACK_CHAIN": "gorq"}
+    report = run_doctor(run_cli, env=env)
+    assert [severity for severity, _ in findings_of(report, "configuration")] == ["problem", "problem"]
+    assert "CHAT_PROVIDER" in report["findings"][0]["text"]
+    assert "LLM_FALLBACK_CHAIN" in report["findings"][1]["text"]
 
 
-def test_a_single_fault_keeps_its_advice(run_cli: "RunCli") -> None:
-    env = TWO | {"OPENAI_API_BASE": "localhost:8000"}
-    [(severity, text)] = findings_of(examine(run_cli, env=env), "configuration")
+def test_single_configuration_fault_includes_advice(run_cli: "RunCli") -> None:
+    env = TWO_PROVIDERS | {"OPENAI_API_BASE": "localhost:8000"}
+    [(severity, text)] = findings_of(run_doctor(run_cli, env=env), "configuration")
     assert severity == "problem"
     assert "OPENAI_API_BASE" in text
     assert "http://" in text
 
 
-def test_a_fault_of_the_environment_comes_with_its_remedy(run_cli: "RunCli") -> None:
-    told = examine(run_cli, env=TWO | {"FAULTMAVEN_ENV": "../elsewhere"})
-    [found] = told["findings"]
-    assert "FAULTMAVEN_ENV" in found["text"]
-    assert "staging" in found["remedy"]
+def test_environment_name_fault_includes_remedy(run_cli: "RunCli") -> None:
+    report = run_doctor(run_cli, env=TWO_PROVIDERS | {"FAULTMAVEN_ENV": "../elsewhere"})
+    [finding] = report["findings"]
+    assert "FAULTMAVEN_ENV" in finding["text"]
+    assert "staging" in finding["remedy"]
 
 
-def test_a_warning_of_the_registry_is_a_finding(run_cli: "RunCli") -> None:
-    [(severity, text)] = findings_of(examine(run_cli, env=TWO | {"HF_TOKEN": "x"}), "configuration")
+def test_registry_warning_is_a_finding(run_cli: "RunCli") -> None:
+    [(severity, text)] = findings_of(run_doctor(run_cli, env=TWO_PROVIDERS | {"HF_TOKEN": "x"}), "configuration")
     assert severity == "warning"
     assert "HUGGINGFACE_API_KEY" in text
 
 
-# Variables on top of two providers, whom the finding is about, how bad it is, and a part of what it says.
+# By case: variables added to those of two providers, then the subject, the severity and a part of the finding's text.
 MISCONFIGURATIONS = {
-    "an example's key": ({"OPENAI_API_KEY": "your-openai-api-key"}, "openai", "problem", "OPENAI_API_KEY holds a pl"),
+    "a placeholder key": ({"OPENAI_API_KEY": "your-openai-api-key"}, "openai", "problem", "OPENAI_API_KEY holds a pl"),
     "a route in the base URL": (
         {"OPENAI_API_BASE": "https://host.invalid/v1/chat/completions"},
         "openai",
@@ -118,7 +118,7 @@ MISCONFIGURATIONS = {
         "problem",
         "no ? and no #",
     ),
-    "a local server without address": (
+    "a local server without an address": (
         {"LLM_FALLBACK_CHAIN": "ollama,openai"},
         "ollama",
         "note",
@@ -130,7 +130,7 @@ MISCONFIGURATIONS = {
         "warning",
         "GROQ_API_KEY is not set",
     ),
-    "strict with a chain": (
+    "strict mode with a fallback chain": (
         {"STRICT_PROVIDER_MODE": "true", "LLM_FALLBACK_CHAIN": "anthropic"},
         "STRICT_PROVIDER_MODE",
         "warning",
@@ -143,7 +143,7 @@ MISCONFIGURATIONS = {
         "Raise LLM_DEADLINE",
     ),
     "a deadline below a row's timeout": ({"LLM_DEADLINE": "10"}, "LLM_DEADLINE", "note", "openai"),
-    "a threshold above all": (
+    "a confidence threshold above every provider": (
         {"LLM_CONFIDENCE_THRESHOLD": "0.95"},
         "LLM_CONFIDENCE_THRESHOLD",
         "warning",
@@ -155,98 +155,98 @@ MISCONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize(("more", "subject", "severity", "told"), MISCONFIGURATIONS.values(), ids=MISCONFIGURATIONS)
-def test_a_misconfiguration_is_found(
-    run_cli: "RunCli", more: dict[str, str], subject: str, severity: str, told: str
+@pytest.mark.parametrize(
+    ("variables", "subject", "severity", "expected_text"), MISCONFIGURATIONS.values(), ids=MISCONFIGURATIONS
+)
+def test_doctor_finds_each_misconfiguration(
+    run_cli: "RunCli", variables: dict[str, str], subject: str, severity: str, expected_text: str
 ) -> None:
-    report = examine(run_cli, env=TWO | more)
-    [(found, text)] = findings_of(report, subject)
-    assert found == severity
-    assert told in text
+    report = run_doctor(run_cli, env=TWO_PROVIDERS | variables)
+    [(found_severity, text)] = findings_of(report, subject)
+    assert found_severity == severity
+    assert expected_text in text
     assert report["healthy"] is (severity == "note")
 
 
-def test_a_chain_of_one_is_a_note_unless_strict_mode_wants_it(run_cli: "RunCli") -> None:
+def test_single_provider_chain_is_note_unless_strict(run_cli: "RunCli") -> None:
     one = {"OPENAI_API_KEY": KEY}
-    [(severity, text)] = findings_of(examine(run_cli, env=one), "chain")
+    [(severity, text)] = findings_of(run_doctor(run_cli, env=one), "chain")
     assert severity == "note"
     assert "openai is the only one" in text
-    assert findings_of(examine(run_cli, env=one | {"STRICT_PROVIDER_MODE": "true"}), "chain") == []
+    assert findings_of(run_doctor(run_cli, env=one | {"STRICT_PROVIDER_MODE": "true"}), "chain") == []
 
 
-def test_a_deadline_that_covers_every_timeout_is_no_finding(run_cli: "RunCli") -> None:
-    env = TWO | {"LLM_DEADLINE": "20", "LLM_REQUEST_TIMEOUT": "20"}
-    assert examine(run_cli, env=env)["findings"] == []
+def test_deadline_equal_to_timeout_is_no_finding(run_cli: "RunCli") -> None:
+    env = TWO_PROVIDERS | {"LLM_DEADLINE": "20", "LLM_REQUEST_TIMEOUT": "20"}
+    assert run_doctor(run_cli, env=env)["findings"] == []
 
 
-def test_the_worst_comes_first(run_cli: "RunCli") -> None:
+def test_findings_are_sorted_by_severity(run_cli: "RunCli") -> None:
     env = {"OPENAI_API_KEY": "your-key", "AI21_API_KEY": KEY, "HF_TOKEN": KEY}
-    severities = [found["severity"] for found in examine(run_cli, env=env)["findings"]]
+    severities = [finding["severity"] for finding in run_doctor(run_cli, env=env)["findings"]]
     assert severities == ["problem", "warning", "note", "note"]
 
 
 @pytest.mark.parametrize("key", ["your-anthropic-api-key", "<key>", "changeme", "YOUR_KEY"])
-def test_a_placeholder_is_recognised(key: str) -> None:
+def test_placeholder_keys_are_recognised(key: str) -> None:
     assert is_placeholder(key)
     assert not is_placeholder(KEY)
 
 
-def test_without_probe_nothing_is_sent(lab: "GuardedLab", run_cli: "RunCli") -> None:
-    told = examine(run_cli, env=lab.here("openai", "anthropic"))
-    assert told["healthy"]
+def test_doctor_without_probe_sends_no_request(lab: "GuardedLab", run_cli: "RunCli") -> None:
+    report = run_doctor(run_cli, env=lab.local_env("openai", "anthropic"))
+    assert report["healthy"]
     assert lab.requests == []
 
 
-def test_probe_asks_each_configured_provider_once_at_the_list_route(lab: "GuardedLab", run_cli: "RunCli") -> None:
-    told = examine(run_cli, "--probe", env=lab.here("openai", "anthropic", "gemini"))
-    asked = sorted((request.provider, request.method, request.path) for request in lab.requests)
+def test_probe_requests_each_model_list_once(lab: "GuardedLab", run_cli: "RunCli") -> None:
+    report = run_doctor(run_cli, "--probe", env=lab.local_env("openai", "anthropic", "gemini"))
+    requests = sorted((request.provider, request.method, request.path) for request in lab.requests)
     # wire/README.md, probe
-    assert asked == [
+    assert requests == [
         ("anthropic", "GET", "/v1/models"),
         ("gemini", "GET", "/v1beta/models"),
         ("openai", "GET", "/v1/models"),
     ]
-    assert told["healthy"]
-    assert [severity for name in ("openai", "anthropic", "gemini") for severity, _ in findings_of(told, name)] == [
+    assert report["healthy"]
+    assert [severity for name in ("openai", "anthropic", "gemini") for severity, _ in findings_of(report, name)] == [
         "ok",
         "ok",
         "ok",
     ]
 
 
-def test_probe_recognises_a_wrong_key(lab: "GuardedLab", run_cli: "RunCli") -> None:
-    env = lab.here("openai", "anthropic") | {"OPENAI_API_KEY": KEY}
-    told = examine(run_cli, "--probe", env=env)
-    [(severity, text)] = findings_of(told, "openai")
+def test_probe_recognises_wrong_key(lab: "GuardedLab", run_cli: "RunCli") -> None:
+    env = lab.local_env("openai", "anthropic") | {"OPENAI_API_KEY": KEY}
+    report = run_doctor(run_cli, "--probe", env=env)
+    [(severity, text)] = findings_of(report, "openai")
     assert severity == "problem"
     assert "HTTP 401" in text
     assert "Verify that OPENAI_API_KEY is correct and has proper permissions." in text
-    assert findings_of(told, "anthropic")[0][0] == "ok"
-    assert KEY[:8] not in json.dumps(told)
+    assert findings_of(report, "anthropic")[0][0] == "ok"
+    assert KEY[:8] not in json.dumps(report)
 
 
-def test_probe_recognises_a_wrong_path(lab: "GuardedLab", run_cli: "RunCli") -> None:
-    env = lab.here("openai", "anthropic") | {"OPENAI_API_BASE": f"{lab.address}/openai"}
-    [(severity, text)] = findings_of(examine(run_cli, "--probe", env=env), "openai")
+def test_probe_recognises_wrong_path(lab: "GuardedLab", run_cli: "RunCli") -> None:
+    env = lab.local_env("openai", "anthropic") | {"OPENAI_API_BASE": f"{lab.address}/openai"}
+    [(severity, text)] = findings_of(run_doctor(run_cli, "--probe", env=env), "openai")
     assert severity == "problem"
     assert "HTTP 404" in text
     assert "Check if OPENAI_API_BASE is set correctly." in text
 
 
-def test_probe_recognises_an_unknown_model_and_names_the_nearest(lab: "GuardedLab", run_cli: "RunCli") -> None:
-    env = lab.here("openai", "anthropic") | {"OPENAI_MODEL": "gpt-6.2-sool"}
-    [(severity, text)] = findings_of(examine(run_cli, "--probe", env=env), "openai")
+def test_probe_suggests_nearest_name_for_unknown_model(lab: "GuardedLab", run_cli: "RunCli") -> None:
+    env = lab.local_env("openai", "anthropic") | {"OPENAI_MODEL": "gpt-6.2-sool"}
+    [(severity, text)] = findings_of(run_doctor(run_cli, "--probe", env=env), "openai")
     assert severity == "problem"
     assert "gpt-6.2-sool" in text
     assert "the nearest is gpt-6.2-sol |" in text
     assert "OPENAI_MODEL" in text
 
 
-def test_probe_recognises_a_refused_port_and_names_the_usual_ones(
-    lab: "GuardedLab", run_cli: "RunCli", closed_port: int
-) -> None:
-    env = lab.here("openai") | {"VLLM_API_BASE": f"http://127.0.0.1:{closed_port}/v1"}
-    [(severity, text)] = findings_of(examine(run_cli, "--probe", env=env), "vllm")
+def test_probe_of_refused_port_names_usual_ports(lab: "GuardedLab", run_cli: "RunCli", closed_port: int) -> None:
+    env = lab.local_env("openai") | {"VLLM_API_BASE": f"http://127.0.0.1:{closed_port}/v1"}
+    [(severity, text)] = findings_of(run_doctor(run_cli, "--probe", env=env), "vllm")
     assert severity == "problem"
     assert "the connection was refused" in text
     for port in ("11434", "8000", "1234", "9931", "8080", "3000"):
@@ -254,7 +254,7 @@ def test_probe_recognises_a_refused_port_and_names_the_usual_ones(
     assert "VLLM_API_BASE" in text
 
 
-def test_a_refused_address_far_away_is_told_without_local_ports(closed_port: int) -> None:
+def test_refused_remote_address_names_no_local_ports(closed_port: int) -> None:
     facts = ProviderFacts("openai", "https://host.invalid/v1", base_url_var="OPENAI_API_BASE")
     refused = ProviderUnavailableError("the connection was refused", phase="connect", advice="Check the address.")
     [finding] = judge(Probed(facts, error=refused), {})
@@ -262,30 +262,30 @@ def test_a_refused_address_far_away_is_told_without_local_ports(closed_port: int
     assert "11434" not in finding.text
 
 
-def test_any_row_at_a_loopback_address_is_a_server_of_ones_own() -> None:
+def test_provider_at_loopback_address_counts_as_local() -> None:
     facts = ProviderFacts("openai", "http://localhost:8001/v1", base_url_var="OPENAI_API_BASE")
     [finding] = judge(Probed(facts, error=ProviderUnavailableError("refused", phase="connect")), {})
     assert "11434 Ollama" in finding.text
 
 
-def test_the_usual_port_that_answers_is_named() -> None:
+def test_finding_names_usual_port_that_answers() -> None:
     facts = ProviderFacts("vllm", "http://localhost:8001/v1", base_url_var="VLLM_API_BASE", is_local=True)
     refused = ProviderUnavailableError("the connection was refused", phase="connect")
     [finding] = judge(Probed(facts, error=refused), {"localhost": [11434]})
     assert "11434 answers (Ollama)" in finding.text
-    [silent] = judge(Probed(facts, error=refused), {"localhost": []})
-    assert "none of them answers" in silent.text
-    assert "Start the server" in silent.remedy
+    [without_open_port] = judge(Probed(facts, error=refused), {"localhost": []})
+    assert "none of them answers" in without_open_port.text
+    assert "Start the server" in without_open_port.remedy
 
 
-async def test_listening_tells_open_ports_from_closed_ones(closed_port: int) -> None:
+async def test_listening_returns_only_open_ports(closed_port: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        opened = server.getsockname()[1]
-        assert await listening("127.0.0.1", [closed_port, opened]) == [opened]
+        open_port = server.getsockname()[1]
+        assert await listening("127.0.0.1", [closed_port, open_port]) == [open_port]
 
 
-def test_the_usual_ports_are_those_of_the_wire_reference() -> None:
-    """openai-chat.md 9.1 and llamacpp-completion.md 1."""
+def test_usual_ports_match_wire_reference() -> None:
+    """Sources: openai-chat.md 9.1 and llamacpp-completion.md 1."""
     assert set(USUAL_PORTS) == {11434, 8000, 1234, 9931, 8080, 3000}
 
 
@@ -298,21 +298,29 @@ OPENAI = ProviderFacts(
     "openai-chat/openai",
     models=("gpt-6.2-sol",),
 )
-ELSEWHERE = ProviderFacts("openai", "https://gate.invalid/v1", "OPENAI_API_BASE", address_is_set=True)
+OPENAI_AT_CUSTOM_ADDRESS = ProviderFacts("openai", "https://gate.invalid/v1", "OPENAI_API_BASE", address_is_set=True)
 FIREWORKS = ProviderFacts("fireworks", "https://api.fireworks.ai/inference/v1", dialect="openai-chat/fireworks")
 
-JUDGED = {
-    "a missing list route is no failure": (OPENAI, WrongEndpointError("no route", status=404), "note"),
-    "a missing route at an address that was set": (ELSEWHERE, WrongEndpointError("no route", status=404), "problem"),
+LIST_ROUTE_ERRORS = {
+    "a missing list route at the default address": (OPENAI, WrongEndpointError("no route", status=404), "note"),
+    "a missing list route at a custom address": (
+        OPENAI_AT_CUSTOM_ADDRESS,
+        WrongEndpointError("no route", status=404),
+        "problem",
+    ),
     "a redirect": (OPENAI, WrongEndpointError("elsewhere", status=307), "problem"),
-    "a list route that refuses the question": (ELSEWHERE, RejectedRequestError("refused", status=400), "note"),
-    "a rate limit shows a good key": (OPENAI, RateLimitError("busy", status=429), "note"),
+    "a list route that rejects the request": (
+        OPENAI_AT_CUSTOM_ADDRESS,
+        RejectedRequestError("refused", status=400),
+        "note",
+    ),
+    "a rate limit": (OPENAI, RateLimitError("busy", status=429), "note"),
     "no credit": (OPENAI, QuotaExceededError("no credit", status=402), "problem"),
     "a wrong key": (OPENAI, AuthenticationError("wrong key", status=401), "problem"),
-    "a page instead of JSON": (ELSEWHERE, MalformedResponseError("HTML", status=200), "problem"),
-    "no answer in time": (OPENAI, ProviderTimeoutError("late", phase="first byte"), "problem"),
-    "a vendor in trouble": (OPENAI, ProviderUnavailableError("trouble", status=500), "problem"),
-    "Fireworks' list route in trouble (openai-chat.md 9.5)": (
+    "HTML instead of JSON": (OPENAI_AT_CUSTOM_ADDRESS, MalformedResponseError("HTML", status=200), "problem"),
+    "a timeout": (OPENAI, ProviderTimeoutError("late", phase="first byte"), "problem"),
+    "a server error": (OPENAI, ProviderUnavailableError("trouble", status=500), "problem"),
+    "a server error of the Fireworks list route (openai-chat.md 9.5)": (
         FIREWORKS,
         ProviderUnavailableError("trouble", status=500),
         "note",
@@ -320,8 +328,8 @@ JUDGED = {
 }
 
 
-@pytest.mark.parametrize(("facts", "error", "severity"), JUDGED.values(), ids=JUDGED)
-def test_an_error_of_the_list_route_is_judged(facts: ProviderFacts, error: LLMError, severity: str) -> None:
+@pytest.mark.parametrize(("facts", "error", "severity"), LIST_ROUTE_ERRORS.values(), ids=LIST_ROUTE_ERRORS)
+def test_list_route_error_has_expected_severity(facts: ProviderFacts, error: LLMError, severity: str) -> None:
     [finding] = judge(Probed(facts, error=error), {})
     assert (finding.subject, finding.severity) == (facts.name, severity)
 
@@ -339,87 +347,85 @@ def test_an_error_of_the_list_route_is_judged(facts: ProviderFacts, error: LLMEr
         ("gpt-6.2-sol", "openai-chat/openai", (), "note"),
     ],
 )
-def test_a_model_is_compared_with_the_list_as_its_vendor_names_models(
-    model: str, dialect: str, listed: tuple[str, ...], severity: str
-) -> None:
+def test_model_lookup_follows_vendor_naming(model: str, dialect: str, listed: tuple[str, ...], severity: str) -> None:
     facts = ProviderFacts("x", "http://localhost:1", dialect=dialect, models=(model,), model_var="X_MODEL")
     [finding] = judge(Probed(facts, models=listed), {})
     assert finding.severity == severity
 
 
-def test_a_local_server_without_any_model_is_a_problem() -> None:
+def test_local_server_without_models_is_problem() -> None:
     facts = ProviderFacts("vllm", "http://localhost:8000/v1", is_local=True, model_var="VLLM_MODEL")
     [finding] = judge(Probed(facts, models=()), {})
     assert finding.severity == "problem"
     assert "VLLM_MODEL" in finding.remedy
 
 
-async def test_a_class_without_a_list_route_is_not_asked() -> None:
+async def test_provider_without_list_route_is_not_probed() -> None:
     probed = await probe(OPENAI, object(), SystemClock())
     [finding] = judge(probed, {})
     assert finding.severity == "note"
     assert "cannot be probed without cost" in finding.text
 
 
-async def test_what_a_foreign_class_raises_is_told_by_its_type_alone() -> None:
-    class Foreign:
+async def test_third_party_exception_shows_only_type() -> None:
+    class RaisingProvider:
         async def list_models(self, timeout: float) -> list[str]:
             raise ValueError(f"the key {KEY} is bad")
 
-    [finding] = judge(await probe(OPENAI, Foreign(), SystemClock()), {})
+    [finding] = judge(await probe(OPENAI, RaisingProvider(), SystemClock()), {})
     assert finding.severity == "problem"
     assert "ValueError" in finding.text
     assert KEY not in f"{finding}"
 
 
-async def test_a_foreign_class_that_hangs_is_given_up() -> None:
-    class Hanging:
+async def test_hanging_third_party_probe_times_out() -> None:
+    class HangingProvider:
         async def list_models(self, timeout: float) -> list[str]:
             await asyncio.Event().wait()
             return []
 
-    [finding] = judge(await probe(OPENAI, Hanging(), SystemClock(), 0.02), {})
+    [finding] = judge(await probe(OPENAI, HangingProvider(), SystemClock(), 0.02), {})
     assert finding.severity == "problem"
 
 
-async def test_all_are_probed_at_once() -> None:
-    """Each fake answers only when the other was asked too."""
-    meeting = asyncio.Barrier(2)
+async def test_providers_are_probed_concurrently() -> None:
+    """Each fake answers only after the other fake has received its probe, too."""
+    barrier = asyncio.Barrier(2)
 
-    class Meeting(FakeProvider):
+    class BarrierProvider(FakeProvider):
         async def list_models(self, timeout: float) -> list[str]:
             async with asyncio.timeout(5):
-                await meeting.wait()
+                await barrier.wait()
             return ["fake-model"]
 
-    async with open_container(providers={"one": Meeting(), "other": Meeting()}) as container:
+    async with open_container(providers={"one": BarrierProvider(), "other": BarrierProvider()}) as container:
         findings = await probe_all(container, gather(container))
     assert [finding.severity for finding in findings] == ["ok", "ok"]
 
 
-@pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colours_are_for_terminals_without_no_color(
-    process_env: dict[str, str], tmp_path: Path, more: dict[str, str], coloured: bool
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_doctor_colours_respect_no_color(
+    process_env: dict[str, str], tmp_path: Path, variables: dict[str, str], coloured: bool
 ) -> None:
-    ours, theirs = pty.openpty()
-    env = process_env | {"TERM": "xterm-256color"} | more
+    controller, terminal = pty.openpty()
+    env = process_env | {"TERM": "xterm-256color"} | variables
     subprocess.run(
         [sys.executable, "-m", "faultmaven.cli", "doctor"],
         env=env,
-        stdout=theirs,
+        stdout=terminal,
         check=False,
         timeout=30,
         cwd=tmp_path,
     )
-    os.close(theirs)
-    shown = os.read(ours, 65536).decode()
-    os.close(ours)
-    assert "no provider is configured" in shown
-    assert bool(re.search(r"\x1b\[3\dm", shown)) is coloured
+    os.close(terminal)
+    output = os.read(controller, 65536).decode()
+    os.close(controller)
+    assert "no provider is configured" in output
+    assert bool(re.search(r"\x1b\[3\dm", output)) is coloured
 
 
-def test_the_text_tells_problem_remedy_and_verdict(run_cli: "RunCli") -> None:
-    result = run_cli("doctor", env=TWO | {"OPENAI_API_KEY": "your-key"})
+def test_text_output_shows_problem_remedy_and_summary(run_cli: "RunCli") -> None:
+    result = run_cli("doctor", env=TWO_PROVIDERS | {"OPENAI_API_KEY": "your-key"})
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:2] == [
         "problem  openai: OPENAI_API_KEY holds a placeholder",
@@ -429,7 +435,7 @@ def test_the_text_tells_problem_remedy_and_verdict(run_cli: "RunCli") -> None:
     assert "\x1b" not in result.stdout
 
 
-def test_every_mistake_is_found_in_one_round(run_cli: "RunCli", tmp_path: Path) -> None:
+def test_doctor_reports_all_mistakes_in_one_run(run_cli: "RunCli", tmp_path: Path) -> None:
     (tmp_path / "rows.toml").write_text('[providers.groq]\nmodel_var = "GROQ_MODEL"\n')
     wrong = {
         "LLM_DEDLINE": "1",
@@ -439,8 +445,8 @@ def test_every_mistake_is_found_in_one_round(run_cli: "RunCli", tmp_path: Path) 
         "GROQ_API_BASE": "nope",
         "LLM_PROVIDERS_FILE": "rows.toml",
     }
-    report = examine(run_cli, env=wrong)
-    told = "\n".join(finding["text"] for finding in report["findings"])
+    report = run_doctor(run_cli, env=wrong)
+    text = "\n".join(finding["text"] for finding in report["findings"])
     for expected in (
         "LLM_DEDLINE (process environment) is unknown",
         "LLM_DEADLINE (process environment): must be a number",
@@ -450,20 +456,22 @@ def test_every_mistake_is_found_in_one_round(run_cli: "RunCli", tmp_path: Path) 
         "provider 'groq' stands in two sources",
         "'provider_class' is missing",
     ):
-        assert expected in told
+        assert expected in text
 
 
-@pytest.mark.parametrize("more", [(), ("--json",)])
-@pytest.mark.parametrize("probe", [(), ("--probe",)])
-def test_no_secret_is_shown(run_cli: "RunCli", more: tuple[str, ...], probe: tuple[str, ...]) -> None:
-    planted = "Zq7wXk2pLm9vRt4yBn6c"
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("probe_options", [(), ("--probe",)])
+def test_doctor_output_contains_no_secret(
+    run_cli: "RunCli", options: tuple[str, ...], probe_options: tuple[str, ...]
+) -> None:
+    secret = "Zq7wXk2pLm9vRt4yBn6c"
     env = {
-        "OPENAI_API_KEY": planted,
-        "OPENAI_API_BASE": f"http://me:{planted}@127.0.0.1:9/v1",
-        "GROQ_API_KEY": f"{planted} with a space",
-        "LLM_DEADLINE": planted,
+        "OPENAI_API_KEY": secret,
+        "OPENAI_API_BASE": f"http://me:{secret}@127.0.0.1:9/v1",
+        "GROQ_API_KEY": f"{secret} with a space",
+        "LLM_DEADLINE": secret,
     }
     for variables in (env, {name: value for name, value in env.items() if name.startswith("OPENAI")}):
-        result = run_cli("doctor", *probe, *more, env=variables)
-        assert result.exit_code == 1 or not probe
-        assert planted[:8] not in result.output
+        result = run_cli("doctor", *probe_options, *options, env=variables)
+        assert result.exit_code == 1 or not probe_options
+        assert secret[:8] not in result.output

@@ -1,4 +1,4 @@
-"""`faultmaven explain`: it prints what the API gives, and sends nothing."""
+"""`faultmaven explain`: the command prints the plan that the API returns, and sends no request."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ ENV = {
 
 
 @pytest.mark.parametrize(
-    ("arguments", "asked"),
+    ("arguments", "options"),
     [
         ((), {}),
         (("--deadline", "20", "--hedge-after", "3"), {"deadline": 20.0, "hedge_after": 3.0}),
@@ -28,15 +28,15 @@ ENV = {
         (("--provider", "groq", "--max-tokens", "10"), {"provider": "groq", "max_tokens": 10}),
     ],
 )
-def test_it_prints_what_the_api_gives(run_cli: "RunCli", arguments: tuple[str, ...], asked: dict[str, Any]) -> None:
-    plan = create_container(ENV).explain("Why?", **asked)
-    told = run_cli("explain", "Why?", *arguments, env=ENV)
-    assert (told.exit_code, told.stdout) == (0, f"{plan}\n")
+def test_explain_prints_plan_of_the_api(run_cli: "RunCli", arguments: tuple[str, ...], options: dict[str, Any]) -> None:
+    plan = create_container(ENV).explain("Why?", **options)
+    result = run_cli("explain", "Why?", *arguments, env=ENV)
+    assert (result.exit_code, result.stdout) == (0, f"{plan}\n")
     as_json = run_cli("explain", "Why?", *arguments, "--json", env=ENV)
     assert (as_json.exit_code, json.loads(as_json.stdout)) == (0, plan.as_object())
 
 
-def test_it_names_candidates_and_reasons(run_cli: "RunCli") -> None:
+def test_explain_lists_candidates_and_skip_reasons(run_cli: "RunCli") -> None:
     lines = run_cli("explain", env=ENV).stdout.splitlines()
     assert lines[:5] == [
         "deadline 120 s for the whole call",
@@ -49,32 +49,32 @@ def test_it_names_candidates_and_reasons(run_cli: "RunCli") -> None:
     assert "-  groq: strict mode: only the primary is asked (STRICT_PROVIDER_MODE)\n" in strict
 
 
-def test_what_looks_like_a_mistake_goes_to_standard_error(run_cli: "RunCli") -> None:
+def test_explain_writes_configuration_warnings_to_stderr(run_cli: "RunCli") -> None:
     env = ENV | {"LLM_BREAKER_WINDWO": "0"}
-    told = run_cli("explain", env=env)
-    assert told.stdout == run_cli("explain", env=ENV).stdout
-    assert told.stderr == (
+    result = run_cli("explain", env=env)
+    assert result.stdout == run_cli("explain", env=ENV).stdout
+    assert result.stderr == (
         "warning: LLM_BREAKER_WINDWO (process environment) is unknown; did you mean 'LLM_BREAKER_WINDOW'?\n"
     )
     as_json = run_cli("explain", "--json", env=env)
     assert (as_json.stderr, json.loads(as_json.stdout)) == ("", create_container(ENV).explain("ping").as_object())
 
 
-def test_it_sends_nothing(lab: "GuardedLab", run_cli: "RunCli") -> None:
-    assert run_cli("explain", "Why?", env=lab.here("openai", "ollama")).exit_code == 0
+def test_explain_sends_no_request(lab: "GuardedLab", run_cli: "RunCli") -> None:
+    assert run_cli("explain", "Why?", env=lab.local_env("openai", "ollama")).exit_code == 0
     assert lab.requests == []
 
 
-def test_nothing_configured_is_told_and_no_error(run_cli: "RunCli") -> None:
-    told = run_cli("explain")
-    assert told.exit_code == 0
-    assert "nobody would be asked" in told.stdout
-    assert "not configured: openai, anthropic, gemini, " in told.stdout
-    assert told.stderr == "`faultmaven doctor` says what to set.\n"
+def test_explain_without_providers_succeeds_with_advice(run_cli: "RunCli") -> None:
+    result = run_cli("explain")
+    assert result.exit_code == 0
+    assert "nobody would be asked" in result.stdout
+    assert "not configured: openai, anthropic, gemini, " in result.stdout
+    assert result.stderr == "`faultmaven doctor` says what to set.\n"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "exit_code", "message"),
     [
         (("--provider", "gorq"), 1, "'groq'"),
         (("--provider", "xai"), 1, "XAI_API_KEY is not set"),
@@ -83,7 +83,9 @@ def test_nothing_configured_is_told_and_no_error(run_cli: "RunCli") -> None:
         ((" ",), 2, "blank"),
     ],
 )
-def test_a_mistake_is_told(run_cli: "RunCli", arguments: tuple[str, ...], code: int, told: str) -> None:
+def test_explain_reports_invalid_options(
+    run_cli: "RunCli", arguments: tuple[str, ...], exit_code: int, message: str
+) -> None:
     result = run_cli("explain", *arguments, env=ENV)
-    assert (result.exit_code, result.stdout) == (code, "")
-    assert told in result.stderr
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert message in result.stderr

@@ -1,4 +1,4 @@
-"""`faultmaven new-provider`: what it writes passes its own test and opens in a container; it writes all or nothing."""
+"""`faultmaven new-provider`: the written files pass the written test, open in a container, and are all or none."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ from faultmaven.infrastructure.llm.wire.catalogue import DIALECTS, WIRES
 
 RunCli = Callable[..., click.testing.Result]
 
-FORMS = {
+OPTIONS_BY_NAME = {
     "acme": [],
     "my-gateway": ["--dialect", "anthropic-messages", "--base-url", "https://gateway.example/llm/v1"],
     "own_server": ["--dialect", "ollama-native"],
@@ -29,26 +29,28 @@ FORMS = {
 }
 
 
-def names_in(directory: str) -> list[str]:
+def file_names_in(directory: str) -> list[str]:
     return sorted(path.name for path in Path(directory).iterdir())
 
 
-def test_what_it_writes_passes_its_own_test(run_cli: RunCli, process_env: dict[str, str]) -> None:
-    for name, options in FORMS.items():
-        written = run_cli("new-provider", name, *options)
-        assert written.exit_code == exits.OK, written.output
+def test_scaffolded_provider_passes_scaffolded_test(run_cli: RunCli, process_env: dict[str, str]) -> None:
+    for name, options in OPTIONS_BY_NAME.items():
+        result = run_cli("new-provider", name, *options)
+        assert result.exit_code == exits.OK, result.output
     Path("pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n", "utf-8")
     arguments = ["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    done = subprocess.run([sys.executable, *arguments], env=process_env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "failed" not in done.stdout
-    for name in FORMS:
+    completed = subprocess.run(
+        [sys.executable, *arguments], env=process_env, capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, completed.stdout
+    assert "failed" not in completed.stdout
+    for name in OPTIONS_BY_NAME:
         assert Path(f"test_{name.replace('-', '_')}_provider.py").exists()
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_the_row_opens_in_a_container(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    assert run_cli("new-provider", name, *FORMS[name]).exit_code == exits.OK
+@pytest.mark.parametrize("name", OPTIONS_BY_NAME)
+def test_scaffolded_row_opens_in_container(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert run_cli("new-provider", name, *OPTIONS_BY_NAME[name]).exit_code == exits.OK
     monkeypatch.syspath_prepend(Path.cwd())
     prefix = name.replace("-", "_").upper()
     env = {
@@ -61,7 +63,7 @@ def test_the_row_opens_in_a_container(run_cli: RunCli, monkeypatch: pytest.Monke
     assert registry.warnings == ()
 
 
-def test_the_page_has_every_variable_of_the_row_and_every_file() -> None:
+def test_scaffolded_page_lists_variables_and_files() -> None:
     for has_class in (False, True):
         new = NewProvider("my-vendor", has_class=has_class)
         texts = files_of(new)
@@ -73,7 +75,7 @@ def test_the_page_has_every_variable_of_the_row_and_every_file() -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_dialect_makes_a_sound_row(dialect: str) -> None:
+def test_scaffold_of_each_dialect_is_valid_row(dialect: str) -> None:
     text = files_of(NewProvider("acme", dialect))["acme.toml"]
     row = tomllib.loads(text)["providers"]["acme"]
     row["provider_class"] = exported_classes()[row["provider_class"]]
@@ -81,86 +83,89 @@ def test_every_dialect_makes_a_sound_row(dialect: str) -> None:
     assert dialect in text or dialect == "openai-chat"
 
 
-def test_there_is_a_class_for_every_wire_and_a_template_for_what_is_written_out() -> None:
+def test_scaffold_has_class_for_each_dialect() -> None:
     assert set(CLASSES) == set(WIRES)
     for dialect in WRITTEN_OUT:
         compile(files_of(NewProvider("acme", dialect, has_class=True))["acme_provider.py"], "acme_provider.py", "exec")
 
 
-def test_it_prints_what_it_wrote_and_what_comes_next(run_cli: RunCli) -> None:
+def test_new_provider_prints_files_and_next_steps(run_cli: RunCli) -> None:
     Path("providers").mkdir()
-    told = run_cli("new-provider", "acme", "--class", "--directory", "providers").stdout
+    output = run_cli("new-provider", "acme", "--class", "--directory", "providers").stdout
     for name in ("acme.toml", "acme_provider.py", "test_acme_provider.py", "acme.md"):
-        assert f"  {Path('providers', name)}\n" in told
+        assert f"  {Path('providers', name)}\n" in output
         assert Path("providers", name).is_file()
-    assert "pytest test_acme_provider.py" in told
-    assert 'faultmaven ask "ping" --provider acme' in told
-    assert names_in("providers") == ["acme.md", "acme.toml", "acme_provider.py", "test_acme_provider.py"]
+    assert "pytest test_acme_provider.py" in output
+    assert 'faultmaven ask "ping" --provider acme' in output
+    assert file_names_in("providers") == ["acme.md", "acme.toml", "acme_provider.py", "test_acme_provider.py"]
 
 
-def test_it_tells_programs_the_same(run_cli: RunCli) -> None:
-    told = json.loads(run_cli("new-provider", "acme", "--json").stdout)
-    assert told["name"] == "acme"
-    assert told["files"] == ["acme.toml", "test_acme_provider.py", "acme.md"]
-    assert told["variables"] == ["ACME_API_KEY", "ACME_MODEL", "ACME_API_BASE"]
-    assert told["next"][0] == "pytest test_acme_provider.py"
+def test_new_provider_json_lists_files_and_steps(run_cli: RunCli) -> None:
+    output = json.loads(run_cli("new-provider", "acme", "--json").stdout)
+    assert output["name"] == "acme"
+    assert output["files"] == ["acme.toml", "test_acme_provider.py", "acme.md"]
+    assert output["variables"] == ["ACME_API_KEY", "ACME_MODEL", "ACME_API_BASE"]
+    assert output["next"][0] == "pytest test_acme_provider.py"
 
 
-REFUSED = {
+REFUSED_ARGUMENTS = {
     "capital letters": (["Acme"], "lower-case letters"),
-    "a digit first": (["4all"], "a letter first"),
-    "a blank": (["my vendor"], "lower-case letters"),
+    "a leading digit": (["4all"], "a letter first"),
+    "a space": (["my vendor"], "lower-case letters"),
     "a path": (["../acme"], "lower-case letters"),
-    "an end in a dash": (["acme-"], "single dashes"),
+    "a trailing dash": (["acme-"], "single dashes"),
     "another alphabet": (["ácme"], "lower-case letters"),
-    "a row that ships": (["groq"], "there is a provider 'groq' already"),
-    "another row's variables": (["local-llm"], "LOCAL_LLM_API_KEY"),
-    "another tool's variable": (["google"], "GOOGLE_API_KEY"),
+    "the name of a built-in provider": (["groq"], "there is a provider 'groq' already"),
+    "the variables of another provider": (["local-llm"], "LOCAL_LLM_API_KEY"),
+    "the variable of another tool": (["google"], "GOOGLE_API_KEY"),
     "an unknown dialect": (["acme", "--dialect", "openai-cat"], "did you mean 'openai-chat'?"),
-    "a class that is not written": (["acme", "--class", "--dialect", "cohere-v2-chat"], "CohereProvider speaks it"),
-    "no address": (["acme", "--base-url", "acme.example"], "begins with http://"),
-    "an address that is no TOML": (["acme", "--base-url", 'https://acme.example/"'], "quotation marks"),
-    "a directory that is not there": (["acme", "--directory", "nowhere"], "nowhere"),
+    "a dialect without a class template": (
+        ["acme", "--class", "--dialect", "cohere-v2-chat"],
+        "CohereProvider speaks it",
+    ),
+    "a base URL without a scheme": (["acme", "--base-url", "acme.example"], "begins with http://"),
+    "a base URL that is invalid in TOML": (["acme", "--base-url", 'https://acme.example/"'], "quotation marks"),
+    "a missing directory": (["acme", "--directory", "nowhere"], "nowhere"),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_could_not_be_used_is_refused_and_nothing_written(run_cli: RunCli, case: str) -> None:
-    arguments, told = REFUSED[case]
+@pytest.mark.parametrize("case", REFUSED_ARGUMENTS)
+def test_invalid_arguments_write_no_file(run_cli: RunCli, case: str) -> None:
+    arguments, message = REFUSED_ARGUMENTS[case]
     result = run_cli("new-provider", *arguments)
     assert result.exit_code == exits.USAGE
-    assert told in " ".join(result.stderr.split())
-    assert names_in(".") == []
+    assert message in " ".join(result.stderr.split())
+    assert file_names_in(".") == []
 
 
-def test_nothing_is_replaced_unless_it_is_told_to(run_cli: RunCli) -> None:
+def test_existing_file_is_replaced_only_with_force(run_cli: RunCli) -> None:
     Path("acme.md").write_text("mine", "utf-8")
     refused = run_cli("new-provider", "acme")
     assert refused.exit_code == exits.USAGE
     assert "acme.md would be replaced; --force does it" in " ".join(refused.stderr.split())
-    assert names_in(".") == ["acme.md"]
+    assert file_names_in(".") == ["acme.md"]
     assert Path("acme.md").read_text("utf-8") == "mine"
     assert run_cli("new-provider", "acme", "--force").exit_code == exits.OK
     assert Path("acme.md").read_text("utf-8").startswith("# Acme\n")
 
 
-def test_a_directory_in_the_way_is_refused_with_force_too(run_cli: RunCli) -> None:
+def test_existing_directory_is_refused_despite_force(run_cli: RunCli) -> None:
     Path("acme.md").mkdir()
     refused = run_cli("new-provider", "acme", "--force")
     assert refused.exit_code == exits.USAGE
-    assert names_in(".") == ["acme.md"]
+    assert file_names_in(".") == ["acme.md"]
 
 
-def test_a_disk_that_is_full_leaves_nothing_half_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_no_partial_files(monkeypatch: pytest.MonkeyPatch) -> None:
     write_text: Any = Path.write_text
-    left = iter(range(2))
+    remaining_writes = iter(range(2))
 
     def write(self: Path, text: str, encoding: str) -> int:
-        if next(left, None) is None:
+        if next(remaining_writes, None) is None:
             raise OSError(28, "No space left on device")
         return int(write_text(self, text, encoding))
 
     monkeypatch.setattr(Path, "write_text", write)
     with pytest.raises(OSError, match="No space left"):
         write_all(files_of(NewProvider("acme")), Path())
-    assert names_in(".") == []
+    assert file_names_in(".") == []

@@ -1,4 +1,4 @@
-"""The command line as a process: start-up, signals, pipes, a missing extra."""
+"""The command line as a process: start-up imports, signals, pipes, standard streams and a missing extra."""
 
 import json
 import os
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
     from tests.integration.conftest import GuardedLab
 
 COMMAND = [sys.executable, "-m", "faultmaven.cli"]
-# A background job of a shell inherits an ignored SIGINT; a terminal's does not.
-LIKE_A_TERMINAL = (
+# A background job of a shell inherits an ignored SIGINT, so the default handler is installed as in a terminal.
+MAIN_WITH_SIGINT = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from faultmaven.cli import main; sys.exit(main())"
 )
-HEAVY = ("faultmaven.container", "dependency_injector", "httpx", "pydantic")
+HEAVY_MODULES = ("faultmaven.container", "dependency_injector", "httpx", "pydantic")
 
 
 def run(arguments: list[str], env: Mapping[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(arguments, env=env, capture_output=True, text=True, check=False, timeout=30, cwd=cwd)
 
 
-def imported_by(code: str, env: Mapping[str, str]) -> set[str]:
-    told = run([sys.executable, "-c", f"{code}; import json, sys; print(json.dumps(list(sys.modules)))"], env)
-    assert told.returncode == 0, told.stderr
-    return set(json.loads(told.stdout.splitlines()[-1]))
+def modules_imported_by(code: str, env: Mapping[str, str]) -> set[str]:
+    completed = run([sys.executable, "-c", f"{code}; import json, sys; print(json.dumps(list(sys.modules)))"], env)
+    assert completed.returncode == 0, completed.stderr
+    return set(json.loads(completed.stdout.splitlines()[-1]))
 
 
-def test_importing_the_package_brings_no_extra_and_no_container(process_env: dict[str, str]) -> None:
-    modules = imported_by("import faultmaven.cli", process_env)
-    assert modules.isdisjoint(("click", "rich", *HEAVY))
+def test_import_of_cli_loads_no_extra(process_env: dict[str, str]) -> None:
+    modules = modules_imported_by("import faultmaven.cli", process_env)
+    assert modules.isdisjoint(("click", "rich", *HEAVY_MODULES))
 
 
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["--version"], ["ask", "--help"], ["config", "--help"], ["demo", "--help"], ["doctor", "--help"]],
 )
-def test_help_and_version_start_without_the_container(process_env: dict[str, str], arguments: list[str]) -> None:
+def test_help_and_version_load_no_container(process_env: dict[str, str], arguments: list[str]) -> None:
     code = (
         "import atexit, sys\n"
         f"sys.argv = ['faultmaven', *{arguments!r}]\n"
@@ -53,25 +53,25 @@ def test_help_and_version_start_without_the_container(process_env: dict[str, str
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "print('imported:', *sys.modules)"
     )
-    told = run([sys.executable, "-c", code], process_env)
-    assert told.returncode == 0, told.stderr
-    assert set(told.stdout.split("imported:")[1].split()).isdisjoint(HEAVY)
+    completed = run([sys.executable, "-c", code], process_env)
+    assert completed.returncode == 0, completed.stderr
+    assert set(completed.stdout.split("imported:")[1].split()).isdisjoint(HEAVY_MODULES)
 
 
-def test_version_is_the_package_version(process_env: dict[str, str]) -> None:
+def test_version_option_prints_package_version(process_env: dict[str, str]) -> None:
     assert __version__ in run([*COMMAND, "--version"], process_env).stdout
 
 
-def test_help_tells_every_exit_code(process_env: dict[str, str]) -> None:
-    told = run([*COMMAND, "--help"], process_env).stdout
-    section = told.split("Exit codes:")[1]
+def test_help_lists_every_exit_code(process_env: dict[str, str]) -> None:
+    help_text = run([*COMMAND, "--help"], process_env).stdout
+    section = help_text.split("Exit codes:")[1]
     assert {"0", "1", "2", "3", "130", "141"} == {str(code) for code in exits.MEANINGS}
     for code in exits.MEANINGS:
         assert f"\n  {code} " in section
 
 
 @pytest.mark.parametrize("absent", ["click", "rich"])
-def test_without_the_extra_it_says_what_to_install(process_env: dict[str, str], absent: str) -> None:
+def test_missing_extra_error_names_pip_command(process_env: dict[str, str], absent: str) -> None:
     code = (
         "import sys\n"
         f"class Absent:\n"
@@ -82,99 +82,101 @@ def test_without_the_extra_it_says_what_to_install(process_env: dict[str, str], 
         "from faultmaven.cli import main\n"
         "sys.exit(main())"
     )
-    told = run([sys.executable, "-c", code], process_env)
-    assert (told.returncode, told.stdout) == (1, "")
-    assert 'pip install "faultmaven[cli]"' in told.stderr
-    assert len(told.stderr.splitlines()) == 1
+    completed = run([sys.executable, "-c", code], process_env)
+    assert (completed.returncode, completed.stdout) == (1, "")
+    assert 'pip install "faultmaven[cli]"' in completed.stderr
+    assert len(completed.stderr.splitlines()) == 1
 
 
-def test_an_unknown_command_is_a_usage_error(process_env: dict[str, str]) -> None:
-    told = run([*COMMAND, "aks"], process_env)
-    assert told.returncode == 2
-    assert "aks" in told.stderr
+def test_unknown_command_is_usage_error(process_env: dict[str, str]) -> None:
+    completed = run([*COMMAND, "aks"], process_env)
+    assert completed.returncode == 2
+    assert "aks" in completed.stderr
 
 
-def test_ctrl_c_in_the_middle_of_a_call_ends_cleanly(lab: "GuardedLab", process_env: dict[str, str]) -> None:
+def test_ctrl_c_during_call_exits_130(lab: "GuardedLab", process_env: dict[str, str]) -> None:
     lab.script("openai", "silent")
-    env = process_env | lab.here("openai")
+    env = process_env | lab.local_env("openai")
     with subprocess.Popen(
-        [sys.executable, "-c", LIKE_A_TERMINAL, "ask", "hi"],
+        [sys.executable, "-c", MAIN_WITH_SIGINT, "ask", "hi"],
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert lab.asked_once.wait(30)
+        assert lab.received_request.wait(30)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "Interrupted.\n")
 
 
-def test_ctrl_c_while_it_reads_the_prompt_ends_cleanly(process_env: dict[str, str]) -> None:
+def test_ctrl_c_while_reading_prompt_exits_130(process_env: dict[str, str]) -> None:
     code = (
         "import io, signal, sys\n"
         "class Keyboard(io.BytesIO):\n"
         "    def read(self, size=-1):\n"
         "        signal.raise_signal(signal.SIGINT)\n"
         "sys.stdin = io.TextIOWrapper(Keyboard())\n"
-        f"{LIKE_A_TERMINAL}"
+        f"{MAIN_WITH_SIGINT}"
     )
-    told = run([sys.executable, "-c", code, "ask", "-"], process_env | {"OPENAI_API_KEY": "k"})
-    assert (told.returncode, told.stdout, told.stderr) == (130, "", "Interrupted.\n")
+    completed = run([sys.executable, "-c", code, "ask", "-"], process_env | {"OPENAI_API_KEY": "k"})
+    assert (completed.returncode, completed.stdout, completed.stderr) == (130, "", "Interrupted.\n")
 
 
 @pytest.mark.parametrize(
     "arguments", [["config"], ["config", "--json"], ["providers"], ["doctor"], ["demo"], ["--help"]]
 )
-def test_a_reader_that_goes_away_ends_it_quietly(process_env: dict[str, str], arguments: list[str]) -> None:
-    ours, theirs = os.pipe()
-    os.close(ours)
+def test_broken_stdout_pipe_exits_141_silently(process_env: dict[str, str], arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
     env = process_env | {"OPENAI_API_KEY": "k"}
-    done = subprocess.run(
-        [*COMMAND, *arguments], env=env, stdout=theirs, stderr=subprocess.PIPE, check=False, timeout=30
+    completed = subprocess.run(
+        [*COMMAND, *arguments], env=env, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=30
     )
-    os.close(theirs)
-    assert (done.returncode, done.stderr) == (141, b"")
+    os.close(writer)
+    assert (completed.returncode, completed.stderr) == (141, b"")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_told_in_one_line(process_env: dict[str, str]) -> None:
+def test_full_disk_error_is_one_line(process_env: dict[str, str]) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
+        completed = subprocess.run(
             [*COMMAND, "config"], env=process_env, stdout=full, stderr=subprocess.PIPE, check=False, timeout=30
         )
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
+    assert completed.returncode == 1
+    assert len(completed.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    ("command", "closed", "code"),
+    ("command", "redirection", "exit_code"),
     [("ask", "<&-", 2), ("config", ">&-", 0), ("config --json", ">&-", 0), ("demo", ">&-", 0), ("ask hi", "2>&-", 1)],
 )
-def test_a_closed_stream_is_no_failure(process_env: dict[str, str], command: str, closed: str, code: int) -> None:
-    told = run(["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND, *command.split()], process_env)
-    assert told.returncode == code
-    assert "Traceback" not in told.stderr
+def test_closed_standard_stream_causes_no_traceback(
+    process_env: dict[str, str], command: str, redirection: str, exit_code: int
+) -> None:
+    completed = run(["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *command.split()], process_env)
+    assert completed.returncode == exit_code
+    assert "Traceback" not in completed.stderr
 
 
-def test_an_argument_that_is_no_text_is_a_usage_error(process_env: dict[str, str]) -> None:
-    done = subprocess.run(
+def test_non_utf8_argument_is_usage_error(process_env: dict[str, str]) -> None:
+    completed = subprocess.run(
         [os.fsencode(sys.executable), b"-m", b"faultmaven.cli", b"ask", b"caf\xe9"],
         env=process_env | {"OPENAI_API_KEY": "k"},
         capture_output=True,
         check=False,
         timeout=30,
     )
-    assert done.returncode == 2
-    assert b"not text" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert completed.returncode == 2
+    assert b"not text" in completed.stderr
+    assert b"Traceback" not in completed.stderr
 
 
-def test_an_encoding_that_lacks_a_character_fails_nothing(
+def test_unencodable_output_character_is_escaped(
     lab: "GuardedLab", process_env: dict[str, str], tmp_path: Path
 ) -> None:
     env = process_env | {"PYTHONIOENCODING": "ascii", "OPENAI_API_KEY": "k", "OPENAI_MODEL": "modèle"}
-    told = run([*COMMAND, "providers"], env, cwd=tmp_path)
-    assert told.returncode == 0
-    assert "mod\\xe8le" in told.stdout
+    completed = run([*COMMAND, "providers"], env, cwd=tmp_path)
+    assert completed.returncode == 0
+    assert "mod\\xe8le" in completed.stdout

@@ -1,4 +1,4 @@
-"""The limit of connections per host, over each carrier and real sockets, and for how long a connection is kept."""
+"""The limit of connections per host and the keep-alive time, over each carrier and real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,8 +25,8 @@ ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPEN
 VARIABLE = "LLM_HTTP_CONNECTIONS_PER_HOST"
 
 
-class Host:
-    """A server over keep-alive. It answers each request with its own body, whose second half waits for `go_on`."""
+class GatedServer:
+    """An HTTP/1.1 server that echoes each body twice; the second copy waits for `release_replies`."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -34,8 +34,8 @@ class Host:
         self.open = 0
         self.most_open = 0
         self.bodies: list[str] = []
-        self.heard = asyncio.Condition()
-        self.turns = asyncio.Semaphore(0)
+        self.request_received = asyncio.Condition()
+        self.permits = asyncio.Semaphore(0)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -46,38 +46,38 @@ class Host:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
                 length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
                 body = await reader.readexactly(length)
-                async with self.heard:
+                async with self.request_received:
                     self.bodies.append(body.decode())
-                    self.heard.notify_all()
+                    self.request_received.notify_all()
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (2 * len(body), body))
-                await self.turns.acquire()
+                await self.permits.acquire()
                 writer.write(body)
         finally:
             self.open -= 1
             writer.close()
 
-    def go_on(self, times: int = 1) -> None:
-        """Let so many replies end, or those to come."""
+    def release_replies(self, times: int = 1) -> None:
+        """Let `times` replies end, including replies to future requests."""
         for _ in range(times):
-            self.turns.release()
+            self.permits.release()
 
-    async def hears(self, count: int) -> list[str]:
-        """Wait until so many requests are there, and return what they say."""
-        async with self.heard:
-            await self.heard.wait_for(lambda: len(self.bodies) >= count)
+    async def wait_for_requests(self, count: int) -> list[str]:
+        """Wait until the server has received `count` requests; return all bodies."""
+        async with self.request_received:
+            await self.request_received.wait_for(lambda: len(self.bodies) >= count)
         return self.bodies
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Host]:
-    host = Host()
+async def serving() -> AsyncIterator[GatedServer]:
+    host = GatedServer()
     async with asyncio.timeout(20), listen(host) as port:
         host.url = f"http://127.0.0.1:{port}/v1"
         yield host
 
 
 @asynccontextmanager
-async def limited_to(limit: int | None, carrier: CarrierName, **options: Any) -> AsyncIterator[HTTPTransport]:
+async def transport_with_limit(limit: int | None, carrier: CarrierName, **options: Any) -> AsyncIterator[HTTPTransport]:
     network = NetworkSettings(connections_per_host=limit, **options)
     transport = HTTPTransport(SystemClock(), network=network, carrier=carrier)
     try:
@@ -86,67 +86,67 @@ async def limited_to(limit: int | None, carrier: CarrierName, **options: Any) ->
         await transport.aclose()
 
 
-def asking(host: Host, body: str) -> WireRequest:
+def request_to(host: GatedServer, body: str) -> WireRequest:
     return WireRequest(ORIGIN, host.url, Headers({"content-type": "text/plain"}), body.encode(), model="gpt-x")
 
 
-def sending(transport: HTTPTransport, host: Host, body: str, timeout: float = 15.0) -> asyncio.Task[Any]:
-    return asyncio.create_task(transport.send(asking(host, body), timeout))
+def start_request(transport: HTTPTransport, host: GatedServer, body: str, timeout: float = 15.0) -> asyncio.Task[Any]:
+    return asyncio.create_task(transport.send(request_to(host, body), timeout))
 
 
-async def some_turns() -> None:
+async def run_ready_callbacks() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-async def test_no_more_than_the_limit_are_in_use_and_the_others_come_in_order(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(2, carrier) as transport:
+async def test_requests_over_limit_wait_in_order(carrier: CarrierName) -> None:
+    async with serving() as host, transport_with_limit(2, carrier) as transport:
         calls = []
         for number in range(8):
-            calls.append(sending(transport, host, str(number)))
-            await some_turns()
-        assert sorted(await host.hears(2)) == ["0", "1"]
-        for heard in range(3, 9):
-            host.go_on()
-            assert (await host.hears(heard))[heard - 1] == str(heard - 1)
-        host.go_on(2)
+            calls.append(start_request(transport, host, str(number)))
+            await run_ready_callbacks()
+        assert sorted(await host.wait_for_requests(2)) == ["0", "1"]
+        for count in range(3, 9):
+            host.release_replies()
+            assert (await host.wait_for_requests(count))[count - 1] == str(count - 1)
+        host.release_replies(2)
         replies = await asyncio.gather(*calls)
     assert [reply.body for reply in replies] == [f"{number}{number}".encode() for number in range(8)]
     assert (host.most_open, host.connections) == (2, 2)
 
 
-async def test_without_the_setting_there_is_no_limit(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(None, carrier) as transport:
-        calls = [sending(transport, host, str(number)) for number in range(50)]
-        await host.hears(50)
-        host.go_on(50)
+async def test_connections_are_unlimited_by_default(carrier: CarrierName) -> None:
+    async with serving() as host, transport_with_limit(None, carrier) as transport:
+        calls = [start_request(transport, host, str(number)) for number in range(50)]
+        await host.wait_for_requests(50)
+        host.release_replies(50)
         await asyncio.gather(*calls)
     assert host.most_open == 50
 
 
-async def test_one_that_comes_as_another_ends_does_not_push_in(carrier: CarrierName) -> None:
-    """A kept connection lies there, and somebody waits for it."""
-    async with serving() as host, limited_to(1, carrier) as transport:
-        host.go_on(3)
-        stream = await transport.open(asking(host, "first"), 15.0)
-        waiting = sending(transport, host, "waited")
-        await some_turns()
+async def test_new_request_cannot_overtake_waiting_request(carrier: CarrierName) -> None:
+    """An idle connection is in the pool, and one request already waits for that connection."""
+    async with serving() as host, transport_with_limit(1, carrier) as transport:
+        host.release_replies(3)
+        stream = await transport.open(request_to(host, "first"), 15.0)
+        waiting = start_request(transport, host, "waited")
+        await run_ready_callbacks()
         while await stream.read():
             pass
-        pushing = sending(transport, host, "pushed in")
-        await asyncio.gather(waiting, pushing, stream.aclose())
+        newcomer = start_request(transport, host, "pushed in")
+        await asyncio.gather(waiting, newcomer, stream.aclose())
     assert host.bodies == ["first", "waited", "pushed in"]
 
 
-async def test_a_time_of_waiting_that_is_over_names_the_setting(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(1, carrier) as transport:
-        first = sending(transport, host, "first")
-        await host.hears(1)
+async def test_wait_timeout_error_names_limit_setting(carrier: CarrierName) -> None:
+    async with serving() as host, transport_with_limit(1, carrier) as transport:
+        first = start_request(transport, host, "first")
+        await host.wait_for_requests(1)
         with pytest.raises(LimitReachedError) as caught:
-            await transport.send(asking(host, "second"), 0.2)
-        host.go_on(2)
+            await transport.send(request_to(host, "second"), 0.2)
+        host.release_replies(2)
         await first
-        assert (await transport.send(asking(host, "third"), 15.0)).status == 200
+        assert (await transport.send(request_to(host, "third"), 15.0)).status == 200
     error = caught.value
     assert str(error).startswith("openai (gpt-x): no connection to the host came free within 0.1 s, of 1 allowed")
     assert VARIABLE in error.advice
@@ -154,27 +154,27 @@ async def test_a_time_of_waiting_that_is_over_names_the_setting(carrier: Carrier
     assert host.bodies == ["first", "third"]
 
 
-async def test_one_that_is_cancelled_leaves_its_place_to_the_next(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(1, carrier) as transport:
-        calls = [sending(transport, host, "first")]
-        await host.hears(1)
-        calls += [sending(transport, host, body) for body in ("given up", "last")]
-        await some_turns()
+async def test_cancelled_waiting_request_passes_connection_on(carrier: CarrierName) -> None:
+    async with serving() as host, transport_with_limit(1, carrier) as transport:
+        calls = [start_request(transport, host, "first")]
+        await host.wait_for_requests(1)
+        calls += [start_request(transport, host, body) for body in ("given up", "last")]
+        await run_ready_callbacks()
         calls[1].cancel()
-        host.go_on(2)
+        host.release_replies(2)
         assert (await calls[2]).body == b"lastlast"
         assert calls[1].cancelled()
         assert host.bodies == ["first", "last"]
-        await nobody_counts(transport)
+        await assert_no_connection_counted(transport)
 
 
-class Nothing:
-    """A carrier, and its reply, without a body."""
+class EmptyCarrier:
+    """A carrier and a reply without a body, in one class."""
 
     status = 200
     headers = Headers()
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> "Nothing":
+    async def open(self, sent: WireRequest, timeout: float | None) -> "EmptyCarrier":
         return self
 
     async def read(self) -> bytes:
@@ -185,12 +185,12 @@ class Nothing:
 
 
 @pytest.mark.parametrize("end", ["read", "aclose"])
-async def test_one_that_is_cancelled_in_the_turn_in_which_it_gets_its_place_hands_it_on(end: str) -> None:
-    limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
-    first = await limited.open(asking(host, "first"), 5.0)
-    calls = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(3)]
-    await some_turns()
-    await getattr(first, end)()  # now the first of them has its place, and has not had its turn
+async def test_request_cancelled_at_grant_passes_connection_on(end: str) -> None:
+    limited, host = LimitedCarrier(EmptyCarrier(), 1, SystemClock()), GatedServer()
+    first = await limited.open(request_to(host, "first"), 5.0)
+    calls = [asyncio.create_task(limited.open(request_to(host, "x"), 5.0)) for _ in range(3)]
+    await run_ready_callbacks()
+    await getattr(first, end)()  # grants the connection to the first task, which has not run yet
     calls[0].cancel()
     second = await calls[1]
     assert calls[0].cancelled()
@@ -200,160 +200,160 @@ async def test_one_that_is_cancelled_in_the_turn_in_which_it_gets_its_place_hand
     assert limited._lines == {}
 
 
-async def nobody_counts(transport: HTTPTransport) -> None:
-    await some_turns()
+async def assert_no_connection_counted(transport: HTTPTransport) -> None:
+    await run_ready_callbacks()
     held: Any = transport._carriers.here()
     assert held.carrier._lines == {}
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "timed out", "closed early"])
-async def test_an_exchange_that_is_given_up_gives_its_connection_back(carrier: CarrierName, ends: str) -> None:
-    async with serving() as host, limited_to(1, carrier) as transport:
+async def test_aborted_exchange_frees_counted_connection(carrier: CarrierName, ends: str) -> None:
+    async with serving() as host, transport_with_limit(1, carrier) as transport:
         if ends == "closed early":
-            stream = await transport.open(asking(host, "first"), 15.0)
+            stream = await transport.open(request_to(host, "first"), 15.0)
             await stream.aclose()
             await stream.aclose()
         else:
-            first = sending(transport, host, "first", 15.0 if ends == "cancelled" else 0.2)
-            await host.hears(1)
+            first = start_request(transport, host, "first", 15.0 if ends == "cancelled" else 0.2)
+            await host.wait_for_requests(1)
             if ends == "cancelled":
                 first.cancel()
             await asyncio.gather(first, return_exceptions=True)
-        host.go_on(3)  # one for what was given up
-        calls = [sending(transport, host, body) for body in ("second", "third")]
+        host.release_replies(3)  # one of the three is for the aborted request
+        calls = [start_request(transport, host, body) for body in ("second", "third")]
         await asyncio.gather(*calls)
         assert host.bodies == ["first", "second", "third"]
-        assert host.most_open <= 2  # the server may hear of the end of the first after the second has come
-        await nobody_counts(transport)
+        assert host.most_open <= 2  # the server may see the end of the first connection after the start of the second
+        await assert_no_connection_counted(transport)
 
 
-async def test_a_stream_counts_as_long_as_it_is_open(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(1, carrier) as transport:
-        stream = await transport.open(asking(host, "stream"), 15.0)
+async def test_open_stream_counts_against_limit(carrier: CarrierName) -> None:
+    async with serving() as host, transport_with_limit(1, carrier) as transport:
+        stream = await transport.open(request_to(host, "stream"), 15.0)
         assert await stream.read() == b"stream"
         with pytest.raises(LimitReachedError):
-            await transport.send(asking(host, "too early"), 0.1)
-        host.go_on(2)
+            await transport.send(request_to(host, "too early"), 0.1)
+        host.release_replies(2)
         assert await stream.read() == b"stream"
         assert await stream.read() == b""
-        # Read to its end, and not closed yet: its connection is free, and the next uses it.
-        assert (await transport.send(asking(host, "after"), 15.0)).status == 200
+        # The stream is read to its end but not closed: the connection is free, and the next request reuses it.
+        assert (await transport.send(request_to(host, "after"), 15.0)).status == 200
         await stream.aclose()
     assert (host.bodies, host.connections) == (["stream", "after"], 1)
 
 
-async def test_hosts_do_not_wait_for_each_other(carrier: CarrierName) -> None:
-    async with serving() as slow, serving() as well, limited_to(1, carrier) as transport:
-        calls = [sending(transport, slow, str(number)) for number in range(5)]
-        await slow.hears(1)
-        well.go_on(3)
+async def test_connection_limit_is_separate_per_host(carrier: CarrierName) -> None:
+    async with serving() as slow, serving() as fast, transport_with_limit(1, carrier) as transport:
+        calls = [start_request(transport, slow, str(number)) for number in range(5)]
+        await slow.wait_for_requests(1)
+        fast.release_replies(3)
         for _ in range(3):
-            assert (await transport.send(asking(well, "other"), 5.0)).status == 200
-        slow.go_on(5)
+            assert (await transport.send(request_to(fast, "other"), 5.0)).status == 200
+        slow.release_replies(5)
         await asyncio.gather(*calls)
-        await nobody_counts(transport)
+        await assert_no_connection_counted(transport)
 
 
-async def test_a_refused_connection_counts_no_longer(carrier: CarrierName) -> None:
-    async with limited_to(1, carrier) as transport:
-        nobody = Host()
-        for nobody.url in ("http://127.0.0.1:9", "http://127.0.0.1:9", "http://[::1", "http://[::1"):
+async def test_refused_connection_frees_counted_connection(carrier: CarrierName) -> None:
+    async with transport_with_limit(1, carrier) as transport:
+        closed = GatedServer()
+        for closed.url in ("http://127.0.0.1:9", "http://127.0.0.1:9", "http://[::1", "http://[::1"):
             with pytest.raises(LLMError) as caught:
-                await transport.send(asking(nobody, "x"), 1.0)
+                await transport.send(request_to(closed, "x"), 1.0)
             assert not isinstance(caught.value, LimitReachedError)
 
 
-def test_each_event_loop_has_its_own(carrier: CarrierName) -> None:
+def test_connection_limit_is_separate_per_loop(carrier: CarrierName) -> None:
     network = NetworkSettings(connections_per_host=1)
     transport = HTTPTransport(SystemClock(), network=network, carrier=carrier)
 
-    async def ask() -> None:
+    async def send_twice() -> None:
         async with serving() as host:
-            host.go_on(2)
-            await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(2)))
+            host.release_replies(2)
+            await asyncio.gather(*(transport.send(request_to(host, "x"), 5.0) for _ in range(2)))
 
     for _ in range(2):
-        asyncio.run(ask())
+        asyncio.run(send_twice())
 
 
-async def test_loops_that_run_at_once_wait_for_themselves_alone() -> None:
-    """They may share a carrier, where a client was passed in that knows no loop."""
-    limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
+async def test_concurrent_event_loops_have_separate_limits() -> None:
+    """Loops may share one carrier if the passed-in client is not bound to a loop."""
+    limited, host = LimitedCarrier(EmptyCarrier(), 1, SystemClock()), GatedServer()
 
-    async def ask() -> list[bytes]:
-        first, second = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(2)]
-        await some_turns()
+    async def open_twice() -> list[bytes]:
+        first, second = [asyncio.create_task(limited.open(request_to(host, "x"), 5.0)) for _ in range(2)]
+        await run_ready_callbacks()
         assert (first.done(), second.done()) == (True, False)
         return [await (await reply).read() for reply in (first, second)]
 
-    held = await limited.open(asking(host, "x"), 5.0)
-    waiting = asyncio.create_task(limited.open(asking(host, "x"), 5.0))
-    await some_turns()
-    assert await asyncio.to_thread(asyncio.run, ask()) == [b"", b""]
+    open_reply = await limited.open(request_to(host, "x"), 5.0)
+    waiting = asyncio.create_task(limited.open(request_to(host, "x"), 5.0))
+    await run_ready_callbacks()
+    assert await asyncio.to_thread(asyncio.run, open_twice()) == [b"", b""]
     assert not waiting.done()
-    await held.aclose()
+    await open_reply.aclose()
     await (await waiting).aclose()
 
 
-def test_a_client_that_is_passed_in_is_held_to_it_in_every_loop() -> None:
+def test_connection_limit_applies_to_passed_client() -> None:
     at_once: list[int] = []
 
     async def answer(request: httpx.Request) -> httpx.Response:
         at_once.append(1)
         await asyncio.sleep(0)
-        told = httpx.Response(200, content=b"%d" % len(at_once))
+        response = httpx.Response(200, content=b"%d" % len(at_once))
         at_once.pop()
-        return told
+        return response
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     transport = HTTPTransport(SystemClock(), client=client, network=NetworkSettings(connections_per_host=2))
-    host = Host()
+    host = GatedServer()
     host.url = "http://vendor.invalid/v1"
 
-    async def ask() -> list[bytes]:
-        replies = await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(6)))
+    async def send_six() -> list[bytes]:
+        replies = await asyncio.gather(*(transport.send(request_to(host, "x"), 5.0) for _ in range(6)))
         return [reply.body for reply in replies]
 
     for _ in range(2):
-        assert set(asyncio.run(ask())) <= {b"1", b"2"}
+        assert set(asyncio.run(send_six())) <= {b"1", b"2"}
     asyncio.run(client.aclose())
 
 
-# --- from the environment to the answer ------------------------------------------------------------------------------
+# --- from environment variables to the response ----------------------------------------------------------------------
 
 ANSWER = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"pong"},"finish_reason":"stop"}]}'
 
 
-class Vendor:
-    """Answers every chat as soon as it may."""
+class GatedVendor:
+    """A chat server that answers every request once `can_answer` is set."""
 
     def __init__(self) -> None:
         self.requests = 0
-        self.heard = asyncio.Event()
-        self.may = asyncio.Event()
+        self.request_received = asyncio.Event()
+        self.can_answer = asyncio.Event()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
             self.requests += 1
-            self.heard.set()
-            await self.may.wait()
+            self.request_received.set()
+            await self.can_answer.wait()
             writer.write(
                 b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
                 % (len(ANSWER), ANSWER)
             )
 
 
-async def test_the_router_moves_on_and_the_vendor_is_not_blamed(carrier: CarrierName) -> None:
-    busy, well = Vendor(), Vendor()
-    well.may.set()
-    async with asyncio.timeout(20), listen(busy) as busy_port, listen(well) as well_port:
+async def test_limit_error_falls_back_without_breaker_failure(carrier: CarrierName) -> None:
+    busy, available = GatedVendor(), GatedVendor()
+    available.can_answer.set()
+    async with asyncio.timeout(20), listen(busy) as busy_port, listen(available) as available_port:
         env = {
             "GROQ_API_KEY": "k",
             "GROQ_API_BASE": f"http://127.0.0.1:{busy_port}",
             "MISTRAL_API_KEY": "k",
-            "MISTRAL_API_BASE": f"http://127.0.0.1:{well_port}",
+            "MISTRAL_API_BASE": f"http://127.0.0.1:{available_port}",
             "CHAT_PROVIDER": "groq",
             "LLM_FALLBACK_CHAIN": "mistral",
             "LLM_REQUEST_TIMEOUT": "0.2",
@@ -363,25 +363,25 @@ async def test_the_router_moves_on_and_the_vendor_is_not_blamed(carrier: Carrier
         }
         async with open_container(env) as container:
             sent = WireRequest(ORIGIN, f"http://127.0.0.1:{busy_port}/v1", Headers(), b"{}")
-            holding = asyncio.create_task(container.transport().send(sent, 15.0))
-            await busy.heard.wait()
+            held_request = asyncio.create_task(container.transport().send(sent, 15.0))
+            await busy.request_received.wait()
             for _ in range(3):
                 response = await container.llm().generate("ping")
-                outcomes = [line.outcome for line in response.attempts]
+                outcomes = [attempt.outcome for attempt in response.attempts]
                 assert (response.provider, outcomes) == ("mistral", ["LimitReachedError", "answered"])
             groq = (await container.health()).providers["groq"]
             assert (groq.breaker, groq.last_error) == ("closed", "")
-            busy.may.set()
-            await holding
+            busy.can_answer.set()
+            await held_request
             assert (await container.llm().generate("ping")).provider == "groq"
     assert busy.requests == 2
 
 
 @asynccontextmanager
 async def busy_host(
-    vendor: Vendor, observer: Observer = lambda event: None, **more: str
+    vendor: GatedVendor, observer: Observer = lambda event: None, **variables: str
 ) -> AsyncIterator[tuple[Container, str]]:
-    """A container and its vendors' address, to which the only connection is held until they may answer."""
+    """Yield a container and the URL of its vendors; a request holds the only connection until the vendor can answer."""
     async with asyncio.timeout(20), listen(vendor) as port:
         env = {
             "GROQ_API_KEY": "k",
@@ -393,28 +393,28 @@ async def busy_host(
             "LLM_REQUEST_TIMEOUT": "0.2",
             VARIABLE: "1",
         }
-        async with open_container(env | more, observer=observer) as container:
+        async with open_container(env | variables, observer=observer) as container:
             sent = WireRequest(ORIGIN, f"http://127.0.0.1:{port}/v1", Headers(), b"{}")
-            holding = asyncio.create_task(container.transport().send(sent, 15.0))
-            await vendor.heard.wait()
+            held_request = asyncio.create_task(container.transport().send(sent, 15.0))
+            await vendor.request_received.wait()
             try:
                 yield container, sent.url
             finally:
-                vendor.may.set()
-                await holding
+                vendor.can_answer.set()
+                await held_request
 
 
-async def test_who_was_passed_over_because_its_host_was_full_is_asked_when_nobody_else_is_left() -> None:
-    vendor = Vendor()
+async def test_provider_at_limit_is_tried_again_last() -> None:
+    vendor = GatedVendor()
     down = {"MISTRAL_API_KEY": "k", "MISTRAL_API_BASE": "http://127.0.0.1:9", "LLM_FALLBACK_CHAIN": "mistral"}
 
-    def free_it(event: object) -> None:
+    def release_host(event: object) -> None:
         if isinstance(event, AttemptEnded) and event.attempt.provider == "mistral":
-            vendor.may.set()
+            vendor.can_answer.set()
 
-    async with busy_host(vendor, free_it, CHAT_PROVIDER="groq", LLM_MAX_RETRIES="0", **down) as (container, _):
+    async with busy_host(vendor, release_host, CHAT_PROVIDER="groq", LLM_MAX_RETRIES="0", **down) as (container, _):
         response = await container.llm().generate("ping")
-    assert [line.outcome for line in response.attempts] == [
+    assert [attempt.outcome for attempt in response.attempts] == [
         "LimitReachedError",
         "ProviderUnavailableError",
         "answered",
@@ -436,10 +436,10 @@ requests_per_minute = 3
 """
 
 
-async def test_what_was_not_sent_is_not_counted_against_the_row(tmp_path: Path) -> None:
+async def test_unsent_request_uses_no_rate_limit(tmp_path: Path) -> None:
     rows = tmp_path / "rows.toml"
     rows.write_text(ROW)
-    vendor = Vendor()
+    vendor = GatedVendor()
     async with busy_host(vendor, LLM_PROVIDERS_FILE=str(rows), CHAT_PROVIDER="small") as (container, _):
         for _ in range(4):
             with pytest.raises(LimitReachedError, match="no connection to the host"):
@@ -449,8 +449,8 @@ async def test_what_was_not_sent_is_not_counted_against_the_row(tmp_path: Path) 
     assert limits.requests == 3
 
 
-async def test_a_full_host_of_an_image_is_no_fault_of_the_request() -> None:
-    vendor = Vendor()
+async def test_image_fetch_at_limit_raises_limit_error() -> None:
+    vendor = GatedVendor()
     async with busy_host(vendor) as (container, address):
         openai = container.registry().get_provider("openai")
         image = Image.from_url(f"{address}/a.png", fetch=True)
@@ -458,22 +458,22 @@ async def test_a_full_host_of_an_image_is_no_fault_of_the_request() -> None:
             await openai.generate([Message.user("what is it?", image)])
 
 
-# --- for how long a connection is kept -------------------------------------------------------------------------------
+# --- keep-alive ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("keep_alive", "connections"), [(0.02, 3), (30.0, 1)])
-async def test_a_connection_is_kept_for_as_long_as_the_setting_says(
+async def test_keep_alive_setting_bounds_connection_reuse(
     carrier: CarrierName, keep_alive: float, connections: int
 ) -> None:
-    async with serving() as host, limited_to(None, carrier, keep_alive=keep_alive) as transport:
-        host.go_on(3)
+    async with serving() as host, transport_with_limit(None, carrier, keep_alive=keep_alive) as transport:
+        host.release_replies(3)
         for _ in range(3):
-            await transport.send(asking(host, "x"), 5.0)
+            await transport.send(request_to(host, "x"), 5.0)
             await asyncio.sleep(0.05)
     assert host.connections == connections
 
 
-def test_what_the_environment_says_is_what_holds() -> None:
+def test_environment_variables_set_connection_limits() -> None:
     env = {VARIABLE: "3", "LLM_HTTP_KEEP_ALIVE": "7.5"}
     network = network_settings(load_settings(read_environment(env)))
     assert (network.connections_per_host, network.keep_alive) == (3, 7.5)

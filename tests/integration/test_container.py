@@ -1,4 +1,4 @@
-"""The container: what it reads, what may be swapped, what it closes, and what an import does not do."""
+"""The container: imports without side effects, sources of configuration, replaceable parts, closing and reload."""
 
 import asyncio
 import logging
@@ -30,15 +30,15 @@ ROOT = str(Path(faultmaven.__file__).parents[1])
 
 
 def run(script: str, *options: str) -> str:
-    """Return what a script prints in a fresh interpreter without variables; it must end well and say nothing else."""
+    """Return the output of a script in a new interpreter without variables; check the exit code and standard error."""
     command = [sys.executable, *options, "-c", textwrap.dedent(script)]
-    done = subprocess.run(command, env={"PYTHONPATH": ROOT}, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    completed = subprocess.run(command, env={"PYTHONPATH": ROOT}, capture_output=True, text=True, check=False)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    return completed.stdout
 
 
 class PoisonedEnviron(Mapping[str, str]):
-    """An `os.environ` that nobody may look at."""
+    """An `os.environ` that raises `AssertionError` on every access."""
 
     def __getitem__(self, name: str) -> str:
         raise AssertionError(f"{name} was read from the process environment")
@@ -52,7 +52,7 @@ class PoisonedEnviron(Mapping[str, str]):
 
 # --- imports ---------------------------------------------------------------------------------------------------------
 
-RECORDED_ENVIRON = """
+RECORDING_ENVIRON = """
     import os, sys
     from collections.abc import Mapping
 
@@ -69,8 +69,8 @@ RECORDED_ENVIRON = """
 """
 
 
-def test_importing_the_package_reads_no_environment_and_loads_no_third_party_module() -> None:
-    script = f"""{RECORDED_ENVIRON}
+def test_package_import_reads_no_environment() -> None:
+    script = f"""{RECORDING_ENVIRON}
     os.environ = Recorded()
     standard = sys.stdlib_module_names
     before = set(sys.modules)
@@ -81,16 +81,16 @@ def test_importing_the_package_reads_no_environment_and_loads_no_third_party_mod
     assert run(script) == "['faultmaven']\n"
 
 
-def test_importing_every_part_reads_no_environment_and_builds_nothing() -> None:
-    # Other libraries ask for names of their own, such as HOME and PYDANTIC_*.
-    ours = {"all names", *VARIABLES, *(row["api_key_var"] for row in PROVIDER_SCHEMA.values())}
-    script = f"""{RECORDED_ENVIRON}
+def test_import_of_parts_has_no_side_effects() -> None:
+    # Other libraries read variables of their own, such as HOME and PYDANTIC_*.
+    read_by_package = {"all names", *VARIABLES, *(row["api_key_var"] for row in PROVIDER_SCHEMA.values())}
+    script = f"""{RECORDING_ENVIRON}
     import asyncio, threading
     import dependency_injector.containers, dependency_injector.providers, dotenv, httpx, pydantic, ssl, structlog
     os.environ = Recorded()
     httpx.AsyncClient.__init__ = ssl.create_default_context = None
     import faultmaven.container, faultmaven.infrastructure.llm.providers, faultmaven.testing
-    print(Recorded.read & {ours!r})
+    print(Recorded.read & {read_by_package!r})
     assert threading.active_count() == 1
     from faultmaven.infrastructure.llm.providers import get_registry
     print(get_registry.cache_info().currsize)
@@ -98,24 +98,24 @@ def test_importing_every_part_reads_no_environment_and_builds_nothing() -> None:
     assert run(script) == "set()\n0\n"
 
 
-def test_every_public_name_is_there_and_others_are_not() -> None:
+def test_package_exports_exactly_public_names() -> None:
     assert {name for name in faultmaven.__all__ if getattr(faultmaven, name) is None} == set()
     assert set(faultmaven.__all__) <= set(dir(faultmaven))
     with pytest.raises(AttributeError, match="opencontainer"):
         getattr(faultmaven, "opencontainer")  # noqa: B009 - a misspelt name is an error of types as well
 
 
-def test_every_error_type_is_public() -> None:
+def test_package_exports_every_error_type() -> None:
     from faultmaven.domain import errors
 
     kinds = {name for name, value in vars(errors).items() if isinstance(value, type) and name.endswith("Error")}
     assert kinds <= set(faultmaven.__all__)
 
 
-# --- what is read ----------------------------------------------------------------------------------------------------
+# --- configuration sources -------------------------------------------------------------------------------------------
 
 
-async def test_providers_alone_read_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_container_of_providers_reads_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_bytes(b"\xff unreadable")  # noqa: ASYNC240 - a test may block
     with monkeypatch.context() as poisoned:
         poisoned.setattr(os, "environ", PoisonedEnviron())
@@ -127,7 +127,7 @@ async def test_providers_alone_read_no_environment(monkeypatch: pytest.MonkeyPat
     assert (response.content, response.provider, names) == ("pong", "mine", ["mine"])
 
 
-async def test_a_mapping_is_read_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_container_reads_only_the_given_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_bytes(b"\xff unreadable")  # noqa: ASYNC240 - a test may block
     lab = FaultLab()
     with monkeypatch.context() as poisoned:
@@ -136,17 +136,17 @@ async def test_a_mapping_is_read_and_nothing_else(monkeypatch: pytest.MonkeyPatc
             assert (await container.llm().generate("ping")).provider == "groq"
 
 
-def test_without_arguments_process_and_files_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_container_reads_process_and_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROQ_API_KEY", "k")
     Path(".env").write_text("OPENAI_API_KEY=k\n")
     assert create_container().registry().get_available_providers() == ["openai", "groq"]
 
 
-async def test_with_an_environment_given_providers_replace_and_add_rows() -> None:
+async def test_passed_providers_replace_and_add_rows() -> None:
     lab, fake, mine = FaultLab(), FakeProvider("fake"), FakeProvider("mine")
     env = lab.env("groq", "cohere") | {"CHAT_PROVIDER": "cohere"}
-    given = {"groq": fake, "mine": mine, "openai": FakeProvider("no key needed")}
-    async with open_container(env, providers=given, http_client=lab.client()) as container:
+    passed = {"groq": fake, "mine": mine, "openai": FakeProvider("no key needed")}
+    async with open_container(env, providers=passed, http_client=lab.client()) as container:
         registry = container.registry()
         assert registry.get_all_provider_names() == [*PROVIDER_SCHEMA, "mine"]
         assert registry.get_available_providers() == ["openai", "cohere", "groq", "mine"]
@@ -155,14 +155,14 @@ async def test_with_an_environment_given_providers_replace_and_add_rows() -> Non
             "mine",
             "openai",
             "groq",
-        ]  # a new name weighs 1, a row its own
+        ]  # a new provider has the confidence 1, a row has its own
         assert registry.get_provider("groq") is fake
         replaced = await container.llm(provider="groq").generate("ping")
         assert (replaced.content, replaced.provider, lab.requests) == ("fake", "groq", [])
         assert (await container.llm().generate("ping")).provider == "cohere"
 
 
-async def test_the_mappings_key_is_the_providers_name_everywhere() -> None:
+async def test_mapping_key_is_provider_name_everywhere() -> None:
     events: list[Event] = []
     limited = FakeProvider(faultmaven.RateLimitError("busy", provider="itself"), name="itself")
     async with open_container(
@@ -171,7 +171,7 @@ async def test_the_mappings_key_is_the_providers_name_everywhere() -> None:
         response = await container.llm().generate("ping")
         assert list(container.registry().get_provider_status()) == ["first", "second"]
     assert response.provider == "second"
-    assert [line.provider for line in response.attempts] == ["first", "second"]
+    assert [attempt.provider for attempt in response.attempts] == ["first", "second"]
     assert {event.provider for event in events if hasattr(event, "provider")} == {"first", "second"}
     async with open_container(providers={"first": limited}) as container:
         with pytest.raises(faultmaven.RateLimitError) as caught:
@@ -179,7 +179,7 @@ async def test_the_mappings_key_is_the_providers_name_everywhere() -> None:
     assert caught.value.provider == "first"
 
 
-async def test_no_provider_at_all_opens_and_says_so_when_asked() -> None:
+async def test_container_without_providers_opens_and_refuses_calls() -> None:
     async with open_container(providers={}) as container:
         with pytest.raises(ConfigurationError, match=r"^no provider is configured\. Pass a provider\."):
             await container.llm().generate("ping")
@@ -188,14 +188,14 @@ async def test_no_provider_at_all_opens_and_says_so_when_asked() -> None:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_client_that_is_not_async_is_told_at_the_door(library: Any) -> None:
+async def test_synchronous_client_is_refused_at_opening(library: Any) -> None:
     with library.Client() as client, pytest.raises(ConfigurationError, match="'http_client' is a Client, not a AsyncC"):
         async with open_container({}, http_client=client):
             pass
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "message"),
     [
         ({"htp_client": None}, "unknown part 'htp_client'; did you mean 'http_client'?"),
         ({"clocks": None}, "unknown part 'clocks'; did you mean 'clock'?"),
@@ -219,20 +219,20 @@ async def test_a_client_that_is_not_async_is_told_at_the_door(library: Any) -> N
         ),
     ],
 )
-async def test_a_part_that_does_not_fit_is_refused_at_the_door(parts: dict[str, Any], told: str) -> None:
+async def test_invalid_part_is_refused_at_opening(parts: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         create_container(**parts)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
     with pytest.raises(ConfigurationError):
         async with open_container(**parts):
             pass
 
 
-def test_every_part_has_an_entry_of_its_name() -> None:
+def test_container_has_entry_for_every_part() -> None:
     assert set(Parts.__annotations__) - {"configure_logging"} <= set(Container.providers)
 
 
-async def test_each_part_is_used() -> None:
+async def test_container_uses_each_passed_part() -> None:
     events: list[Event] = []
     clock, lab = FakeClock(), FaultLab()
     settings = Settings(chat_provider="groq", deadline=7.0)
@@ -248,13 +248,13 @@ async def test_each_part_is_used() -> None:
     assert isinstance(events[-1], CallAnswered)
 
 
-async def test_a_registry_may_be_shared() -> None:
+async def test_two_containers_can_share_a_registry() -> None:
     first = create_container(providers={"mine": FakeProvider("pong")})
     second = create_container({}, registry=first.registry())
     assert (await second.llm().generate("ping")).content == "pong"
 
 
-def test_a_reload_logs_only_what_is_new(caplog: pytest.LogCaptureFixture) -> None:
+def test_reload_logs_only_new_warnings(caplog: pytest.LogCaptureFixture) -> None:
     env = {"LLM_DEADLINES": "5"}
     container = create_container(env, observer=list[Event]().append)
     assert [record.getMessage() for record in caplog.records] == [
@@ -267,7 +267,7 @@ def test_a_reload_logs_only_what_is_new(caplog: pytest.LogCaptureFixture) -> Non
     ]
 
 
-def test_warnings_of_the_configuration_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_configuration_warnings_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="faultmaven"):
         create_container({"OPENAI_KEY": "sk-secret"})
     (record,) = caplog.records
@@ -275,7 +275,7 @@ def test_warnings_of_the_configuration_are_logged_once(caplog: pytest.LogCapture
     assert "sk-secret" not in record.getMessage()
 
 
-def test_the_hosts_logging_is_left_alone_unless_asked() -> None:
+def test_container_configures_logging_only_on_request() -> None:
     logger = logging.getLogger("faultmaven")
     before = (logger.handlers[:], logger.level, logger.propagate)
     create_container({"LOG_LEVEL": "DEBUG"})
@@ -292,8 +292,8 @@ def test_the_hosts_logging_is_left_alone_unless_asked() -> None:
 # --- closing ---------------------------------------------------------------------------------------------------------
 
 
-class Recorded:
-    """A carrier of which is known whether it was closed."""
+class RecordedCarrier:
+    """A carrier that records whether `aclose` was called."""
 
     def __init__(self, carrier: Carrier) -> None:
         self.open = carrier.open
@@ -305,27 +305,27 @@ class Recorded:
         self.is_closed = True
 
 
-def recorded_clients(set_attribute: Callable[[Any, str, Any], object]) -> list[Recorded]:
-    """Return the list in which every carrier will be that a transport of ours makes."""
-    made: list[Recorded] = []
+def record_carriers(set_attribute: Callable[[Any, str, Any], object]) -> list[RecordedCarrier]:
+    """Return a list to which every carrier is appended that a built-in transport creates."""
+    carriers: list[RecordedCarrier] = []
     make = HTTPTransport._make_carrier
 
-    def record(self: HTTPTransport) -> Recorded:
-        made.append(Recorded(make(self)))
-        return made[-1]
+    def record(self: HTTPTransport) -> RecordedCarrier:
+        carriers.append(RecordedCarrier(make(self)))
+        return carriers[-1]
 
     set_attribute(HTTPTransport, "_make_carrier", record)
-    return made
+    return carriers
 
 
 @pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
-    """Every carrier that was made."""
-    return recorded_clients(monkeypatch.setattr)
+def carriers(monkeypatch: pytest.MonkeyPatch) -> list[RecordedCarrier]:
+    """Every carrier that the test creates."""
+    return record_carriers(monkeypatch.setattr)
 
 
-async def test_one_client_serves_all_providers_and_is_closed_with_the_container(
-    clients: list[Recorded],
+async def test_container_closes_one_shared_carrier(
+    carriers: list[RecordedCarrier],
 ) -> None:
     lab = FaultLab()
     async with lab.serve() as address:
@@ -333,13 +333,13 @@ async def test_one_client_serves_all_providers_and_is_closed_with_the_container(
         async with open_container(env) as container:
             for name in ("openai", "anthropic", "ollama"):
                 await asyncio.gather(*(container.llm(provider=name).generate("ping") for _ in range(3)))
-            closed_inside = [client.is_closed for client in clients]
+            closed_inside = [carrier.is_closed for carrier in carriers]
     assert closed_inside == [False]
-    assert clients[0].is_closed
+    assert carriers[0].is_closed
     assert len(lab.asked("anthropic")) == 3
 
 
-async def test_the_container_closes_when_its_body_raises(clients: list[Recorded]) -> None:
+async def test_container_closes_carrier_after_exception(carriers: list[RecordedCarrier]) -> None:
     lab = FaultLab()
 
     async def fail_inside(address: str) -> None:
@@ -350,29 +350,29 @@ async def test_the_container_closes_when_its_body_raises(clients: list[Recorded]
     async with lab.serve() as address:
         with pytest.raises(KeyError, match="the host's own error"):
             await fail_inside(address)
-    assert [client.is_closed for client in clients] == [True]
+    assert [carrier.is_closed for carrier in carriers] == [True]
 
 
-async def test_opening_and_closing_without_a_call_makes_no_client(clients: list[Recorded]) -> None:
+async def test_unused_container_creates_no_carrier(carriers: list[RecordedCarrier]) -> None:
     async with open_container({"OPENAI_API_KEY": "k"}):
         pass
-    assert clients == []
+    assert carriers == []
 
 
-async def test_a_hosts_own_transport_is_used_and_stays_open(clients: list[Recorded]) -> None:
+async def test_passed_transport_is_used_and_stays_open(carriers: list[RecordedCarrier]) -> None:
     lab, transport = FaultLab(), HTTPTransport(SystemClock())
     async with lab.serve() as address:
         for _ in range(2):
             async with open_container(lab.env("openai", address=address), transport=transport) as container:
                 await container.llm().generate("ping")
                 container.registry().reload()
-            assert [client.is_closed for client in clients] == [False]
+            assert [carrier.is_closed for carrier in carriers] == [False]
         await transport.aclose()
     assert len(lab.requests) == 2
-    assert clients[0].is_closed
+    assert carriers[0].is_closed
 
 
-async def test_a_hosts_own_client_is_used_and_stays_open() -> None:
+async def test_passed_client_is_used_and_stays_open() -> None:
     lab = FaultLab()
     async with lab.client() as client:
         async with open_container(lab.env("openai"), http_client=client) as container:
@@ -381,11 +381,11 @@ async def test_a_hosts_own_client_is_used_and_stays_open() -> None:
         assert len(lab.requests) == 1
 
 
-THREE_RUNS = """
+THREE_EVENT_LOOPS = """
     import asyncio, gc, threading
     from faultmaven import create_container
     from faultmaven.testing import FaultLab
-    from test_container import recorded_clients
+    from test_container import record_carriers
 
     class Server(threading.Thread):
         def run(self):
@@ -400,21 +400,21 @@ THREE_RUNS = """
     server = Server()
     server.start()
     ready.wait()
-    clients = recorded_clients(setattr)
+    carriers = record_carriers(setattr)
     container = create_container(lab.env("openai", "ollama", address=server.address))
     llm = container.llm()
 
-    async def ask(close):
+    async def call(close):
         await llm.generate("ping")
         await asyncio.gather(*(llm.generate("ping") for _ in range(4)), container.llm(provider="ollama").generate("x"))
         if close:
             await container.aclose()
-            assert clients[-1].is_closed
+            assert carriers[-1].is_closed
 
     for number in range(3):
-        asyncio.run(ask(close=number == 2))
-        assert len(clients) == number + 1, clients
-        assert all(client.is_closed for client in clients)
+        asyncio.run(call(close=number == 2))
+        assert len(carriers) == number + 1, carriers
+        assert all(carrier.is_closed for carrier in carriers)
         gc.collect()
     server.loop.call_soon_threadsafe(server.stop.set)
     server.join()
@@ -422,17 +422,17 @@ THREE_RUNS = """
 """
 
 
-def test_one_container_serves_three_event_loops_in_a_row_and_leaves_nothing_open() -> None:
-    script = f"    import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{THREE_RUNS}"
-    # what is left to the garbage collector warns on standard error, and anything there fails
-    assert run(script, "-W", "error") == "15 {None}\n"  # HTTP/1.1 keeps connections alive unless told otherwise
+def test_container_serves_three_consecutive_event_loops() -> None:
+    script = f"    import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{THREE_EVENT_LOOPS}"
+    # an unclosed resource warns on standard error at garbage collection, and `run` fails on any output there
+    assert run(script, "-W", "error") == "15 {None}\n"  # HTTP/1.1 connections are persistent by default
 
 
-# --- inside a host's container ---------------------------------------------------------------------------------------
+# --- nested in the container of a host -------------------------------------------------------------------------------
 
 
-def host_of(lab: FaultLab, client: httpx.AsyncClient) -> Any:
-    """Return a host's container with ours inside."""
+def host_with_container(lab: FaultLab, client: httpx.AsyncClient) -> Any:
+    """Return the container of a host with a faultmaven `Container` nested inside."""
 
     class Host(containers.DeclarativeContainer):
         config = di.Object(lab.env("openai", "groq") | {"CODE_PROVIDER": "groq"})
@@ -443,10 +443,10 @@ def host_of(lab: FaultLab, client: httpx.AsyncClient) -> Any:
     return Host()
 
 
-async def test_it_lives_inside_a_hosts_container() -> None:
+async def test_container_works_inside_host_container() -> None:
     lab = FaultLab()
     async with lab.client() as client:
-        host = host_of(lab, client)
+        host = host_with_container(lab, client)
         assert (await host.fm.llm(role="code").generate("ping")).provider == "groq"
         assert (await host.fm.llm().generate("ping")).provider == "openai"
         assert (await host.service()["llm"].generate("ping")).provider == "openai"
@@ -455,7 +455,7 @@ async def test_it_lives_inside_a_hosts_container() -> None:
         assert not client.is_closed
 
 
-async def test_inside_a_host_it_reads_the_environment_on_first_use_and_not_before(
+async def test_nested_container_reads_environment_on_first_use(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Host(containers.DeclarativeContainer):
@@ -469,14 +469,14 @@ async def test_inside_a_host_it_reads_the_environment_on_first_use_and_not_befor
     await host.fm.aclose()
 
 
-def test_two_hosts_share_nothing() -> None:
+def test_containers_of_two_hosts_are_independent() -> None:
     lab = FaultLab()
-    one, two = host_of(lab, lab.client()), host_of(lab, lab.client())
+    one, two = host_with_container(lab, lab.client()), host_with_container(lab, lab.client())
     assert one.fm.registry() is not two.fm.registry()
     assert one.fm.transport() is not two.fm.transport()
 
 
-def test_a_part_may_be_overridden_before_the_first_build() -> None:
+def test_part_can_be_overridden_before_first_build() -> None:
     container = Container()
     container.env.override(di.Object({"GROQ_API_KEY": "k"}))
     clock = FakeClock()
@@ -485,7 +485,7 @@ def test_a_part_may_be_overridden_before_the_first_build() -> None:
     assert container.clock() is clock
 
 
-def test_a_part_of_a_wrong_type_is_told_before_anything_is_built() -> None:
+def test_part_of_wrong_type_is_refused_early() -> None:
     class Host(containers.DeclarativeContainer):
         fm = di.Container(Container, env={"GROQ_API_KEY": "k"}, clock=5)
 
@@ -499,27 +499,27 @@ def test_a_part_of_a_wrong_type_is_told_before_anything_is_built() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "value", "told"),
+    ("entry", "value", "message"),
     [
         ("env", ["GROQ_API_KEY=k"], "env is a list, not a mapping"),
         ("given", 3, "given is a int, not a mapping"),
     ],
 )
-def test_what_is_no_mapping_is_told_when_an_entry_is_overridden(entry: str, value: Any, told: str) -> None:
+def test_override_of_entry_must_be_mapping(entry: str, value: Any, message: str) -> None:
     container = Container()
     container.providers[entry].override(di.Object(value))
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         container.llm()
 
 
-def test_what_answers_no_prompts_cannot_stand_for_what_does() -> None:
+def test_override_of_llm_must_be_provider() -> None:
     class Host(containers.DeclarativeContainer):
         fm = di.Container(Container, env={"GROQ_API_KEY": "k"})
 
     host: Any = Host()
-    told = "what overrides 'llm' is a str, not an LLMProvider: it has no provider_name, is_available"
+    message = "what overrides 'llm' is a str, not an LLMProvider: it has no provider_name, is_available"
     for wrong in ("a model", di.Object("a model")):
-        with pytest.raises(ConfigurationError, match=told):
+        with pytest.raises(ConfigurationError, match=message):
             host.fm.llm.override(wrong)
     fake = FakeProvider("pong")
     with host.fm.llm.override(di.Object(fake)):
@@ -529,12 +529,12 @@ def test_what_answers_no_prompts_cannot_stand_for_what_does() -> None:
     assert host.fm.llm() is not fake
 
 
-def test_a_provider_has_a_name_that_is_text() -> None:
+def test_provider_name_must_be_text() -> None:
     with pytest.raises(ConfigurationError, match="providers has 3 for a name, which is no text"):
         create_container(providers={3: FakeProvider()})  # type: ignore[dict-item]
 
 
-def test_a_part_of_a_hosts_own_factory_is_taken() -> None:
+def test_part_from_host_factory_is_used() -> None:
     class Host(containers.DeclarativeContainer):
         clock: di.Provider[Any] = di.Singleton(FakeClock)
         fm = di.Container(Container, env={"GROQ_API_KEY": "k"}, clock=clock)
@@ -546,7 +546,7 @@ def test_a_part_of_a_hosts_own_factory_is_taken() -> None:
 # --- reload while running --------------------------------------------------------------------------------------------
 
 
-async def test_a_reload_counts_from_the_next_call_of_an_old_llm(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reload_applies_to_existing_llm(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = FaultLab()
     for name, value in lab.env("groq").items():
         monkeypatch.setenv(name, value)
@@ -567,7 +567,7 @@ async def test_a_reload_counts_from_the_next_call_of_an_old_llm(monkeypatch: pyt
     ]
 
 
-async def test_a_bad_reload_leaves_the_old_configuration_serving(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failed_reload_keeps_old_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = FaultLab()
     for name, value in lab.env("groq").items():
         monkeypatch.setenv(name, value)
@@ -581,27 +581,27 @@ async def test_a_bad_reload_leaves_the_old_configuration_serving(monkeypatch: py
 
 
 class GatedProvider(FakeProvider):
-    """Answers when its gate opens."""
+    """A fake provider that answers once `gate` is set."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name, name=name)
-        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+        self.request_received, self.gate = asyncio.Event(), asyncio.Event()
 
     async def answer(self, request: faultmaven.ChatRequest) -> LLMResponse:
         """Wait for the gate."""
-        self.asked.set()
+        self.request_received.set()
         await self.gate.wait()
         return await super().answer(request)
 
 
-async def test_a_call_in_flight_finishes_on_the_configuration_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_call_in_flight_keeps_old_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     slow, other = GatedProvider("slow"), FakeProvider("other", name="other")
     monkeypatch.setenv("CHAT_PROVIDER", "slow")
     env = os.environ  # the live mapping: a reload sees its changes
     async with open_container(env, providers={"slow": slow, "other": other}) as container:
         llm = container.llm()
         in_flight = asyncio.create_task(llm.generate("ping"))
-        await slow.asked.wait()
+        await slow.request_received.wait()
         monkeypatch.setenv("CHAT_PROVIDER", "other")
         container.registry().reload()
         assert (await llm.generate("ping")).provider == "other"
@@ -609,7 +609,7 @@ async def test_a_call_in_flight_finishes_on_the_configuration_it_began_with(monk
         assert (await in_flight).provider == "slow"
 
 
-async def test_a_row_registered_while_running_counts_from_the_next_call() -> None:
+async def test_registered_row_applies_to_next_call() -> None:
     lab = FaultLab()
     row = dict(PROVIDER_SCHEMA["openai"]) | {
         "confidence_score": 1.0,

@@ -1,4 +1,4 @@
-"""Keys in files, as Docker and Kubernetes mount them: `<key variable>_FILE` of every row."""
+"""API keys in files, as Docker and Kubernetes mount them: the variable `<key variable>_FILE` of every row."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ confidence_score = 0.5
 
 @pytest.fixture
 def acme(tmp_path: Path) -> dict[str, str]:
-    """Return variables for a row of a TOML file, whose key is in a file with a trailing newline."""
+    """Return variables for a row of a TOML file; the key file ends with a newline."""
     (tmp_path / "rows.toml").write_text(ACME)
     (tmp_path / "token").write_text(f"{KEY}\n")
     return {"LLM_PROVIDERS_FILE": "rows.toml", "ACME_TOKEN_FILE": "token"}
@@ -41,7 +41,7 @@ def key_of(container: Container, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", list(PROVIDER_SCHEMA))
-def test_every_row_reads_its_key_from_a_file(name: str, tmp_path: Path) -> None:
+def test_every_row_reads_key_from_file(name: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(KEY.encode() + b"\r\n")
     row = PROVIDER_SCHEMA[name]
     address = row["default_base_url"] or "https://mine.invalid/v1"
@@ -51,22 +51,20 @@ def test_every_row_reads_its_key_from_a_file(name: str, tmp_path: Path) -> None:
     assert container.registry().get_provider_status()[name]["key"] == "set"
 
 
-def test_a_row_of_a_file_reads_its_key_from_a_file(acme: dict[str, str]) -> None:
+def test_row_of_toml_file_reads_key_file(acme: dict[str, str]) -> None:
     container = create_container(acme)
     assert key_of(container, "acme") == KEY
     assert container.registry().warnings == ()
 
 
-def test_a_row_that_is_registered_reads_its_key_from_a_file(acme: dict[str, str]) -> None:
+def test_registered_row_reads_key_from_file(acme: dict[str, str]) -> None:
     container = create_container({"FURTHER_API_KEY_FILE": "token"})
     row: Any = {**PROVIDER_SCHEMA["openai"], "api_key_var": "FURTHER_API_KEY"}
     container.registry().register_provider("further", row)
     assert key_of(container, "further") == KEY
 
 
-def test_config_shows_where_the_key_came_from_and_what_that_overrode(
-    acme: dict[str, str], run_cli: "RunCli", tmp_path: Path
-) -> None:
+def test_config_shows_key_file_and_overridden_source(acme: dict[str, str], run_cli: "RunCli", tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in acme.items()))
     (tmp_path / ".env.staging").write_text("ACME_TOKEN_FILE=token\n")
     result = run_cli("config", "staging", "--json")
@@ -81,7 +79,7 @@ def test_config_shows_where_the_key_came_from_and_what_that_overrode(
     assert KEY not in result.output
 
 
-def test_key_and_file_together_are_an_error_for_a_row_of_a_file_too(acme: dict[str, str], run_cli: "RunCli") -> None:
+def test_key_and_key_file_together_are_error(acme: dict[str, str], run_cli: "RunCli") -> None:
     with pytest.raises(ConfigurationError) as caught:
         create_container({**acme, "ACME_TOKEN": KEY})
     assert str(caught.value) == "ACME_TOKEN (argument) and ACME_TOKEN_FILE (argument) are both set. Keep one of them."
@@ -90,7 +88,7 @@ def test_key_and_file_together_are_an_error_for_a_row_of_a_file_too(acme: dict[s
     assert "ACME_TOKEN (process environment) and ACME_TOKEN_FILE (process environment) are both set" in checked.stdout
 
 
-def test_two_key_files_are_compared_by_what_they_hold(acme: dict[str, str], run_cli: "RunCli", tmp_path: Path) -> None:
+def test_diff_compares_contents_of_key_files(acme: dict[str, str], run_cli: "RunCli", tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LLM_PROVIDERS_FILE=rows.toml\n")
     (tmp_path / "same").write_text(KEY)
     (tmp_path / "other").write_text("another")
@@ -101,10 +99,8 @@ def test_two_key_files_are_compared_by_what_they_hold(acme: dict[str, str], run_
     assert (value["variable"], value["hidden"]) == ("ACME_TOKEN", True)
 
 
-def test_a_key_that_kubernetes_swaps_is_a_change_and_counts_with_the_next_reload(
-    acme: dict[str, str], tmp_path: Path
-) -> None:
-    """A mounted secret is a link to ..data/<name>, and ..data a link to a folder that is swapped whole."""
+def test_rotated_kubernetes_secret_applies_at_reload(acme: dict[str, str], tmp_path: Path) -> None:
+    """A mounted secret is a link to ..data/<name>; ..data is a link to a folder, and a rotation replaces that link."""
     for folder, key in (("..one", "old"), ("..two", "new")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "token").write_text(key)

@@ -1,4 +1,4 @@
-"""A conversation begun on one vendor goes on at another, and back: over all pairs of dialects, with strict vendors."""
+"""Conversations that move from one vendor to another and back: every pair of dialects, against strict fake vendors."""
 
 import itertools
 from typing import Any
@@ -23,7 +23,7 @@ ROWS = {
     "cohere-v2-chat": "cohere",
     "ollama-native": "ollama",
 }
-SIGNED = {"openai-responses": "ENC1", "anthropic-messages": "EqQB1", "gemini-generate-content": "CrEB1"}
+REPLAY_SIGNATURES = {"openai-responses": "ENC1", "anthropic-messages": "EqQB1", "gemini-generate-content": "CrEB1"}
 PAIRS = list(itertools.product(ROWS, repeat=2))
 
 
@@ -33,13 +33,15 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> FaultLab:
     return FaultLab()
 
 
-async def called(container: Container, lab: FaultLab, row: str, turns: list[Message], *, stream: bool) -> LLMResponse:
-    """Let `row` call its two tools."""
+async def call_tools(
+    container: Container, lab: FaultLab, row: str, messages: list[Message], *, stream: bool
+) -> LLMResponse:
+    """Return the response of provider `row` with two tool calls."""
     lab.script(row, "tool_calls")
     llm = container.llm(provider=row)
     if not stream:
-        return await llm.generate(turns, tools=[WEATHER])
-    async with llm.stream(turns, tools=[WEATHER]) as chunks:
+        return await llm.generate(messages, tools=[WEATHER])
+    async with llm.stream(messages, tools=[WEATHER]) as chunks:
         async for _ in chunks:
             pass
     return chunks.response
@@ -51,39 +53,42 @@ def results(response: LLMResponse) -> list[Message]:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["answer", "stream"])
-@pytest.mark.parametrize(("begun", "continued"), PAIRS)
-async def test_it_goes_on_elsewhere_and_comes_back(lab: FaultLab, begun: str, continued: str, stream: bool) -> None:
-    first, second = ROWS[begun], ROWS[continued]
+@pytest.mark.parametrize(("first_dialect", "second_dialect"), PAIRS)
+async def test_conversation_moves_to_other_dialect_and_back(
+    lab: FaultLab, first_dialect: str, second_dialect: str, stream: bool
+) -> None:
+    first, second = ROWS[first_dialect], ROWS[second_dialect]
     async with lab.client() as client, open_container(lab.env(*ROWS.values()), http_client=client) as container:
-        turns = [Message.system("Be terse."), Message.user("Weather in Oslo and Rome?")]
-        response = await called(container, lab, first, turns, stream=stream)
+        messages = [Message.system("Be terse."), Message.user("Weather in Oslo and Rome?")]
+        response = await call_tools(container, lab, first, messages, stream=stream)
         assert [call.arguments for call in response.tool_calls] == [{"city": "Oslo"}, {"city": "Rome"}]
-        turns += [response.message, *results(response)]
-        elsewhere = await container.llm(provider=second).generate(turns, tools=[WEATHER])
-        assert elsewhere.content == ANSWER
-        turns += [elsewhere.message, Message.user("And tomorrow?")]
-        again = await called(container, lab, second, turns, stream=stream)
-        turns += [again.message, *results(again)]
-        home = await container.llm(provider=first).generate(turns, tools=[WEATHER])
-        assert home.content == ANSWER
+        messages += [response.message, *results(response)]
+        second_response = await container.llm(provider=second).generate(messages, tools=[WEATHER])
+        assert second_response.content == ANSWER
+        messages += [second_response.message, Message.user("And tomorrow?")]
+        second_tool_response = await call_tools(container, lab, second, messages, stream=stream)
+        messages += [second_tool_response.message, *results(second_tool_response)]
+        final_response = await container.llm(provider=first).generate(messages, tools=[WEATHER])
+        assert final_response.content == ANSWER
     assert lab.refusals == []
-    if begun != continued and response.replay is not None:
-        told = [note for line in elsewhere.attempts for note in line.notes]
-        assert any(first in note and "left out" in note for note in told), told
-    if begun in SIGNED and not stream:
-        assert SIGNED[begun] in lab.asked(first)[-1].body.decode()  # home again, its own signature is there unchanged
+    if first_dialect != second_dialect and response.replay is not None:
+        notes = [note for attempt in second_response.attempts for note in attempt.notes]
+        assert any(first in note and "left out" in note for note in notes), notes
+    if first_dialect in REPLAY_SIGNATURES and not stream:
+        # The first vendor receives the signature of its own reply unchanged.
+        assert REPLAY_SIGNATURES[first_dialect] in lab.asked(first)[-1].body.decode()
 
 
-@pytest.mark.parametrize("begun", SIGNED)
-async def test_an_edited_turn_goes_home_without_its_signature(lab: FaultLab, begun: str) -> None:
-    row = ROWS[begun]
+@pytest.mark.parametrize("first_dialect", REPLAY_SIGNATURES)
+async def test_edited_message_is_sent_without_signature(lab: FaultLab, first_dialect: str) -> None:
+    row = ROWS[first_dialect]
     async with lab.client() as client, open_container(lab.env(row), http_client=client) as container:
-        turns = [Message.user("Weather in Oslo and Rome?")]
-        response = await called(container, lab, row, turns, stream=False)
+        messages = [Message.user("Weather in Oslo and Rome?")]
+        response = await call_tools(container, lab, row, messages, stream=False)
         message: Any = response.message
         edited = Message("assistant", ("I look.",), message.tool_calls, replay=message.replay)
-        answer = await container.llm(provider=row).generate([*turns, edited, *results(response)], tools=[WEATHER])
+        answer = await container.llm(provider=row).generate([*messages, edited, *results(response)], tools=[WEATHER])
     assert answer.content == ANSWER
     assert lab.refusals == []
-    assert SIGNED[begun] not in lab.asked(row)[-1].body.decode()
+    assert REPLAY_SIGNATURES[first_dialect] not in lab.asked(row)[-1].body.decode()
     assert any("edited" in note for note in answer.attempts[0].notes)

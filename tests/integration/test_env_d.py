@@ -1,4 +1,4 @@
-"""The environments of examples/env.d pass `config --check` as they stand; the air-gapped one asks no vendor."""
+"""The environments of examples/env.d pass `config --check` unchanged; the air-gapped one sends nothing to vendors."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def text_of(name: str) -> str:
 
 
 def install(name: str, folder: Path) -> None:
-    """Copy an example to where it is read, and make the secrets that it names, in a folder of the test."""
+    """Install an example as `.env.<name>` in `folder`, and create the secret files that the example names."""
     secrets = folder / "secrets"
     secrets.mkdir(exist_ok=True)
     text = text_of(name).replace("/run/secrets/", f"{secrets}/")
@@ -44,21 +44,21 @@ def install(name: str, folder: Path) -> None:
         Path(path).write_text("a-key-of-the-test\n")
 
 
-def test_the_folder_holds_these_and_nothing_else() -> None:
+def test_folder_contains_exactly_named_examples() -> None:
     assert sorted(path.name for path in FOLDER.iterdir()) == [f"{name}.env" for name in NAMES]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_passes_the_check_and_the_doctor(name: str, run_cli: "RunCli", tmp_path: Path) -> None:
+def test_example_passes_check_and_doctor(name: str, run_cli: "RunCli", tmp_path: Path) -> None:
     install(name, tmp_path)
     result = run_cli("config", "--check", name)
     assert (result.exit_code, result.stderr) == (0, ""), result.output
-    found = json.loads(run_cli("doctor", "--json", env={"FAULTMAVEN_ENV": name}).stdout)["findings"]
-    wrong = [finding for finding in found if finding["severity"] in ("problem", "warning")]
-    assert [finding["subject"] for finding in wrong] == (["LLM_FALLBACK_CHAIN"] if name == "development" else [])
+    findings = json.loads(run_cli("doctor", "--json", env={"FAULTMAVEN_ENV": name}).stdout)["findings"]
+    unhealthy = [finding for finding in findings if finding["severity"] in ("problem", "warning")]
+    assert [finding["subject"] for finding in unhealthy] == (["LLM_FALLBACK_CHAIN"] if name == "development" else [])
 
 
-def test_all_of_them_are_checked_side_by_side(run_cli: "RunCli", tmp_path: Path) -> None:
+def test_all_examples_pass_one_check(run_cli: "RunCli", tmp_path: Path) -> None:
     for name in NAMES:
         install(name, tmp_path)
     result = run_cli("config", "--check", *NAMES, "--json")
@@ -68,7 +68,7 @@ def test_all_of_them_are_checked_side_by_side(run_cli: "RunCli", tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_says_how_it_is_used_and_every_variable_is_read(name: str) -> None:
+def test_example_documents_usage_and_known_variables(name: str) -> None:
     text = text_of(name)
     assert f"#   cp examples/env.d/{name}.env .env.{name}\n#   export FAULTMAVEN_ENV={name}\n" in text
     named = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=", text, flags=re.MULTILINE)
@@ -77,12 +77,12 @@ def test_it_says_how_it_is_used_and_every_variable_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_holds_no_key(name: str) -> None:
+def test_example_contains_no_key(name: str) -> None:
     values = dotenv.dotenv_values(FOLDER / f"{name}.env")
     assert not {row["api_key_var"] for row in PROVIDER_SCHEMA.values()} & values.keys()
 
 
-def test_development_works_with_its_key_and_without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_development_example_works_without_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install("development", tmp_path)
     monkeypatch.setenv("FAULTMAVEN_ENV", "development")
     assert create_container().registry().get_available_providers() == ["ollama"]
@@ -91,8 +91,8 @@ def test_development_works_with_its_key_and_without(monkeypatch: pytest.MonkeyPa
     assert create_container().registry().get_fallback_chain() == ["ollama", "groq"]
 
 
-class NoServer:
-    """A transport without any server behind it; it keeps the addresses that it was asked for."""
+class RefusingTransport:
+    """A transport that refuses every request and records the host names of the requests."""
 
     def __init__(self) -> None:
         self.hosts: set[str | None] = set()
@@ -111,10 +111,10 @@ class NoServer:
 
 
 class TestAirGapped:
-    """Only servers of one's own are asked, even where vendors' keys lie around."""
+    """Only local servers receive requests, even if the process has keys of vendors."""
 
-    @pytest.fixture(params=[False, True], ids=["no vendor's key", "every vendor's key in the process"])
-    def asked(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    @pytest.fixture(params=[False, True], ids=["no key of a vendor", "keys of all vendors"])
+    def air_gapped(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         install("air-gapped", tmp_path)
         monkeypatch.setenv("FAULTMAVEN_ENV", "air-gapped")
         for row in VENDORS.values() if request.param else ():
@@ -122,14 +122,14 @@ class TestAirGapped:
             if not row["default_base_url"]:
                 monkeypatch.setenv(row["base_url_var"], "https://mine.invalid/v1")
 
-    def test_without_keys_no_vendor_is_configured(self, run_cli: "RunCli", tmp_path: Path) -> None:
+    def test_air_gapped_example_configures_no_vendor(self, run_cli: "RunCli", tmp_path: Path) -> None:
         install("air-gapped", tmp_path)
         rows = json.loads(run_cli("providers", "--json", env={"FAULTMAVEN_ENV": "air-gapped"}).stdout)
         assert {row["name"] for row in rows if row["available"]} == {"vllm", "llamacpp", "ollama"} <= LOCAL
 
-    @pytest.mark.usefixtures("asked")
-    async def test_every_chain_is_local_and_no_request_goes_elsewhere(self) -> None:
-        transport = NoServer()
+    @pytest.mark.usefixtures("air_gapped")
+    async def test_air_gapped_chains_send_only_local_requests(self) -> None:
+        transport = RefusingTransport()
         models = ("", *(row["default_model"] for row in VENDORS.values()))
         async with open_container(transport=transport, clock=FakeClock()) as container:
             for role in ROLES:

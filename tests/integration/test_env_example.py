@@ -1,4 +1,4 @@
-"""`.env.example` names exactly what settings and rows read, with the defaults; copying it changes nothing."""
+"""`.env.example` names exactly the variables of settings and rows, with defaults; a copy changes no setting."""
 
 import re
 from pathlib import Path
@@ -12,28 +12,28 @@ from faultmaven.infrastructure.settings import SECOND_NAMES, VARIABLES, Settings
 
 EXAMPLE = (Path(__file__).parents[2] / ".env.example").read_text("utf-8")
 ASSIGNMENT = re.compile(r"^# ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
-SHOWN = dict(ASSIGNMENT.findall(EXAMPLE))
+DOCUMENTED = dict(ASSIGNMENT.findall(EXAMPLE))
 
 
 def read_by_rows() -> set[str]:
-    """Return every variable that the shipped rows read."""
+    """Return every variable that the built-in rows read."""
     keys = {row["api_key_var"] for row in PROVIDER_SCHEMA.values()}
     models = {row["model_var"] for row in PROVIDER_SCHEMA.values()}
     addresses = {row["base_url_var"] for row in PROVIDER_SCHEMA.values()}
     return keys | models | addresses | {f"{key}_FILE" for key in keys}
 
 
-def test_it_names_every_variable_that_is_read_and_no_other() -> None:
-    small_letters = {name for name in SECOND_NAMES.values() if name.islower()}
-    assert set(SHOWN) == {*VARIABLES, *read_by_rows(), *SECOND_NAMES.values()} - small_letters
+def test_example_names_exactly_the_read_variables() -> None:
+    lower_case = {name for name in SECOND_NAMES.values() if name.islower()}
+    assert set(DOCUMENTED) == {*VARIABLES, *read_by_rows(), *SECOND_NAMES.values()} - lower_case
 
 
-def test_each_variable_stands_once() -> None:
+def test_example_names_each_variable_once() -> None:
     names = [name for name, _ in ASSIGNMENT.findall(EXAMPLE)]
     assert sorted(names) == sorted(set(names))
 
 
-def test_copying_it_changes_nothing() -> None:
+def test_copied_example_changes_no_setting() -> None:
     Path(".env").write_text(EXAMPLE)
     assert dotenv.dotenv_values(".env") == {}
     container = create_container()
@@ -42,25 +42,25 @@ def test_copying_it_changes_nothing() -> None:
     assert container.registry().warnings == ()
 
 
-def test_the_defaults_of_rows_are_those_shown() -> None:
+def test_example_shows_defaults_of_rows() -> None:
     for row in PROVIDER_SCHEMA.values():
-        assert SHOWN[row["api_key_var"]] == ""
-        assert SHOWN[row["model_var"]] == row["default_model"]
-        assert SHOWN[row["base_url_var"]] == row["default_base_url"]
+        assert DOCUMENTED[row["api_key_var"]] == ""
+        assert DOCUMENTED[row["model_var"]] == row["default_model"]
+        assert DOCUMENTED[row["base_url_var"]] == row["default_base_url"]
 
 
-def test_the_defaults_of_settings_are_those_shown() -> None:
+def test_example_shows_defaults_of_settings() -> None:
     defaults = Settings()
-    assert {name: SHOWN[name] for name in VARIABLES} == {
+    assert {name: DOCUMENTED[name] for name in VARIABLES} == {
         variable: show(getattr(defaults, name)) for variable, name in VARIABLES.items()
     }
 
 
-def test_taking_every_mark_away_gives_a_file_that_reads_without_a_fault() -> None:
+def test_uncommented_example_reads_without_faults() -> None:
     Path(".env").write_text(ASSIGNMENT.sub(r"\1=\2", EXAMPLE))
     environment = read_environment()
     assert environment.notes == ()
     assert load_settings(environment) == Settings()
     from_file = {name for name, source in environment.variables().items() if source == ".env"}
-    assert from_file == {name for name, value in SHOWN.items() if value}
+    assert from_file == {name for name, value in DOCUMENTED.items() if value}
     assert create_container().registry().warnings == ()

@@ -1,4 +1,4 @@
-"""What an import costs a host: nothing heavy until a container is opened. Times are printed by `tox -e footprint`."""
+"""The modules that an import loads: no heavy one before a container is opened. `tox -e footprint` prints the times."""
 
 import importlib.util
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 import faultmaven
 
-HEAVY = {
+HEAVY_MODULES = {
     "aiohttp",
     "cachetools",
     "click",
@@ -29,13 +29,13 @@ HEAVY = {
 
 
 def heavy_modules_after(script: str) -> set[str]:
-    """Run `script` in a fresh interpreter; return the heavy modules it ended up with."""
+    """Return the heavy modules that `script` loads in a new interpreter."""
     report = (
         f"import sys\nsys.path.insert(0, {str(Path(faultmaven.__file__).parents[1])!r})\n{script}\nprint(*sys.modules)"
     )
     command = [sys.executable, "-I", "-c", report]
     modules = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50).stdout.split()
-    return {name.partition(".")[0] for name in modules} & HEAVY
+    return {name.partition(".")[0] for name in modules} & HEAVY_MODULES
 
 
 @pytest.mark.parametrize(
@@ -46,16 +46,16 @@ def heavy_modules_after(script: str) -> set[str]:
         "import faultmaven.cli",
     ],
 )
-def test_import_loads_nothing_heavy(script: str) -> None:
+def test_import_loads_no_heavy_module(script: str) -> None:
     assert heavy_modules_after(script) == set()
 
 
-def test_values_and_errors_load_nothing_heavy() -> None:
+def test_values_and_errors_load_no_heavy_module() -> None:
     assert heavy_modules_after("from faultmaven import ContextLengthError, LLMResponse, Message, Usage") == set()
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
-def test_asking_for_version_or_help_loads_the_cli_extra_alone(option: str) -> None:
+def test_version_and_help_load_only_cli_extra(option: str) -> None:
     script = f"""
 sys.argv = ["faultmaven", {option!r}]
 from faultmaven.cli import main
@@ -67,15 +67,15 @@ except SystemExit as ended:
     assert heavy_modules_after(script) <= {"click", "rich"}
 
 
-def test_opening_a_container_is_what_loads_the_dependencies() -> None:
-    """The counterpart: the check above would see them."""
+def test_container_import_loads_required_dependencies() -> None:
+    """The counterpart of the tests above: the check does detect heavy modules."""
     loaded = heavy_modules_after("from faultmaven import create_container")
     assert {"dependency_injector", "pydantic"} <= loaded
     assert CARRIERS.isdisjoint(loaded)
 
 
 CARRIERS = {"aiohttp", "httpx", "httpx2"}
-ASK = """
+ONE_CALL = """
 import asyncio
 from faultmaven import LLMError, open_container
 async def ask():
@@ -91,37 +91,37 @@ asyncio.run(ask())
 """
 
 
-def test_the_first_call_loads_what_carries_it_and_not_the_others(carrier: str) -> None:
-    assert CARRIERS & heavy_modules_after(ASK.format({"LLM_HTTP_CARRIER": carrier})) == {carrier}
+def test_first_call_loads_only_selected_carrier(carrier: str) -> None:
+    assert CARRIERS & heavy_modules_after(ONE_CALL.format({"LLM_HTTP_CARRIER": carrier})) == {carrier}
 
 
-def test_without_a_choice_aiohttp_alone_is_loaded() -> None:
-    assert CARRIERS & heavy_modules_after(ASK.format({})) == {"aiohttp"}
+def test_default_carrier_loads_only_aiohttp() -> None:
+    assert CARRIERS & heavy_modules_after(ONE_CALL.format({})) == {"aiohttp"}
 
 
 @pytest.mark.skipif(importlib.util.find_spec("httpx2") is None, reason="the extra http2 is not installed")
-def test_http2_loads_httpx2_alone() -> None:
-    assert CARRIERS & heavy_modules_after(ASK.format({"LLM_HTTP2": "true"})) == {"httpx2"}
+def test_http2_setting_loads_only_httpx2() -> None:
+    assert CARRIERS & heavy_modules_after(ONE_CALL.format({"LLM_HTTP2": "true"})) == {"httpx2"}
 
 
-TAKING_TURNS = """
+SLOW_CARRIER_IMPORT = """
 import asyncio, threading
 from faultmaven import LLMError, open_container
 
-class Slow:
-    '''The import of the carrier goes on only when the event loop has taken turns.'''
+class SlowFinder:
+    '''A finder that delays the import of the carrier until the event loop has run other callbacks.'''
     def find_spec(self, name, path=None, target=None):
         if name == {!r}:
             loads.append(threading.current_thread())
             loop.call_soon_threadsafe(started.set)
-            assert went_on.wait(10), "the event loop stands still"
+            assert resumed.wait(10), "the event loop stands still"
 
-loads, went_on = [], threading.Event()
+loads, resumed = [], threading.Event()
 
 async def ask():
     global loop, started
     loop, started = asyncio.get_running_loop(), asyncio.Event()
-    sys.meta_path.insert(0, Slow())
+    sys.meta_path.insert(0, SlowFinder())
     env = {{"GROQ_API_KEY": "k", "GROQ_API_BASE": "http://127.0.0.1:9", "LLM_MAX_RETRIES": "0"}}
     async with open_container(env | {{"LLM_HTTP_CARRIER": {!r}}}) as container:
         calls = [asyncio.ensure_future(container.llm().generate("ping")) for _ in range(5)]
@@ -131,7 +131,7 @@ async def ask():
         for _ in range(100):
             await asyncio.sleep(0)
         assert not any(call.done() for call in calls[1:])
-        went_on.set()
+        resumed.set()
         ended = await asyncio.gather(*calls, return_exceptions=True)
     assert isinstance(ended[0], asyncio.CancelledError), ended
     assert all(isinstance(error, LLMError) and "refused" in str(error) for error in ended[1:]), ended
@@ -142,11 +142,11 @@ asyncio.run(ask())
 
 
 @pytest.mark.parametrize(("carrier", "loaded"), [("auto", "aiohttp"), ("httpx", "httpx")])
-def test_the_event_loop_takes_turns_while_a_carrier_is_loaded(carrier: str, loaded: str) -> None:
-    heavy_modules_after(TAKING_TURNS.format(loaded, carrier))
+def test_event_loop_runs_during_carrier_import(carrier: str, loaded: str) -> None:
+    heavy_modules_after(SLOW_CARRIER_IMPORT.format(loaded, carrier))
 
 
-IN_VIRTUAL_TIME = """
+CALL_IN_VIRTUAL_TIME = """
 import asyncio, httpx
 from faultmaven import open_container
 from faultmaven.testing import run_in_virtual_time, VirtualClock
@@ -167,11 +167,11 @@ run_in_virtual_time(ask())
 """
 
 
-def test_virtual_time_stands_still_while_a_carrier_is_loaded() -> None:
-    heavy_modules_after(IN_VIRTUAL_TIME)
+def test_virtual_time_stops_during_carrier_import() -> None:
+    heavy_modules_after(CALL_IN_VIRTUAL_TIME)
 
 
-AT_THE_END = """
+CALL_AT_EXIT = """
 import asyncio, atexit
 from faultmaven import LLMError, open_container
 
@@ -180,17 +180,17 @@ async def ask():
     async with open_container(env) as container:
         await container.llm().generate("ping")
 
-def goodbye():
+def call_at_exit():
     try:
         asyncio.run(ask())
     except LLMError as error:
         print(error)
-atexit.register(goodbye)
+atexit.register(call_at_exit)
 """
 
 
-def test_a_first_call_at_the_interpreters_end_is_made_all_the_same(process_env: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", AT_THE_END], env=process_env, capture_output=True, text=True, timeout=30, check=True
+def test_first_call_works_at_interpreter_exit(process_env: dict[str, str]) -> None:
+    completed = subprocess.run(
+        [sys.executable, "-c", CALL_AT_EXIT], env=process_env, capture_output=True, text=True, timeout=30, check=True
     )
-    assert "the connection was refused" in done.stdout, done.stderr
+    assert "the connection was refused" in completed.stdout, completed.stderr

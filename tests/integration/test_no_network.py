@@ -1,4 +1,4 @@
-"""With every real key in the environment, nothing connects anywhere until somebody asks something."""
+"""With the keys of all providers set, the package opens no connection before the first call."""
 
 import socket
 from typing import Any
@@ -11,17 +11,17 @@ from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, get_registr
 
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every attempt to connect or to look up a name, and refuse it."""
-    seen: list[Any] = []
+    """Return a list of all attempts to connect or to look up a name; each attempt is refused."""
+    attempts: list[Any] = []
 
     def refuse(*arguments: Any, **options: Any) -> Any:
-        seen.append(arguments)
+        attempts.append(arguments)
         raise OSError("the network is denied")
 
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    return seen
+    return attempts
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def every_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_API_BASE", "https://resource.openai.azure.com/openai/v1")
 
 
-async def test_opening_and_looking_around_connects_nowhere(every_key: None, connections: list[Any]) -> None:
+async def test_opening_and_inspection_open_no_connection(every_key: None, connections: list[Any]) -> None:
     async with open_container() as container:
         registry = container.registry()
         assert registry.get_available_providers() == registry.get_all_provider_names() == list(PROVIDER_SCHEMA)
@@ -46,7 +46,7 @@ async def test_opening_and_looking_around_connects_nowhere(every_key: None, conn
     assert connections == []
 
 
-async def test_asking_is_what_connects(
+async def test_first_call_opens_a_connection(
     every_key: None, connections: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LLM_MAX_RETRIES", "0")
@@ -56,14 +56,12 @@ async def test_asking_is_what_connects(
     assert connections
 
 
-def test_the_process_wide_registry_connects_nowhere(every_key: None, connections: list[Any]) -> None:
+def test_process_wide_registry_opens_no_connection(every_key: None, connections: list[Any]) -> None:
     assert get_registry().get_available_providers() == list(PROVIDER_SCHEMA)
     assert connections == []
 
 
-async def test_a_container_from_a_mapping_ignores_every_key_of_the_process(
-    every_key: None, connections: list[Any]
-) -> None:
+async def test_mapping_container_ignores_keys_of_process(every_key: None, connections: list[Any]) -> None:
     container = create_container({"GROQ_API_KEY": "mine"})
     assert container.registry().get_available_providers() == ["groq"]
     await container.aclose()

@@ -1,4 +1,4 @@
-"""The scripts that tell what a call costs are sound: short runs hold, and every row is there. Times decide nothing."""
+"""The scripts that measure the cost of a call: short runs succeed and print every row. Times are not asserted."""
 
 import re
 import subprocess
@@ -12,21 +12,23 @@ NUMBER = r" +([0-9]+\.[0-9]+)"
 
 
 def run(process_env: dict[str, str], *arguments: str) -> list[str]:
-    """Run a script of `benchmarks`; return what it printed, a table without its heading."""
+    """Run a script of `benchmarks`; return the printed lines without the heading of the table."""
     command = [sys.executable, "-m", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=process_env, capture_output=True, text=True, timeout=55, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()[1:]
+    completed = subprocess.run(
+        command, cwd=ROOT, env=process_env, capture_output=True, text=True, timeout=55, check=False
+    )
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout.splitlines()[1:]
 
 
-def test_what_a_call_costs_is_told_for_every_work(process_env: dict[str, str]) -> None:
+def test_overhead_script_prints_every_row(process_env: dict[str, str]) -> None:
     lines = run(process_env, "benchmarks.overhead", "--calls", "40", "--rounds", "1", "--at-once", "5", "20")
-    found = {}
+    costs = {}
     for line in lines:
-        told = re.fullmatch(rf"(.+?){NUMBER}(?:{NUMBER})? +a (call|chunk)", line)
-        assert told is not None, line
-        found[told[1]] = float(told[2])
-    assert list(found) == [
+        match = re.fullmatch(rf"(.+?){NUMBER}(?:{NUMBER})? +a (call|chunk)", line)
+        assert match is not None, line
+        costs[match[1]] = float(match[2])
+    assert list(costs) == [
         "one plain call, two providers",
         "the same, its model named",
         "the same, a deadline of its own",
@@ -38,7 +40,7 @@ def test_what_a_call_costs_is_told_for_every_work(process_env: dict[str, str]) -
         "a chunk of a stream, routed",
         "of it the provider alone, a chunk",
     ]
-    assert all(cost > 0 for cost in found.values())
+    assert all(cost > 0 for cost in costs.values())
 
 
 @pytest.mark.parametrize(
@@ -50,16 +52,16 @@ def test_what_a_call_costs_is_told_for_every_work(process_env: dict[str, str]) -
         ("stream", {"attempt", "router", "wire: parse"}),
     ],
 )
-def test_a_profile_tells_each_layers_share(work: str, layers: set[str], process_env: dict[str, str]) -> None:
+def test_layer_profile_prints_share_per_layer(work: str, layers: set[str], process_env: dict[str, str]) -> None:
     lines = run(process_env, "benchmarks.layers", "--work", work, "--calls", "40")
-    found = {}
+    shares = {}
     for line in lines:
-        told = re.fullmatch(rf"(.+?) +([0-9.]+)%{NUMBER}", line)
-        assert told is not None, line
-        found[told[1]] = float(told[2])
-    last = found.pop("a stream" if work == "stream" else "a call")
-    assert last == 100.0
-    assert abs(sum(found.values()) - 100) < 1
-    assert layers <= set(found)
-    assert all(found[layer] > 0 for layer in layers - {"transport", "logging"})
-    assert found.get("other: this script, the loop", 0.0) < 30
+        match = re.fullmatch(rf"(.+?) +([0-9.]+)%{NUMBER}", line)
+        assert match is not None, line
+        shares[match[1]] = float(match[2])
+    total = shares.pop("a stream" if work == "stream" else "a call")
+    assert total == 100.0
+    assert abs(sum(shares.values()) - 100) < 1
+    assert layers <= set(shares)
+    assert all(shares[layer] > 0 for layer in layers - {"transport", "logging"})
+    assert shares.get("other: this script, the loop", 0.0) < 30

@@ -1,4 +1,4 @@
-"""httpx stays the seam that tests see: plain respx intercepts everything."""
+"""respx intercepts all requests of the httpx carrier and of a passed-in httpx client."""
 
 import json
 
@@ -31,7 +31,7 @@ async def test_plain_respx_intercepts_the_httpx_carrier() -> None:
     assert json.loads(route.calls.last.request.content)["messages"] == [{"role": "user", "content": "Say hi"}]
 
 
-async def test_a_router_behind_a_mock_transport_intercepts_a_passed_in_client() -> None:
+async def test_mock_transport_intercepts_passed_in_client() -> None:
     router = respx.Router(assert_all_called=True)
     router.post(URL).mock(return_value=httpx.Response(200, json=REPLY))
     async with (
@@ -42,7 +42,7 @@ async def test_a_router_behind_a_mock_transport_intercepts_a_passed_in_client() 
     router.assert_all_called()
 
 
-def test_an_unknown_carrier_is_named_with_its_nearest() -> None:
+def test_unknown_carrier_error_suggests_nearest_name() -> None:
     from faultmaven import ConfigurationError, create_container
 
     with pytest.raises(ConfigurationError, match=r"LLM_HTTP_CARRIER .*did you mean 'httpx'"):

@@ -1,4 +1,4 @@
-"""`generate_sync`: blocking calls, with and without a running loop, and what Ctrl-C and forks do to them."""
+"""`generate_sync`: blocking calls with and without a running event loop, under Ctrl-C and after a fork."""
 
 import asyncio
 import contextvars
@@ -22,20 +22,20 @@ from faultmaven.testing import FakeProvider, run_in_virtual_time
 from faultmaven.testing.lab.loopback import listen
 
 
-def test_it_answers_where_no_loop_runs() -> None:
+def test_generate_sync_answers_without_event_loop() -> None:
     fake = FakeProvider("pong")
     response = fake.generate_sync("ping", max_tokens=7, seed=3)
     assert response.content == "pong"
     assert (fake.requests[0].max_tokens, fake.requests[0].seed) == (7, 3)
 
 
-async def test_it_answers_where_a_loop_runs() -> None:
+async def test_generate_sync_answers_inside_event_loop() -> None:
     container = create_container(providers={"fake": FakeProvider("pong")})
     assert container.llm().generate_sync("ping").content == "pong"
     await container.aclose()
 
 
-def test_errors_come_out_as_they_are() -> None:
+def test_generate_sync_raises_original_errors() -> None:
     with pytest.raises(RateLimitError) as caught:
         FakeProvider(RateLimitError("slow down", retry_after=7)).generate_sync("ping")
     assert caught.value.retry_after == 7
@@ -43,7 +43,7 @@ def test_errors_come_out_as_they_are() -> None:
         FakeProvider("pong").generate_sync("  ")
 
 
-def test_many_threads_share_one_loop() -> None:
+def test_many_threads_share_one_background_loop() -> None:
     threads: set[str] = set()
 
     def answer(request: ChatRequest) -> str:
@@ -52,26 +52,26 @@ def test_many_threads_share_one_loop() -> None:
 
     fake, answers = FakeProvider(answer), {}
 
-    def ask(number: int) -> None:
+    def generate(number: int) -> None:
         answers[number] = fake.generate_sync(f"question {number}").content
 
-    askers = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
-    for asker in askers:
-        asker.start()
-    for asker in askers:
-        asker.join()
+    callers = [threading.Thread(target=generate, args=(number,)) for number in range(20)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
     assert answers == {number: f"QUESTION {number}" for number in range(20)}
     assert threads == {"faultmaven generate_sync"}
 
 
-def test_a_call_inside_of_a_call_is_refused_and_does_not_hang() -> None:
+def test_nested_generate_sync_is_refused() -> None:
     inner = FakeProvider("pong")
     outer = FakeProvider(lambda request: inner.generate_sync("ping"))
     with pytest.raises(RuntimeError, match="await generate"):
         outer.generate_sync("ping")
 
 
-def test_it_sees_the_callers_context() -> None:
+def test_generate_sync_runs_in_callers_context() -> None:
     incident = contextvars.ContextVar("incident", default="none")
     incident.set("INC-7")
     assert FakeProvider(lambda request: incident.get()).generate_sync("ping").content == "INC-7"
@@ -80,7 +80,7 @@ def test_it_sees_the_callers_context() -> None:
 REPLY = b'{"choices": [{"message": {"role": "assistant", "content": "pong"}, "finish_reason": "stop"}]}'
 
 
-async def test_connections_are_kept_for_the_next_call() -> None:
+async def test_generate_sync_reuses_the_connection() -> None:
     connections = requests = 0
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,15 +103,15 @@ async def test_connections_are_kept_for_the_next_call() -> None:
     assert (requests, connections) == (3, 1)
 
 
-def test_a_container_without_such_calls_closes_without_that_loop() -> None:
-    """Virtual time knows nothing of other threads: waiting for one would be a deadlock."""
+def test_container_closes_without_background_loop() -> None:
+    """Virtual time does not see other threads, so that a wait for the background thread would be a deadlock."""
     FakeProvider("pong").generate_sync("ping")
 
-    async def ask() -> str:
+    async def generate() -> str:
         async with open_container(providers={"fake": FakeProvider("pong")}) as container:
             return (await container.llm().generate("ping")).content
 
-    assert run_in_virtual_time(ask()) == "pong"
+    assert run_in_virtual_time(generate()) == "pong"
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def background() -> Iterator[_BackgroundLoop]:
     loop.end()
 
 
-def test_an_interrupted_call_is_cancelled(background: _BackgroundLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_blocking_call_is_cancelled(background: _BackgroundLoop, monkeypatch: pytest.MonkeyPatch) -> None:
     started, cancelled = threading.Event(), threading.Event()
 
     async def hang() -> None:
@@ -132,8 +132,8 @@ def test_an_interrupted_call_is_cancelled(background: _BackgroundLoop, monkeypat
             cancelled.set()
             raise
 
-    class Interrupted:
-        """A future whose wait is broken off, as Ctrl-C does."""
+    class InterruptedFuture:
+        """A future whose `result` raises `KeyboardInterrupt`, as on Ctrl-C."""
 
         def __init__(self, future: "asyncio.Future[None]") -> None:
             self._future = future
@@ -146,13 +146,13 @@ def test_an_interrupted_call_is_cancelled(background: _BackgroundLoop, monkeypat
             return getattr(self._future, name)
 
     submit = asyncio.run_coroutine_threadsafe
-    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", lambda *given: Interrupted(submit(*given)))  # type: ignore[arg-type]
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", lambda *arguments: InterruptedFuture(submit(*arguments)))  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
         background.run(hang())
     assert cancelled.wait(10)
 
 
-def test_its_end_cancels_what_is_under_way_and_another_loop_begins(background: _BackgroundLoop) -> None:
+def test_background_loop_end_cancels_running_tasks(background: _BackgroundLoop) -> None:
     ended: list[str] = []
 
     async def hang() -> None:
@@ -161,39 +161,40 @@ def test_its_end_cancels_what_is_under_way_and_another_loop_begins(background: _
         finally:
             ended.append("cancelled")
 
-    async def begin() -> "tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]":
+    async def start() -> "tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]":
         task = asyncio.create_task(hang())
         await asyncio.sleep(0)
         return asyncio.get_running_loop(), task
 
-    loop, task = background.run(begin())
+    loop, task = background.run(start())
     background.end()
     assert (ended, task.cancelled(), loop.is_closed()) == (["cancelled"], True, True)
-    again, _ = background.run(begin())
-    assert again is not loop
+    next_loop, _ = background.run(start())
+    assert next_loop is not loop
 
 
-def _ask_in_a_child(answers: "multiprocessing.Queue[str]") -> None:
+def _generate_in_child(answers: "multiprocessing.Queue[str]") -> None:
     answers.put(FakeProvider("from the child").generate_sync("ping").content)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_process_has_a_loop_of_its_own() -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
+def test_forked_process_starts_own_background_loop() -> None:
     FakeProvider("pong").generate_sync("ping")
     context = multiprocessing.get_context("fork")
     answers: multiprocessing.Queue[str] = context.Queue()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of forks beside threads, which is the point
-        child = context.Process(target=_ask_in_a_child, args=(answers,))
+        # Python 3.12 warns of a fork in a process with threads, which this test needs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = context.Process(target=_generate_in_child, args=(answers,))
         child.start()
     assert answers.get(timeout=20) == "from the child"
     child.join(20)
     assert child.exitcode == 0
 
 
-@pytest.mark.parametrize("runs_a_loop", [False, True])
-def test_ctrl_c_breaks_off_a_call_to_a_silent_vendor(process_env: Mapping[str, str], runs_a_loop: bool) -> None:
-    """Under `asyncio.run`, Ctrl-C cancels a task and raises nothing, and the task cannot go on while we wait."""
+@pytest.mark.parametrize("has_loop", [False, True])
+def test_ctrl_c_interrupts_call_to_silent_vendor(process_env: Mapping[str, str], has_loop: bool) -> None:
+    """Under `asyncio.run`, Ctrl-C only cancels the main task, and that task is blocked in `generate_sync`."""
     script = textwrap.dedent(f"""
         import asyncio, threading
         from faultmaven import create_container
@@ -216,20 +217,20 @@ def test_ctrl_c_breaks_off_a_call_to_a_silent_vendor(process_env: Mapping[str, s
         async def main():
             llm.generate_sync("ping", deadline=3000)
 
-        asyncio.run(main()) if {runs_a_loop} else llm.generate_sync("ping", deadline=3000)
+        asyncio.run(main()) if {has_loop} else llm.generate_sync("ping", deadline=3000)
     """)
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, env=dict(process_env), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"asked\n"
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=40)
-    assert b"KeyboardInterrupt" in told
+        _, errors = process.communicate(timeout=40)
+    assert b"KeyboardInterrupt" in errors
     assert process.returncode in (-signal.SIGINT, 130)
 
 
-def test_a_script_ends_clean(process_env: Mapping[str, str]) -> None:
-    """With warnings on: sockets that nobody closed would be told on standard error."""
+def test_script_with_generate_sync_exits_cleanly(process_env: Mapping[str, str]) -> None:
+    """Warnings are errors here, so that an unclosed socket would be reported on standard error."""
     script = textwrap.dedent("""
         import asyncio, threading
         from faultmaven import create_container
@@ -248,5 +249,5 @@ def test_a_script_ends_clean(process_env: Mapping[str, str]) -> None:
         print(container.llm().generate_sync("ping").provider)
     """)
     command = [sys.executable, "-W", "error", "-c", script]
-    done = subprocess.run(command, env=dict(process_env), capture_output=True, text=True, timeout=50, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "groq\n", "")
+    completed = subprocess.run(command, env=dict(process_env), capture_output=True, text=True, timeout=50, check=False)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (0, "groq\n", "")
