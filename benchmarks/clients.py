@@ -1,4 +1,4 @@
-"""The clients that are measured: which adapter drives each, what it needs installed, and what it is compared for."""
+"""The measured clients, each with the adapter, the installed requirements and the measured features."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,10 @@ class Client:
     Attributes:
         adapter: Module in `adapters/`.
         environment: Name of the environment that it runs in; clients may share one.
-        requirements: What pip installs there. Floors of the major versions that PERFORMANCE.md measured.
-        imported: The statement whose time is taken as this client's import; None where another row has it.
-        streams: Whether its streams are measured.
-        fails_over: Whether it is measured while its primary fails.
+        requirements: Requirements for pip. The lower bounds are the major versions that PERFORMANCE.md measured.
+        imported: The import statement that is timed; None if another row has the same import.
+        streams: Whether streams are measured.
+        fails_over: Whether calls with a failing primary are measured.
     """
 
     name: str
@@ -50,4 +50,4 @@ CLIENTS = (
     Client("any-llm", "with_any_llm", "any-llm", ("any-llm-sdk[openai]>=1.40,<2",), "import any_llm"),
 )
 SHORT = tuple(client for client in CLIENTS if client.name in (CEILING, AIOHTTP, HTTPX, OURS))
-"""Without peers: what the check of the benchmarks themselves runs."""
+"""The clients without the peers, for the check of the benchmarks."""
