@@ -210,7 +210,7 @@ async def test_batch_limits_the_concurrent_calls(batch: dict[str, Any]) -> None:
     busy = BusyProvider("It ran out of memory.")
     lines: list[dict[str, Any]] = []
     prompts = [batch["Prompt"](number, "Why?") for number in range(20)]
-    await batch["ask_all"](busy, prompts, 4, 60.0, lines.append)
+    await batch["answer_all"](busy, prompts, 4, 60.0, lines.append)
     assert busy.max_running == 4
     assert sorted(line["id"] for line in lines) == list(range(20))
 
