@@ -4,7 +4,7 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.clients import AIOHTTP, CEILING, HTTPX, OURS
+from benchmarks.clients import AIOHTTP, CEILING, FAULTMAVEN, HTTPX
 from benchmarks.fresh import BARE
 from benchmarks.measuring import Figures
 from benchmarks.scaling import (
@@ -80,8 +80,8 @@ def rows(figures: Figures) -> list[Row]:
 
 
 def _one_call(figures: Figures) -> Row:
-    own = figures.value(ONE, OURS, "cpu_us")
-    aiohttp, httpx = (figures.ratio(ONE, OURS, other, "cpu_us") for other in (AIOHTTP, HTTPX))
+    own = figures.value(ONE, FAULTMAVEN, "cpu_us")
+    aiohttp, httpx = (figures.ratio(ONE, FAULTMAVEN, other, "cpu_us") for other in (AIOHTTP, HTTPX))
     return Row(
         "one call at a time, CPU",
         "at most 1.5 x aiohttp and 0.5 x httpx",
@@ -92,8 +92,8 @@ def _one_call(figures: Figures) -> Row:
 
 
 def _at_once(figures: Figures, work: Workload) -> Row:
-    own = figures.value(work, OURS, "per_second")
-    aiohttp, httpx = (figures.ratio(work, OURS, other, "per_second") for other in (AIOHTTP, HTTPX))
+    own = figures.value(work, FAULTMAVEN, "per_second")
+    aiohttp, httpx = (figures.ratio(work, FAULTMAVEN, other, "per_second") for other in (AIOHTTP, HTTPX))
     return Row(
         f"{work.at_once} at once, requests a second",
         "at least 0.6 x aiohttp and 8 x httpx",
@@ -104,7 +104,7 @@ def _at_once(figures: Figures, work: Workload) -> Row:
 
 
 def _slow(figures: Figures) -> Row:
-    rate, p99 = figures.value(SLOW, OURS, "per_second"), figures.value(SLOW, OURS, "p99_ms")
+    rate, p99 = figures.value(SLOW, FAULTMAVEN, "per_second"), figures.value(SLOW, FAULTMAVEN, "p99_ms")
     return Row(
         "500 at once, 50 ms upstream",
         "at least 3,000 a second, p99 under 200 ms",
@@ -116,11 +116,11 @@ def _slow(figures: Figures) -> Row:
 
 def _burst(figures: Figures) -> Row:
     key = "cpu_us_per_chunk"
-    ratio = figures.ratio(BURST, OURS, AIOHTTP, key)
+    ratio = figures.ratio(BURST, FAULTMAVEN, AIOHTTP, key)
     return Row(
         "stream, CPU a chunk, burst",
         "at most 1.5 x aiohttp",
-        f"{number(figures.value(BURST, OURS, key), 1)} us: {times(ratio)} aiohttp",
+        f"{number(figures.value(BURST, FAULTMAVEN, key), 1)} us: {times(ratio)} aiohttp",
         _at_most(ratio, 1.5),
         _ratios(figures, BURST, key),
     )
@@ -133,15 +133,15 @@ def _first(figures: Figures) -> Row:
     return Row(
         "time to first chunk over aiohttp",
         "at most + 150 us",
-        f"+ {number(overhead(OURS))} us, of {number(figures.value(FIRST, OURS, 'first_us'))}",
-        _at_most(overhead(OURS), 150),
+        f"+ {number(overhead(FAULTMAVEN))} us, of {number(figures.value(FIRST, FAULTMAVEN, 'first_us'))}",
+        _at_most(overhead(FAULTMAVEN), 150),
         ", ".join(f"{peer} + {number(overhead(peer))}" for peer in PEERS if overhead(peer) is not None),
     )
 
 
 def _failing(figures: Figures, work: Workload) -> Row:
-    own, primary_calls = figures.value(work, OURS, "us"), figures.value(work, OURS, "primary_asked")
-    ratio = figures.ratio(work, OURS, OURS, "us", other_work=ONE)
+    own, primary_calls = figures.value(work, FAULTMAVEN, "us"), figures.value(work, FAULTMAVEN, "primary_asked")
+    ratio = figures.ratio(work, FAULTMAVEN, FAULTMAVEN, "us", other_work=ONE)
     return Row(
         f"failing over ({work.mode}, retries off)",
         "at most 2.5 x a plain call of ours, under 1 ms",
@@ -156,7 +156,11 @@ def _failing(figures: Figures, work: Workload) -> Row:
 
 
 def _import(figures: Figures) -> Row:
-    own, bare, resident = figures.once("import", OURS), figures.once("import", BARE), figures.once("resident", OURS)
+    own, bare, resident = (
+        figures.once("import", FAULTMAVEN),
+        figures.once("import", BARE),
+        figures.once("resident", FAULTMAVEN),
+    )
     bare_resident = figures.once("resident", BARE)
     overhead = own - bare if own is not None and bare is not None else None
     return Row(
@@ -169,7 +173,7 @@ def _import(figures: Figures) -> Row:
 
 
 def _start(figures: Figures) -> Row:
-    own = figures.once("start", OURS)
+    own = figures.once("start", FAULTMAVEN)
     return Row(
         "process start to first answer",
         "at most 400 ms, aim 300",
@@ -180,7 +184,7 @@ def _start(figures: Figures) -> Row:
 
 
 def _installed(figures: Figures) -> Row:
-    count, size = figures.facts.get(("distributions", OURS)), figures.facts.get(("megabytes", OURS))
+    count, size = figures.facts.get(("distributions", FAULTMAVEN)), figures.facts.get(("megabytes", FAULTMAVEN))
     return Row(
         "installed, core only",
         "at most 25 distributions, 40 MB without byte code",
@@ -195,7 +199,7 @@ def _installed(figures: Figures) -> Row:
 
 
 def _memory(figures: Figures) -> Row:
-    own = figures.value(MEMORY, OURS, "peak_mb")
+    own = figures.value(MEMORY, FAULTMAVEN, "peak_mb")
     return Row(
         "peak memory at 500 at once",
         "at most 70 MB",
@@ -206,7 +210,7 @@ def _memory(figures: Figures) -> Row:
 
 
 def _flat(figures: Figures, name: str, work: str) -> Row:
-    costs = figures.growth.get(name, {}).get(OURS, {})
+    costs = figures.growth.get(name, {}).get(FAULTMAVEN, {})
     is_complete = len(costs) > 1
     return Row(
         work,
@@ -218,7 +222,7 @@ def _flat(figures: Figures, name: str, work: str) -> Row:
 
 
 def _linear(figures: Figures) -> Row:
-    costs = figures.growth.get(TURNS, {}).get(OURS, {})
+    costs = figures.growth.get(TURNS, {}).get(FAULTMAVEN, {})
     is_complete = len(costs) > 2
     return Row(
         "growth: turns in the request",

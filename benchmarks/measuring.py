@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients import AIOHTTP, CEILING, HTTPX, OURS, SHORT, Client
+from benchmarks.clients import AIOHTTP, CEILING, FAULTMAVEN, HTTPX, SHORT, Client
 from benchmarks.processes import Upstream, Worker
 from benchmarks.progress import print_progress
 from benchmarks.workloads import HUNDRED, WORKLOADS, Amount, Workload, rotated
@@ -23,7 +23,7 @@ class Figures:
         errors: For workload and client, the first error.
         single: For a name such as "import" and a client, the samples of fresh processes.
         facts: For a name such as "megabytes" and a client, a fact that needs no samples.
-        growth: For "at once", "providers" and "turns" the median CPU us a call at each point, ours and raw aiohttp's.
+        growth: For "at once", "providers" and "turns" the median CPU us a call at each point, for faultmaven and raw aiohttp.
     """
 
     results: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
@@ -70,7 +70,7 @@ class Figures:
 
     def broken(self) -> list[str]:
         """Return the errors of faultmaven and the baseline clients. Errors of peers do not break a run."""
-        baselines = (CEILING, AIOHTTP, HTTPX, OURS)
+        baselines = (CEILING, AIOHTTP, HTTPX, FAULTMAVEN)
         return [f"{client}, {work}: {error}" for (work, client), error in self.errors.items() if client in baselines]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.bars import MISSING, PEERS, number, rows, times
-from benchmarks.clients import AIOHTTP, HTTPX, OURS, Client
+from benchmarks.clients import AIOHTTP, FAULTMAVEN, HTTPX, Client
 from benchmarks.fresh import BARE
 from benchmarks.measuring import Figures, upstream_ceiling
 from benchmarks.processes import cores
@@ -107,7 +107,7 @@ def _line(figures: Figures, work: Workload, client: Client, others: Iterable[str
     values = (number(figures.value(work, client.name, key), digits) for _, key, digits in _COLUMNS[work.kind])
     ratios = (times(figures.ratio(work, client.name, other, _COMPARED[work])) for other in others)
     failed = (work.name, client.name) in figures.errors or ("install", client.name) in figures.errors
-    name = f"**{client.name}**" if client.name == OURS else client.name
+    name = f"**{client.name}**" if client.name == FAULTMAVEN else client.name
     return (f"{name} (failed)" if failed else name, *values, *ratios)
 
 
@@ -127,7 +127,7 @@ def _weights(figures: Figures, clients: list[Client]) -> Iterator[str]:
 
 def _weight(figures: Figures, name: str) -> tuple[str, ...]:
     return (
-        f"**{name}**" if name == OURS else name,
+        f"**{name}**" if name == FAULTMAVEN else name,
         number(figures.once("import", name), 1),
         number(figures.once("resident", name), 1),
         number(figures.once("start", name)),

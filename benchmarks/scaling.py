@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients import AIOHTTP, OURS, Client
+from benchmarks.clients import AIOHTTP, FAULTMAVEN, Client
 from benchmarks.measuring import Figures
 from benchmarks.processes import Upstream, Worker
 from benchmarks.progress import print_progress
@@ -66,12 +66,12 @@ def measure_growth(
     workers = {
         client.name: Worker(Path(pythons[client.environment]), client.adapter)
         for client in clients
-        if client.name in (OURS, AIOHTTP) and isinstance(pythons[client.environment], Path)
+        if client.name in (FAULTMAVEN, AIOHTTP) and isinstance(pythons[client.environment], Path)
     }
     try:
         for axis in AXES:
             points = axis.points(amount.growth)
-            names = [name for name in workers if axis.compared or name == OURS]
+            names = [name for name in workers if axis.compared or name == FAULTMAVEN]
             samples: dict[str, dict[int, list[float]]] = {name: {point: [] for point in points} for name in names}
             for number in range(amount.growth_rounds):
                 print_progress(f"growth, round {number + 1} of {amount.growth_rounds}: {axis.title}")
@@ -147,4 +147,4 @@ def plot(figures: Figures, path: Path, machine: str) -> None:
     pyplot.close(figure)
 
 
-_COLOURS = {OURS: "#1f6feb", AIOHTTP: "#888888"}
+_COLOURS = {FAULTMAVEN: "#1f6feb", AIOHTTP: "#888888"}

@@ -32,15 +32,15 @@ def raw_socket() -> Iterator[processes.Worker]:
 
 def test_package_client_completes_every_workload(upstream: processes.Upstream) -> None:
     figures = measuring.Figures()
-    measured = [client for client in clients.CLIENTS if client.name in (clients.CEILING, clients.OURS)]
+    measured = [client for client in clients.CLIENTS if client.name in (clients.CEILING, clients.FAULTMAVEN)]
     pythons: dict[str, Path | str] = {client.environment: Path(sys.executable) for client in measured}
     measuring.measure(measured, pythons, upstream, SMALL, figures)
     assert figures.errors == {}
-    assert {work for work, client in figures.results if client == clients.OURS} == {
+    assert {work for work, client in figures.results if client == clients.FAULTMAVEN} == {
         work.name for work in workloads.WORKLOADS
     }
     for work in (workloads.FAILING_500, workloads.FAILING_429):
-        assert figures.value(work, clients.OURS, "primary_asked") == 1.0
+        assert figures.value(work, clients.FAULTMAVEN, "primary_asked") == 1.0
 
 
 def test_wrong_answer_is_reported_as_error(upstream: processes.Upstream, raw_socket: processes.Worker) -> None:

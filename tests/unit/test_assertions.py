@@ -81,7 +81,7 @@ async def test_ledger_lists_attempts_without_prompt_or_key() -> None:
     assert "lab-key" not in table
 
 
-async def test_ledger_of_error_lists_its_attempts() -> None:
+async def test_ledger_of_error_lists_all_attempts() -> None:
     down = FakeProvider(ProviderUnavailableError("down"), name="down")
     also = FakeProvider(ProviderUnavailableError("down as well"), name="also")
     async with open_container(providers={"down": down, "also": also}, clock=FakeClock()) as container:

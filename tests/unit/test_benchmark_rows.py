@@ -8,36 +8,36 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2]))  # last, so that `faultmaven` stays the installed one
 from benchmarks import bars, clients, fresh, imports, measuring, report, scaling, soak, worker, workloads
 
-OURS, AIOHTTP, HTTPX = clients.OURS, clients.AIOHTTP, clients.HTTPX
+FAULTMAVEN, AIOHTTP, HTTPX = clients.FAULTMAVEN, clients.AIOHTTP, clients.HTTPX
 
 FIGURES_AT_THE_BARS: dict[workloads.Workload, dict[str, dict[str, float]]] = {
-    workloads.ONE: {OURS: {"cpu_us": 150, "us": 200}, AIOHTTP: {"cpu_us": 100}, HTTPX: {"cpu_us": 300}},
+    workloads.ONE: {FAULTMAVEN: {"cpu_us": 150, "us": 200}, AIOHTTP: {"cpu_us": 100}, HTTPX: {"cpu_us": 300}},
     workloads.HUNDRED: {
         clients.CEILING: {"per_second": 9, "upstream_us": 10},
-        OURS: {"per_second": 600},
+        FAULTMAVEN: {"per_second": 600},
         AIOHTTP: {"per_second": 1000},
         HTTPX: {"per_second": 75},
     },
-    workloads.FIVE_HUNDRED: {OURS: {"per_second": 600}, AIOHTTP: {"per_second": 1000}, HTTPX: {"per_second": 75}},
-    workloads.SLOW: {OURS: {"per_second": 3000, "p99_ms": 200}},
-    workloads.BURST: {OURS: {"cpu_us_per_chunk": 9}, AIOHTTP: {"cpu_us_per_chunk": 6}},
-    workloads.FIRST: {OURS: {"first_us": 450}, AIOHTTP: {"first_us": 300}},
-    workloads.FAILING_500: {OURS: {"us": 500, "primary_asked": 1.0}},
-    workloads.FAILING_429: {OURS: {"us": 500, "primary_asked": 1.0}},
-    workloads.MEMORY: {OURS: {"peak_mb": 70}},
+    workloads.FIVE_HUNDRED: {FAULTMAVEN: {"per_second": 600}, AIOHTTP: {"per_second": 1000}, HTTPX: {"per_second": 75}},
+    workloads.SLOW: {FAULTMAVEN: {"per_second": 3000, "p99_ms": 200}},
+    workloads.BURST: {FAULTMAVEN: {"cpu_us_per_chunk": 9}, AIOHTTP: {"cpu_us_per_chunk": 6}},
+    workloads.FIRST: {FAULTMAVEN: {"first_us": 450}, AIOHTTP: {"first_us": 300}},
+    workloads.FAILING_500: {FAULTMAVEN: {"us": 500, "primary_asked": 1.0}},
+    workloads.FAILING_429: {FAULTMAVEN: {"us": 500, "primary_asked": 1.0}},
+    workloads.MEMORY: {FAULTMAVEN: {"peak_mb": 70}},
 }
 FIGURES_BEYOND_A_BAR: list[tuple[str, workloads.Workload, str, str, float]] = [
-    ("one call at a time, CPU", workloads.ONE, OURS, "cpu_us", 151),
+    ("one call at a time, CPU", workloads.ONE, FAULTMAVEN, "cpu_us", 151),
     ("one call at a time, CPU", workloads.ONE, HTTPX, "cpu_us", 299),
-    ("100 at once, requests a second", workloads.HUNDRED, OURS, "per_second", 599),
+    ("100 at once, requests a second", workloads.HUNDRED, FAULTMAVEN, "per_second", 599),
     ("500 at once, requests a second", workloads.FIVE_HUNDRED, HTTPX, "per_second", 76),
-    ("500 at once, 50 ms upstream", workloads.SLOW, OURS, "p99_ms", 201),
-    ("500 at once, 50 ms upstream", workloads.SLOW, OURS, "per_second", 2999),
-    ("stream, CPU a chunk, burst", workloads.BURST, OURS, "cpu_us_per_chunk", 9.1),
-    ("time to first chunk over aiohttp", workloads.FIRST, OURS, "first_us", 451),
-    ("failing over (500, retries off)", workloads.FAILING_500, OURS, "us", 501),
-    ("failing over (429, retries off)", workloads.FAILING_429, OURS, "primary_asked", 0.5),
-    ("peak memory at 500 at once", workloads.MEMORY, OURS, "peak_mb", 71),
+    ("500 at once, 50 ms upstream", workloads.SLOW, FAULTMAVEN, "p99_ms", 201),
+    ("500 at once, 50 ms upstream", workloads.SLOW, FAULTMAVEN, "per_second", 2999),
+    ("stream, CPU a chunk, burst", workloads.BURST, FAULTMAVEN, "cpu_us_per_chunk", 9.1),
+    ("time to first chunk over aiohttp", workloads.FIRST, FAULTMAVEN, "first_us", 451),
+    ("failing over (500, retries off)", workloads.FAILING_500, FAULTMAVEN, "us", 501),
+    ("failing over (429, retries off)", workloads.FAILING_429, FAULTMAVEN, "primary_asked", 0.5),
+    ("peak memory at 500 at once", workloads.MEMORY, FAULTMAVEN, "peak_mb", 71),
 ]
 
 
@@ -47,14 +47,14 @@ def figures() -> measuring.Figures:
     for work, by_client in FIGURES_AT_THE_BARS.items():
         for client, values in by_client.items():
             measured.results[work.name, client].append({**values, "round": 0})
-    measured.single["import", fresh.BARE], measured.single["import", OURS] = [1.0], [61.0]
-    measured.single["resident", fresh.BARE], measured.single["resident", OURS] = [8.0], [15.0]
-    measured.single["start", OURS] = [400.0]
-    measured.facts["distributions", OURS], measured.facts["megabytes", OURS] = 25, 40.0
-    measured.growth[scaling.AT_ONCE] = {OURS: {1: 100.0, 2000: 125.0}, AIOHTTP: {1: 90.0, 2000: 80.0}}
-    measured.growth[scaling.RARE_COLLECTION] = {OURS: {1: 100.0, 2000: 125.0}, AIOHTTP: {1: 90.0, 2000: 80.0}}
-    measured.growth[scaling.PROVIDERS] = {OURS: {1: 100.0, 50: 125.0}}
-    measured.growth[scaling.TURNS] = {OURS: {2: 100.0, 100: 198.0, 200: 348.0}}
+    measured.single["import", fresh.BARE], measured.single["import", FAULTMAVEN] = [1.0], [61.0]
+    measured.single["resident", fresh.BARE], measured.single["resident", FAULTMAVEN] = [8.0], [15.0]
+    measured.single["start", FAULTMAVEN] = [400.0]
+    measured.facts["distributions", FAULTMAVEN], measured.facts["megabytes", FAULTMAVEN] = 25, 40.0
+    measured.growth[scaling.AT_ONCE] = {FAULTMAVEN: {1: 100.0, 2000: 125.0}, AIOHTTP: {1: 90.0, 2000: 80.0}}
+    measured.growth[scaling.RARE_COLLECTION] = {FAULTMAVEN: {1: 100.0, 2000: 125.0}, AIOHTTP: {1: 90.0, 2000: 80.0}}
+    measured.growth[scaling.PROVIDERS] = {FAULTMAVEN: {1: 100.0, 50: 125.0}}
+    measured.growth[scaling.TURNS] = {FAULTMAVEN: {2: 100.0, 100: 198.0, 200: 348.0}}
     return measured
 
 
@@ -84,32 +84,34 @@ def test_figure_beyond_a_bar_is_short(row: str, work: workloads.Workload, client
 )
 def test_slow_start_is_short(row: str, name: str, value: float) -> None:
     measured = figures()
-    measured.single[name, OURS] = [value]
+    measured.single[name, FAULTMAVEN] = [value]
     assert results_by_row(measured)[row] == "short"
 
 
 @pytest.mark.parametrize("name", [scaling.AT_ONCE, scaling.RARE_COLLECTION, scaling.PROVIDERS, scaling.TURNS])
 def test_growing_cost_of_call_is_short(name: str) -> None:
     measured = figures()
-    costs = measured.growth[name][OURS]
+    costs = measured.growth[name][FAULTMAVEN]
     costs[list(costs)[-1]] *= 1.1
     assert list(results_by_row(measured).values()).count("short") == 1
 
 
 def test_row_without_figures_counts_as_broken() -> None:
     measured = figures()
-    del measured.results[workloads.BURST.name, OURS]
+    del measured.results[workloads.BURST.name, FAULTMAVEN]
     assert results_by_row(measured)["stream, CPU a chunk, burst"] == "not measured"
     assert list(bars.missing(measured)) == ["stream, CPU a chunk, burst: not measured"]
 
 
 def test_ratios_are_taken_within_a_round() -> None:
     measured = measuring.Figures()
-    measured.results["one", OURS] = [{"cpu_us": cost, "round": number} for number, cost in enumerate((150, 300, 1500))]
+    measured.results["one", FAULTMAVEN] = [
+        {"cpu_us": cost, "round": number} for number, cost in enumerate((150, 300, 1500))
+    ]
     measured.results["one", AIOHTTP] = [
         {"cpu_us": cost, "round": number} for number, cost in enumerate((100, 200, 1000))
     ]
-    assert measured.ratio(workloads.ONE, OURS, AIOHTTP, "cpu_us") == 1.5
+    assert measured.ratio(workloads.ONE, FAULTMAVEN, AIOHTTP, "cpu_us") == 1.5
 
 
 @pytest.mark.parametrize(("at_once", "warm_seconds", "warm"), [(1, 0.0, 2), (4, 0.0, 4), (4, 60.0, 40)])
@@ -130,7 +132,7 @@ def test_failed_peer_is_reported_without_breaking_run() -> None:
     assert "| openai | install | no matching / distribution |" in page
     assert "| openai (failed) | - |" in page
     assert measured.broken() == []
-    measured.errors["one", OURS] = "WrongAnswerError"
+    measured.errors["one", FAULTMAVEN] = "WrongAnswerError"
     assert measured.broken() == ["faultmaven, one: WrongAnswerError"]
 
 
