@@ -23,7 +23,7 @@ class Figures:
         errors: For workload and client, the first error.
         single: For a name such as "import" and a client, the samples of fresh processes.
         facts: For a name such as "megabytes" and a client, a fact that needs no samples.
-        growth: For "at once", "providers" and "turns" the median CPU us a call at each point, of faultmaven and aiohttp.
+        growth: For "at once", "providers" and "turns" median CPU us a call at each point, of faultmaven and aiohttp.
     """
 
     results: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
