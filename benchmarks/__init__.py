@@ -1,1 +1,1 @@
-"""What a call costs, side by side with other clients: `python -m benchmarks`; see README.md here."""
+"""Benchmarks of the cost of a call, compared with other clients: `python -m benchmarks`. See README.md."""

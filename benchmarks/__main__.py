@@ -1,7 +1,7 @@
-"""Measures everything and prints the table: `python -m benchmarks`, in the environment that `tox -e bench` makes.
+"""Run all benchmarks and print the table: `python -m benchmarks`, in the environment that `tox -e bench` makes.
 
-Exit code 1 when a benchmark is broken: a wrong answer or a missing row of faultmaven or of what it is held against.
-A bar that is missed is printed as short, and a peer that fails as a row that says so; neither changes the exit code.
+The exit code is 1 when a benchmark is broken: a wrong answer or a missing row of faultmaven or of a baseline client.
+A missed bar is printed as short, and a failed peer as a row with the error; neither changes the exit code.
 """
 
 import argparse
@@ -18,32 +18,32 @@ from benchmarks.environments import interpreters
 from benchmarks.fresh import measure_sizes, measure_starts
 from benchmarks.measuring import Figures, measure
 from benchmarks.processes import HERE, running_upstream
-from benchmarks.progress import tell
+from benchmarks.progress import print_progress
 from benchmarks.scaling import measure_growth, plot
-from benchmarks.works import CHECK, FULL, QUICK
+from benchmarks.workloads import CHECK, FULL, QUICK
 
 RESULTS = HERE / "results"
 
 
 def main() -> int:
-    """Run what the command line says; return the exit code."""
-    chosen = _arguments()
+    """Run the benchmarks that the command line selects; return the exit code."""
+    options = _arguments()
     _allow_many_sockets()
-    amount = CHECK if chosen.check else QUICK if chosen.quick else FULL
-    clients = list(SHORT if chosen.check or chosen.no_peers or chosen.scaling else CLIENTS)
+    amount = CHECK if options.check else QUICK if options.quick else FULL
+    clients = list(SHORT if options.check or options.no_peers or options.scaling else CLIENTS)
     pythons: dict[str, Path | str] = (
-        {client.environment: Path(sys.executable) for client in clients} if chosen.check else interpreters(clients)
+        {client.environment: Path(sys.executable) for client in clients} if options.check else interpreters(clients)
     )
     figures = Figures()
     with running_upstream() as upstream:
-        if not chosen.scaling:
+        if not options.scaling:
             measure(clients, pythons, upstream, amount, figures)
             measure_starts(clients, pythons, upstream, amount, figures)
         measure_growth(clients, pythons, upstream, amount, figures)
     versions = measure_sizes(clients, pythons, figures)
-    _tell(figures, clients, versions, chosen)
-    tell("done")
-    return _verdict(figures, scaling_only=chosen.scaling)
+    _print_results(figures, clients, versions, options)
+    print_progress("done")
+    return _exit_code(figures, scaling_only=options.scaling)
 
 
 def _arguments() -> argparse.Namespace:
@@ -59,22 +59,24 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tell(figures: Figures, clients: list[Client], versions: dict[str, str], chosen: argparse.Namespace) -> None:
+def _print_results(
+    figures: Figures, clients: list[Client], versions: dict[str, str], options: argparse.Namespace
+) -> None:
     today = datetime.now(UTC).date()
-    page = "\n".join(report.whole(figures, clients, versions, f"Benchmarks, {today}"))
-    if chosen.check:
+    page = "\n".join(report.full_page(figures, clients, versions, f"Benchmarks, {today}"))
+    if options.check:
         with TemporaryDirectory() as folder:
             plot(figures, Path(folder) / "scaling.png", report.machine())
-        print(f"{len(figures.told)} works done; the figures of so few calls are not shown")
+        print(f"{len(figures.results)} works done; the figures of so few calls are not shown")
         return
-    print("\n".join(report.growth(figures)) if chosen.scaling else f"\n{page}")
-    if chosen.write or chosen.scaling:
+    print("\n".join(report.growth(figures)) if options.scaling else f"\n{page}")
+    if options.write or options.scaling:
         plot(figures, RESULTS / f"{today}-{report.slug()}-scaling.png", f"{today}, {report.machine()}")
-    if chosen.write and not chosen.scaling:
+    if options.write and not options.scaling:
         (RESULTS / f"{today}-{report.slug()}.md").write_text(f"{page}\n", "utf-8")
 
 
-def _verdict(figures: Figures, *, scaling_only: bool) -> int:
+def _exit_code(figures: Figures, *, scaling_only: bool) -> int:
     faults = [*figures.broken(), *(() if scaling_only else missing(figures))]
     for fault in faults:
         print(f"broken: {fault}")
@@ -82,9 +84,9 @@ def _verdict(figures: Figures, *, scaling_only: bool) -> int:
 
 
 def _allow_many_sockets() -> None:
-    """Raise the limit of open files to what the system allows: 2,000 calls at once are 2,000 sockets at either end."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Raise the limit of open files to the maximum: 2,000 concurrent calls need 2,000 sockets at either end."""
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The clients that are measured: which adapter drives each, what it needs installed, and what it is compared for."""
+"""The measured clients, each with the adapter, the installed requirements and the measured features."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-OURS, AIOHTTP, HTTPX = "faultmaven", "aiohttp", "httpx"
+FAULTMAVEN, AIOHTTP, HTTPX = "faultmaven", "aiohttp", "httpx"
 CEILING = "raw socket"
 
 
@@ -15,10 +15,10 @@ class Client:
     Attributes:
         adapter: Module in `adapters/`.
         environment: Name of the environment that it runs in; clients may share one.
-        requirements: What pip installs there. Floors of the major versions that PERFORMANCE.md measured.
-        imported: The statement whose time is taken as this client's import; None where another row has it.
-        streams: Whether its streams are measured.
-        fails_over: Whether it is measured while its primary fails.
+        requirements: Requirements for pip. The lower bounds are the major versions that PERFORMANCE.md measured.
+        imported: The import statement that is timed; None if another row has the same import.
+        streams: Whether streams are measured.
+        fails_over: Whether calls with a failing primary are measured.
     """
 
     name: str
@@ -37,7 +37,7 @@ CLIENTS = (
     Client(CEILING, "with_raw_socket", "raw-socket", ("uvloop>=0.21; sys_platform != 'win32'",), None, True, False),
     Client(AIOHTTP, "with_aiohttp", "aiohttp", ("aiohttp>=3.14,<4",), "import aiohttp"),
     Client(HTTPX, "with_httpx", "httpx", ("httpx>=0.28.1,<0.29",), "import httpx"),
-    Client(OURS, "with_faultmaven", "faultmaven", (str(ROOT),), "import faultmaven"),
+    Client(FAULTMAVEN, "with_faultmaven", "faultmaven", (str(ROOT),), "import faultmaven"),
     Client("openai", "with_openai", "openai", ("openai>=3.54,<4",), "import openai"),
     Client("openai on aiohttp", "with_openai_on_aiohttp", "openai-aiohttp", ("openai[aiohttp]>=3.54,<4",)),
     Client("litellm", "with_litellm", "litellm", _LITELLM, "import litellm", fails_over=False),
@@ -49,5 +49,5 @@ CLIENTS = (
     Client("langchain-openai", "with_langchain", "langchain", ("langchain-openai>=1.7,<2",), "import langchain_openai"),
     Client("any-llm", "with_any_llm", "any-llm", ("any-llm-sdk[openai]>=1.40,<2",), "import any_llm"),
 )
-SHORT = tuple(client for client in CLIENTS if client.name in (CEILING, AIOHTTP, HTTPX, OURS))
-"""Without peers: what the check of the benchmarks themselves runs."""
+SHORT = tuple(client for client in CLIENTS if client.name in (CEILING, AIOHTTP, HTTPX, FAULTMAVEN))
+"""The clients without the peers, for the check of the benchmarks."""

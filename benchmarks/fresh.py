@@ -1,4 +1,4 @@
-"""What fresh processes tell: import time and memory, process start to the first answer; and what is installed."""
+"""Figures of fresh processes: import time and memory, time from start to first answer, and installed distributions."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from benchmarks.clients import Client
 from benchmarks.footprint import INSTALLERS, sizes
 from benchmarks.measuring import Figures
 from benchmarks.processes import HERE, Upstream, cores, environment, pinned
-from benchmarks.progress import tell
-from benchmarks.works import Amount, turns_of
+from benchmarks.progress import print_progress
+from benchmarks.workloads import Amount, rotated
 
 BARE = "bare Python"
-WITHIN_SECONDS = 120
-_TOLD = {"faultmaven", "httpx", "httpx2", "aiohttp", "pydantic", "openai"}
+TIMEOUT_SECONDS = 120
+_MAIN_DISTRIBUTIONS = {"faultmaven", "httpx", "httpx2", "aiohttp", "pydantic", "openai"}
 
-# Prints milliseconds and resident MB; nothing but `sys`, `time` and what is imported is loaded.
+# Prints milliseconds and resident MB; loads only `sys`, `time` and the imported package.
 _IMPORT = """
 import sys, time
 started = time.perf_counter()
@@ -43,13 +43,13 @@ print(json.dumps([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
 def measure_starts(
     clients: list[Client], pythons: Mapping[str, Path | str], upstream: Upstream, amount: Amount, figures: Figures
 ) -> None:
-    """Start each client afresh, in turn, as often as `amount` says, and once before, which writes byte code."""
-    able = [client for client in clients if isinstance(pythons[client.environment], Path)]
+    """Start each client in fresh processes, in turn, `amount.starts` times, after one run that writes byte code."""
+    installed_clients = [client for client in clients if isinstance(pythons[client.environment], Path)]
     bare = next(python for python in pythons.values() if isinstance(python, Path))
     for number in range(-1, amount.starts):
-        tell(f"fresh processes: {number + 2} of {amount.starts + 1}")
+        print_progress(f"fresh processes: {number + 2} of {amount.starts + 1}")
         _import(BARE, bare, "pass", figures, counts=number >= 0)
-        for client in turns_of(able, max(0, number)):
+        for client in rotated(installed_clients, max(0, number)):
             python = Path(pythons[client.environment])
             if client.imported:
                 _import(client.name, python, client.imported, figures, counts=number >= 0)
@@ -84,33 +84,33 @@ def _start(client: Client, python: Path, upstream: Upstream, figures: Figures, *
         figures.single["start", client.name].append(milliseconds)
 
 
-def _output(what: str, name: str, command: list[str], figures: Figures) -> str:
+def _output(measurement: str, name: str, command: list[str], figures: Figures) -> str:
     with pinned(cores()[1]):
-        done = subprocess.run(
-            command, env=environment(), capture_output=True, text=True, timeout=WITHIN_SECONDS, check=False
+        process = subprocess.run(
+            command, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
         )
-    if done.returncode:
-        figures.errors.setdefault((what, name), (done.stderr.strip() or "failed").splitlines()[-1])
+    if process.returncode:
+        figures.errors.setdefault((measurement, name), (process.stderr.strip() or "failed").splitlines()[-1])
         return ""
-    return done.stdout
+    return process.stdout
 
 
 def measure_sizes(clients: list[Client], pythons: Mapping[str, Path | str], figures: Figures) -> dict[str, str]:
-    """Weigh each client's environment; returns the versions of the main distributions of each."""
+    """Measure the size of each environment; return the versions of the main distributions of each."""
     versions = {}
     for client in clients:
         python = pythons[client.environment]
         if isinstance(python, Path):
-            found = _installed(python)
-            figures.facts["distributions", client.name] = len(found)
-            figures.facts["megabytes", client.name] = sum(size for each in found for size in sizes(each)) / 1e6
-            wanted = {re.split(r"[\[>]", one)[0] for one in client.requirements} | _TOLD
-            told = sorted(f"{each.name} {each.version}" for each in found if each.name.lower() in wanted)
-            versions[client.environment] = ", ".join(told)
+            installed = _installed(python)
+            figures.facts["distributions", client.name] = len(installed)
+            figures.facts["megabytes", client.name] = sum(size for item in installed for size in sizes(item)) / 1e6
+            wanted = {re.split(r"[\[>]", requirement)[0] for requirement in client.requirements} | _MAIN_DISTRIBUTIONS
+            names = sorted(f"{item.name} {item.version}" for item in installed if item.name.lower() in wanted)
+            versions[client.environment] = ", ".join(names)
     return versions
 
 
 def _installed(python: Path) -> list[Distribution]:
-    done = subprocess.run([str(python), "-I", "-c", _PATHS], capture_output=True, text=True, check=True)
-    paths = list({str(Path(path).resolve()) for path in json.loads(done.stdout)})  # lib64 may lead to lib
-    return [found for found in distributions(path=paths) if found.name.lower() not in INSTALLERS]
+    process = subprocess.run([str(python), "-I", "-c", _PATHS], capture_output=True, text=True, check=True)
+    paths = list({str(Path(path).resolve()) for path in json.loads(process.stdout)})  # lib64 may link to lib
+    return [item for item in distributions(path=paths) if item.name.lower() not in INSTALLERS]

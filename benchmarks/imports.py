@@ -1,6 +1,6 @@
-"""Which modules `import faultmaven` and an open container may load; `-X importtime` names the culprit.
+"""Rules for the modules that `import faultmaven` and an open container may load, checked with `-X importtime`.
 
-A check fails on a module that may not be there, never on a time. `python -m benchmarks.imports` runs the checks alone.
+A check fails on a forbidden module, never on a time. `python -m benchmarks.imports` runs only these checks.
 """
 
 import re
@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-# What our dependencies import wherever it is installed, without our asking, and which of them does.
-BYSTANDERS = {
+# Modules that a dependency imports on its own if they are installed, each with that dependency.
+INDIRECT_IMPORTS = {
     "pygments": "structlog",
     "rich": "structlog",
     "fastapi": "dependency_injector",
@@ -22,26 +22,26 @@ BYSTANDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a script may load.
+    """The modules that a script may load.
 
     Attributes:
-        beside: A script whose modules are not counted.
-        may: Prefixes of modules: `httpx` stands for `httpx._client` as well.
-        standard_library: Whether all of it may be loaded.
+        baseline: A script whose modules are not counted.
+        allowed: Prefixes of module names: `httpx` includes `httpx._client`.
+        standard_library: Whether all modules of the standard library are allowed.
     """
 
     name: str
     script: str
-    beside: str
-    may: tuple[str, ...]
+    baseline: str
+    allowed: tuple[str, ...]
     standard_library: bool
 
 
 IMPORTED = Rule(
     "import faultmaven",
     script="import faultmaven",
-    beside="import importlib, typing",
-    may=(),
+    baseline="import importlib, typing",
+    allowed=(),
     standard_library=False,
 )
 OPENED = Rule(
@@ -53,12 +53,12 @@ async def main():
         container.llm()
 asyncio.run(main())
 """,
-    beside="import asyncio; asyncio.run(asyncio.sleep(0))",
-    may=(
+    baseline="import asyncio; asyncio.run(asyncio.sleep(0))",
+    allowed=(
         *(f"faultmaven.{part}" for part in ("application", "container", "domain", "infrastructure")),
         *(f"faultmaven.{part}" for part in ("opening", "parts", "ports")),
         *("dependency_injector", "dotenv", "structlog"),
-        # What carries HTTP is loaded by the first call: neither httpx nor aiohttp is here.
+        # The first call loads the HTTP carrier: neither httpx nor aiohttp is in this list.
         *("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
     ),
     standard_library=True,
@@ -69,12 +69,12 @@ _LINE = re.compile(r"^import time:\s*\d+ \|\s*(?P<microseconds>\d+) \|(?P<indent
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """One module that was loaded.
+class LoadedModule:
+    """A loaded module.
 
     Attributes:
-        importers: Who was loading at that moment, the innermost first; empty where running code loaded it.
-        milliseconds: What it took, with all that it loaded itself.
+        importers: The modules being imported at that moment, innermost first; empty for an import by running code.
+        milliseconds: Import time including nested imports.
     """
 
     name: str
@@ -86,65 +86,67 @@ class Loaded:
         return f"{self.name} ({self.milliseconds:.1f} ms) <- {chain}"
 
 
-def culprits(rule: Rule) -> list[Loaded]:
-    """Return the modules that `rule.script` loads and may not; of those that load each other, the first."""
-    beside = {loaded.name for loaded in loaded_by(rule.beside)}
-    return list(_culprits(rule, [loaded for loaded in loaded_by(rule.script) if loaded.name not in beside]))
+def forbidden_modules(rule: Rule) -> list[LoadedModule]:
+    """Return the forbidden modules that `rule.script` loads, without those imported by another forbidden module."""
+    baseline = {loaded.name for loaded in modules_loaded_by(rule.baseline)}
+    return list(
+        _forbidden_modules(rule, [loaded for loaded in modules_loaded_by(rule.script) if loaded.name not in baseline])
+    )
 
 
-def _culprits(rule: Rule, found: Iterable[Loaded]) -> Iterator[Loaded]:
-    wrong = {loaded.name: loaded for loaded in found if not _may(rule, loaded)}
-    yield from (loaded for loaded in wrong.values() if not wrong.keys() & set(loaded.importers))
+def _forbidden_modules(rule: Rule, modules: Iterable[LoadedModule]) -> Iterator[LoadedModule]:
+    forbidden = {loaded.name: loaded for loaded in modules if not _is_allowed(rule, loaded)}
+    yield from (loaded for loaded in forbidden.values() if not forbidden.keys() & set(loaded.importers))
 
 
-def _may(rule: Rule, loaded: Loaded) -> bool:
+def _is_allowed(rule: Rule, loaded: LoadedModule) -> bool:
     top = loaded.name.partition(".")[0]
-    if loaded.name == "faultmaven" or any(_beneath(loaded.name, prefix) for prefix in rule.may):
+    if loaded.name == "faultmaven" or any(_is_inside(loaded.name, prefix) for prefix in rule.allowed):
         return True
     if rule.standard_library and (top in sys.stdlib_module_names or top.startswith("_sysconfigdata_")):
         return True
     importers = (name.partition(".")[0] for name in (loaded.name, *loaded.importers))
-    return any(name in BYSTANDERS and BYSTANDERS[name] in rule.may for name in importers)
+    return any(name in INDIRECT_IMPORTS and INDIRECT_IMPORTS[name] in rule.allowed for name in importers)
 
 
-def _beneath(name: str, prefix: str) -> bool:
+def _is_inside(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
-def loaded_by(script: str) -> list[Loaded]:
-    """Run `script` in a fresh process that knows the installed package only; return what it loaded.
+def modules_loaded_by(script: str) -> list[LoadedModule]:
+    """Run `script` in a fresh process with the installed package; return the loaded modules.
 
-    `-X importtime` also tells of modules that were looked for and not found; these are left out.
+    `-X importtime` also lists modules that were not found; these are excluded.
     """
     command = [sys.executable, "-I", "-X", "importtime", "-c", f"{script}\nimport sys; print(*sys.modules)"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"a measured process failed:\n{done.stderr[-2000:]}")
-    there = set(done.stdout.split())
-    return [loaded for loaded in read_importtime(done.stderr) if loaded.name in there]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        sys.exit(f"a measured process failed:\n{process.stderr[-2000:]}")
+    loaded_names = set(process.stdout.split())
+    return [loaded for loaded in read_importtime(process.stderr) if loaded.name in loaded_names]
 
 
-def read_importtime(text: str) -> list[Loaded]:
-    """Read what `-X importtime` writes: a module stands below those that it loaded, less indented."""
-    found: list[Loaded] = []
+def read_importtime(text: str) -> list[LoadedModule]:
+    """Parse the output of `-X importtime`, which lists a module below the modules it imports, less indented."""
+    modules: list[LoadedModule] = []
     loading: list[tuple[int, str]] = []
     for line in reversed(text.splitlines()):
         if match := _LINE.match(line):
             depth = len(match["indent"])
             loading = [(outer, name) for outer, name in loading if outer < depth]
             importers = tuple(name for _, name in reversed(loading))
-            found.append(Loaded(match["name"], importers, int(match["microseconds"]) / 1000))
+            modules.append(LoadedModule(match["name"], importers, int(match["microseconds"]) / 1000))
             loading.append((depth, match["name"]))
-    return found[::-1]
+    return modules[::-1]
 
 
 def main() -> int:
-    """Print what each rule finds; return 1 when a module may not be there."""
+    """Print the result of each rule; return 1 if a forbidden module is loaded."""
     failed = 0
     for rule in RULES:
-        wrong = culprits(rule)
-        print(f"{rule.name}: {'loads what it may' if not wrong else 'loads what it may not:'}")
-        for loaded in wrong:
+        forbidden = forbidden_modules(rule)
+        print(f"{rule.name}: {'loads what it may' if not forbidden else 'loads what it may not:'}")
+        for loaded in forbidden:
             print(f"  {loaded}")
             failed = 1
     return failed

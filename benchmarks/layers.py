@@ -1,11 +1,11 @@
-"""Where a call's microseconds go, by our own layers: a profile over a transport that answers from memory.
+"""CPU time of a call by layer of the package: a profile with a transport that answers from memory.
 
     python -m benchmarks.layers
     python -m benchmarks.layers --work fail-over --calls 5000
 
-Each function's own time counts for the layer of its module, and what is not ours (built-in functions, the standard
-library) for whoever called it. A profiler makes small functions look dearer than they are, so that shares are told of
-the CPU that a call takes without it.
+The time in each function of the package counts for the layer of its module; the time in other functions (built-in ones,
+the standard library) counts for the caller. A profiler slows down small functions most, so the table applies the shares
+to the CPU time of a call without a profiler.
 """
 
 import argparse
@@ -19,16 +19,16 @@ from typing import Any, TypeAlias
 
 import faultmaven
 from benchmarks.memory import PROMPT, MemoryTransport, conversation, vendors
-from benchmarks.overhead import CALLS_BETWEEN_PAUSES, asking, calls, cpu_seconds, streams
+from benchmarks.overhead import CALLS_BETWEEN_PAUSES, cpu_seconds, one_call, run_calls, run_streams
 from faultmaven import open_container
 
 Function: TypeAlias = tuple[str, int, str]
-"""A file, a line and a name, as `pstats` has them."""
+"""File, line and name of a function, as in `pstats`."""
 
-HOME = Path(faultmaven.__file__).parent
+PACKAGE = Path(faultmaven.__file__).parent
 OTHER = "other: this script, the loop"
 
-# The first beginning of a module's path that fits decides.
+# The first matching prefix of a module path decides.
 LAYERS: Mapping[str, str] = {
     "application/chat_provider": "validation",
     "application/validation": "validation",
@@ -58,35 +58,35 @@ LAYERS: Mapping[str, str] = {
     "domain": "values",
 }
 
-# A dialect's modules serve both ways; these functions begin one, and what they call goes with them.
-WAYS: Mapping[str, str] = {
-    "build_request": "dialect: build",
-    "refusal": "dialect: build",
-    "select_dialect": "dialect: build",
-    "parse_response": "dialect: parse",
-    "raise_for_status": "dialect: parse",
-    "feed": "dialect: parse",
-    "rest": "dialect: parse",
-    "close": "dialect: parse",
-    "build_attempt": "dialect: parse",
-    "build_response": "dialect: parse",
+# Dialect modules build requests and parse responses; these functions begin one of the two, including their callees.
+DIRECTIONS: Mapping[str, str] = {
+    "build_request": "wire: build",
+    "refusal": "wire: build",
+    "wire": "wire: build",
+    "parse_response": "wire: parse",
+    "raise_for_status": "wire: parse",
+    "feed": "wire: parse",
+    "rest": "wire: parse",
+    "close": "wire: parse",
+    "line_of": "wire: parse",
+    "response_of": "wire: parse",
 }
 
 
 def layer_of(function: Function) -> str | None:
-    """Return the layer that a function belongs to; None for one that is not ours."""
+    """Return the layer of a function; None for a function outside of the package."""
     path = Path(function[0])
     if path.name == "memory.py":
         return "transport"
-    if path.suffix != ".py" or not path.is_relative_to(HOME):
+    if path.suffix != ".py" or not path.is_relative_to(PACKAGE):
         return None
-    module = path.relative_to(HOME).as_posix()
-    layer = next((name for beginning, name in LAYERS.items() if module.startswith(beginning)), OTHER)
-    return WAYS.get(function[2], layer) if layer in ("dialect", "provider") else layer
+    module = path.relative_to(PACKAGE).with_suffix("").as_posix()
+    layer = next((name for prefix, name in LAYERS.items() if module.startswith(prefix)), OTHER)
+    return DIRECTIONS.get(function[2], layer) if layer in ("wire", "provider") else layer
 
 
 def by_layer(profile: cProfile.Profile) -> dict[str, float]:
-    """Return the seconds of each layer."""
+    """Return the seconds spent in each layer."""
     stats: Mapping[Function, Any] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
     shares = _shares(stats)
     seconds: defaultdict[str, float] = defaultdict(float)
@@ -97,21 +97,20 @@ def by_layer(profile: cProfile.Profile) -> dict[str, float]:
 
 
 def _shares(stats: Mapping[Function, Any]) -> dict[Function, dict[str, float]]:
-    """Return for each function what part of its time counts for which layer.
+    """Return for each function the share of its time that counts for each layer.
 
-    What is not ours counts for its callers, by the time that it took for each; a function of a dialect for the way on
-    which it was called. Callers of callers are found by repetition until the shares stand, at most as often as calls
-    nest.
+    A function outside of the package counts for its callers, by the time spent for each; a function of a dialect counts
+    for building or parsing, as its caller does. The shares of nested callers are found by iteration.
     """
     shares: dict[Function, dict[str, float]] = {}
     for function in stats:
         layer = layer_of(function)
-        shares[function] = {} if layer in (None, "dialect") else {str(layer): 1.0}
-    moving = [function for function, known in shares.items() if not known]
+        shares[function] = {} if layer in (None, "wire") else {str(layer): 1.0}
+    unresolved = [function for function, known in shares.items() if not known]
     for _ in range(12):
-        for function in moving:
+        for function in unresolved:
             shares[function] = _of_callers(stats[function][4], shares)
-    for function in moving:
+    for function in unresolved:
         missing = 1.0 - sum(shares[function].values())
         if missing > 1e-9:
             shares[function][OTHER] = shares[function].get(OTHER, 0.0) + missing
@@ -120,18 +119,18 @@ def _shares(stats: Mapping[Function, Any]) -> dict[Function, dict[str, float]]:
 
 def _of_callers(callers: Mapping[Function, Any], shares: Mapping[Function, dict[str, float]]) -> dict[str, float]:
     total = sum(cumulated for _, _, _, cumulated in callers.values())
-    found: defaultdict[str, float] = defaultdict(float)
+    layer_shares: defaultdict[str, float] = defaultdict(float)
     for caller, (_, _, _, cumulated) in callers.items():
         for layer, share in shares.get(caller, {}).items():
-            found[layer] += share * cumulated / total if total else 0.0
-    return dict(found)
+            layer_shares[layer] += share * cumulated / total if total else 0.0
+    return dict(layer_shares)
 
 
-def told(seconds: Mapping[str, float], microseconds: float, unit: str) -> str:
-    """Return the table as lines of text.
+def format_table(seconds: Mapping[str, float], microseconds: float, unit: str) -> str:
+    """Return the table as text.
 
     Args:
-        microseconds: What one unit takes without a profiler.
+        microseconds: CPU time of one unit without a profiler.
     """
     total = sum(seconds.values())
     lines = [f"{'layer':34} {'share':>6} {'us':>7}"]
@@ -142,7 +141,7 @@ def told(seconds: Mapping[str, float], microseconds: float, unit: str) -> str:
 
 
 async def measure(run: Callable[[int], Awaitable[None]], times: int) -> tuple[dict[str, float], float]:
-    """Return the seconds of each layer under a profiler, and the CPU seconds of all without one."""
+    """Return the seconds of each layer with a profiler, and the total CPU seconds without one."""
     await run(max(1, min(times, 10 * CALLS_BETWEEN_PAUSES)))
     before = cpu_seconds()
     await run(times)
@@ -163,11 +162,11 @@ async def main() -> None:
     down = ("v0",) if arguments.work == "fail-over" else ()
     async with open_container(providers=vendors(2, MemoryTransport(*down))) as container:
         llm, times, unit = container.llm(), arguments.calls, "call"
-        run = calls(asking(llm, conversation(200) if arguments.work == "turns" else PROMPT))
+        run = run_calls(one_call(llm, conversation(200) if arguments.work == "turns" else PROMPT))
         if arguments.work == "stream":
-            run, times, unit = streams(llm), max(1, arguments.calls // 10), "stream"
+            run, times, unit = run_streams(llm), max(1, arguments.calls // 10), "stream"
         seconds, used = await measure(run, times)
-    print(told(seconds, used * 1e6 / times, unit))
+    print(format_table(seconds, used * 1e6 / times, unit))
 
 
 if __name__ == "__main__":

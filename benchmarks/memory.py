@@ -1,4 +1,4 @@
-"""Vendors in memory: OpenAI Chat answers without a network, so that what is measured is this package alone."""
+"""Vendors in memory: OpenAI Chat answers without a network, so that only the cost of this package is measured."""
 
 import json
 from asyncio import AbstractEventLoop
@@ -16,7 +16,7 @@ CHUNKS = 500
 DIALECT = "openai-chat/groq"
 MODEL = "openai/gpt-oss-120b"
 
-# As vendors send them: what reads them is part of the cost.
+# As vendors send them, since parsing the headers is part of the cost.
 _HEADERS = {
     "content-type": "application/json",
     "date": "Wed, 25 Nov 2026 12:00:00 GMT",
@@ -62,7 +62,7 @@ _STREAM = b"".join(
 
 
 class MemoryStream:
-    """A reply whose body comes in one block."""
+    """A reply stream with the whole body in one block."""
 
     def __init__(self, head: WireReply, body: bytes) -> None:
         self.head = head
@@ -77,25 +77,25 @@ class MemoryStream:
 
 
 class MemoryTransport:
-    """A `Transport` that answers at once; those who are `down` answer 429."""
+    """A `Transport` that answers immediately; the providers in `down` answer 429."""
 
     def __init__(self, *down: str) -> None:
         self._down = down
 
     async def send(self, sent: WireRequest, timeout: float | None) -> WireReply:
-        """Return an answer, or the refusal of a provider that is down."""
+        """Return an answer, or status 429 for a provider in `down`."""
         if sent.origin.provider in self._down:
             return WireReply(sent, 429, Headers(_HEADERS), _REFUSAL)
         return WireReply(sent, 200, Headers(_HEADERS), _ANSWER)
 
     async def open(self, sent: WireRequest, timeout: float | None) -> MemoryStream:
-        """Return a stream of `CHUNKS` pieces."""
+        """Return a stream of `CHUNKS` chunks."""
         return MemoryStream(WireReply(sent, 200, Headers({"content-type": "text/event-stream"}), b""), _STREAM)
 
     async def aclose(self) -> None:
         """Do nothing: nothing is open."""
 
-    # These make it an `OwnTransport`, like the transport that ships.
+    # These members make the class an `OwnTransport`, like the built-in one, which is trusted to enforce timeouts.
     is_open = False
 
     def retire(self) -> None:
@@ -106,11 +106,11 @@ class MemoryTransport:
         return []
 
 
-_OWN: OwnTransport = MemoryTransport()  # so that mypy tells when it is one no longer
+_OWN: OwnTransport = MemoryTransport()  # mypy fails if the class no longer satisfies the protocol
 
 
 def vendors(count: int, transport: MemoryTransport) -> dict[str, OpenAIProvider]:
-    """Return so many providers that speak OpenAI Chat over `transport`: v0, v1 and so on."""
+    """Return `count` providers with OpenAI Chat over `transport`: v0, v1 and so on."""
     configs = (
         ProviderConfig(f"v{number}", "k" * 40, "https://vendor.example/v1", [MODEL], dialect=DIALECT)
         for number in range(count)
@@ -122,6 +122,6 @@ def vendors(count: int, transport: MemoryTransport) -> dict[str, OpenAIProvider]
 
 
 def conversation(turns: int) -> list[Message]:
-    """Return a conversation of so many turns that ends with a question."""
-    asked, answered = Message.user(PROMPT), Message.assistant(ANSWER)
-    return [asked if (turns - place) % 2 else answered for place in range(turns)]
+    """Return a conversation of `turns` messages that ends with a user message."""
+    question, answer = Message.user(PROMPT), Message.assistant(ANSWER)
+    return [question if (turns - position) % 2 else answer for position in range(turns)]

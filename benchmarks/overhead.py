@@ -1,10 +1,10 @@
-"""What this package costs above the network: CPU over a transport that answers from memory, everything on.
+"""Overhead of this package: CPU time with a transport that answers from memory and all features enabled.
 
     python -m benchmarks.overhead
     python -m benchmarks.overhead --calls 200 --rounds 1
 
-Rounds of all works are interleaved, and the median of each is told: process CPU in microseconds. `x plain` is the ratio
-to one plain call. Nothing here passes or fails by its time.
+Rounds of all workloads are interleaved, and the median of each is printed: process CPU in microseconds. `x plain` is
+the ratio to one plain call. No time passes or fails.
 """
 
 import argparse
@@ -25,63 +25,63 @@ from faultmaven.testing.lab import ANSWER
 
 WARM_UP = 50
 CALLS_BETWEEN_PAUSES = 20
-"""Answers from memory suspend nobody, and only a loop that gets its turn puts cancelled timers away."""
+"""Answers from memory never suspend a task, and the event loop removes cancelled timers only while it runs."""
 
 
 @dataclass
-class Work:
-    """One row of the table.
+class Workload:
+    """A workload: one row of the table.
 
     Attributes:
-        run: Does it so many times.
-        unit: What is counted: a call, or a chunk of a stream.
-        per_run: How many units one time is.
-        found: CPU microseconds for one unit, of each round.
+        run: Runs the workload the given number of times.
+        unit: The counted unit: a call, or a chunk of a stream.
+        per_run: Number of units of one run.
+        samples: CPU microseconds for one unit, one value per round.
     """
 
     name: str
     run: Callable[[int], Awaitable[None]]
     unit: str = "call"
     per_run: int = 1
-    found: list[float] = field(default_factory=list)
+    samples: list[float] = field(default_factory=list)
 
 
 def cpu_seconds() -> float:
-    """Return the CPU that this process has used."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    """Return the CPU seconds that this process has used."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def check(response: LLMResponse) -> None:
-    """Raise where an answer is not the one that was sent: a fast wrong answer is worth nothing."""
+    """Exit if the response is not the answer that the transport sent."""
     if response.content != ANSWER or response.attempts[-1].outcome != "answered":
         raise SystemExit(f"a wrong answer came: {response!r}")
 
 
-def asking(llm: LLMProvider, prompt: Prompt, **options: Any) -> Callable[[], Awaitable[LLMResponse]]:
-    """Return what asks `llm` once."""
+def one_call(llm: LLMProvider, prompt: Prompt, **options: Any) -> Callable[[], Awaitable[LLMResponse]]:
+    """Return a function that calls `llm` once."""
     return lambda: llm.generate(prompt, **options)
 
 
-def calls(ask: Callable[[], Awaitable[LLMResponse]], at_once: int = 1) -> Callable[[int], Awaitable[None]]:
-    """Return what asks so many times, `at_once` calls under way at any time."""
+def run_calls(call: Callable[[], Awaitable[LLMResponse]], at_once: int = 1) -> Callable[[int], Awaitable[None]]:
+    """Return a function that makes `count` calls, `at_once` of them in flight."""
 
     async def run(count: int) -> None:
-        turns = iter(range(count))
+        numbers = iter(range(count))
 
-        async def one_after_the_other() -> None:
-            for turn in turns:
-                check(await ask())
-                if not turn % CALLS_BETWEEN_PAUSES:
+        async def caller() -> None:
+            for number in numbers:
+                check(await call())
+                if not number % CALLS_BETWEEN_PAUSES:
                     await asyncio.sleep(0)
 
-        await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
+        await asyncio.gather(*(caller() for _ in range(at_once)))
 
     return run
 
 
-def streams(provider: LLMProvider) -> Callable[[int], Awaitable[None]]:
-    """Return what reads so many streams to their ends."""
+def run_streams(provider: LLMProvider) -> Callable[[int], Awaitable[None]]:
+    """Return a function that reads `count` streams to the end."""
 
     async def run(count: int) -> None:
         for _ in range(count):
@@ -94,37 +94,37 @@ def streams(provider: LLMProvider) -> Callable[[int], Awaitable[None]]:
 
 
 @asynccontextmanager
-async def works(counts: list[int], turns: list[int], at_once: list[int]) -> AsyncIterator[list[Work]]:
-    """Give every row of the table, with the containers open that they need."""
+async def open_workloads(counts: list[int], turns: list[int], at_once: list[int]) -> AsyncIterator[list[Workload]]:
+    """Yield all workloads of the table, with their containers open."""
     async with AsyncExitStack() as stack:
 
         async def router(providers: int, *down: str) -> LLMProvider:
-            found = vendors(providers, MemoryTransport(*down))
-            container = await stack.enter_async_context(open_container(providers=found))
+            fakes = vendors(providers, MemoryTransport(*down))
+            container = await stack.enter_async_context(open_container(providers=fakes))
             llm: LLMProvider = container.llm()
             return llm
 
         pair, alone = await router(2), vendors(1, MemoryTransport())["v0"]
         plain = [
-            Work("one plain call, two providers", calls(asking(pair, PROMPT))),
-            Work("the same, its model named", calls(asking(pair, PROMPT, model=MODEL))),
-            Work("the same, a deadline of its own", calls(asking(pair, PROMPT, deadline=30.0))),
-            Work("of it the provider alone", calls(asking(alone, PROMPT))),
+            Workload("one plain call, two providers", run_calls(one_call(pair, PROMPT))),
+            Workload("the same, its model named", run_calls(one_call(pair, PROMPT, model=MODEL))),
+            Workload("the same, a deadline of its own", run_calls(one_call(pair, PROMPT, deadline=30.0))),
+            Workload("of it the provider alone", run_calls(one_call(alone, PROMPT))),
         ]
         failing = await router(2, "v0")
-        over = Work("failing over from a 429", calls(asking(failing, PROMPT)))
-        sizes = [Work(f"{count} providers", calls(asking(await router(count), PROMPT))) for count in counts]
-        long = [Work(f"{count} turns", calls(asking(pair, conversation(count)))) for count in turns]
-        wide = [Work(f"{count} at once", calls(asking(pair, PROMPT), count)) for count in at_once]
+        over = Workload("failing over from a 429", run_calls(one_call(failing, PROMPT)))
+        sizes = [Workload(f"{count} providers", run_calls(one_call(await router(count), PROMPT))) for count in counts]
+        long = [Workload(f"{count} turns", run_calls(one_call(pair, conversation(count)))) for count in turns]
+        wide = [Workload(f"{count} at once", run_calls(one_call(pair, PROMPT), count)) for count in at_once]
         chunks = [
-            Work("a chunk of a stream, routed", streams(pair), "chunk", CHUNKS),
-            Work("of it the provider alone, a chunk", streams(alone), "chunk", CHUNKS),
+            Workload("a chunk of a stream, routed", run_streams(pair), "chunk", CHUNKS),
+            Workload("of it the provider alone, a chunk", run_streams(alone), "chunk", CHUNKS),
         ]
         yield [*plain, over, *sizes, *long, *wide, *chunks]
 
 
-async def measure(table: list[Work], count: int, rounds: int) -> None:
-    """Run every work in turn, round after round."""
+async def measure(table: list[Workload], count: int, rounds: int) -> None:
+    """Run all workloads in turn, round after round."""
     for work in table:
         await work.run(WARM_UP if work.per_run == 1 else 1)
     for _ in range(rounds):
@@ -133,15 +133,15 @@ async def measure(table: list[Work], count: int, rounds: int) -> None:
             gc.collect()
             before = cpu_seconds()
             await work.run(times)
-            work.found.append((cpu_seconds() - before) * 1e6 / (times * work.per_run))
+            work.samples.append((cpu_seconds() - before) * 1e6 / (times * work.per_run))
 
 
-def told(table: list[Work]) -> str:
-    """Return the table as lines of text."""
-    plain = statistics.median(table[0].found)
+def format_table(table: list[Workload]) -> str:
+    """Return the table as text."""
+    plain = statistics.median(table[0].samples)
     lines = [f"{'work':34} {'us CPU':>10} {'x plain':>9}"]
     for work in table:
-        median = statistics.median(work.found)
+        median = statistics.median(work.samples)
         ratio = f"{median / plain:9.2f}" if work.unit == "call" else " " * 9
         lines.append(f"{work.name:34} {median:10.1f} {ratio}  a {work.unit}")
     return "\n".join(lines)
@@ -154,9 +154,9 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--at-once", type=int, nargs="+", default=[100, 500, 2000])
     arguments = parser.parse_args()
-    async with works([1, 10, 50], [2, 20, 200], arguments.at_once) as table:
+    async with open_workloads([1, 10, 50], [2, 20, 200], arguments.at_once) as table:
         await measure(table, arguments.calls, arguments.rounds)
-        print(told(table))
+        print(format_table(table))
 
 
 if __name__ == "__main__":

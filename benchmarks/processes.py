@@ -1,4 +1,4 @@
-"""The upstream and the workers as processes: pinned to a core each, asked over pipes, ended with their block."""
+"""The upstream and the workers as processes, each pinned to a core and controlled over pipes."""
 
 import json
 import os
@@ -26,14 +26,14 @@ def cores() -> tuple[int | None, int | None]:
 
 
 def environment() -> dict[str, str]:
-    """Return what a measured process sees of this one's variables: nobody's keys and proxies."""
+    """Return the environment variables of a measured process, without API keys and proxies."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return {**kept, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else litellm fetches its prices from the internet
+    return {**kept, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # otherwise litellm downloads prices
 
 
 @contextmanager
 def pinned(core: int | None) -> Iterator[None]:
-    """What is started in the body runs on `core` only."""
+    """Run processes that the body starts on `core` only."""
     if core is None:
         yield
         return
@@ -56,62 +56,62 @@ class Upstream:
         return f"{self.address}/{mode}/v1"
 
     def state(self) -> tuple[dict[str, int], float]:
-        """Return how often each mode was asked, and the CPU seconds of the upstream so far."""
+        """Return the number of requests per mode, and the CPU seconds of the upstream so far."""
         with urllib.request.urlopen(f"{self.address}/counts/v1", timeout=60) as reply:  # noqa: S310 - a loopback address
-            told = json.load(reply)
-        return told["counts"], told["cpu_seconds"]
+            state = json.load(reply)
+        return state["counts"], state["cpu_seconds"]
 
 
 @contextmanager
 def running_upstream() -> Iterator[Upstream]:
     """Run the upstream for the body."""
     with pinned(cores()[0]):
-        process = _started([sys.executable, "-I", str(HERE / "upstream.py")])
+        process = _start([sys.executable, "-I", str(HERE / "upstream.py")])
     try:
         yield Upstream(process.stdout.readline().strip())
     finally:
-        process.ended()
+        process.end()
 
 
 class Worker:
-    """One client's process; started at the first order, and again after one that it did not survive."""
+    """The process of one client, started for the first order and restarted after a crash."""
 
     def __init__(self, python: Path, adapter: str) -> None:
         self._command = [str(python), "-I", str(HERE / "worker.py"), adapter]
         self._process: Process | None = None
 
-    def told(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Return what the worker tells about `order`; `error` stands for all that goes wrong."""
+    def run(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Run `order` in the worker and return the figures, or a mapping with the key `error`."""
         if self._process is None:
             with pinned(cores()[1]):
-                self._process = _started(self._command)
+                self._process = _start(self._command)
         line = self._process.answer(json.dumps(order))
         if line:
-            told: dict[str, Any] = json.loads(line)
-            return told
-        late, last_words = self._process.late, self._process.ended()
+            result: dict[str, Any] = json.loads(line)
+            return result
+        is_late, last_error = self._process.is_late, self._process.end()
         self._process = None
-        return {"error": f"no answer within {ANSWERS_WITHIN_SECONDS:g} s" if late else last_words or "it ended"}
+        return {"error": f"no answer within {ANSWERS_WITHIN_SECONDS:g} s" if is_late else last_error or "it ended"}
 
     def end(self) -> None:
         """End the process."""
         if self._process is not None:
-            self._process.ended()
+            self._process.end()
             self._process = None
 
 
 class Process:
-    """A process that is talked to line by line."""
+    """A process with line-based input and output."""
 
     def __init__(
         self, process: subprocess.Popen[str], stdin: IO[str], stdout: IO[str], folder: TemporaryDirectory[str]
     ):
         self._process, self._stdin, self.stdout, self._folder = process, stdin, stdout, folder
-        self.late = False
+        self.is_late = False
 
     def answer(self, line: str) -> str:
-        """Send a line and return the next one; "" when the process ended, or was ended because it was `late`."""
-        timer = threading.Timer(ANSWERS_WITHIN_SECONDS, self._give_up)
+        """Send a line and return the next line of output; "" when the process ended or was killed by the timeout."""
+        timer = threading.Timer(ANSWERS_WITHIN_SECONDS, self._kill_late_process)
         timer.start()
         try:
             self._stdin.write(line + "\n")
@@ -122,12 +122,12 @@ class Process:
         finally:
             timer.cancel()
 
-    def _give_up(self) -> None:
-        self.late = True
+    def _kill_late_process(self) -> None:
+        self.is_late = True
         self._process.kill()
 
-    def ended(self) -> str:
-        """End it and return the last line it wrote as an error."""
+    def end(self) -> str:
+        """End the process and return the last line of standard error."""
         try:
             self._stdin.close()
             self._process.wait(timeout=10)
@@ -140,8 +140,8 @@ class Process:
         return errors[-1] if errors else ""
 
 
-def _started(command: list[str]) -> Process:
-    """Start `command` in an empty folder of its own."""
+def _start(command: list[str]) -> Process:
+    """Start `command` in a new empty folder."""
     folder = TemporaryDirectory(prefix="bench-")
     with (Path(folder.name) / "errors.txt").open("w") as errors:
         process = subprocess.Popen(

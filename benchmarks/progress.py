@@ -1,10 +1,10 @@
-"""What is going on, with the seconds since the start."""
+"""Progress messages with the seconds since the start."""
 
 import time
 
 _STARTED = time.monotonic()
 
 
-def tell(text: str) -> None:
-    """Print a line."""
+def print_progress(text: str) -> None:
+    """Print a progress message."""
     print(f"{time.monotonic() - _STARTED:5.0f} s  {text}", flush=True)

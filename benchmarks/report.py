@@ -1,4 +1,4 @@
-"""The figures as Markdown: the bars first, then a table for each work, and the machine they hold for."""
+"""Report of the figures as Markdown: the bars, a table for each workload, and the machine."""
 
 import os
 import platform
@@ -7,11 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.bars import MISSING, PEERS, number, rows, times
-from benchmarks.clients import AIOHTTP, HTTPX, OURS, Client
+from benchmarks.clients import AIOHTTP, FAULTMAVEN, HTTPX, Client
 from benchmarks.fresh import BARE
 from benchmarks.measuring import Figures, upstream_ceiling
 from benchmarks.processes import cores
-from benchmarks.works import BURST, FAILING_429, FAILING_500, FIRST, FIVE_HUNDRED, HUNDRED, MEMORY, ONE, SLOW, Work
+from benchmarks.workloads import (
+    BURST,
+    FAILING_429,
+    FAILING_500,
+    FIRST,
+    FIVE_HUNDRED,
+    HUNDRED,
+    MEMORY,
+    ONE,
+    SLOW,
+    Workload,
+)
 
 _COLUMNS: Mapping[str, tuple[tuple[str, str, int], ...]] = {
     "calls": (
@@ -28,7 +39,7 @@ _COMPARED |= {FIRST: "first_us", ONE: "cpu_us"}
 
 
 def machine() -> str:
-    """Return the machine in a line."""
+    """Return a description of the machine in one line."""
     system = f"{platform.system()} {platform.release()}"
     return f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {system}"
 
@@ -36,25 +47,25 @@ def machine() -> str:
 def processor() -> str:
     """Return the processor's name."""
     info = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*: (.+)$", info.read_text("utf-8"), re.MULTILINE) if info.exists() else None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    match = re.search(r"^model name\s*: (.+)$", info.read_text("utf-8"), re.MULTILINE) if info.exists() else None
+    return match[1].strip() if match else platform.processor() or platform.machine()
 
 
 def slug() -> str:
-    """Return the machine as part of a file's name."""
+    """Return the machine in a form for file names."""
     return re.sub(r"[^a-z0-9]+", "-", f"{processor()} {os.cpu_count()} cores".lower()).strip("-")
 
 
 def summary(figures: Figures) -> Iterator[str]:
-    """Give the bars with their verdicts."""
+    """Yield the table of the bars with the results."""
     yield from _table(
         ("work", "bar", "measured", "", "peers"),
-        ((row.work, row.bar, row.measured, row.verdict, row.peers) for row in rows(figures)),
+        ((row.work, row.bar, row.measured, row.result, row.peers) for row in rows(figures)),
     )
 
 
-def whole(figures: Figures, clients: list[Client], versions: Mapping[str, str], title: str) -> Iterator[str]:
-    """Give the whole page."""
+def full_page(figures: Figures, clients: list[Client], versions: Mapping[str, str], title: str) -> Iterator[str]:
+    """Yield the lines of the whole page."""
     yield from (f"# {title}", "", f"{machine()}; {_pinning()}", "", *_conditions(figures), "", "## The bars", "")
     yield from summary(figures)
     for work in (ONE, HUNDRED, FIVE_HUNDRED, SLOW, BURST, FIRST, FAILING_500, FAILING_429):
@@ -73,8 +84,8 @@ def _pinning() -> str:
 
 
 def _conditions(figures: Figures) -> Iterator[str]:
-    rounds = max((len(told) for told in figures.told.values()), default=0)
-    peer_rounds = max((len(told) for (_, name), told in figures.told.items() if name in PEERS), default=0)
+    rounds = max((len(results) for results in figures.results.values()), default=0)
+    peer_rounds = max((len(results) for (_, name), results in figures.results.items() if name in PEERS), default=0)
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     yield (
         f"Medians of {rounds} interleaved rounds, peers in {peer_rounds} of them; "
@@ -84,24 +95,24 @@ def _conditions(figures: Figures) -> Iterator[str]:
     yield f"The upstream spends CPU time for at most {number(ceiling)} answers a second."
 
 
-def _work(figures: Figures, work: Work, clients: list[Client]) -> Iterator[str]:
+def _work(figures: Figures, work: Workload, clients: list[Client]) -> Iterator[str]:
     columns = _COLUMNS[work.kind]
     compared = _COMPARED.get(work)
     others = (AIOHTTP, HTTPX) if compared else ()
-    head = ("client", *(title for title, _, _ in columns), *(f"x {other}" for other in others))
-    yield from _table(head, (_line(figures, work, client, others) for client in clients if work.done_by(client)))
+    header = ("client", *(title for title, _, _ in columns), *(f"x {other}" for other in others))
+    yield from _table(header, (_line(figures, work, client, others) for client in clients if work.done_by(client)))
 
 
-def _line(figures: Figures, work: Work, client: Client, others: Iterable[str]) -> tuple[str, ...]:
+def _line(figures: Figures, work: Workload, client: Client, others: Iterable[str]) -> tuple[str, ...]:
     values = (number(figures.value(work, client.name, key), digits) for _, key, digits in _COLUMNS[work.kind])
     ratios = (times(figures.ratio(work, client.name, other, _COMPARED[work])) for other in others)
     failed = (work.name, client.name) in figures.errors or ("install", client.name) in figures.errors
-    name = f"**{client.name}**" if client.name == OURS else client.name
+    name = f"**{client.name}**" if client.name == FAULTMAVEN else client.name
     return (f"{name} (failed)" if failed else name, *values, *ratios)
 
 
 def growth(figures: Figures) -> Iterator[str]:
-    """Give the costs at each point of what grows."""
+    """Yield the tables of the costs at each point of growth."""
     for name, clients in figures.growth.items():
         points = list(next(iter(clients.values()), {}))
         lines = ((client, *(number(costs.get(point)) for point in points)) for client, costs in clients.items())
@@ -109,14 +120,14 @@ def growth(figures: Figures) -> Iterator[str]:
 
 
 def _weights(figures: Figures, clients: list[Client]) -> Iterator[str]:
-    head = ("client", "import ms", "resident MB", "start to first answer ms", "peak MB at 500", "distributions", "MB")
+    header = ("client", "import ms", "resident MB", "start to first answer ms", "peak MB at 500", "distributions", "MB")
     bare = (BARE, number(figures.once("import", BARE), 1), number(figures.once("resident", BARE), 1), *[MISSING] * 4)
-    yield from _table(head, (bare, *(_weight(figures, client.name) for client in clients)))
+    yield from _table(header, (bare, *(_weight(figures, client.name) for client in clients)))
 
 
 def _weight(figures: Figures, name: str) -> tuple[str, ...]:
     return (
-        f"**{name}**" if name == OURS else name,
+        f"**{name}**" if name == FAULTMAVEN else name,
         number(figures.once("import", name), 1),
         number(figures.once("resident", name), 1),
         number(figures.once("start", name)),
@@ -126,7 +137,7 @@ def _weight(figures: Figures, name: str) -> tuple[str, ...]:
     )
 
 
-def _table(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
+def _table(header: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield f"|{'---|' * len(header)}"
     yield from (f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

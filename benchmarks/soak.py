@@ -1,14 +1,14 @@
-"""A soak: many calls at once over real sockets to three failing vendors, of which one is healthy at any time.
+"""Soak test: many concurrent calls over real sockets to three failing vendors, of which one is healthy at any time.
 
     python benchmarks/soak.py --calls 100000 --at-once 500
     python benchmarks/soak.py --steady --calls 100000 --at-once 500
 
-A second process serves the fault lab on the loopback interface. Each question holds a number, and a vendor answers with
-it, so that a lost, a mixed-up and a doubled answer show. The exit code is 1 when anything that this script checks does
-not hold; times are printed and decide nothing.
+A second process serves the fault lab on the loopback interface. Each question holds a number that the vendor repeats in
+the answer, so that lost, mixed-up and doubled answers are detected. The exit code is 1 if a check of this script fails;
+times are printed and not checked.
 
-With `--steady`, the upstream of the benchmarks answers everything at once and well: then memory and open sockets are
-read every 10,000 calls, and neither may grow. It ends after `--seconds` if the calls are not done by then.
+With `--steady`, the upstream of the benchmarks answers every request immediately and without faults; memory and open
+sockets are read every 10,000 calls, and neither may grow. The run ends after `--seconds` at the latest.
 """
 
 import argparse
@@ -35,8 +35,8 @@ from faultmaven.testing import FaultLab
 from faultmaven.testing.lab import ANSWER, LabReply
 
 VENDORS = ("openai", "anthropic", "gemini")
-FAULTY = 0.54
-"""Of the requests to a vendor that is not healthy, which makes 30 % over the three of them and over time."""
+FAULT_RATE = 0.54
+"""Share of faults in the requests to an unhealthy vendor, which gives 30 % over all three vendors and over time."""
 
 FAULTS = (
     "reset",
@@ -54,25 +54,25 @@ FAULTS = (
     "silent",
 )
 HEALTHY_FOR_SECONDS, OVERLAP_SECONDS = 30.0, 10.0
-"""One vendor is healthy for so long, the last of the chain first, then the one before it. The next one is healthy a
-little before the last one fails, so that there is one for as long as a call takes."""
+"""Each vendor in turn is healthy for this period, the last of the chain first, then the one before. The periods
+overlap, so that at least one vendor is healthy for the duration of a call."""
 
-LEAST_SUCCESS = 0.9999
-MOST_GROWTH = 0.05
-"""Of the memory after half of the calls: pools and breakers are full by then."""
+MIN_SUCCESS = 0.9999
+MAX_GROWTH = 0.05
+"""Maximum growth relative to the memory after half of the calls, when pools and circuit breakers are full."""
 
-MOST_BYTES_A_CALL, NOISE_BYTES = 32, 2 * 1024 * 1024
-"""Of growth in the steady soak after its first tenth; the allocator's own comings and goings are the noise."""
+MAX_BYTES_PER_CALL, NOISE_BYTES = 32, 2 * 1024 * 1024
+"""Maximum growth in the steady soak after the first tenth; the noise is that of the memory allocator."""
 READ_EVERY_CALLS = 10_000
 
 NUMBER = re.compile(rb"question (\d+)\.")
 
 
-# --- the vendors, in a process of their own --------------------------------------------------------------------------
+# --- the vendors, in a separate process -------------------------------------------------------------------------------
 
 
 class SoakLab(FaultLab):
-    """The lab with answers that repeat the question's number, random faults, and a healthy vendor that changes."""
+    """Fault lab that repeats the number of the question, with random faults and one healthy vendor at a time."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -82,27 +82,27 @@ class SoakLab(FaultLab):
         self.answered: Counter[bytes] = Counter()
 
     def respond(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> LabReply | str:
-        """Answer with the question's number, or fail; `/state` tells what was done so far."""
+        """Answer with the number of the question, or fail; `/state` returns the counts so far."""
         if target == "/state":
-            told = {"requests": dict(self.seen), "doubled": sum(count > 1 for count in self.answered.values())}
-            return LabReply(200, pydantic_core.to_json(told))
+            state = {"requests": dict(self.seen), "doubled": sum(count > 1 for count in self.answered.values())}
+            return LabReply(200, pydantic_core.to_json(state))
         vendor = target.split("/")[1]
-        found = NUMBER.search(body)
+        match = NUMBER.search(body)
         fault = self._fault(vendor)
         self.seen[fault] += 1
         if fault != "ok":
             self.script(vendor, fault)
         reply = super().respond(method, target, headers, body)
         self.requests.clear()
-        if fault != "ok" or found is None or isinstance(reply, str):
-            return _soon(reply) if fault == "rate_limited_ms" else reply
-        self.answered[found[1]] += 1
-        return LabReply(reply.status, reply.body.replace(ANSWER.encode(), b"answer " + found[1]), reply.headers)
+        if fault != "ok" or match is None or isinstance(reply, str):
+            return _with_short_retry_hint(reply) if fault == "rate_limited_ms" else reply
+        self.answered[match[1]] += 1
+        return LabReply(reply.status, reply.body.replace(ANSWER.encode(), b"answer " + match[1]), reply.headers)
 
     def _fault(self, vendor: str) -> str:
         elapsed = time.monotonic() - self._started
         healthy = {_healthy(elapsed), _healthy(elapsed + OVERLAP_SECONDS)}
-        if vendor in healthy or self._random.random() >= FAULTY:
+        if vendor in healthy or self._random.random() >= FAULT_RATE:
             return "ok"
         return self._random.choice(FAULTS)
 
@@ -111,8 +111,8 @@ def _healthy(elapsed: float) -> str:
     return VENDORS[-1 - int(elapsed / HEALTHY_FOR_SECONDS) % len(VENDORS)]
 
 
-def _soon(reply: LabReply | str) -> LabReply | str:
-    """Ask for 20 ms: at this rate of calls, seconds would keep the vendor out of the soak."""
+def _with_short_retry_hint(reply: LabReply | str) -> LabReply | str:
+    """Set the retry hint to 20 ms: at this rate of calls, a hint of seconds would exclude the vendor from the soak."""
     if isinstance(reply, str):
         return reply
     return LabReply(reply.status, reply.body, {**reply.headers, "retry-after-ms": "20"})
@@ -127,7 +127,7 @@ async def serve(seed: int) -> None:
 
 @asynccontextmanager
 async def serving(script: str, *arguments: str) -> AsyncIterator[str]:
-    """Run a server's script for the body, until its standard input ends; gives the address that it prints first."""
+    """Run a server script for the body and yield the address in the first line of its output."""
     command = [sys.executable, script, *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
@@ -144,9 +144,9 @@ async def serving(script: str, *arguments: str) -> AsyncIterator[str]:
 
 @dataclass
 class Tally:
-    """What came of the calls so far."""
+    """Results of the calls so far."""
 
-    ended: bytearray  # for each call how often it ended; a byte each, so that the tally itself stays small
+    ended: bytearray  # number of ends per call; one byte each keeps the tally small
     answered: int = 0
     mixed_up: int = 0
     unkept: int = 0
@@ -157,7 +157,7 @@ class Tally:
 
 
 async def call(container: Container, number: int, tally: Tally) -> None:
-    """Ask one question and check its answer."""
+    """Send one question and check the answer."""
     started = time.monotonic()
     try:
         response = await container.llm().generate(f"This is question {number}.", max_tokens=50)
@@ -175,7 +175,7 @@ async def call(container: Container, number: int, tally: Tally) -> None:
 
 
 async def callers(container: Container, calls: int, at_once: int, tally: Tally) -> None:
-    """Make `calls` calls, `at_once` of them at any time."""
+    """Make `calls` calls, `at_once` of them in flight."""
     numbers = itertools.count()
 
     async def caller() -> None:
@@ -189,22 +189,22 @@ async def callers(container: Container, calls: int, at_once: int, tally: Tally) 
 
 
 def resident_bytes() -> int:
-    """Return the memory that this process holds, in bytes; 0 where the system does not tell."""
+    """Return the resident memory of this process in bytes; 0 where the system does not report it."""
     status = Path("/proc/self/statm")
     return int(status.read_text().split()[1]) * 4096 if status.exists() else 0
 
 
 def open_sockets() -> int:
-    """Return how many sockets this process has open; needs Linux's /proc."""
+    """Return the number of open sockets of this process; needs /proc of Linux."""
     held = 0
     for link in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+        with contextlib.suppress(FileNotFoundError):  # closed after the listing
             held += str(link.readlink()).startswith("socket:")
     return held
 
 
 async def soak(calls: int, at_once: int, seed: int) -> bool:
-    """Run the soak, print its figures and return whether everything holds."""
+    """Run the soak test, print the figures and return whether all checks pass."""
     for vendor in VENDORS:
         row = PROVIDER_SCHEMA[vendor]
         row["max_concurrency"], row["requests_per_minute"], row["tokens_per_minute"] = at_once // 2, 10**7, 10**9
@@ -226,29 +226,29 @@ async def soak(calls: int, at_once: int, seed: int) -> bool:
         async with httpx.AsyncClient() as client:
             state = (await client.get(f"{address}/state")).json()
     checks = {
-        f"success of at least {LEAST_SUCCESS:.2%}": tally.answered >= calls * LEAST_SUCCESS,
+        f"success of at least {MIN_SUCCESS:.2%}": tally.answered >= calls * MIN_SUCCESS,
         "every call ended, and once": tally.ended == bytes([1]) * calls,
         "every answer is its question's own": tally.mixed_up == 0,
-        # A vendor may have answered in vain when an attempt timed out; otherwise it answers each question once.
+        # A vendor may answer a question twice only if an attempt timed out.
         "no question was answered twice": state["doubled"] <= tally.outcomes["ProviderTimeoutError"],
         "every answer has one kept line": tally.unkept == 0,
         "no call beyond its deadline": tally.longest <= 60.05,
         "every permit is back": all(gate is not None and gate.taken == 0 for gate in gates),
         "every connection is closed": left == 0,
-        f"memory grows by less than {MOST_GROWTH:.0%}": growth(tally.memory) < MOST_GROWTH,
+        f"memory grows by less than {MAX_GROWTH:.0%}": growth(tally.memory) < MAX_GROWTH,
     }
     report(calls, seconds, tally, state["requests"], checks)
     return all(checks.values())
 
 
 def growth(memory: list[int]) -> float:
-    """Return by which share the memory grew since half of the calls was made."""
+    """Return the growth of the memory since half of the calls, as a share."""
     half = memory[len(memory) // 2]
     return memory[-1] / half - 1 if half else 0.0
 
 
 def report(calls: int, seconds: float, tally: Tally, requests: dict[str, int], checks: dict[str, bool]) -> None:
-    """Print the figures and what holds."""
+    """Print the figures and the results of the checks."""
     sent = sum(requests.values())
     print(f"calls        {calls}, {calls / seconds:.0f} a second, {seconds:.0f} s, the longest {tally.longest:.2f} s")
     print(f"requests     {sent}, of which {1 - requests['ok'] / sent:.1%} met a fault")
@@ -264,7 +264,7 @@ def report(calls: int, seconds: float, tally: Tally, requests: dict[str, int], c
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What this process held after so many calls."""
+    """Memory and sockets of this process after `calls` calls."""
 
     calls: int
     resident: int
@@ -272,15 +272,15 @@ class Reading:
 
 
 async def steady_callers(container: Container, calls: int, at_once: int, seconds: float) -> tuple[list[Reading], int]:
-    """Make `calls` calls, or as many as fit into `seconds`; returns what was read on the way, and the failures."""
-    numbers, ends = itertools.count(), time.monotonic() + seconds
+    """Make `calls` calls, or as many as fit into `seconds`; return the readings and the number of failures."""
+    numbers, deadline = itertools.count(), time.monotonic() + seconds
     every = max(1, min(READ_EVERY_CALLS, calls // 10))
     readings: list[Reading] = []
     ended = failed = 0
 
     async def caller() -> None:
         nonlocal ended, failed
-        while next(numbers) < calls and time.monotonic() < ends:
+        while next(numbers) < calls and time.monotonic() < deadline:
             try:
                 failed += not (await container.llm().generate("ping")).content.startswith("The container")
             except LLMError:
@@ -295,7 +295,7 @@ async def steady_callers(container: Container, calls: int, at_once: int, seconds
 
 
 async def steady_soak(calls: int, at_once: int, seconds: float) -> bool:
-    """Run the steady soak, print its figures and return whether everything holds."""
+    """Run the steady soak, print the figures and return whether all checks pass."""
     started = time.monotonic()
     async with serving(str(Path(__file__).with_name("upstream.py"))) as address:
         at_rest = open_sockets()
@@ -304,29 +304,29 @@ async def steady_soak(calls: int, at_once: int, seconds: float) -> bool:
             readings, failed = await steady_callers(container, calls, at_once, seconds)
         left = open_sockets() - at_rest
     checks = steady_checks(readings, at_once + at_rest, failed, left)
-    made, took = readings[-1].calls if readings else 0, time.monotonic() - started
-    print(f"{made:,} of {calls:,} calls read in {took:.0f} s, {made / took:.0f} a second")
+    completed, duration = readings[-1].calls if readings else 0, time.monotonic() - started
+    print(f"{completed:,} of {calls:,} calls read in {duration:.0f} s, {completed / duration:.0f} a second")
     for check, holds in checks.items():
         print(f"{'ok  ' if holds else 'FAIL'} {check}")
     return all(checks.values())
 
 
-def steady_checks(readings: list[Reading], most_sockets: int, failed: int, left: int) -> dict[str, bool]:
-    """Return what must hold, and whether it does."""
+def steady_checks(readings: list[Reading], max_sockets: int, failed: int, left: int) -> dict[str, bool]:
+    """Return the checks, each with whether it passes."""
     first, last = (readings[0], readings[-1]) if readings else (Reading(0, 0, 0), Reading(0, 0, 0))
-    grown, allowed = last.resident - first.resident, MOST_BYTES_A_CALL * (last.calls - first.calls) + NOISE_BYTES
+    grown, allowed = last.resident - first.resident, MAX_BYTES_PER_CALL * (last.calls - first.calls) + NOISE_BYTES
     return {
         "it read memory at least twice": last.calls > first.calls,
         "every answer is right": failed == 0,
-        f"memory grows by at most {MOST_BYTES_A_CALL} bytes a call and {NOISE_BYTES >> 20} MB of noise "
+        f"memory grows by at most {MAX_BYTES_PER_CALL} bytes a call and {NOISE_BYTES >> 20} MB of noise "
         f"({grown / max(1, last.calls - first.calls):+.1f} bytes a call)": grown <= allowed,
-        f"never more than {most_sockets} sockets": all(reading.sockets <= most_sockets for reading in readings),
+        f"never more than {max_sockets} sockets": all(reading.sockets <= max_sockets for reading in readings),
         "every connection is closed": left == 0,
     }
 
 
 def main() -> int:
-    """Run what the command line says; return the exit code."""
+    """Run the soak test that the command line selects; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--at-once", type=int, default=500)
@@ -334,13 +334,13 @@ def main() -> int:
     parser.add_argument("--steady", action="store_true", help="an upstream without faults: does anything grow?")
     parser.add_argument("--seconds", type=float, default=900.0, help="the most that a steady soak takes")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.serve:
-        asyncio.run(serve(chosen.seed))
+    arguments = parser.parse_args()
+    if arguments.serve:
+        asyncio.run(serve(arguments.seed))
         return 0
-    if chosen.steady:
-        return 0 if asyncio.run(steady_soak(chosen.calls, chosen.at_once, chosen.seconds)) else 1
-    return 0 if asyncio.run(soak(chosen.calls, chosen.at_once, chosen.seed)) else 1
+    if arguments.steady:
+        return 0 if asyncio.run(steady_soak(arguments.calls, arguments.at_once, arguments.seconds)) else 1
+    return 0 if asyncio.run(soak(arguments.calls, arguments.at_once, arguments.seed)) else 1
 
 
 if __name__ == "__main__":

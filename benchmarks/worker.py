@@ -1,11 +1,11 @@
-"""One client in a process of its own: reads what to measure as JSON lines, answers each with a JSON line.
+"""Process of one client: reads orders as JSON lines from standard input and answers each with a JSON line.
 
-    python -I worker.py ADAPTER           measure what standard input asks for, until it ends
-    python -I worker.py ADAPTER ADDRESS   one call, and out: from process start to the first answer
+    python -I worker.py ADAPTER           measure the orders from standard input, until its end
+    python -I worker.py ADAPTER ADDRESS   make one call and exit: from process start to the first answer
 
-Runs in the client's own environment, so it needs nothing but the standard library, and imports little of it: what is
-imported here is part of every client's start and memory. An adapter has `opened(address, fallback)`, which gives an
-object with `ask(prompt)`, `stream(prompt)` (an async iterator over texts) and `close()`.
+The process runs in the environment of the client, so this module needs only the standard library and imports little of
+it: these imports count for the start time and memory of every client. An adapter has `open_client(address, fallback)`,
+which returns an object with `complete(prompt)`, `stream(prompt)` (an async iterator over texts) and `close()`.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 PROMPT = "Why does my pod restart? " * 8
-WARM_CALLS = 10
-"""Of each caller at most, before its calls count."""
-COLLECTED_AT = gc.get_threshold()
+MAX_WARM_UP_CALLS = 10
+"""Maximum number of uncounted calls per caller."""
+DEFAULT_GC_THRESHOLDS = gc.get_threshold()
 TURN = "What does the log of the container say? " * 2
 
 
-class Opened(Protocol):
-    """What an adapter opens."""
+class BenchmarkClient(Protocol):
+    """The client that an adapter opens."""
 
-    async def ask(self, prompt: Any) -> str:
+    async def complete(self, prompt: Any) -> str:
         """Return the whole answer; `prompt` is a text, or messages in OpenAI's form."""
         ...
 
     def stream(self, prompt: str) -> AsyncIterator[str]:
-        """Give the answer's pieces."""
+        """Yield the texts of the answer."""
         ...
 
     async def close(self) -> None:
@@ -42,57 +42,58 @@ class Opened(Protocol):
 
 
 class WrongAnswerError(Exception):
-    """A client gave another text than the upstream sent."""
+    """A client returned another text than the upstream sent."""
 
 
 class Meter:
-    """Counts calls as they end. Those of the warm-up do not count, and neither do those that end after `done`.
+    """Counts calls as they end, without those of the warm-up and those that end after `done`.
 
-    Nothing pauses in between: a wave of callers that start together costs some clients several times what callers cost
-    that come and go. httpx needs about ten calls of each to get over it.
+    Callers do not pause after the warm-up: callers that start together cost some clients several times as much as
+    callers that come and go. httpx needs about ten calls of each caller to settle.
     """
 
     def __init__(self, order: dict[str, Any]) -> None:
-        self._warm_least, self._warm_most = max(order["warm_up"], order["at_once"]), WARM_CALLS * order["at_once"]
+        self._min_warm_up = max(order["warm_up"], order["at_once"])
+        self._max_warm_up = MAX_WARM_UP_CALLS * order["at_once"]
         self._warm_until = time.perf_counter() + order["warm_seconds"]
-        self._least, self._seconds = order["calls"], order["seconds"]
+        self._min_calls, self._min_seconds = order["calls"], order["seconds"]
         self._cpu = self._started = 0.0
         self._warm = 0
         self.times: list[float] = []
         self.seconds = self.cpu = 0.0
         self.done = False
 
-    def ended(self, started: float) -> None:
+    def record(self, started: float) -> None:
         """Count a call that began at `started`."""
         now = time.perf_counter()
         if not self._started:
             self._warm += 1
-            if self._warm >= self._warm_least and (self._warm >= self._warm_most or now >= self._warm_until):
+            if self._warm >= self._min_warm_up and (self._warm >= self._max_warm_up or now >= self._warm_until):
                 self._cpu, self._started = time.process_time(), now
         elif not self.done:
             self.times.append(now - started)
             self.seconds = now - self._started
-            if len(self.times) >= self._least and self.seconds >= self._seconds:
+            if len(self.times) >= self._min_calls and self.seconds >= self._min_seconds:
                 self.cpu, self.done = time.process_time() - self._cpu, True
 
 
-async def calls(client: Opened, order: dict[str, Any]) -> dict[str, float]:
-    """Have `at_once` callers ask again and again, for at least `calls` calls and `seconds` seconds."""
+async def calls(client: BenchmarkClient, order: dict[str, Any]) -> dict[str, float]:
+    """Run `at_once` callers in a loop, for at least `calls` calls and `seconds` seconds."""
     prompt: Any = conversation(order["turns"]) if "turns" in order else PROMPT
     meter = Meter(order)
 
     async def caller() -> None:
         while not meter.done:
             started = time.perf_counter()
-            answer = await client.ask(prompt)
-            meter.ended(started)
+            answer = await client.complete(prompt)
+            meter.record(started)
             if answer != order["answer"]:
                 raise WrongAnswerError(f"got {len(answer)} characters, sent were {len(order['answer'])}")
 
     try:
         await asyncio.gather(*(caller() for _ in range(order["at_once"])))
     finally:
-        meter.done = True  # after an error of one, the others end too
+        meter.done = True  # an error of one caller ends the others, too
     times = sorted(meter.times)
     return {
         "calls": len(times),
@@ -104,7 +105,7 @@ async def calls(client: Opened, order: dict[str, Any]) -> dict[str, float]:
     }
 
 
-async def streams(client: Opened, order: dict[str, Any]) -> dict[str, float]:
+async def streams(client: BenchmarkClient, order: dict[str, Any]) -> dict[str, float]:
     """Read one stream after the other, for at least `calls` streams and `seconds` seconds."""
     for _ in range(order["warm_up"]):
         await _read(client, order["answer"])
@@ -122,8 +123,8 @@ async def streams(client: Opened, order: dict[str, Any]) -> dict[str, float]:
     }
 
 
-async def _read(client: Opened, answer: str) -> float:
-    """Read one stream; returns the seconds to its first text."""
+async def _read(client: BenchmarkClient, answer: str) -> float:
+    """Read one stream; return the seconds until the first text."""
     started, first, texts = time.perf_counter(), 0.0, []
     async for text in client.stream(PROMPT):
         if text:
@@ -135,14 +136,14 @@ async def _read(client: Opened, answer: str) -> float:
 
 
 def conversation(turns: int) -> list[dict[str, str]]:
-    """Return instructions, then turns that alternate; of an even number, the last one is the user's."""
+    """Return a system message and alternating turns; with an even number of turns, the last one is the user's."""
     roles = ("assistant", "user")
     later = [{"role": roles[turn % 2], "content": f"{turn}: {TURN}"} for turn in range(1, turns)]
     return [{"role": "system", "content": TURN}, *later]
 
 
 def peak_megabytes() -> float | None:
-    """Return the most memory this process ever held; None where the system does not tell."""
+    """Return the peak memory of this process in MB; None where the system does not report it."""
     try:
         with Path("/proc/self/status").open() as status:
             return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
@@ -151,32 +152,32 @@ def peak_megabytes() -> float | None:
 
 
 async def work(adapter: Any) -> None:
-    """Do what standard input asks for, line by line."""
+    """Run the orders from standard input, line by line."""
     kinds = {"calls": calls, "streams": streams}
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
-        gc.set_threshold(order.get("collect_at", COLLECTED_AT[0]), *COLLECTED_AT[1:])
+        gc.set_threshold(order.get("collect_at", DEFAULT_GC_THRESHOLDS[0]), *DEFAULT_GC_THRESHOLDS[1:])
         try:
-            client = await adapter.opened(order["address"], order.get("fallback"), **order.get("options", {}))
+            client = await adapter.open_client(order["address"], order.get("fallback"), **order.get("options", {}))
             try:
-                told: dict[str, Any] = await kinds[order["kind"]](client, order)
+                result: dict[str, Any] = await kinds[order["kind"]](client, order)
             finally:
                 await client.close()
-            told["peak_mb"] = peak_megabytes()
-        except Exception as error:  # noqa: BLE001 - a client may raise anything; the row shows it
-            told = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
-        print(json.dumps(told), flush=True)
+            result["peak_mb"] = peak_megabytes()
+        except Exception as error:  # noqa: BLE001 - a client may raise any exception; the row shows the error
+            result = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+        print(json.dumps(result), flush=True)
 
 
 async def first_answer(adapter: Any, address: str) -> None:
     """Print the first answer's length, then close."""
-    client = await adapter.opened(address, None)
-    print(len(await client.ask(PROMPT)), flush=True)
+    client = await adapter.open_client(address, None)
+    print(len(await client.complete(PROMPT)), flush=True)
     await client.close()
 
 
 def main() -> None:
-    """Run what the command line says."""
+    """Run the command line."""
     sys.path.append(str(Path(__file__).with_name("adapters")))
     adapter = importlib.import_module(sys.argv[1])
     factory = getattr(adapter, "new_event_loop", None)

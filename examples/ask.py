@@ -1,6 +1,6 @@
-"""Ask one question from the command line: python examples/ask.py "Why does my pod restart?"
+"""Send one question from the command line: python examples/ask.py "Why does my pod restart?"
 
-Providers come from the environment and from .env in the working directory; OPENAI_API_KEY alone will do.
+Providers come from the environment and from .env in the working directory; OPENAI_API_KEY alone is enough.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from faultmaven import LLMError, open_container
 
 
 async def main(question: str) -> int:
-    """Print the answer and who gave it; return the exit code."""
+    """Print the answer and the attempts; return the exit code."""
     try:
         async with open_container() as container:
             response = await container.llm().generate(question, deadline=60)

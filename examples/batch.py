@@ -1,11 +1,11 @@
-"""Ask about a file of prompts: python examples/batch.py prompts.txt answers.jsonl
+"""Send a file of prompts: python examples/batch.py prompts.txt answers.jsonl
 
 A line of the input is a prompt, whose id is the line's number, or a JSON object with `id` and `prompt`. Each line of
-the output is a JSON object with the `id`, and either `answer` or `error`. Ctrl-C keeps what is done, and `--resume`
-goes on from there. batch_files.py and batch_told.py beside this file belong to it.
+the output is a JSON object with the `id`, and either `answer` or `error`. Ctrl-C keeps the finished answers, and
+`--resume` continues from there. The script also needs batch_files.py and batch_told.py in the same folder.
 
-Exit codes: 0 all were answered, 1 the configuration is wrong, 2 the command line or the input is, 3 some prompts
-failed, 130 interrupted.
+Exit codes: 0 all prompts answered, 1 wrong configuration, 2 wrong command line or input, 3 some prompts failed,
+130 interrupted.
 """
 
 import argparse
@@ -16,12 +16,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from batch_files import FileError, Line, Output, Prompt, ids_in, open_answers, read_prompts
-from batch_told import Tally, Tell, progress
+from batch_told import LineCallback, Tally, progress
 from faultmaven import ConfigurationError, InvalidRequestError, LLMError, LLMProvider, open_container
 
 
-async def ask(llm: LLMProvider, prompt: Prompt, deadline: float) -> Line:
-    """Return the output's line for one prompt; a prompt that fails has one as well."""
+async def answer_prompt(llm: LLMProvider, prompt: Prompt, deadline: float) -> Line:
+    """Send one prompt and return the line of the output, for a failed prompt, too."""
     try:
         response = await llm.generate(prompt.text, deadline=deadline)
     except LLMError as error:
@@ -37,46 +37,48 @@ async def ask(llm: LLMProvider, prompt: Prompt, deadline: float) -> Line:
     }
 
 
-async def ask_all(llm: LLMProvider, prompts: Iterable[Prompt], at_once: int, deadline: float, take: Tell) -> None:
-    """Ask about all prompts, `at_once` at a time; `take` gets each line as soon as it is there."""
-    waiting = iter(prompts)
+async def answer_all(
+    llm: LLMProvider, prompts: Iterable[Prompt], at_once: int, deadline: float, take: LineCallback
+) -> None:
+    """Send all prompts, `at_once` at a time; call `take` with each line of the output as soon as it is complete."""
+    remaining = iter(prompts)
 
     async def work() -> None:
-        for prompt in waiting:  # all workers share it, so that each prompt is asked about once
-            take(await ask(llm, prompt, deadline))
+        for prompt in remaining:  # shared by all workers, so that each prompt is sent once
+            take(await answer_prompt(llm, prompt, deadline))
 
     async with asyncio.TaskGroup() as workers:
         for _ in range(at_once):
             workers.create_task(work())
 
 
-async def ask_providers(options: argparse.Namespace, prompts: Sequence[Prompt], take: Tell) -> None:
-    """Ask whom the environment configures."""
+async def run_with_container(options: argparse.Namespace, prompts: Sequence[Prompt], take: LineCallback) -> None:
+    """Send all prompts to the providers that the environment configures."""
     async with open_container() as container:
         llm = container.llm(role=options.role)
         if not llm.is_available():
             raise ConfigurationError("no provider is configured: `faultmaven providers` says what each of them needs")
-        await ask_all(llm, prompts, options.at_once, options.deadline, take)
+        await answer_all(llm, prompts, options.at_once, options.deadline, take)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do the batch; return the exit code."""
+    """Run the batch; return the exit code."""
     prompts = read_prompts(options.prompts)
     done = ids_in(options.answers)
     if done and not options.resume:
         raise FileError(f"{options.answers} has answers: add --resume to go on with it, or name another file")
-    left = [prompt for prompt in prompts if prompt.id not in done]
+    pending = [prompt for prompt in prompts if prompt.id not in done]
     tally = Tally()
-    with open_answers(options.answers) as file, progress(len(left)) as tell:
-        output = Output(file, deque(prompt.id for prompt in left if options.in_order))
+    with open_answers(options.answers) as file, progress(len(pending)) as report:
+        output = Output(file, deque(prompt.id for prompt in pending if options.in_order))
 
         def take(line: Line) -> None:
             output.add(line)
             tally.add(line)
-            tell(line)
+            report(line)
 
         try:
-            asyncio.run(ask_providers(options, left, take))
+            asyncio.run(run_with_container(options, pending, take))
         finally:
             output.write_held()
     print(tally, file=sys.stderr)
@@ -84,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; what is wrong there ends the program with 2."""
+    """Parse the command line; a mistake there ends the program with exit code 2."""
     parser = argparse.ArgumentParser(description="Ask about every prompt of a file.")
     parser.add_argument("prompts", type=Path, help='a prompt a line, or JSON lines {"id": ..., "prompt": ...}')
     parser.add_argument("answers", type=Path, help="JSON lines, written as the answers come")
@@ -100,7 +102,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; return the exit code."""
+    """Run the command line; return the exit code."""
     options = read_options(arguments)
     try:
         return run(options)

@@ -1,4 +1,4 @@
-"""The files of batch.py: prompts to read, and answers to add to."""
+"""Files of batch.py: reading of prompts, and output of answers."""
 
 import json
 import os
@@ -9,27 +9,27 @@ from typing import Any, TextIO, TypeAlias
 
 Id: TypeAlias = int | str
 Line: TypeAlias = dict[str, Any]
-"""A line of the output: `id`, and `error` with its `message` or `answer` with `provider`, `model`, `tokens`."""
+"""A line of the output: `id`, and either `error` with `message`, or `answer` with `provider`, `model`, `tokens`."""
 
 LINE_START = b'{"id": '
 
 
 class FileError(Exception):
-    """A file is not what it should be."""
+    """A file has the wrong content or cannot be opened."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One line of the input."""
+    """A prompt of the input with the id of the output line."""
 
     id: Id
     text: str
 
 
 def read_prompts(path: Path) -> list[Prompt]:
-    """Return the prompts of a file; blank lines are passed over."""
+    """Return the prompts of a file; blank lines are skipped."""
     try:
-        lines = path.read_text("utf-8").split("\n")  # a prompt may hold other ends of lines, such as U+2028
+        lines = path.read_text("utf-8").split("\n")  # a prompt may contain other line separators, such as U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path} cannot be read: {type(error).__name__}") from error
     prompts = [_prompt(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -43,8 +43,8 @@ def _prompt(path: Path, number: int, line: str) -> Prompt:
     if not line.startswith("{"):
         return Prompt(number, line)
     try:
-        given = json.loads(line)
-        id, text = given["id"], given["prompt"]
+        data = json.loads(line)
+        id, text = data["id"], data["prompt"]
     except (ValueError, KeyError) as error:
         raise FileError(f'{path}:{number} is no {{"id": ..., "prompt": ...}}') from error
     if isinstance(id, bool) or not isinstance(id, int | str) or not isinstance(text, str):
@@ -53,22 +53,22 @@ def _prompt(path: Path, number: int, line: str) -> Prompt:
 
 
 def ids_in(path: Path) -> set[Id]:
-    """Return the ids of an output file. A last line that was cut in the middle is taken off."""
+    """Return the ids of an output file, and remove an incomplete last line from the file."""
     written = path.read_bytes() if path.is_file() else b""
-    *whole, cut = written.split(b"\n")
+    *complete_lines, incomplete_line = written.split(b"\n")
     try:
-        ids = {json.loads(line)["id"] for line in whole}
+        ids = {json.loads(line)["id"] for line in complete_lines}
     except (ValueError, KeyError, TypeError) as error:
         raise FileError(f"{path} is no output of this program") from error
-    if not cut.startswith(LINE_START[: len(cut)]):
+    if not incomplete_line.startswith(LINE_START[: len(incomplete_line)]):
         raise FileError(f"{path} is no output of this program")
-    if cut:
-        os.truncate(path, len(written) - len(cut))
+    if incomplete_line:
+        os.truncate(path, len(written) - len(incomplete_line))
     return ids
 
 
 def open_answers(path: Path) -> TextIO:
-    """Open the output, to add to it."""
+    """Open the output file for appending."""
     try:
         return path.open("a", encoding="utf-8")
     except OSError as error:
@@ -77,14 +77,14 @@ def open_answers(path: Path) -> TextIO:
 
 @dataclass
 class Output:
-    """Lines on their way into a file: at once, or when those before them in `order` are written."""
+    """Writer of output lines: immediately, or in the order of the ids in `order`."""
 
     file: TextIO
     order: deque[Id]
     held: dict[Id, Line] = field(default_factory=dict)
 
     def add(self, line: Line) -> None:
-        """Write `line`, or hold it back; each written line is safe from Ctrl-C."""
+        """Write `line`, or hold it until the earlier lines are written; a written line survives Ctrl-C."""
         self.held[line["id"]] = line
         if not self.order:
             self.write_held()
@@ -92,7 +92,7 @@ class Output:
             self._write(self.held.pop(self.order.popleft()))
 
     def write_held(self) -> None:
-        """Write what waits for others."""
+        """Write the held lines."""
         for line in self.held.values():
             self._write(line)
         self.held.clear()

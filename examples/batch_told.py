@@ -1,4 +1,4 @@
-"""What batch.py tells on standard error: how far it is, and what came of it."""
+"""Standard error of batch.py: the progress and the summary."""
 
 import sys
 from collections import Counter
@@ -11,12 +11,12 @@ from typing import TypeAlias
 
 from batch_files import Line
 
-Tell: TypeAlias = Callable[[Line], None]
+LineCallback: TypeAlias = Callable[[Line], None]
 
 
 @dataclass
 class Tally:
-    """What came of this run's prompts."""
+    """Counts of the answers, tokens and errors of a run."""
 
     answers: Counter[str] = field(default_factory=Counter)
     tokens: Counter[str] = field(default_factory=Counter)
@@ -37,24 +37,24 @@ class Tally:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Tell]:
-    """Show how far it is: a bar on a terminal, if rich is installed (the extra `cli`), else a line for each prompt."""
-    with _bar(total) if sys.stderr.isatty() and find_spec("rich") else nullcontext(_lines(total)) as tell:
-        yield tell
+def progress(total: int) -> Iterator[LineCallback]:
+    """Report the progress: a bar on a terminal with rich installed (extra `cli`), otherwise a line for each prompt."""
+    with _bar(total) if sys.stderr.isatty() and find_spec("rich") else nullcontext(_lines(total)) as report:
+        yield report
 
 
-def _lines(total: int) -> Tell:
+def _lines(total: int) -> LineCallback:
     numbers = count(1)
 
-    def tell(line: Line) -> None:
-        came = line["error"] if "error" in line else f"answered by {line['provider']}"
-        print(f"{next(numbers)}/{total} {line['id']}: {came}", file=sys.stderr)
+    def report(line: Line) -> None:
+        outcome = line["error"] if "error" in line else f"answered by {line['provider']}"
+        print(f"{next(numbers)}/{total} {line['id']}: {outcome}", file=sys.stderr)
 
-    return tell
+    return report
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Tell]:
+def _bar(total: int) -> Iterator[LineCallback]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -62,7 +62,7 @@ def _bar(total: int) -> Iterator[Tell]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=total, failed=0)
 
-        def tell(line: Line) -> None:
+        def report(line: Line) -> None:
             bar.update(task, advance=1, failed=bar.tasks[0].fields["failed"] + ("error" in line))
 
-        yield tell
+        yield report

@@ -1,4 +1,4 @@
-"""Ask from code that is not asynchronous: a script, and a notebook, where a loop is running already.
+"""Call from synchronous code: a script, and a notebook, where an event loop is already running.
 
 Run it with `python examples/notebook.py`, or cell by cell in an editor that knows `# %%`. Providers come from the
 environment and from .env in the working directory.
@@ -19,12 +19,12 @@ print(f"{response.provider}: {response.content}")
 
 # %% The same where a loop is running, as it is in every cell of a notebook. The loop stands still meanwhile.
 def cell() -> str:
-    """Ask without `await`."""
+    """Call without `await`."""
     return llm.generate_sync("How can I verify that?", deadline=60).content
 
 
 async def kernel() -> None:
-    """Do what a notebook's kernel does: run a cell inside of its loop."""
+    """Run a cell inside of the event loop, as the kernel of a notebook does."""
     print(f"in a running loop: {cell()}")
 
 

@@ -1,4 +1,4 @@
-"""What every test starts from: nobody's variables and an empty directory; `--llm-guard` is on in pyproject.toml."""
+"""Setup of every test: a clean environment and an empty directory; `--llm-guard` is on in pyproject.toml."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from faultmaven.infrastructure.llm.providers import reset_registry
 
 pytest_plugins = ["pytester"]
 
-# How long an example takes tells of the machine and not of the code.
+# The duration of an example depends on the machine, not on the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
@@ -21,7 +21,7 @@ KEPT_PREFIXES = ("PYTEST_", "PYTHON", "TOX", "VIRTUAL_ENV", "PYENV_", "HYPOTHESI
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Run each test in an empty directory and without anybody's keys; the process-wide registry is forgotten after."""
+    """Run each test in an empty directory without inherited keys, and reset the process-wide registry."""
     for name in list(os.environ):
         if name not in KEPT_VARIABLES and not name.startswith(KEPT_PREFIXES):
             monkeypatch.delenv(name)

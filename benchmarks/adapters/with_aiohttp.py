@@ -1,4 +1,4 @@
-"""aiohttp as one would write it by hand: one session, no limit of connections, JSON by the standard library."""
+"""Hand-written aiohttp client: one session, no limit of connections, JSON by the standard library."""
 
 import json
 from collections.abc import AsyncIterator
@@ -10,13 +10,13 @@ HEADERS = {"authorization": "Bearer key"}
 
 
 class WithAiohttp:
-    """One session; asks the second address when the first one fails."""
+    """One session; tries the second address if the first one fails."""
 
     def __init__(self, address: str, fallback: str | None) -> None:
         self._addresses = [f"{base}/chat/completions" for base in (address, fallback) if base]
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=HEADERS)
 
-    async def ask(self, prompt: Any) -> str:
+    async def complete(self, prompt: Any) -> str:
         """Return the whole answer."""
         body = _body(prompt, stream=False)
         for address in self._addresses:
@@ -24,10 +24,10 @@ class WithAiohttp:
                 if reply.status == 200:
                     text: str = json.loads(await reply.read())["choices"][0]["message"]["content"]
                     return text
-        raise AssertionError("nobody answered")
+        raise AssertionError("no address answered")
 
     async def stream(self, prompt: str) -> AsyncIterator[str]:
-        """Give the pieces."""
+        """Yield the texts of the stream."""
         async with self._session.post(self._addresses[0], json=_body(prompt, stream=True)) as reply:
             async for line in reply.content:
                 if line.startswith(b"data: {"):
@@ -43,6 +43,6 @@ def _body(prompt: Any, *, stream: bool) -> dict[str, Any]:
     return {"model": "gpt-4o-mini", "messages": messages, "stream": stream}
 
 
-async def opened(address: str, fallback: str | None) -> WithAiohttp:
+async def open_client(address: str, fallback: str | None) -> WithAiohttp:
     """Return a client of one address, or of two."""
     return WithAiohttp(address, fallback)

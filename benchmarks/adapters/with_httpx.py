@@ -1,4 +1,4 @@
-"""httpx as one would write it by hand: one client, its limits raised above what is asked of it."""
+"""Hand-written httpx client: one client with connection limits above the load of the benchmarks."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,13 +11,13 @@ LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
 
 
 class WithHTTPX:
-    """One client; asks the second address when the first one fails."""
+    """One client; tries the second address if the first one fails."""
 
     def __init__(self, address: str, fallback: str | None) -> None:
         self._addresses = [f"{base}/chat/completions" for base in (address, fallback) if base]
         self._client = httpx.AsyncClient(headers=HEADERS, limits=LIMITS, timeout=60)
 
-    async def ask(self, prompt: Any) -> str:
+    async def complete(self, prompt: Any) -> str:
         """Return the whole answer."""
         body = _body(prompt, stream=False)
         for address in self._addresses:
@@ -25,10 +25,10 @@ class WithHTTPX:
             if reply.status_code == 200:
                 text: str = reply.json()["choices"][0]["message"]["content"]
                 return text
-        raise AssertionError("nobody answered")
+        raise AssertionError("no address answered")
 
     async def stream(self, prompt: str) -> AsyncIterator[str]:
-        """Give the pieces."""
+        """Yield the texts of the stream."""
         async with self._client.stream("POST", self._addresses[0], json=_body(prompt, stream=True)) as reply:
             async for line in reply.aiter_lines():
                 if line.startswith("data: {"):
@@ -44,6 +44,6 @@ def _body(prompt: Any, *, stream: bool) -> dict[str, Any]:
     return {"model": "gpt-4o-mini", "messages": messages, "stream": stream}
 
 
-async def opened(address: str, fallback: str | None) -> WithHTTPX:
+async def open_client(address: str, fallback: str | None) -> WithHTTPX:
     """Return a client of one address, or of two."""
     return WithHTTPX(address, fallback)

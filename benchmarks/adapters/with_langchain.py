@@ -11,7 +11,7 @@ class WithLangchain:
     """A chat model, or one with a fallback."""
 
     def __init__(self, address: str, fallback: str | None) -> None:
-        # Its own clients are shared by all models of an address and closed by nobody; these are configured alike.
+        # langchain's default clients are shared per address and never closed; these have the same configuration.
         self._clients = [openai.DefaultAsyncHttpxClient() for base in (address, fallback) if base]
         models = [
             ChatOpenAI(model="gpt-4o-mini", api_key="key", base_url=base, max_retries=0, http_async_client=client)
@@ -19,13 +19,13 @@ class WithLangchain:
         ]
         self._model: Any = models[0].with_fallbacks(models[1:]) if fallback else models[0]
 
-    async def ask(self, prompt: Any) -> str:
+    async def complete(self, prompt: Any) -> str:
         """Return the whole answer."""
         answer = await self._model.ainvoke(prompt)
         return str(answer.content)
 
     async def stream(self, prompt: str) -> AsyncIterator[str]:
-        """Give the pieces."""
+        """Yield the texts of the stream."""
         async for chunk in self._model.astream(prompt):
             yield str(chunk.content)
 
@@ -35,6 +35,6 @@ class WithLangchain:
             await client.aclose()
 
 
-async def opened(address: str, fallback: str | None) -> WithLangchain:
+async def open_client(address: str, fallback: str | None) -> WithLangchain:
     """Return a chat model of one address, or of two."""
     return WithLangchain(address, fallback)

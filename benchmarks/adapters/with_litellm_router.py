@@ -9,7 +9,7 @@ MODEL = "openai/gpt-4o-mini"
 
 
 class WithRouter:
-    """A Router."""
+    """A litellm Router."""
 
     def __init__(self, address: str, fallback: str | None) -> None:
         bases = {"first": address} | ({"second": fallback} if fallback else {})
@@ -26,7 +26,7 @@ class WithRouter:
             disable_cooldowns=True,
         )
 
-    async def ask(self, prompt: Any) -> str:
+    async def complete(self, prompt: Any) -> str:
         """Return the whole answer."""
         messages = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
         answer = await self._router.acompletion(model="first", messages=messages)
@@ -34,18 +34,18 @@ class WithRouter:
         return text
 
     async def stream(self, prompt: str) -> AsyncIterator[str]:
-        """Give the pieces."""
+        """Yield the texts of the stream."""
         messages = [{"role": "user", "content": prompt}]
         async for chunk in await self._router.acompletion(model="first", messages=messages, stream=True):
             yield chunk.choices[0].delta.content or ""
 
     async def close(self) -> None:
-        """Close what the library says it keeps open."""
+        """Close the clients that the library keeps open."""
         self._router.discard()
         await litellm.close_litellm_async_clients()
         litellm.in_memory_llm_clients_cache.flush_cache()
 
 
-async def opened(address: str, fallback: str | None) -> WithRouter:
+async def open_client(address: str, fallback: str | None) -> WithRouter:
     """Return a Router over one deployment, or over two."""
     return WithRouter(address, fallback)

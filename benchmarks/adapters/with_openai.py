@@ -1,4 +1,4 @@
-"""openai's SDK, its defaults but no retries; it has no failing over of its own: a hand-written try stands in."""
+"""openai's SDK with default settings but without retries. The SDK has no failover, so this adapter adds a loop."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,12 +9,12 @@ MODEL = "gpt-4o-mini"
 
 
 class WithOpenAI:
-    """Clients of one address each, asked in order."""
+    """One client per address, tried in order."""
 
     def __init__(self, *clients: Any) -> None:
         self._clients = clients
 
-    async def ask(self, prompt: Any) -> str:
+    async def complete(self, prompt: Any) -> str:
         """Return the whole answer."""
         messages = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
         for client in self._clients:
@@ -23,10 +23,10 @@ class WithOpenAI:
             except openai.APIStatusError:
                 continue
             return answer.choices[0].message.content or ""
-        raise AssertionError("nobody answered")
+        raise AssertionError("no address answered")
 
     async def stream(self, prompt: str) -> AsyncIterator[str]:
-        """Give the pieces."""
+        """Yield the texts of the stream."""
         messages = [{"role": "user", "content": prompt}]
         client = self._clients[0]
         async with await client.chat.completions.create(model=MODEL, messages=messages, stream=True) as chunks:
@@ -39,7 +39,7 @@ class WithOpenAI:
             await client.close()
 
 
-async def opened(address: str, fallback: str | None) -> WithOpenAI:
+async def open_client(address: str, fallback: str | None) -> WithOpenAI:
     """Return a client of one address, or of two."""
     bases = [base for base in (address, fallback) if base]
     return WithOpenAI(*(openai.AsyncOpenAI(api_key="key", base_url=base, max_retries=0) for base in bases))

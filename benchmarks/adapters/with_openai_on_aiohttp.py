@@ -1,10 +1,10 @@
-"""openai's SDK over its aiohttp transport."""
+"""openai's SDK with the SDK's aiohttp transport."""
 
 import openai
 from with_openai import WithOpenAI
 
 
-async def opened(address: str, fallback: str | None) -> WithOpenAI:
+async def open_client(address: str, fallback: str | None) -> WithOpenAI:
     """Return a client of one address, or of two."""
     bases = [base for base in (address, fallback) if base]
     clients = [

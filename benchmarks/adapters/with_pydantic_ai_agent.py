@@ -1,4 +1,4 @@
-"""pydantic-ai's Agent, over a FallbackModel where there are two addresses."""
+"""pydantic-ai's Agent, with a FallbackModel for two addresses."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,13 +15,13 @@ class WithAgent:
         models, self._clients = zip(*(model_at(base) for base in (address, fallback) if base), strict=True)
         self._agent = Agent(FallbackModel(*models) if fallback else models[0])
 
-    async def ask(self, prompt: Any) -> str:
+    async def complete(self, prompt: Any) -> str:
         """Return the whole answer."""
         text: str = (await self._agent.run(prompt)).output
         return text
 
     async def stream(self, prompt: str) -> AsyncIterator[str]:
-        """Give the pieces."""
+        """Yield the texts of the stream."""
         async with self._agent.run_stream(prompt) as result:
             async for text in result.stream_text(delta=True, debounce_by=None):
                 yield text
@@ -32,6 +32,6 @@ class WithAgent:
             await client.close()
 
 
-async def opened(address: str, fallback: str | None) -> WithAgent:
+async def open_client(address: str, fallback: str | None) -> WithAgent:
     """Return an agent over one model, or over two."""
     return WithAgent(address, fallback)

@@ -1,4 +1,4 @@
-"""pydantic-ai's direct requests to a model; openai's SDK beneath, without retries."""
+"""pydantic-ai's direct model requests, with openai's SDK and without retries."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,24 +11,24 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 
 def model_at(address: str) -> tuple[Any, Any]:
-    """Return a model and the SDK's client beneath it."""
+    """Return a model and the SDK client of the model."""
     client = openai.AsyncOpenAI(api_key="key", base_url=address, max_retries=0)
     return OpenAIChatModel("gpt-4o-mini", provider=OpenAIProvider(openai_client=client)), client
 
 
 class Direct:
-    """A model, asked directly."""
+    """A model that is called directly."""
 
     def __init__(self, address: str) -> None:
         self._model, self._client = model_at(address)
 
-    async def ask(self, prompt: Any) -> str:
+    async def complete(self, prompt: Any) -> str:
         """Return the whole answer."""
         answer = await model_request(self._model, [ModelRequest.user_text_prompt(prompt)])
         return "".join(part.content for part in answer.parts if isinstance(part, TextPart))
 
     async def stream(self, prompt: str) -> AsyncIterator[str]:
-        """Give the pieces."""
+        """Yield the texts of the stream."""
         async with model_request_stream(self._model, [ModelRequest.user_text_prompt(prompt)]) as events:
             async for event in events:
                 if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
@@ -41,7 +41,7 @@ class Direct:
         await self._client.close()
 
 
-async def opened(address: str, fallback: str | None) -> Direct:
-    """Return a client; the agent is what fails over."""
+async def open_client(address: str, fallback: str | None) -> Direct:
+    """Return a client without failover, which only the agent has."""
     assert fallback is None
     return Direct(address)

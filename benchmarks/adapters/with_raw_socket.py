@@ -1,4 +1,4 @@
-"""A hand-written HTTP client over asyncio's protocols: what this machine and the upstream can do at most."""
+"""A hand-written HTTP client on asyncio's protocols: the upper limit of this machine and the upstream."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ _HEAD = (
 
 
 class Connection(asyncio.Protocol):
-    """One connection, and what it received of the reply under way."""
+    """One connection, with the received bytes of the current reply."""
 
     received = b""
     waiting: asyncio.Future[None] | None = None
@@ -28,12 +28,12 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Hand over what came."""
+        """Append the received bytes and wake the reader."""
         self.received += data
         if self.waiting is not None and not self.waiting.done():
             self.waiting.set_result(None)
 
-    async def more(self) -> None:
+    async def receive_more(self) -> None:
         """Wait for more bytes."""
         self.waiting = asyncio.get_running_loop().create_future()
         await self.waiting
@@ -47,29 +47,29 @@ class RawSocket:
         self._idle: list[Connection] = []
         self._all: list[Connection] = []
 
-    async def ask(self, prompt: Any) -> str:
+    async def complete(self, prompt: Any) -> str:
         """Return the whole answer."""
-        connection = await self._sent(prompt, stream=False)
+        connection = await self._send(prompt, stream=False)
         while (head_ends := connection.received.find(b"\r\n\r\n")) < 0:
-            await connection.more()
+            await connection.receive_more()
         head = connection.received[:head_ends].lower()
         size = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
         while len(connection.received) < head_ends + 4 + size:
-            await connection.more()
+            await connection.receive_more()
         body = connection.received[head_ends + 4 :]
         self._idle.append(connection)
         text: str = json.loads(body)["choices"][0]["message"]["content"]
         return text
 
     async def stream(self, prompt: str) -> AsyncIterator[str]:
-        """Give the pieces. Lines with sizes of HTTP chunks are passed over: the upstream sends whole lines in each."""
-        connection = await self._sent(prompt, stream=True)
+        """Yield the texts of the stream. Lines with HTTP chunk sizes are skipped: each chunk holds whole lines."""
+        connection = await self._send(prompt, stream=True)
         ended = False
         while not ended:
             if b"\n" not in connection.received:
-                await connection.more()
-            whole, _, connection.received = connection.received.rpartition(b"\n")
-            for line in whole.split(b"\n"):
+                await connection.receive_more()
+            complete_lines, _, connection.received = connection.received.rpartition(b"\n")
+            for line in complete_lines.split(b"\n"):
                 if line.startswith(b"data: {"):
                     yield json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
                 elif line == b"0\r":
@@ -81,23 +81,23 @@ class RawSocket:
         for connection in self._all:
             connection.transport.close()
 
-    async def _sent(self, prompt: Any, *, stream: bool) -> Connection:
+    async def _send(self, prompt: Any, *, stream: bool) -> Connection:
         messages = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
         body = json.dumps({"model": "gpt-4o-mini", "messages": messages, "stream": stream}).encode()
         head = _HEAD.format(path=self._address.path, host=self._address.netloc, size=len(body))
-        connection = self._idle.pop() if self._idle else await self._connected()
+        connection = self._idle.pop() if self._idle else await self._connect()
         connection.received = b""
         connection.transport.write(head.encode() + body)
         return connection
 
-    async def _connected(self) -> Connection:
+    async def _connect(self) -> Connection:
         host, port = self._address.hostname or "", self._address.port or 80
         _, connection = await asyncio.get_running_loop().create_connection(Connection, host, port)
         self._all.append(connection)
         return connection
 
 
-async def opened(address: str, fallback: str | None) -> RawSocket:
-    """Return a client; it fails over to nobody."""
+async def open_client(address: str, fallback: str | None) -> RawSocket:
+    """Return a client without failover."""
     assert fallback is None
     return RawSocket(address)

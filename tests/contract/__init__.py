@@ -1,1 +1,1 @@
-"""The contract for providers, over every row and over broken samples."""
+"""Tests of the provider contract, with every built-in row and with broken providers."""

@@ -1,4 +1,4 @@
-"""Every row of PROVIDER_SCHEMA through one contract, over its own wire: a new row is under test by existing."""
+"""Every row of PROVIDER_SCHEMA passes the contract with its own dialect; a new row is included automatically."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
@@ -35,16 +35,16 @@ class Cause(BaseModel):
     exit_code: int
 
 
-# Time and emptiness are tested apart: one takes it, and the other is legal when one provider is asked.
-APART = (ProviderTimeoutError, EmptyAnswerError, ContentBlockedError)
+# Tested separately: timeouts need a short timeout, and an empty answer is legal when one provider is called directly.
+TESTED_SEPARATELY = (ProviderTimeoutError, EmptyAnswerError, ContentBlockedError)
 
 
 def documented_faults(row: str) -> Iterator[tuple[str, type[LLMError]]]:
-    """What the vendor behind `row` documents, with the type that it ends in."""
+    """Yield the documented faults of the vendor behind `row`, each with the expected error type."""
     lab = FaultLab()
     for fault in lab.FAULTS.values():
         expected = fault.error_in(lab.dialect(row))
-        if expected is not None and expected not in APART and lab.documents(row, fault.name):
+        if expected is not None and expected not in TESTED_SEPARATELY and lab.documents(row, fault.name):
             yield fault.name, expected
 
 
@@ -72,8 +72,8 @@ async def provider(name: str, lab: FaultLab) -> AsyncIterator[LLMProvider]:
         yield container.registry().get_provider(name)
 
 
-class TestTheContractOverEveryRow(LLMProviderContract):
-    """Each row's provider over the harness of the contract."""
+class TestContractOfEveryRow(LLMProviderContract):
+    """The contract suite for the provider of every row."""
 
     @pytest.fixture
     def bench(self, name: str) -> Iterator[ContractHarness]:
@@ -86,9 +86,9 @@ class TestTheContractOverEveryRow(LLMProviderContract):
 
 
 class TestEveryRow:
-    """What only a row over a wire owes, over the provider of a container."""
+    """Further behaviour of every built-in row, tested on the provider of a container."""
 
-    async def test_the_answer_is_the_vendors(self, provider: LLMProvider, name: str) -> None:
+    async def test_response_holds_the_vendor_answer(self, provider: LLMProvider, name: str) -> None:
         response = await provider.generate("ping")
         assert response.content == ANSWER
         assert response.stop_reason is StopReason.STOP
@@ -96,13 +96,13 @@ class TestEveryRow:
         assert response.confidence == PROVIDER_SCHEMA[name]["confidence_score"]
         assert response.raw is not None
 
-    async def test_usage_adds_up_to_the_vendors_total(self, provider: LLMProvider, name: str) -> None:
-        # Every sample of the lab counts 42 tokens; TGI's own route counts no prompt.
+    async def test_usage_matches_the_vendor_total(self, provider: LLMProvider, name: str) -> None:
+        # Every sample of the lab counts 42 tokens; TGI's native route counts no prompt tokens.
         response = await provider.generate("ping")
         assert response.usage is not None
         assert response.tokens_used == (None if name == "tgi" else 42)
 
-    async def test_a_stream_is_the_vendors(self, provider: LLMProvider, name: str) -> None:
+    async def test_stream_holds_the_vendor_answer(self, provider: LLMProvider, name: str) -> None:
         texts = []
         async with provider.stream("ping") as stream:
             async for chunk in stream:
@@ -133,7 +133,7 @@ class TestEveryRow:
                 pass
         assert [call.arguments for call in stream.response.tool_calls] == [{"city": "Oslo"}, {"city": "Rome"}]
 
-    async def test_a_schema_is_sent_or_refused_before_sending(
+    async def test_schema_is_sent_or_refused_before_sending(
         self, provider: LLMProvider, lab: FaultLab, name: str
     ) -> None:
         try:
@@ -143,18 +143,18 @@ class TestEveryRow:
         else:
             assert b"exit_code" in lab.asked(name)[-1].body
 
-    async def test_an_image_is_sent_or_refused_before_sending(
+    async def test_image_is_sent_or_refused_before_sending(
         self, provider: LLMProvider, lab: FaultLab, name: str
     ) -> None:
-        turn = Message.user("what is this?", Image.from_bytes(PNG, "image/png"))
+        message = Message.user("what is this?", Image.from_bytes(PNG, "image/png"))
         try:
-            await provider.generate([turn])
+            await provider.generate([message])
         except InvalidRequestError:
             assert lab.asked(name) == []
         else:
             assert b64encode(PNG) in lab.asked(name)[-1].body
 
-    async def test_the_lab_hears_its_own_key_only(self, provider: LLMProvider, lab: FaultLab, name: str) -> None:
+    async def test_provider_sends_only_own_key(self, provider: LLMProvider, lab: FaultLab, name: str) -> None:
         await provider.generate("ping")
         sent = lab.asked(name)[-1]
         assert sent.method == "POST"
@@ -163,23 +163,21 @@ class TestEveryRow:
         assert lab.asked(name) == lab.requests
 
     @pytest.mark.parametrize(("name", "fault", "expected"), DOCUMENTED_FAULTS, indirect=["name"])
-    async def test_a_fault_is_its_documented_type(
+    async def test_vendor_fault_raises_documented_error_type(
         self, provider: LLMProvider, lab: FaultLab, name: str, fault: str, expected: type[LLMError]
     ) -> None:
-        lab.script(name, *[fault] * 5)  # a local server is asked over several routes
+        lab.script(name, *[fault] * 5)  # a local server is tried over several routes
         with pytest.raises(expected) as caught:
             await provider.generate("ping")
         assert type(caught.value) is expected
         assert caught.value.provider == name
         assert [line.outcome for line in caught.value.attempts] == [expected.__name__]
 
-    async def test_an_empty_answer_is_legal_when_one_provider_is_asked(
-        self, provider: LLMProvider, lab: FaultLab, name: str
-    ) -> None:
+    async def test_empty_answer_is_legal_without_router(self, provider: LLMProvider, lab: FaultLab, name: str) -> None:
         lab.script(name, "empty")
         assert (await provider.generate("ping")).content == ""
 
-    async def test_silence_ends_with_the_attempts_time(self, lab: FaultLab, name: str) -> None:
+    async def test_silent_vendor_ends_at_attempt_timeout(self, lab: FaultLab, name: str) -> None:
         env = lab.env(name) | {"LLM_REQUEST_TIMEOUT": "0.05"}
         async with lab.client() as client, open_container(env, http_client=client) as container:
             lab.script(name, "silent")
@@ -187,7 +185,7 @@ class TestEveryRow:
                 await container.registry().get_provider(name).generate("ping")
         assert caught.value.phase == "first byte"
 
-    async def test_the_router_passes_over_each_fault_to_a_healthy_provider(self, lab: FaultLab, name: str) -> None:
+    async def test_router_falls_back_after_each_fault(self, lab: FaultLab, name: str) -> None:
         other = "groq" if name != "groq" else "openai"
         env = lab.env(name, other) | {"CHAT_PROVIDER": name, "LLM_REQUEST_TIMEOUT": "0.2", "LLM_MAX_RETRIES": "0"}
         env["LLM_BREAKER_WINDOW"] = "0"  # many failures on purpose
@@ -200,7 +198,7 @@ class TestEveryRow:
 
 
 class TestFake(LLMProviderContract):
-    """The fake passes the contract like any provider."""
+    """The contract suite for the fake provider."""
 
     @pytest.fixture
     def provider(self) -> LLMProvider:

@@ -1,1 +1,1 @@
-"""The README and docs/, run and compared with the code."""
+"""Tests that run the README and docs/ and compare them with the code."""

@@ -1,4 +1,4 @@
-"""Runs a page's blocks in order, as a reader would who types them in: files, Python, shell commands, test files."""
+"""Runner for the blocks of a page, in order: writes files, runs Python code, shell commands and test files."""
 
 import ast
 import asyncio
@@ -24,7 +24,7 @@ STAND_INS = Path(__file__).parent / "stand_ins"
 PACKAGE = "faultmaven"
 REGISTRY = Path(PACKAGE, "infrastructure", "llm", "providers", "registry.py")
 
-# Opens a container of the edited copy: a faulty row is an error, a row that is not there too.
+# Opens a container of the edited copy; fails if a row is faulty or missing.
 OPEN_COPY = """
 import faultmaven
 names = faultmaven.create_container(env={{}}).registry().get_all_provider_names()
@@ -34,7 +34,7 @@ assert set({names}) <= set(names), names
 
 
 class PageRun:
-    """One page's names, files and last output. `folder` is the working directory."""
+    """State of a page run: Python names, files and the last output. `folder` is the working directory."""
 
     def __init__(self, page: Path, folder: Path, lab: FaultLab) -> None:
         self._page = page
@@ -45,7 +45,7 @@ class PageRun:
         self._test_files: list[str] = []
 
     def run(self) -> None:
-        """Run every block; an error's traceback shows the page's own lines."""
+        """Run every block. Tracebacks refer to the lines of the page."""
         with asyncio.Runner() as runner:
             for block in blocks(self._page):
                 self._prepare(block)
@@ -64,8 +64,8 @@ class PageRun:
 
     def _run_block(self, block: Block, runner: asyncio.Runner) -> None:
         if block.directive("output") is not None:
-            shown, printed = _steady(block.text), _steady(self._output)
-            assert shown == printed, f"{block.where}: its example prints\n{self._output}"
+            expected, printed = _normalized(block.text), _normalized(self._output)
+            assert expected == printed, f"{block.where}: its example prints\n{self._output}"
         elif (name := block.directive("file")) is not None:
             self._write(name, block)
         elif block.directive("schema") is not None:
@@ -91,7 +91,7 @@ class PageRun:
             shutil.copytree(ROOT / PACKAGE, self._folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
 
     def _add_to_schema(self, block: Block) -> None:
-        """Do the edit that the block shows, in a copy of the package: imports, and entries of `PROVIDER_SCHEMA`."""
+        """Apply the edit of the block to a copy of the package: imports and entries of `PROVIDER_SCHEMA`."""
         self._copy_package()
         path = self._folder / REGISTRY
         *imports, schema = ast.parse(block.text).body
@@ -110,7 +110,7 @@ class PageRun:
         self._run_process([sys.executable, "-c", OPEN_COPY.format(names=[ast.literal_eval(key) for key in keys])])
 
     def _install_entry_points(self, project: dict[str, Any]) -> None:
-        """Do to the working directory what installing the package would: its entry points become metadata."""
+        """Write entry points as metadata into the working directory, as an installation of the package does."""
         groups = project.get("project", {}).get("entry-points", {})
         if not groups:
             return
@@ -124,12 +124,12 @@ class PageRun:
         (metadata / "entry_points.txt").write_text("\n".join(lines), "utf-8")
 
     def _run_python(self, block: Block, runner: asyncio.Runner) -> str:
-        # Blank lines in front, so that a traceback names the page's own line.
+        # Leading blank lines make the line numbers of a traceback those of the page.
         source = "\n" * (block.line - 1) + block.text
         code = compile(source, str(block.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         self._names.setdefault("__name__", "__main__")
         with contextlib.redirect_stdout(io.StringIO()) as printed:
-            result = eval(code, self._names)  # noqa: S307 - the page is ours
+            result = eval(code, self._names)  # noqa: S307 - the page is part of this repository
             if isinstance(result, CoroutineType):
                 runner.run(result)
         return printed.getvalue()
@@ -142,17 +142,19 @@ class PageRun:
         if self._test_files:
             plugins = ["-p", "faultmaven.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly"]
             if not (self._folder / "pyproject.toml").exists():
-                plugins += ["-p", "no:asyncio"]  # the page's reader has installed pytest alone
+                plugins += ["-p", "no:asyncio"]  # a reader of the page has installed only pytest
             self._run_process([sys.executable, "-m", "pytest", "-q", *plugins, "-W", "error", *self._test_files])
             self._test_files = []
 
     def _run_process(self, command: list[str]) -> str:
-        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=50, check=False)
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        process = subprocess.run(
+            command, env=self._environment(), capture_output=True, text=True, timeout=50, check=False
+        )
+        assert process.returncode == 0, f"{command}\n{process.stdout}{process.stderr}"
+        return process.stdout
 
     def _environment(self) -> dict[str, str]:
-        """The process's variables; commands and imports are those of this very run, the working directory first."""
+        """Return the variables of a process, with commands and imports of this run and the working directory first."""
         commands = self._folder.parent / f"{self._folder.name}-commands"
         commands.mkdir(exist_ok=True)
         for name, module in (("python", ""), ("faultmaven", " -m faultmaven.cli")):
@@ -169,17 +171,17 @@ class PageRun:
 
 
 def _is_run(block: Block) -> bool:
-    """Only commands that need nothing from outside are run; the others are checked by their help."""
-    first = re.match(r"python (-c|\w+\.py)\b|faultmaven new-provider\b", block.text)
-    return block.directive("run") is not None or first is not None
+    """Return whether the block is run. Commands with external requirements are only parsed, in test_snippets.py."""
+    standalone_command = re.match(r"python (-c|\w+\.py)\b|faultmaven new-provider\b", block.text)
+    return block.directive("run") is not None or standalone_command is not None
 
 
-def _steady(text: str) -> str:
-    """Return `text` with what may differ taken out: seconds, and white space that nobody sees."""
+def _normalized(text: str) -> str:
+    """Return `text` without seconds and trailing white space, which may differ."""
     return re.sub(r"\d+\.\d+ s\b", "N s", re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip())
 
 
 def lab_addresses(lab: FaultLab, address: str) -> dict[str, str]:
-    """Return the base URL variables that point every row with a required key at the lab, and no keys."""
+    """Return base URL variables, without keys, that point every row with a required key at the lab."""
     names = [name for name, row in PROVIDER_SCHEMA.items() if row.get("key") != "optional"]
     return {name: value for name, value in lab.env(*names, address=address).items() if name.endswith("_API_BASE")}

@@ -1,12 +1,12 @@
-"""Markdown pages as values: their code blocks with directives, their tables, links and headings.
+"""Parser for Markdown pages: code blocks with directives, tables, links and headings.
 
-A directive is an HTML comment right above a block, which no renderer shows:
+A directive is an HTML comment directly above a block, which renderers hide:
 
 - `<!-- docs: file NAME -->` the block is the file NAME, written before the next block runs
 - `<!-- docs: schema -->` the block's entries are written into `PROVIDER_SCHEMA` of a copy of the package
-- `<!-- docs: lab PROVIDER FAULT... -->` what the lab answers next; may stand alone, above a block with a directive
-- `<!-- docs: run -->` the block's `faultmaven` commands are run; other commands are only checked by their help
-- `<!-- docs: output -->` the block is what the block before it printed; seconds may differ
+- `<!-- docs: lab PROVIDER FAULT... -->` sets the next answers of the lab; may stand alone above another directive
+- `<!-- docs: run -->` the block's `faultmaven` commands are run; other commands are only parsed
+- `<!-- docs: output -->` the block is the output of the previous block; seconds may differ
 - `<!-- docs: fresh -->` forget names and files first
 """
 
@@ -25,7 +25,7 @@ _DIRECTIVE = re.compile(r"^<!-- docs: (?P<text>.+?) -->$")
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block. `line` is the line of its first line of text, counted from 1."""
+    """A fenced block. `line` is the number of the first line of text, counted from 1."""
 
     page: Path
     line: int
@@ -35,29 +35,29 @@ class Block:
 
     @property
     def where(self) -> str:
-        """The page and line, as an editor opens it."""
+        """Page and line as `path:line`."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
     def directive(self, name: str) -> str | None:
-        """Return what follows `name` in this block's directive of that name, None when it has none."""
-        found = (text.partition(" ") for text in self.directives)
-        return next((rest for first, _, rest in found if first == name), None)
+        """Return the arguments of the directive `name`, or None if the block has no such directive."""
+        directives = (text.partition(" ") for text in self.directives)
+        return next((rest for first, _, rest in directives if first == name), None)
 
 
 def blocks(page: Path) -> list[Block]:
     """Return the fenced blocks of a page, in order."""
-    found: list[Block] = []
+    result: list[Block] = []
     directives: list[str] = []
     lines = iter(enumerate(page.read_text("utf-8").splitlines(), start=1))
     for _, line in lines:
         if match := _DIRECTIVE.match(line):
             directives.append(match["text"])
         elif match := _FENCE.match(line):
-            found.append(_block(page, match, lines, tuple(directives)))
+            result.append(_block(page, match, lines, tuple(directives)))
             directives = []
         elif line.strip() and directives:
             raise ValueError(f"{page.name}: the directive {directives[-1]!r} stands above no block")
-    return found
+    return result
 
 
 def _block(page: Path, fence: re.Match[str], lines: Iterator[tuple[int, str]], directives: tuple[str, ...]) -> Block:
@@ -89,14 +89,14 @@ def links(page: Path) -> list[str]:
 
 
 def table(page: Path, heading: str) -> list[list[str]]:
-    """Return the rows of the first table under `heading`, without its head; cells lose their back quotes."""
+    """Return the rows of the first table under `heading` without the header row and without back quotes."""
     section = re.split(rf"^#+ {re.escape(heading)}\s*$", prose(page), flags=re.MULTILINE)
     if len(section) != 2:
         raise ValueError(f"{page.name} has {len(section) - 1} headings {heading!r}")
-    found = re.search(r"(^\|.*\|\n)+", section[1], flags=re.MULTILINE)
-    if found is None:
+    match = re.search(r"(^\|.*\|\n)+", section[1], flags=re.MULTILINE)
+    if match is None:
         raise ValueError(f"{page.name} has no table under {heading!r}")
-    rows = [line.strip().strip("|").split("|") for line in found[0].splitlines()]
+    rows = [line.strip().strip("|").split("|") for line in match[0].splitlines()]
     return [[cell.strip().replace("`", "") for cell in row] for row in rows[2:]]
 
 

@@ -1,4 +1,4 @@
-"""Every code block of every page runs as it stands there, and prints what the page says it prints."""
+"""Every code block of every page runs unchanged and prints the output that the page shows."""
 
 import os
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from faultmaven.testing.lab.threaded import served_in_a_thread
 from .page_run import PageRun, lab_addresses
 from .pages import PAGES, ROOT, blocks
 
-# The tutorial is gone through as a whole, commands and all, by `tox -e newcomer`.
+# `tox -e newcomer` runs the whole tutorial, including the shell commands.
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 RUNNABLE = [page for page in PAGES if page != TUTORIAL and any(block.language == "python" for block in blocks(page))]
 
 
 @pytest.fixture
 def lab() -> Iterator[FaultLab]:
-    """A lab in place of every vendor; what a page does to the process's variables is undone."""
+    """A fault lab in place of every vendor. Environment variables are restored afterwards."""
     before = dict(os.environ)
     lab = FaultLab()
     with served_in_a_thread(lab) as address:
@@ -32,11 +32,11 @@ def lab() -> Iterator[FaultLab]:
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_block_runs_and_prints_what_the_page_says(page: Path, tmp_path: Path, lab: FaultLab) -> None:
+def test_every_block_prints_the_documented_output(page: Path, tmp_path: Path, lab: FaultLab) -> None:
     PageRun(page, tmp_path, lab).run()
 
 
-def test_the_pages_with_code_are_these() -> None:
+def test_list_of_pages_with_code() -> None:
     assert [page.name for page in RUNNABLE] == [
         "README.md",
         "adding-a-provider.md",

@@ -1,4 +1,4 @@
-"""Blocks that are not Python: variables that are read, TOML that loads, commands that exist."""
+"""Tests for blocks other than Python: known variables, valid TOML and existing commands."""
 
 import io
 import re
@@ -30,29 +30,29 @@ KEY_FILES = {f"{row['api_key_var']}_FILE" for row in PROVIDER_SCHEMA.values() if
 KNOWN = {*VARIABLES, *SECOND_NAMES.values(), *ROW_VARIABLES, *KEY_FILES}
 
 
-def of(language: str) -> list[Block]:
+def blocks_in(language: str) -> list[Block]:
     return [block for block in EVERY_BLOCK if block.language == language]
 
 
-def rows_of(page: Path) -> set[str]:
-    """Return the variables of the rows that a page adds itself."""
+def variables_of_added_rows(page: Path) -> set[str]:
+    """Return the variables of the provider rows that a page adds."""
     text = page.read_text("utf-8")
     written = re.findall(r"^faultmaven new-provider (\w+)", text, flags=re.MULTILINE)
     variables = re.findall(r'"?(?:api_key|model|base_url)_var"?\s*[:=]\s*"(\w+)"', text)
     return {*variables, *(f"{name.upper()}_API_KEY" for name in written)}
 
 
-@pytest.mark.parametrize("block", of("env"), ids=lambda block: block.where)
-def test_every_variable_of_an_env_block_is_read(block: Block) -> None:
+@pytest.mark.parametrize("block", blocks_in("env"), ids=lambda block: block.where)
+def test_every_env_block_variable_is_known(block: Block) -> None:
     assert not [line for line in dotenv.parser.parse_stream(io.StringIO(block.text)) if line.error]
     values = dotenv.dotenv_values(stream=io.StringIO(block.text))
     assert values
-    assert set(values) <= KNOWN | rows_of(block.page)
+    assert set(values) <= KNOWN | variables_of_added_rows(block.page)
     load_settings(read_environment({name: value or "" for name, value in values.items()}))
 
 
-@pytest.mark.parametrize("block", of("toml"), ids=lambda block: block.where)
-def test_every_toml_block_is_what_the_package_reads(block: Block) -> None:
+@pytest.mark.parametrize("block", blocks_in("toml"), ids=lambda block: block.where)
+def test_every_toml_block_is_valid(block: Block) -> None:
     data = tomllib.loads(block.text)
     if "providers" in data:
         Path("rows.toml").write_text(block.text, "utf-8")
@@ -65,21 +65,21 @@ def test_every_toml_block_is_what_the_package_reads(block: Block) -> None:
 
 
 def commands() -> list[tuple[str, list[str]]]:
-    """Return each `faultmaven` command of the bash blocks, as place and arguments."""
-    found = []
-    for block in of("bash"):
+    """Return each `faultmaven` command of the bash blocks, as location and arguments."""
+    result = []
+    for block in blocks_in("bash"):
         for line in block.text.splitlines():
             for part in re.split(r"&&|\|", line):
                 words = shlex.split(part) if "python -c" not in block.text else []
                 if words and words[0] == "faultmaven":
-                    found.append((block.where, words[1:]))
-    return found
+                    result.append((block.where, words[1:]))
+    return result
 
 
 @pytest.mark.parametrize(
     ("where", "arguments"), [pytest.param(*command, id=f"{command[0]} {command[1][0]}") for command in commands()]
 )
-def test_every_command_exists_with_these_options(where: str, arguments: list[str]) -> None:
+def test_every_command_exists_with_given_options(where: str, arguments: list[str]) -> None:
     name, *rest = arguments
     with click.Context(cli) as context:
         command = cli.get_command(context, name)
@@ -87,8 +87,8 @@ def test_every_command_exists_with_these_options(where: str, arguments: list[str
         command.make_context(name, rest, parent=context).close()
 
 
-def test_the_bash_blocks_install_what_the_project_offers() -> None:
+def test_bash_blocks_install_existing_extras() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    for block in of("bash"):
+    for block in blocks_in("bash"):
         for extra in re.findall(r'pip install "\.\[(\w+)\]"', block.text):
             assert extra in project["optional-dependencies"], block.where

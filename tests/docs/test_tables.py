@@ -1,4 +1,4 @@
-"""The tables of the pages hold what the code holds, in both directions."""
+"""Tests that the tables of the pages match the code in both directions."""
 
 import inspect
 from pathlib import Path
@@ -27,8 +27,8 @@ ADDING = DOCS / "adding-a-provider.md"
 CONFIGURATION = DOCS / "configuration.md"
 ERRORS = DOCS / "errors.md"
 
-# The heading that the README gives each dialect.
-WIRE_NAMES = {
+# The name of each dialect in the provider tables.
+DIALECT_NAMES = {
     "openai-chat": "OpenAI Chat",
     "anthropic-messages": "Anthropic Messages",
     "gemini-generate-content": "Gemini",
@@ -40,26 +40,30 @@ WIRE_NAMES = {
 
 
 def error_classes() -> dict[str, type[errors.LLMError]]:
-    found = inspect.getmembers(errors, inspect.isclass)
-    return {name: kind for name, kind in found if issubclass(kind, errors.LLMError)}
+    classes = inspect.getmembers(errors, inspect.isclass)
+    return {name: kind for name, kind in classes if issubclass(kind, errors.LLMError)}
 
 
 @pytest.mark.parametrize(("page", "heading"), [(README, "Providers"), (DOCS / "providers.md", "Shipped rows")])
-def test_the_provider_table_is_the_schema(page: Path, heading: str) -> None:
+def test_provider_table_matches_the_schema(page: Path, heading: str) -> None:
     expected = []
     for name, row in PROVIDER_SCHEMA.items():
         optional = ", optional" if row.get("key") == "optional" else ""
         dialect = row.get("dialect", "").partition("/")[0]
-        found_out = row["provider_class"] is LocalProvider and not dialect
-        wire = "found out on the first call" if found_out else WIRE_NAMES[dialect or row["provider_class"].dialects[0]]
+        is_detected = row["provider_class"] is LocalProvider and not dialect
+        dialect_name = (
+            "found out on the first call"
+            if is_detected
+            else DIALECT_NAMES[dialect or row["provider_class"].dialects[0]]
+        )
         address = row["default_base_url"] or f"none: set {row['base_url_var']}"
         expected.append(
-            [name, row["api_key_var"] + optional, row["default_model"] or "the first listed", address, wire]
+            [name, row["api_key_var"] + optional, row["default_model"] or "the first listed", address, dialect_name]
         )
     assert table(page, heading) == expected
 
 
-def test_the_readme_and_changelog_count_rightly() -> None:
+def test_readme_and_changelog_counts_are_right() -> None:
     local = [name for name, row in PROVIDER_SCHEMA.items() if row.get("key") == "optional"]
     assert list(PROVIDER_SCHEMA)[-6:] == local
     for page in (README, DOCS / "providers.md"):
@@ -68,17 +72,17 @@ def test_the_readme_and_changelog_count_rightly() -> None:
     assert f"{len(PROVIDER_SCHEMA)} provider rows" in changelog
     assert len(DIALECT_MODULES) == 8
     assert "eight wire formats" in changelog
-    assert f"{len(FaultLab.FAULTS) - 1} faults" in changelog  # "ok" is none
+    assert f"{len(FaultLab.FAULTS) - 1} faults" in changelog  # "ok" is no fault
 
 
-def test_the_settings_table_is_what_the_settings_read() -> None:
+def test_settings_table_lists_every_variable() -> None:
     documented = [name for row in table(CONFIGURATION, "Settings") for name in names_in(row[0])]
-    second = {name for name in SECOND_NAMES.values() if name != "LOCAL_LLM_URL"}
+    aliases = {name for name in SECOND_NAMES.values() if name != "LOCAL_LLM_URL"}
     assert len(documented) == len(set(documented))
-    assert set(documented) == {*VARIABLES, *second}
+    assert set(documented) == {*VARIABLES, *aliases}
 
 
-def test_every_row_s_variables_are_named_by_the_rule_of_the_page() -> None:
+def test_row_variables_follow_documented_naming_rule() -> None:
     for name, row in PROVIDER_SCHEMA.items():
         variables = (row["api_key_var"], row["model_var"], row["base_url_var"])
         if name == "local":
@@ -87,30 +91,30 @@ def test_every_row_s_variables_are_named_by_the_rule_of_the_page() -> None:
             assert variables == tuple(f"{name.upper()}_{end}" for end in ("API_KEY", "MODEL", "API_BASE"))
 
 
-def test_the_role_variables_are_the_roles() -> None:
+def test_role_variables_match_the_roles() -> None:
     roles = [row[0] for row in table(CONFIGURATION, "Settings") if row[0].endswith("_PROVIDER")]
     assert roles == [f"{role.upper()}_PROVIDER" for role in ROLES]
 
 
-def test_the_table_of_other_tools_names_is_the_one_that_warns() -> None:
+def test_vendor_names_table_matches_the_warnings() -> None:
     documented = {name: row[1] for row in table(CONFIGURATION, "Names of other tools") for name in names_in(row[0])}
     assert documented == dict(VENDOR_NAMES)
 
 
-def test_the_local_servers_table_holds_the_local_rows_and_their_usual_addresses() -> None:
+def test_local_servers_table_matches_local_rows() -> None:
     local = [row for row in PROVIDER_SCHEMA.values() if row.get("key") == "optional"]
     documented = [row[1] for row in table(CONFIGURATION, "Local servers")]
     assert sorted(documented) == sorted(f"{row['base_url_var']}={row['default_base_url']}" for row in local)
 
 
-def test_the_errors_page_has_every_class_with_its_two_facts() -> None:
+def test_errors_page_lists_every_error_class() -> None:
     expected = {name: (kind.retryable, kind.elsewhere) for name, kind in error_classes().items()}
     rows = table(ERRORS, "Every type")
     assert {row[0]: (row[1] == "yes", row[2] == "yes") for row in rows} == expected
     assert all(row[1] in ("yes", "no") and row[2] in ("yes", "no") for row in rows)
 
 
-def test_the_errors_page_draws_the_tree_as_it_is() -> None:
+def test_errors_page_tree_matches_class_hierarchy() -> None:
     depths = {}
     for line in ERRORS.read_text("utf-8").partition("```text\n")[2].partition("```")[0].splitlines():
         name = line.strip(" │├└─")
@@ -118,14 +122,14 @@ def test_the_errors_page_draws_the_tree_as_it_is() -> None:
     assert depths == {name: len(kind.__mro__) - len(errors.LLMError.__mro__) for name, kind in error_classes().items()}
 
 
-def test_the_fields_of_a_row_are_all_there() -> None:
+def test_row_fields_table_is_complete() -> None:
     rows = table(ADDING, "The fields of a row")
     assert {row[0]: row[1] for row in rows} == dict.fromkeys(REQUIRED, "yes") | dict.fromkeys(OPTIONAL, "no")
     meanings = {row[0]: row[2].partition("; see [")[0] for row in rows}
     assert meanings == {name: field.meaning for name, field in FIELDS.items()}
 
 
-def test_the_dialects_are_all_there() -> None:
+def test_dialects_table_is_complete() -> None:
     documented = {row[0]: names_in(row[1].partition(";")[0]) for row in table(ADDING, "Dialects")}
     shipped = [kind for name in providers.__all__ if hasattr(kind := getattr(providers, name), "dialects")]
     assert documented == {kind.__name__: list(kind.dialects) for kind in shipped if kind.dialects}
@@ -134,7 +138,7 @@ def test_the_dialects_are_all_there() -> None:
     assert named <= set(DIALECTS)
 
 
-def test_the_faults_of_the_lab_are_all_there() -> None:
+def test_lab_faults_table_is_complete() -> None:
     expected = [
         [fault.name, fault.description, ", ".join(kind.__name__ for kind in fault.errors) or "an answer"]
         for fault in FaultLab.FAULTS.values()
@@ -142,7 +146,7 @@ def test_the_faults_of_the_lab_are_all_there() -> None:
     assert table(DOCS / "testing.md", "Vendors that fail") == expected
 
 
-def test_the_faults_of_a_stream_are_all_there() -> None:
+def test_stream_faults_table_is_complete() -> None:
     expected = [
         [fault.name, fault.description, ", ".join(kind.__name__ for kind in fault.errors) or "an answer"]
         for fault in FaultLab.STREAM_FAULTS.values()
@@ -150,8 +154,8 @@ def test_the_faults_of_a_stream_are_all_there() -> None:
     assert table(DOCS / "testing.md", "Faults of a stream") == expected
 
 
-def test_the_rules_of_the_contract_are_all_there() -> None:
-    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "applies_to"))
+def test_contract_rules_table_is_complete() -> None:
+    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "over"))
     expected = [
         [name.removeprefix("test_"), (inspect.getdoc(rule) or "").replace("`", ""), rule.applies_to]
         for name, rule in rules
@@ -159,30 +163,30 @@ def test_the_rules_of_the_contract_are_all_there() -> None:
     assert table(DOCS / "testing.md", "Every rule") == expected
 
 
-def test_the_capabilities_are_those_of_the_data() -> None:
-    def told(limit: int | None) -> str:
+def test_capabilities_table_matches_the_data() -> None:
+    def limit_text(limit: int | None) -> str:
         return "unknown" if limit is None else str(limit)
 
     expected = []
     for line in capability_table():
-        limits = [told(line.capabilities.context_window), told(line.capabilities.max_output)]
+        limits = [limit_text(line.capabilities.context_window), limit_text(line.capabilities.max_output)]
         expected.append([line.provider, line.model or "the first listed", ", ".join(line.names), *limits])
     assert table(DOCS / "capabilities.md", "Shipped rows") == expected
 
 
-def test_the_parts_of_the_container_are_all_there() -> None:
+def test_container_parts_table_is_complete() -> None:
     documented = [row[0] for row in table(DOCS / "architecture.md", "The container")]
     assert {*documented, "configure_logging"} == set(Parts.__annotations__)
 
 
-def test_the_places_to_change_exist() -> None:
+def test_documented_source_paths_exist() -> None:
     for row in table(DOCS / "architecture.md", "Where to change what"):
         for word in row[1].replace(",", " ").split():
             if "/" in word:
                 assert (ROOT / "faultmaven" / word).exists(), word
 
 
-def test_the_commands_and_their_exit_codes_are_all_there() -> None:
+def test_command_and_exit_code_tables_are_complete() -> None:
     page = DOCS / "command-line.md"
     assert sorted(row[0].removeprefix("faultmaven ") for row in table(page, "The command line")) == sorted(COMMANDS)
     documented = {int(code): meaning for code, meaning in table(page, "Exit codes")}

@@ -1,1 +1,1 @@
-"""The docs site as it is built. `tox -e site` runs this; without zensical nothing here is collected."""
+"""Tests of the built documentation site. `tox -e site` runs them; without zensical no test is collected."""

@@ -1,4 +1,4 @@
-"""Built HTML as values: a page's links, anchors and what it loads."""
+"""Parser for the built HTML pages: links, anchors and loaded resources."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -6,14 +6,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-# Where a tag names what a browser fetches by itself; a link to follow is none of these.
+# For each tag, the attribute whose URL a browser loads without a click.
 LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
 LOADING_LINKS = {"stylesheet", "icon", "preload", "preconnect", "dns-prefetch", "prefetch", "modulepreload", "manifest"}
 
 
 @dataclass
 class Page(HTMLParser):
-    """One page. Paths are relative to the site's root, with slashes."""
+    """A built page. Paths are relative to the root of the site, with slashes."""
 
     name: str
     text: str = field(repr=False)
@@ -28,40 +28,40 @@ class Page(HTMLParser):
         self.feed(self.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what the tag names."""
-        given = {name: value or "" for name, value in attrs}
-        self.anchors |= {given[name] for name in ("id", "name") if given.get(name)}
+        """Record the anchors, links and resources of a tag."""
+        attributes = {name: value or "" for name, value in attrs}
+        self.anchors |= {attributes[name] for name in ("id", "name") if attributes.get(name)}
         if tag == "nav":
             self._in_navigation += 1
-        if tag == "a" and "href" in given:
-            self.links.append(given["href"])
+        if tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
             if self._in_navigation:
-                self.navigation.append(given["href"])
-        if tag in LOADING and given.get(LOADING[tag]):
-            self.loads.append(given[LOADING[tag]])
-        if tag == "link" and LOADING_LINKS & set(given.get("rel", "").split()):
-            self.loads.append(given["href"])
+                self.navigation.append(attributes["href"])
+        if tag in LOADING and attributes.get(LOADING[tag]):
+            self.loads.append(attributes[LOADING[tag]])
+        if tag == "link" and LOADING_LINKS & set(attributes.get("rel", "").split()):
+            self.loads.append(attributes["href"])
 
     def handle_endtag(self, tag: str) -> None:
-        """Note where the navigation ends."""
+        """Track the end of the navigation."""
         if tag == "nav":
             self._in_navigation -= 1
 
 
 class BuiltSite:
-    """The pages below a folder."""
+    """The built pages below a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @cached_property
     def pages(self) -> dict[str, Page]:
-        """Every page by its path."""
+        """All pages by path."""
         names = sorted(path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*.html"))
         return {name: Page(name, (self.folder / name).read_text("utf-8")) for name in names}
 
     def target(self, page: Page, link: str) -> tuple[str, str] | None:
-        """Return the path and the anchor that `link` on `page` leads to, None where it leaves the site."""
+        """Return the path and the anchor of the target of `link` on `page`, or None for an external link."""
         parts = urlsplit(link)
         if parts.scheme or parts.netloc:
             return None
@@ -75,9 +75,9 @@ class BuiltSite:
         return (path.relative_to(self.folder.resolve()).as_posix() if inside else str(path)), unquote(parts.fragment)
 
     def broken_links(self, page: Page) -> list[str]:
-        """Return the links of `page` that lead to no file of the site, or to no anchor of its page."""
-        found = ((link, self.target(page, link)) for link in page.links)
-        return [link for link, target in found if target is not None and not self._exists(*target)]
+        """Return the links of `page` whose target file or anchor does not exist."""
+        targets = ((link, self.target(page, link)) for link in page.links)
+        return [link for link, target in targets if target is not None and not self._exists(*target)]
 
     def _exists(self, path: str, anchor: str) -> bool:
         if not (self.folder / path).is_file() or Path(path).is_absolute():

@@ -1,4 +1,4 @@
-"""The site, built once and strictly. `tox -e site` sets FAULTMAVEN_SITE=1; without it nothing here is collected."""
+"""The site, built once in strict mode. Tests are collected only with FAULTMAVEN_SITE=1, which `tox -e site` sets."""
 
 import os
 import re
@@ -18,20 +18,20 @@ BUILD_SECONDS = 50
 
 
 def build(source: Path) -> subprocess.CompletedProcess[str]:
-    """Build the site whose `mkdocs.yml` lies in `source`, into `source/site`; a warning fails it."""
+    """Build the site of `source/mkdocs.yml` into `source/site`; a warning counts as an error."""
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
-    # griffe must find the very package that is under test, and ruff formats the signatures.
+    # griffe must find the package under test, and ruff to format signatures.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=source, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
     )
-    done.stdout = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
-    return done
+    process.stdout = re.sub(r"\x1b\[[0-9;]*m", "", process.stdout + process.stderr)
+    return process
 
 
 def copy_source(folder: Path) -> Path:
-    """Copy what the site is built from, so that no build leaves anything in the repository."""
+    """Copy the sources of the site, so that a build leaves no files in the repository."""
     shutil.copy(ROOT / "mkdocs.yml", folder)
     shutil.copytree(ROOT / "docs", folder / "docs")
     return folder
@@ -39,8 +39,8 @@ def copy_source(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> BuiltSite:
-    """The built pages."""
+    """The built site."""
     source = copy_source(tmp_path_factory.mktemp("site"))
-    done = build(source)
-    assert done.returncode == 0, done.stdout
+    process = build(source)
+    assert process.returncode == 0, process.stdout
     return BuiltSite(source / "site")

@@ -1,4 +1,4 @@
-"""What needs FastAPI and uvicorn is collected where `tox -e examples` installed them."""
+"""Tests that need FastAPI and uvicorn are collected only where `tox -e examples` has installed both."""
 
 from importlib.util import find_spec
 

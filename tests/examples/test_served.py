@@ -1,4 +1,4 @@
-"""The example service, started as its README says, against the lab on the loopback interface."""
+"""Tests for the example service, started as in the service's README, against the lab on the loopback interface."""
 
 import asyncio
 import json
@@ -18,14 +18,14 @@ import pytest
 from faultmaven.testing import FaultLab
 
 SERVICE = Path(__file__).parents[2] / "examples" / "service"
-FORMS = [("incidents.app:app",), ("--factory", "incidents.host:create_hosted_app")]
+APPLICATIONS = [("incidents.app:app",), ("--factory", "incidents.host:create_hosted_app")]
 INCIDENT = {"text": "Why does my pod restart?"}
 PRODUCTION = {"FAULTMAVEN_ENV": "production", "LLM_MAX_RETRIES": "0"}
 
 
 @dataclass
 class Served:
-    """A running service. `log` is what it writes to standard error after its start, there once it has ended."""
+    """A running service. `log` is standard error after the start, available once the service has ended."""
 
     client: httpx.AsyncClient
     log: str = ""
@@ -37,7 +37,7 @@ class Served:
 
 @asynccontextmanager
 async def started(*arguments: str, variables: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start uvicorn in the service's folder; it is gone after."""
+    """Start uvicorn in the folder of the service; stop it with the block."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", "0", *arguments),
         cwd=SERVICE,
@@ -53,14 +53,14 @@ async def started(*arguments: str, variables: Mapping[str, str]) -> AsyncIterato
 
 
 async def log_of(process: asyncio.subprocess.Process) -> str:
-    """Return what a process still writes to standard error, when it has ended."""
+    """Wait for the end of a process and return the rest of standard error."""
     _, log = await asyncio.wait_for(process.communicate(), 30)
     return log.decode()
 
 
 @asynccontextmanager
 async def served(*arguments: str, variables: Mapping[str, str]) -> AsyncIterator[Served]:
-    """Give a service that listens, and end its process by Ctrl-C after."""
+    """Run a service that listens; end it with the block by the signal of Ctrl-C."""
     async with started(*arguments, variables=variables) as process:
         async with httpx.AsyncClient(base_url=await address_of(process), trust_env=False) as client:
             service = Served(client)
@@ -72,18 +72,18 @@ async def served(*arguments: str, variables: Mapping[str, str]) -> AsyncIterator
 
 
 async def address_of(process: asyncio.subprocess.Process) -> str:
-    """Return where a server listens, as its log tells."""
+    """Return the address of a server from the log."""
     assert process.stderr is not None
     log = ""
     while line := (await asyncio.wait_for(process.stderr.readline(), 30)).decode():
         log += line
-        if found := re.search(r"running on (http://127\.0\.0\.1:\d+)", line):
-            return found[1]
+        if match := re.search(r"running on (http://127\.0\.0\.1:\d+)", line):
+            return match[1]
     pytest.fail(f"the service ended at its start:\n{log}")
 
 
-@pytest.mark.parametrize("arguments", FORMS)
-async def test_the_service_answers_in_production(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", APPLICATIONS)
+async def test_service_answers_in_production(arguments: tuple[str, ...]) -> None:
     lab = FaultLab()
     lab.always("anthropic", "quota")
     async with lab.serve() as address:
@@ -96,8 +96,8 @@ async def test_the_service_answers_in_production(arguments: tuple[str, ...]) -> 
     assert [request.provider for request in lab.requests] == ["anthropic", "openai"]
 
 
-@pytest.mark.parametrize("arguments", FORMS)
-async def test_a_call_that_fails_is_in_the_log_without_key_and_prompt(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", APPLICATIONS)
+async def test_failed_call_is_logged_without_secrets(arguments: tuple[str, ...]) -> None:
     lab = FaultLab()
     names = ("anthropic", "openai", "groq")
     for name in names:
@@ -109,26 +109,26 @@ async def test_a_call_that_fails_is_in_the_log_without_key_and_prompt(arguments:
     assert (reply.status_code, reply.json()) == (503, {"error": "AllProvidersFailedError"})
     (failed,) = [record for record in service.records() if record["event"] == "call_failed"]
     assert (failed["level"], failed["reason"]) == ("error", "AllProvidersFailedError")
-    asked = [record for record in service.records() if record["event"] == "attempt_ended"]
-    assert [(record["call"], record["provider"]) for record in asked] == [(failed["call"], name) for name in names]
-    assert {record["outcome"] for record in asked} == {"ProviderUnavailableError"}
+    attempts = [record for record in service.records() if record["event"] == "attempt_ended"]
+    assert [(record["call"], record["provider"]) for record in attempts] == [(failed["call"], name) for name in names]
+    assert {record["outcome"] for record in attempts} == {"ProviderUnavailableError"}
     assert INCIDENT["text"] not in service.log
     assert not [name for name in names if env[f"{name.upper()}_API_KEY"] in service.log]
 
 
-@pytest.mark.parametrize("arguments", FORMS)
+@pytest.mark.parametrize("arguments", APPLICATIONS)
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "message"),
     [
         ({"FAULTMAVEN_ENV": "staging"}, "CHAT_PROVIDER (.env.staging) names 'groq', which is not configured"),
         ({}, "no provider is configured. Set FAULTMAVEN_ENV to development, staging or production"),
     ],
 )
-async def test_the_service_does_not_start_without_a_provider(
-    arguments: tuple[str, ...], variables: dict[str, str], told: str
+async def test_service_without_provider_does_not_start(
+    arguments: tuple[str, ...], variables: dict[str, str], message: str
 ) -> None:
     async with started(*arguments, variables=variables) as process:
         log = await log_of(process)
     assert process.returncode == 3
-    assert f"ConfigurationError: {told}" in log
+    assert f"ConfigurationError: {message}" in log
     assert "running on" not in log

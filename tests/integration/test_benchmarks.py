@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))  # last, so that the installed `faultmaven` is imported
-from benchmarks import clients, environments, measuring, processes, works
+from benchmarks import clients, environments, measuring, processes, workloads
 
 ROOT = clients.ROOT
-SMALL = dataclasses.replace(works.CHECK, calls=3, most_at_once=5)
+SMALL = dataclasses.replace(workloads.CHECK, calls=3, most_at_once=5)
 
 
 @pytest.fixture
@@ -32,34 +32,36 @@ def raw_socket() -> Iterator[processes.Worker]:
 
 def test_package_client_completes_every_workload(upstream: processes.Upstream) -> None:
     figures = measuring.Figures()
-    measured = [client for client in clients.CLIENTS if client.name in (clients.CEILING, clients.OURS)]
+    measured = [client for client in clients.CLIENTS if client.name in (clients.CEILING, clients.FAULTMAVEN)]
     pythons: dict[str, Path | str] = {client.environment: Path(sys.executable) for client in measured}
     measuring.measure(measured, pythons, upstream, SMALL, figures)
     assert figures.errors == {}
-    assert {work for work, client in figures.told if client == clients.OURS} == {work.name for work in works.WORKS}
-    for work in (works.FAILING_500, works.FAILING_429):
-        assert figures.value(work, clients.OURS, "primary_asked") == 1.0
+    assert {work for work, client in figures.results if client == clients.FAULTMAVEN} == {
+        work.name for work in workloads.WORKLOADS
+    }
+    for work in (workloads.FAILING_500, workloads.FAILING_429):
+        assert figures.value(work, clients.FAULTMAVEN, "primary_asked") == 1.0
 
 
 def test_wrong_answer_is_reported_as_error(upstream: processes.Upstream, raw_socket: processes.Worker) -> None:
-    for work in (works.ONE, works.BURST):
+    for work in (workloads.ONE, workloads.BURST):
         order = work.order(upstream, SMALL)
-        assert "error" not in raw_socket.told(order)
-        result = raw_socket.told({**order, "answer": "something else"})
+        assert "error" not in raw_socket.run(order)
+        result = raw_socket.run({**order, "answer": "something else"})
         assert result["error"].startswith("WrongAnswerError: got ")
 
 
 def test_crashed_client_reports_error_and_restarts() -> None:
     worker = processes.Worker(Path(sys.executable), "with_nothing")
     for _ in range(2):
-        assert worker.told({})["error"] == "ModuleNotFoundError: No module named 'with_nothing'"
+        assert worker.run({})["error"] == "ModuleNotFoundError: No module named 'with_nothing'"
 
 
 def test_hanging_client_is_reported_as_error(
     monkeypatch: pytest.MonkeyPatch, upstream: processes.Upstream, raw_socket: processes.Worker
 ) -> None:
     monkeypatch.setattr(processes, "ANSWERS_WITHIN_SECONDS", 0.5)
-    result = raw_socket.told({**works.ONE.order(upstream, SMALL), "seconds": 60})
+    result = raw_socket.run({**workloads.ONE.order(upstream, SMALL), "seconds": 60})
     assert result == {"error": "no answer within 0.5 s"}
 
 

@@ -1,4 +1,4 @@
-"""Real llama.cpp servers. `tox -e llamacpp` sets FAULTMAVEN_LLAMACPP=1; without it nothing here is collected."""
+"""Real llama.cpp servers. Tests are collected only with FAULTMAVEN_LLAMACPP=1, which `tox -e llamacpp` sets."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def start_server(model: Path) -> Callable[..., AbstractContextManager[str]]:
-    """Give what starts a server with further options: a context that yields its address and stops it after."""
+    """Function that starts a server with further options: a context manager that yields the address."""
 
     def start(*options: str) -> AbstractContextManager[str]:
         return running_server(model, *options)
@@ -45,9 +45,9 @@ def server(start_server: Callable[..., AbstractContextManager[str]]) -> Iterator
 
 @contextmanager
 def running_server(model: Path, *options: str) -> Iterator[str]:
-    """Start `llama_cpp.server` on a free loopback port, yield its address once it listens, stop it after.
+    """Run `llama_cpp.server` on a free loopback port and yield the address once the server listens.
 
-    Its environment is empty: it would read its options from there as well.
+    The environment is empty, because the server would read further options from there.
     """
     command = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), "--model_alias", "tiny-random"]
     command += ["--host", "127.0.0.1", "--port", "0", "--n_ctx", "2048", "--n_threads", "1", "--seed", "7"]
@@ -67,12 +67,12 @@ def running_server(model: Path, *options: str) -> Iterator[str]:
 
 
 def read_log(process: subprocess.Popen[str], address: "Future[str]") -> None:
-    """Read the server's log to its end, so that it never waits for a reader; the first address found is its own."""
+    """Read the whole log, so that the server never waits for a reader; set the first address in the log."""
     last: deque[str] = deque(maxlen=30)
     for line in process.stderr or ():
         last.append(line)
-        found = re.search(r"Uvicorn running on (http://127\.0\.0\.1:\d+)", line)
-        if found and not address.done():
-            address.set_result(found[1])
+        match = re.search(r"Uvicorn running on (http://127\.0\.0\.1:\d+)", line)
+        if match and not address.done():
+            address.set_result(match[1])
     if not address.done():
         address.set_exception(RuntimeError(f"the server ended at its start:\n{''.join(last)}"))

@@ -1,6 +1,6 @@
-"""The rows `local` and `llamacpp` against a real llama.cpp server, whose answers are nonsense and whose counts are not.
+"""Tests of the rows `local` and `llamacpp` with a real llama.cpp server: random answers, but real token counts.
 
-llama-cpp-python's server has OpenAI's routes only, seen in 0.3.36: everything else, `/completion` too, is a 404 with
+The server of llama-cpp-python 0.3.36 has OpenAI's routes only: every other path, `/completion` too, is a 404 with
 `{"detail":"Not Found"}`.
 """
 
@@ -30,8 +30,8 @@ from faultmaven.infrastructure.llm.providers import LocalProvider
 ADDRESS_VARIABLES = {"local": "LOCAL_LLM_BASE_URL", "llamacpp": "LLAMACPP_API_BASE"}
 CHAT = ("POST", "/v1/chat/completions", 200)
 LIST = ("GET", "/v1/models", 200)
-# What each row asks before it has found the chat route. No model is set, so the first of the list is used.
-FINDING = {"local": [LIST, CHAT], "llamacpp": [("POST", "/completion", 404), LIST, CHAT]}
+# The requests of each row until the chat route is detected. No model is set, so the first of the list is used.
+DETECTION = {"local": [LIST, CHAT], "llamacpp": [("POST", "/completion", 404), LIST, CHAT]}
 
 QUESTION = "Why is the pod down?"
 
@@ -39,20 +39,20 @@ both_rows = pytest.mark.parametrize("row", ["local", "llamacpp"])
 
 
 class Exchanges:
-    """Every exchange with the server: method, path and status, and the bodies that were sent."""
+    """Recorder of the exchanges with the server: method, path and status, and the request bodies."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, int]] = []
         self.bodies: list[dict[str, Any]] = []
 
-    async def keep(self, response: httpx.Response) -> None:
-        """Keep one exchange; httpx calls this when the headers are there."""
+    async def record(self, response: httpx.Response) -> None:
+        """Record one exchange; httpx calls this hook when the response headers have arrived."""
         self.seen.append((response.request.method, response.request.url.path, response.status_code))
         self.bodies.append(json.loads(response.request.content or b"{}"))
 
 
-class Asking:
-    """One opened container: `generate` with a stable answer, and the exchanges it made."""
+class OpenedContainer:
+    """An opened container: `generate` with a reproducible answer, and the recorded exchanges."""
 
     def __init__(self, container: Container, exchanges: Exchanges) -> None:
         self.container = container
@@ -60,25 +60,25 @@ class Asking:
         self.exchanges = exchanges
 
     async def generate(self, prompt: Any = QUESTION, max_tokens: int | None = 16, **options: Any) -> LLMResponse:
-        """Ask with temperature 0, where a model of random weights always says the same."""
+        """Call with temperature 0, at which a model with random weights always returns the same text."""
         return await self.llm.generate(prompt, max_tokens=max_tokens, temperature=0.0, **options)
 
 
 @asynccontextmanager
-async def asking(row: str, address: str, **variables: str) -> AsyncIterator[Asking]:
-    """Open a container in which `row` lives at `address` and nothing else is configured."""
+async def open_row(row: str, address: str, **variables: str) -> AsyncIterator[OpenedContainer]:
+    """Open a container in which only `row` is configured, with the server at `address`."""
     exchanges = Exchanges()
     async with (
-        httpx.AsyncClient(event_hooks={"response": [exchanges.keep]}, trust_env=False) as client,
+        httpx.AsyncClient(event_hooks={"response": [exchanges.record]}, trust_env=False) as client,
         open_container({ADDRESS_VARIABLES[row]: address, **variables}, http_client=client) as container,
     ):
-        yield Asking(container, exchanges)
+        yield OpenedContainer(container, exchanges)
 
 
 @both_rows
-async def test_cut_answer_has_real_text_counts_and_stop_reason(row: str, server: str) -> None:
-    async with asking(row, server) as ask:
-        response = await ask.generate(max_tokens=16)
+async def test_cut_answer_has_usage_and_stop_reason(row: str, server: str) -> None:
+    async with open_row(row, server) as opened:
+        response = await opened.generate(max_tokens=16)
     assert response.provider == row
     assert response.model == "tiny-random"
     assert response.content.strip()
@@ -91,9 +91,9 @@ async def test_cut_answer_has_real_text_counts_and_stop_reason(row: str, server:
 
 
 @both_rows
-async def test_buckets_add_up_to_what_the_server_counted(row: str, server: str) -> None:
-    async with asking(row, server) as ask:
-        response = await ask.generate()
+async def test_usage_matches_the_server_counts(row: str, server: str) -> None:
+    async with open_row(row, server) as opened:
+        response = await opened.generate()
     counted = response.raw["usage"]
     assert response.usage is not None
     assert response.usage.input == counted["prompt_tokens"]
@@ -102,81 +102,81 @@ async def test_buckets_add_up_to_what_the_server_counted(row: str, server: str) 
 
 
 @both_rows
-async def test_route_is_found_once_and_remembered(row: str, server: str) -> None:
-    async with asking(row, server) as ask:
-        first = await ask.generate()
-        assert ask.exchanges.seen == FINDING[row]
-        second = await ask.generate()
-        assert ask.exchanges.seen == [*FINDING[row], CHAT]
+async def test_route_is_detected_once_and_cached(row: str, server: str) -> None:
+    async with open_row(row, server) as opened:
+        first = await opened.generate()
+        assert opened.exchanges.seen == DETECTION[row]
+        second = await opened.generate()
+        assert opened.exchanges.seen == [*DETECTION[row], CHAT]
     assert second.content == first.content
 
 
 @both_rows
-async def test_calls_at_once_share_one_finding(row: str, server: str) -> None:
-    async with asking(row, server) as ask:
-        answers = await asyncio.gather(*(ask.generate() for _ in range(4)))
-        assert ask.exchanges.seen == [*FINDING[row], CHAT, CHAT, CHAT]
+async def test_concurrent_calls_share_one_detection(row: str, server: str) -> None:
+    async with open_row(row, server) as opened:
+        answers = await asyncio.gather(*(opened.generate() for _ in range(4)))
+        assert opened.exchanges.seen == [*DETECTION[row], CHAT, CHAT, CHAT]
     assert len({answer.content for answer in answers}) == 1
 
 
 @both_rows
-async def test_base_may_carry_the_version_path(row: str, server: str) -> None:
-    async with asking(row, f"{server}/v1") as ask:
-        response = await ask.generate()
-        assert ask.exchanges.seen == FINDING[row]
+async def test_base_url_may_contain_version_path(row: str, server: str) -> None:
+    async with open_row(row, f"{server}/v1") as opened:
+        response = await opened.generate()
+        assert opened.exchanges.seen == DETECTION[row]
     assert response.content.strip()
 
 
 @both_rows
-async def test_conversation_goes_straight_to_the_chat_route(row: str, server: str) -> None:
-    """A route without turns is not even asked for a conversation, and the server's own template counts every turn."""
+async def test_conversation_uses_only_the_chat_route(row: str, server: str) -> None:
+    """A conversation skips the routes without turns, and the server's chat template counts every turn."""
     turns = [
         Message.system("You read logs."),
         Message.user(QUESTION),
         Message.assistant("The memory limit."),
         Message.user("And the node?"),
     ]
-    async with asking(row, server) as ask:
-        response = await ask.generate(turns)
-        assert ask.exchanges.seen == [LIST, CHAT]
-        roles = [message["role"] for message in ask.exchanges.bodies[-1]["messages"]]
+    async with open_row(row, server) as opened:
+        response = await opened.generate(turns)
+        assert opened.exchanges.seen == [LIST, CHAT]
+        roles = [message["role"] for message in opened.exchanges.bodies[-1]["messages"]]
         assert roles == ["system", "user", "assistant", "user"]
         whole = response.usage
-        last = (await ask.generate(turns[-1:])).usage
+        last = (await opened.generate(turns[-1:])).usage
     assert whole is not None
     assert last is not None
     assert whole.input is not None
     assert last.input is not None
-    # The three other turns are at least as many tokens as they have words, 15 with their roles.
+    # The three other turns have 15 words with the roles, so at least 15 tokens.
     assert whole.input >= last.input + 15
 
 
 @both_rows
 async def test_system_text_reaches_the_model(row: str, server: str) -> None:
-    async with asking(row, server) as ask:
-        plain = await ask.generate([Message.user(QUESTION)])
-        told = await ask.generate([Message.system("because memory again restart"), Message.user(QUESTION)])
-    assert told.content != plain.content
-    assert told.raw["usage"]["prompt_tokens"] > plain.raw["usage"]["prompt_tokens"]
+    async with open_row(row, server) as opened:
+        plain = await opened.generate([Message.user(QUESTION)])
+        instructed = await opened.generate([Message.system("because memory again restart"), Message.user(QUESTION)])
+    assert instructed.content != plain.content
+    assert instructed.raw["usage"]["prompt_tokens"] > plain.raw["usage"]["prompt_tokens"]
 
 
 @both_rows
-async def test_stop_word_ends_the_answer(row: str, server: str) -> None:
-    async with asking(row, server) as ask:
-        whole = await ask.generate(max_tokens=32)
+async def test_stop_sequence_ends_the_answer(row: str, server: str) -> None:
+    async with open_row(row, server) as opened:
+        whole = await opened.generate(max_tokens=32)
         word = whole.content.split()[3]
-        stopped = await ask.generate(max_tokens=32, stop=word)
+        stopped = await opened.generate(max_tokens=32, stop=word)
     assert stopped.stop_reason is StopReason.STOP
     assert stopped.content == whole.content.partition(word)[0]
     assert stopped.content.strip()
 
 
 @both_rows
-async def test_prompt_beyond_the_context_is_a_context_length_error(row: str, server: str) -> None:
-    """The server says 400 with the code `context_length_exceeded`; its prose holds the two counts."""
-    async with asking(row, server) as ask:
+async def test_too_long_prompt_raises_context_length_error(row: str, server: str) -> None:
+    """The server returns 400 with the code `context_length_exceeded`; the message has both token counts."""
+    async with open_row(row, server) as opened:
         with pytest.raises(ContextLengthError) as caught:
-            await ask.generate("xy" * 1500)
+            await opened.generate("xy" * 1500)
     assert caught.value.status == 400
     assert caught.value.code == "context_length_exceeded"
     assert caught.value.provider == row
@@ -186,69 +186,69 @@ async def test_prompt_beyond_the_context_is_a_context_length_error(row: str, ser
 
 
 @both_rows
-async def test_wrong_path_is_a_wrong_endpoint_that_names_the_variable(row: str, server: str) -> None:
-    async with asking(row, f"{server}/api/v9") as ask:
+async def test_wrong_path_error_names_the_variable(row: str, server: str) -> None:
+    async with open_row(row, f"{server}/api/v9") as opened:
         with pytest.raises(WrongEndpointError) as caught:
-            await ask.generate()
-        assert {status for _, _, status in ask.exchanges.seen} == {404}
+            await opened.generate()
+        assert {status for _, _, status in opened.exchanges.seen} == {404}
     assert caught.value.status == 404
     assert [line.status for line in caught.value.attempts] == [404]
     assert ADDRESS_VARIABLES[row] in str(caught.value)
 
 
 @both_rows
-async def test_wrong_path_is_not_remembered(row: str, server: str) -> None:
-    """Only success is: two calls to a wrong path ask the same routes twice."""
-    async with asking(row, f"{server}/api/v9") as ask:
+async def test_wrong_path_is_not_cached(row: str, server: str) -> None:
+    """Only a detected route is cached: two calls to a wrong path try the same routes twice."""
+    async with open_row(row, f"{server}/api/v9") as opened:
         for _ in range(2):
             with pytest.raises(WrongEndpointError):
-                await ask.generate()
-        half = len(ask.exchanges.seen) // 2
-        assert ask.exchanges.seen[:half] == ask.exchanges.seen[half:]
+                await opened.generate()
+        half = len(opened.exchanges.seen) // 2
+        assert opened.exchanges.seen[:half] == opened.exchanges.seen[half:]
 
 
 @both_rows
-async def test_list_of_models_is_the_servers_own(row: str, server: str) -> None:
-    async with asking(row, server) as ask:
-        provider = ask.container.registry().get_provider(row)
+async def test_model_list_comes_from_the_server(row: str, server: str) -> None:
+    async with open_row(row, server) as opened:
+        provider = opened.container.registry().get_provider(row)
         assert isinstance(provider, LocalProvider)
         assert await provider.list_models(10.0) == ["tiny-random"]
-        assert ask.exchanges.seen == [LIST]
+        assert opened.exchanges.seen == [LIST]
 
 
-async def test_key_is_sent_and_a_wrong_one_refused(start_server: Callable[..., AbstractContextManager[str]]) -> None:
+async def test_key_is_sent_and_wrong_key_refused(start_server: Callable[..., AbstractContextManager[str]]) -> None:
     with start_server("--api_key", "right-key") as address:
-        async with asking("local", address, LOCAL_LLM_API_KEY="right-key") as ask:
-            assert (await ask.generate()).content.strip()
-        async with asking("local", address, LOCAL_LLM_API_KEY="wrong-key") as ask:
+        async with open_row("local", address, LOCAL_LLM_API_KEY="right-key") as opened:
+            assert (await opened.generate()).content.strip()
+        async with open_row("local", address, LOCAL_LLM_API_KEY="wrong-key") as opened:
             with pytest.raises(AuthenticationError, match="LOCAL_LLM_API_KEY") as caught:
-                await ask.generate()
+                await opened.generate()
     assert caught.value.status == 401
     assert "wrong-key" not in str(caught.value)
 
 
 @both_rows
-async def test_stopped_server_is_refused_connection(
+async def test_stopped_server_raises_provider_unavailable_error(
     row: str, start_server: Callable[..., AbstractContextManager[str]]
 ) -> None:
     with start_server() as address:
-        async with asking(row, address) as ask:
-            assert (await ask.generate()).content.strip()
-    async with asking(row, address) as ask:
+        async with open_row(row, address) as opened:
+            assert (await opened.generate()).content.strip()
+    async with open_row(row, address) as opened:
         with pytest.raises(ProviderUnavailableError, match="refused") as caught:
-            await ask.generate()
+            await opened.generate()
     assert caught.value.phase == "connect"
     assert ADDRESS_VARIABLES[row] in str(caught.value)
 
 
 @both_rows
-async def test_stream_is_the_answer_in_pieces(row: str, server: str) -> None:
-    """The pieces come one by one, the last ones with how it ended and what it cost; together they are the answer."""
-    async with asking(row, server) as ask:
-        whole = await ask.generate(max_tokens=32)
-        async with ask.llm.stream(QUESTION, max_tokens=32, temperature=0.0) as stream:
+async def test_stream_chunks_form_the_whole_answer(row: str, server: str) -> None:
+    """Chunks arrive one by one, the last ones with stop reason and usage; the texts add up to the answer."""
+    async with open_row(row, server) as opened:
+        whole = await opened.generate(max_tokens=32)
+        async with opened.llm.stream(QUESTION, max_tokens=32, temperature=0.0) as stream:
             texts = [chunk.text async for chunk in stream if chunk.text]
-        assert ask.exchanges.bodies[-1]["stream"] is True
+        assert opened.exchanges.bodies[-1]["stream"] is True
     assert len(texts) > 5
     assert "".join(texts) == stream.response.content == whole.content
     assert stream.response.stop_reason is StopReason.MAX_TOKENS
@@ -256,33 +256,33 @@ async def test_stream_is_the_answer_in_pieces(row: str, server: str) -> None:
 
 
 @both_rows
-async def test_stream_that_is_left_leaves_the_server_free(row: str, server: str) -> None:
-    async with asking(row, server) as ask:
-        async with ask.llm.stream(QUESTION, max_tokens=1500, temperature=0.0) as stream:
+async def test_abandoned_stream_frees_the_server(row: str, server: str) -> None:
+    async with open_row(row, server) as opened:
+        async with opened.llm.stream(QUESTION, max_tokens=1500, temperature=0.0) as stream:
             async for chunk in stream:
                 if chunk.text:
                     break
         async with asyncio.timeout(20):
-            assert (await ask.generate()).content.strip()
+            assert (await opened.generate()).content.strip()
 
 
 class Restart(pydantic.BaseModel):
-    """What to restart; every field is bounded, so that a model of random weights comes to an end."""
+    """A restart. Every field is bounded, so that the answer of a model with random weights ends."""
 
     pod: Literal["api", "worker"]
     force: bool
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_schema_binds_a_model_that_knows_nothing(server: str, streamed: bool) -> None:
-    """Its weights are random: only the server's grammar can make this JSON."""
-    async with asking("llamacpp", server) as ask:
+async def test_schema_constrains_a_random_model(server: str, streamed: bool) -> None:
+    """The weights are random, so only the server's grammar can produce this JSON."""
+    async with open_row("llamacpp", server) as opened:
         if streamed:
-            async with ask.llm.stream(QUESTION, response_format=Restart, max_tokens=200, temperature=0.0) as stream:
+            async with opened.llm.stream(QUESTION, response_format=Restart, max_tokens=200, temperature=0.0) as stream:
                 async for _ in stream:
                     pass
             response = stream.response
         else:
-            response = await ask.generate(response_format=Restart, max_tokens=200)
+            response = await opened.generate(response_format=Restart, max_tokens=200)
     assert isinstance(response.parsed, Restart)
     assert json.loads(response.content) == response.parsed.model_dump()

@@ -1,7 +1,7 @@
 """Write a llama model with random weights, so that a real server can run without any download.
 
-Run as `python tiny_model.py OUT.gguf`. The answers are nonsense; tokens, counts and stop reasons are real. It has the
-256 bytes as tokens, so that it reads any text, and some words, which it prefers when it writes.
+Run as `python tiny_model.py OUT.gguf`. The answers are random; tokens, counts and stop reasons are real. The
+vocabulary has the 256 bytes, so that any text can be read, and some words, which the model prefers in answers.
 """
 
 import sys
@@ -38,7 +38,7 @@ def main(path: Path) -> None:
 
 
 def write_shape(writer: gguf.GGUFWriter) -> None:
-    """Write what the server has to know before it reads tensors."""
+    """Write the metadata that the server needs to load the tensors."""
     writer.add_name("tiny-random")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_vocab_size(len(TOKENS))
@@ -53,14 +53,14 @@ def write_shape(writer: gguf.GGUFWriter) -> None:
 
 
 def write_vocabulary(writer: gguf.GGUFWriter) -> None:
-    """Write the tokens: a text's words are found first, by their higher score, and bytes take what is left."""
-    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
-    kinds += [gguf.TokenType.BYTE] * len(BYTES) + [gguf.TokenType.NORMAL] * len(WORDS)
+    """Write the tokens: known words are matched first, by a higher score, and bytes cover the rest of a text."""
+    token_types = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
+    token_types += [gguf.TokenType.BYTE] * len(BYTES) + [gguf.TokenType.NORMAL] * len(WORDS)
     scores = [0.0] * len(CONTROL) + [-1000.0] * len(BYTES) + [-float(rank) for rank in range(len(WORDS))]
     writer.add_tokenizer_model("llama")
     writer.add_token_list(TOKENS)
     writer.add_token_scores(scores)
-    writer.add_token_types(kinds)
+    writer.add_token_types(token_types)
     writer.add_unk_token_id(0)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
@@ -68,7 +68,7 @@ def write_vocabulary(writer: gguf.GGUFWriter) -> None:
 
 
 def write_weights(writer: gguf.GGUFWriter, random: np.random.Generator) -> None:
-    """Write random tensors, the output made so that words win over bytes and over the end of the text."""
+    """Write random tensors, with output weights that prefer words to bytes and to the end of the text."""
 
     def tensor(*shape: int) -> np.ndarray:
         return random.normal(0, 0.3, shape).astype(np.float32)

@@ -1,1 +1,1 @@
-"""The tutorial as a newcomer goes through it: a fresh environment, the wheel, the commands as printed."""
+"""Test of the tutorial in a fresh environment, with the built wheel and the commands as printed."""

@@ -1,4 +1,4 @@
-"""`tox -e newcomer` sets FAULTMAVEN_NEWCOMER=1; without it nothing here is collected: it installs from a registry."""
+"""Tests install from a registry, so they are collected only with FAULTMAVEN_NEWCOMER=1, as `tox -e newcomer` sets."""
 
 import os
 

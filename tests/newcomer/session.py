@@ -1,4 +1,4 @@
-"""One shell that stays open for a whole page, as a reader's does: `cd` and an activated environment last."""
+"""A shell that stays open for a whole page, so that `cd` and an activated environment persist."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class ShellSession:
-    """A bash process that runs one block after another; standard error counts as output, as it does on a screen."""
+    """A bash process that runs one block after another. Standard error is part of the output, as in a terminal."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._shell = subprocess.Popen(
@@ -23,7 +23,7 @@ class ShellSession:
         )
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the session."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -32,15 +32,15 @@ class ShellSession:
         self._shell.communicate()
 
     def run(self, commands: str) -> tuple[str, int]:
-        """Return what `commands` print, and the last one's exit code.
+        """Return the output of `commands` and the exit code of the last one.
 
         Raises:
-            EOFError: they ended the shell.
+            EOFError: The commands ended the shell.
         """
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
         end = f"end-of-{uuid.uuid4().hex}"
-        # What reads standard input finds nothing there: the rest of the page is not its own.
+        # Standard input is empty for the commands, so that none of them reads the rest of the page.
         self._shell.stdin.write(f"{{ {commands.strip()}\n}} < /dev/null\nprintf '\\n%s %s\\n' {end} $?\n")
         self._shell.stdin.flush()
         printed: list[str] = []
@@ -52,12 +52,11 @@ class ShellSession:
 
     @property
     def folder(self) -> Path:
-        """Where the shell is now."""
+        """The current folder of the shell."""
         return Path(self.run("pwd")[0].strip())
 
 
-def steady(text: str) -> str:
-    """Return what a page shows or a command prints, without what differs from run to run: seconds and white space at
-    the ends of lines."""
-    told = re.sub(r"\b\d+\.\d+ ?s\b", "N s", text)
-    return "\n".join(line.rstrip() for line in told.strip().splitlines())
+def normalized(text: str) -> str:
+    """Return the output of a command, or of a page, without seconds and trailing white space, which may differ."""
+    without_seconds = re.sub(r"\b\d+\.\d+ ?s\b", "N s", text)
+    return "\n".join(line.rstrip() for line in without_seconds.strip().splitlines())

@@ -1,7 +1,7 @@
-"""The tutorial, word by word, in a fresh virtual environment with the built wheel: what it prints is what it says.
+"""The commands of the tutorial print the documented output, in a fresh virtual environment with the built wheel.
 
-No vendor is asked: the fault lab stands in for all of them on the loopback interface, where the base URL variables lead
-to. Packages come from the registry that pip is set up for.
+No request reaches a vendor: the base URL variables point at the fault lab on the loopback interface. Packages come from
+the registry that pip is configured for.
 """
 
 import os
@@ -17,17 +17,17 @@ from faultmaven.testing.lab.threaded import served_in_a_thread
 from tests.docs.page_run import lab_addresses
 from tests.docs.pages import ROOT, Block, blocks
 
-from .session import ShellSession, steady
+from .session import ShellSession, normalized
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR")
-# Where packages come from; read now, since every test starts without such variables.
+# The package registry; read at import, since every test starts without such variables.
 PIP = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A copy of what is in the repository, with nothing that was built or installed in it."""
+    """A copy of the files of the repository, without build results and installed packages."""
     folder = tmp_path / "faultmaven"
     git = shutil.which("git")
     assert git is not None
@@ -52,29 +52,29 @@ def lab() -> FaultLab:
 
 @pytest.fixture
 def environment(lab: FaultLab) -> Iterator[dict[str, str]]:
-    """The variables of a newcomer's shell: nobody's keys, and base URLs that lead to the lab."""
+    """The variables of a new user's shell: no API keys, and base URLs that point at the lab."""
     kept = {name: value for name, value in os.environ.items() if name in KEPT_VARIABLES}
     with served_in_a_thread(lab) as address:
         yield kept | PIP | lab_addresses(lab, address) | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 @pytest.mark.timeout(600)
-def test_every_command_prints_what_the_tutorial_says(clone: Path, environment: dict[str, str], lab: FaultLab) -> None:
+def test_every_command_prints_the_documented_output(clone: Path, environment: dict[str, str], lab: FaultLab) -> None:
     with ShellSession(clone, environment) as session:
         printed = ""
         for block in blocks(TUTORIAL):
             printed = _follow(block, printed, session, lab)
-    assert lab.requests, "the newcomer got no answer from anybody"
+    assert lab.requests, "no request reached the lab"
 
 
 def _follow(block: Block, printed: str, session: ShellSession, lab: FaultLab) -> str:
-    """Do what a reader does with `block`; return what was printed last."""
+    """Follow `block` as a reader does; return the last output."""
     scripted = block.directive("lab")
     if scripted is not None:
         provider, *faults = scripted.split()
         lab.script(provider, *faults)
     if block.directive("output") is not None:
-        assert steady(printed) == steady(block.text), f"{block.where}: it prints\n{printed}"
+        assert normalized(printed) == normalized(block.text), f"{block.where}: it prints\n{printed}"
     elif (name := block.directive("file")) is not None:
         path = session.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

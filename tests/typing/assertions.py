@@ -1,6 +1,6 @@
-"""What a type checker must say of our public face. Read by mypy --strict and pyright (`tox -e types`), run by nobody.
+"""Expected results of the type checkers for the public API. Checked by mypy and pyright (`tox -e types`), never run.
 
-A line that must be an error carries `# type: ignore[code]`; where a checker finds none there, it fails: mypy by
+A line that must be an error carries `# type: ignore[code]`; a checker that finds no error there fails: mypy by
 `warn_unused_ignores`, pyright by `reportUnnecessaryTypeIgnoreComment`.
 """
 
@@ -35,7 +35,7 @@ from faultmaven.testing import FakeClock, FakeProvider
 
 
 class AnnotatedProvider(BaseLLMProvider):
-    """The guide's form with a type for `kwargs`: strict mode has nothing to say."""
+    """A class in the form of the guide with a type for `kwargs`, without an error in strict mode."""
 
     async def generate(
         self,
@@ -45,36 +45,36 @@ class AnnotatedProvider(BaseLLMProvider):
         temperature: float = 0.7,
         **kwargs: Any,
     ) -> LLMResponse:
-        """Return a constant."""
+        """Never called."""
         raise NotImplementedError
 
 
 class WrongProvider(BaseLLMProvider):
-    """An override that nobody could call through the base is still an error."""
+    """An override with an incompatible signature is an error."""
 
     async def generate(self, prompt: str) -> LLMResponse:  # type: ignore[override]
-        """Return a constant."""
+        """Never called."""
         raise NotImplementedError
 
 
 class NativeProvider(BaseLLMProvider):
-    """A class of the other form, which takes the whole request."""
+    """A class that overrides `answer`, which takes the whole request."""
 
     async def answer(self, request: ChatRequest) -> LLMResponse:
-        """Return a constant."""
+        """Never called."""
         assert_type(request.messages, tuple[Message, ...])
         raise NotImplementedError
 
 
 def use_port(provider: LLMProvider) -> None:
-    """Stand for a host's function that takes the port."""
+    """A function of a host application that takes the port."""
 
 
-def adapters_are_providers(config: ProviderConfig, container: Container, shipped: OpenAIProvider) -> None:
-    """Whatever ships, routes or fakes satisfies the port, and so does a class of the `answer` form.
+def check_port(config: ProviderConfig, container: Container, shipped: OpenAIProvider) -> None:
+    """Built-in providers, routers, fakes and classes that override `answer` satisfy the port.
 
-    A class of the guide's form does not, and rightly: it takes a string where the port takes turns as well. It comes
-    in by its row, where the registry wraps it; `container.llm()` is what satisfies the port.
+    A class in the form of the guide does not: it takes a string only, and the port takes messages as well. Such a class
+    is used by its row, where the registry wraps it; `container.llm()` satisfies the port.
     """
     use_port(shipped)
     use_port(AnnotatedProvider(config))  # type: ignore[arg-type]
@@ -86,8 +86,8 @@ def adapters_are_providers(config: ProviderConfig, container: Container, shipped
     use_port(FakeProvider)  # type: ignore[arg-type]
 
 
-async def a_call(llm: LLMProvider, turns: Sequence[Message]) -> None:
-    """A prompt is a string or turns; options are known by name and type."""
+async def check_generate(llm: LLMProvider, turns: Sequence[Message]) -> None:
+    """A prompt is a string or messages; options are checked by name and type."""
     response = await llm.generate(
         "ping", "gpt-6.2-sol", 100, 0.0, deadline=5.0, seed=1, extra={"openai": {"user": "x"}}
     )
@@ -102,8 +102,8 @@ async def a_call(llm: LLMProvider, turns: Sequence[Message]) -> None:
     response.content = "other"  # type: ignore[misc]
 
 
-async def a_stream(llm: LLMProvider) -> None:
-    """A stream is a context; iterating it gives chunks."""
+async def check_stream(llm: LLMProvider) -> None:
+    """A stream is a context manager that iterates over chunks."""
     assert_type(llm.stream("ping"), AbstractAsyncContextManager[LLMStream])
     async with llm.stream("ping", temperature=0.0) as stream:
         assert_type(stream.__aiter__(), AsyncIterator[StreamChunk])
@@ -113,16 +113,16 @@ async def a_stream(llm: LLMProvider) -> None:
     llm.stream("ping", temprature=0.0)  # type: ignore[call-arg]
 
 
-def takes_a_provider(llm: LLMProvider) -> LLMProvider:
-    """A host's own function: whatever answers prompts fits."""
+def pass_provider(llm: LLMProvider) -> LLMProvider:
+    """A function of a host application that takes and returns the port."""
     return llm
 
 
-async def a_container(options: Options) -> None:
-    """Parts are known by name and type; entries give what they say."""
+async def check_container(options: Options) -> None:
+    """Parts are checked by name and type; entries of the container have the declared types."""
     async with open_container({"OPENAI_API_KEY": "k"}, clock=FakeClock(), providers={"x": FakeProvider()}) as container:
         assert_type(container.llm(role="code"), LLMRouter)
-        takes_a_provider(container.llm())
+        pass_provider(container.llm())
         report = await container.health(probe=True)
         assert_type(report, HealthReport)
         assert_type(report.status, Literal["ok", "degraded", "down"])
@@ -142,15 +142,15 @@ async def a_container(options: Options) -> None:
     faultmaven.opencontainer()  # type: ignore[attr-defined]
 
 
-def a_blocking_call(container: Container, fake: FakeProvider) -> None:
-    """The blocking form takes what the other does."""
+def check_generate_sync(container: Container, fake: FakeProvider) -> None:
+    """`generate_sync` takes the same arguments as `generate`."""
     assert_type(container.llm().generate_sync("ping", deadline=5.0), LLMResponse)
     assert_type(fake.generate_sync("ping"), LLMResponse)
     container.llm().generate_sync("ping", deadlin=5.0)  # type: ignore[call-arg]
 
 
-def a_misspelt_import() -> None:
-    """Names are resolved lazily, and a misspelt one is an error all the same."""
+def check_misspelt_import() -> None:
+    """Names are resolved lazily, and a misspelt name is still an error."""
     from faultmaven import opencontainer  # type: ignore[attr-defined]
 
     assert_type(opencontainer, Any)

@@ -1,6 +1,6 @@
 # pyright: reportUnnecessaryTypeIgnoreComment=false
-"""The guide's class as both type checkers see it. Pyright has nothing against a parameter without a type, so it would
-find the one ignored line of this file needless.
+"""The class of the guide for both type checkers. Pyright accepts a parameter without a type, so it would report the one
+ignored line of this file as unnecessary.
 """
 
 from typing import List, Optional, assert_type  # noqa: UP035 - the guide writes List and Optional
@@ -10,24 +10,24 @@ from faultmaven.infrastructure.llm.providers import BaseLLMProvider, LLMResponse
 
 
 class GuideProvider(BaseLLMProvider):
-    """The guide's class with the guide's signatures, letter by letter.
+    """The class of the guide with exactly the signatures of the guide.
 
-    `generate` narrows four parameters that the base types as Any, so the override itself is sound under --strict. The
-    one thing that strict mode holds against it is the guide's own bare `**kwargs`: a parameter without a type. Whoever
-    writes `**kwargs: Any` (see below) has nothing to ignore.
+    `generate` narrows four parameters that the base types as Any, so the override is valid under --strict. The only
+    error in strict mode is the guide's bare `**kwargs`, a parameter without a type. With `**kwargs: Any` (see
+    assertions.py) there is no error to ignore.
     """
 
     @property
     def provider_name(self) -> str:
-        """Give the name."""
+        """Return the name."""
         return "anthropic"
 
     def is_available(self) -> bool:
-        """Use the config as the guide does."""
+        """Read the configuration as the guide does."""
         return bool(self.config.api_key and self.config.base_url and self.config.models)
 
     def get_supported_models(self) -> List[str]:  # noqa: UP006 - the guide's words
-        """Use the config as the guide does."""
+        """Read the configuration as the guide does."""
         return self.config.models.copy()
 
     async def generate(  # type: ignore[no-untyped-def]
@@ -38,7 +38,7 @@ class GuideProvider(BaseLLMProvider):
         temperature: float = 0.7,
         **kwargs,
     ) -> LLMResponse:
-        """Use what the base gives, as the guide does."""
+        """Use the helpers of the base class, as the guide does."""
         self._start_timing()
         effective_model = self.get_effective_model(model)
         assert_type(effective_model, str)
@@ -53,7 +53,7 @@ class GuideProvider(BaseLLMProvider):
         )
 
 
-def the_guides_class_is_no_port(config: ProviderConfig) -> None:
-    """It takes a string where the port takes turns as well: the registry wraps it."""
+def check_guide_class_is_no_port(config: ProviderConfig) -> None:
+    """The class takes only a string and the port takes messages as well, so the registry wraps the class."""
     provider: LLMProvider = GuideProvider(config)  # type: ignore[assignment]
     assert_type(provider, LLMProvider)

@@ -1,4 +1,4 @@
-"""The assertion helpers pass what is so, and say what was and why where it is not."""
+"""Tests for the assertion helpers: a true assertion passes, a false one reports the actual result and the ledger."""
 
 import re
 from collections.abc import Callable
@@ -28,8 +28,8 @@ from faultmaven.testing import (
 PROMPT = "a prompt that must not be seen"
 
 
-async def fell_back() -> LLMResponse:
-    """Return groq's answer after openai's refusal."""
+async def fallback_response() -> LLMResponse:
+    """Return groq's response to a call whose first candidate, openai, is rate limited."""
     lab = FaultLab()
     lab.always("openai", "rate_limited_no_hint")
     env = {"LLM_MAX_RETRIES": "0"} | lab.env("openai", "groq")
@@ -37,8 +37,8 @@ async def fell_back() -> LLMResponse:
         return await container.llm().generate(PROMPT)
 
 
-async def test_what_is_so_passes() -> None:
-    response = await fell_back()
+async def test_true_assertions_about_a_response_pass() -> None:
+    response = await fallback_response()
     assert_answered_by(response, "groq")
     assert_answered_by(response, "groq", response.model)
     assert_asked(response, "openai", "groq")
@@ -46,28 +46,31 @@ async def test_what_is_so_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "told"),
+    ("check", "message"),
     [
-        (lambda it: assert_answered_by(it, "openai"), "expected an answer by openai\nbut it was groq\n"),
-        (lambda it: assert_answered_by(it, "groq", "llama"), "expected an answer by groq (llama)\nbut it was groq (op"),
-        (lambda it: assert_asked(it, "groq"), "expected to ask groq\nbut it was openai, groq\n"),
-        (lambda it: assert_asked(it), "expected to ask nobody\n"),
-        (lambda it: assert_asked(it, "groq", "openai"), "expected to ask groq, openai\n"),
+        (lambda response: assert_answered_by(response, "openai"), "expected an answer by openai\nbut it was groq\n"),
         (
-            lambda it: assert_outcomes(it, ("openai", "answered")),
+            lambda response: assert_answered_by(response, "groq", "llama"),
+            "expected an answer by groq (llama)\nbut it was groq (op",
+        ),
+        (lambda response: assert_asked(response, "groq"), "expected to ask groq\nbut it was openai, groq\n"),
+        (lambda response: assert_asked(response), "expected to ask nobody\n"),
+        (lambda response: assert_asked(response, "groq", "openai"), "expected to ask groq, openai\n"),
+        (
+            lambda response: assert_outcomes(response, ("openai", "answered")),
             "expected the outcomes openai: answered\nbut it was openai: RateLimitError, groq: answered\n",
         ),
     ],
 )
-async def test_what_is_not_so_is_told_with_the_ledger(check: Callable[[LLMResponse], None], told: str) -> None:
-    response = await fell_back()
-    with pytest.raises(AssertionError, match=re.escape(told)) as caught:
+async def test_failed_assertion_message_ends_with_ledger(check: Callable[[LLMResponse], None], message: str) -> None:
+    response = await fallback_response()
+    with pytest.raises(AssertionError, match=re.escape(message)) as caught:
         check(response)
     assert str(caught.value).endswith(f"\n\n{ledger_of(response)}")
 
 
-async def test_the_ledger_is_a_line_an_attempt_without_prompt_or_key() -> None:
-    table = ledger_of(await fell_back())
+async def test_ledger_lists_attempts_without_prompt_or_key() -> None:
+    table = ledger_of(await fallback_response())
     heading, *lines = table.splitlines()
     assert heading.split() == ["provider", "model", "outcome", "status", "seconds", "notes"]
     assert [line.split()[:5] for line in lines] == [
@@ -78,7 +81,7 @@ async def test_the_ledger_is_a_line_an_attempt_without_prompt_or_key() -> None:
     assert "lab-key" not in table
 
 
-async def test_an_error_has_a_ledger_too() -> None:
+async def test_ledger_of_error_lists_all_attempts() -> None:
     down = FakeProvider(ProviderUnavailableError("down"), name="down")
     also = FakeProvider(ProviderUnavailableError("down as well"), name="also")
     async with open_container(providers={"down": down, "also": also}, clock=FakeClock()) as container:
@@ -89,7 +92,7 @@ async def test_an_error_has_a_ledger_too() -> None:
     assert "ProviderUnavailableError" in ledger_of(caught.value)
 
 
-async def test_whoever_was_left_alone_was_not_asked() -> None:
+async def test_skipped_provider_counts_as_not_asked() -> None:
     tired = FakeProvider(CircuitOpenError("it failed too often"), name="tired")
     async with open_container(providers={"tired": tired, "well": FakeProvider("ok")}) as container:
         response = await container.llm().generate(PROMPT)
@@ -97,17 +100,17 @@ async def test_whoever_was_left_alone_was_not_asked() -> None:
     assert_outcomes(response, ("tired", CircuitOpenError), ("well", "answered"))
 
 
-def test_nobody_asked_is_said() -> None:
+def test_ledger_without_attempts_says_so() -> None:
     assert ledger_of(InvalidRequestError("the prompt is blank")) == "nobody was asked"
 
 
-@pytest.mark.parametrize("given", ["a text", None])
-def test_what_has_no_ledger_is_refused(given: Any) -> None:
+@pytest.mark.parametrize("value", ["a text", None])
+def test_ledger_of_refuses_other_types(value: Any) -> None:
     with pytest.raises(TypeError, match=r"has no ledger: give an LLMResponse or an LLMError$"):
-        ledger_of(given)
+        ledger_of(value)
 
 
-def test_a_caught_error_is_asked_for_its_value() -> None:
+def test_ledger_of_exception_info_suggests_value() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         raise InvalidRequestError("no")
     with pytest.raises(TypeError, match=r"ExceptionInfo has no ledger.*; give its \.value"):

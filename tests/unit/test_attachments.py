@@ -1,4 +1,4 @@
-"""Images and files on their way: read, fetched, refused before they are sent; no address and no path in an error."""
+"""Attachments are read, fetched or refused before a request is sent; errors show neither the URL nor the path."""
 
 import os
 import threading
@@ -27,7 +27,7 @@ PDF = b"%PDF-1.7\n"
 ADDRESS = "https://pictures.example/secret-place.png"
 
 
-def asking(*parts: Any) -> ChatRequest:
+def request_with(*parts: Any) -> ChatRequest:
     return build_chat_request([Message.user("see", *parts)])
 
 
@@ -35,28 +35,30 @@ async def no_fetch(address: str) -> bytes:
     raise AssertionError("nothing is to be fetched")
 
 
-async def refused(request: ChatRequest, fetch: Any = no_fetch) -> InvalidRequestError:
+async def load_error(request: ChatRequest, fetch: Any = no_fetch) -> InvalidRequestError:
     with pytest.raises(InvalidRequestError) as caught:
         await load_attachments(request, fetch)
     return caught.value
 
 
-# --- read from this machine -------------------------------------------------------------------------------------------
+# --- read from local files --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("parts", [(), (Image.from_bytes(PNG),), (Image.from_url(ADDRESS),)])
-async def test_where_nothing_is_to_be_read_the_request_is_the_same(parts: tuple[Any, ...]) -> None:
-    request = asking(*parts)
+async def test_request_without_paths_is_returned_unchanged(parts: tuple[Any, ...]) -> None:
+    request = request_with(*parts)
     assert await load_attachments(request, no_fetch) is request
 
 
-async def test_files_are_read_in_their_places_and_nothing_of_their_path_goes_on(tmp_path: Path) -> None:
+async def test_loaded_files_keep_positions_and_drop_paths(tmp_path: Path) -> None:
     for name, data in (("a.png", PNG), ("b.pdf", PDF)):
         (tmp_path / name).write_bytes(data)
     before = Image.from_bytes(JPEG)
-    request = asking(before, Image.from_path(str(tmp_path / "a.png")), "and", File.from_path(str(tmp_path / "b.pdf")))
-    found = await load_attachments(request, no_fetch)
-    assert found.messages[0].parts == (
+    request = request_with(
+        before, Image.from_path(str(tmp_path / "a.png")), "and", File.from_path(str(tmp_path / "b.pdf"))
+    )
+    result = await load_attachments(request, no_fetch)
+    assert result.messages[0].parts == (
         "see",
         Image.from_bytes(JPEG, "image/jpeg"),
         Image.from_bytes(PNG, "image/png"),
@@ -65,79 +67,79 @@ async def test_files_are_read_in_their_places_and_nothing_of_their_path_goes_on(
     )
 
 
-async def test_a_tools_result_is_read_too(tmp_path: Path) -> None:
+async def test_file_in_a_tool_result_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
     turns = [
         Message.user("see"),
         Message.assistant(tool_calls=[ToolCall("c1", "look")]),
         Message.tool("c1", Image.from_path(str(tmp_path / "a.png"))),
     ]
-    found = await load_attachments(build_chat_request(turns), no_fetch)
-    assert [message.images for message in found.messages] == [(), (), (Image.from_bytes(PNG, "image/png"),)]
-    assert found.messages[2].tool_call_id == "c1"
+    result = await load_attachments(build_chat_request(turns), no_fetch)
+    assert [message.images for message in result.messages] == [(), (), (Image.from_bytes(PNG, "image/png"),)]
+    assert result.messages[2].tool_call_id == "c1"
 
 
-async def test_files_are_read_in_a_thread_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_files_are_read_in_one_worker_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
-    readers = set()
+    reader_threads = set()
     stat = Path.stat
 
-    def noted(path: Path, **options: Any) -> os.stat_result:
-        readers.add(threading.get_ident())
+    def recording_stat(path: Path, **options: Any) -> os.stat_result:
+        reader_threads.add(threading.get_ident())
         return stat(path, **options)
 
-    monkeypatch.setattr(Path, "stat", noted)
-    await load_attachments(asking(*[Image.from_path(str(tmp_path / "a.png"))] * 3), no_fetch)
-    assert len(readers) == 1
-    assert threading.get_ident() not in readers
+    monkeypatch.setattr(Path, "stat", recording_stat)
+    await load_attachments(request_with(*[Image.from_path(str(tmp_path / "a.png"))] * 3), no_fetch)
+    assert len(reader_threads) == 1
+    assert threading.get_ident() not in reader_threads
 
 
 @pytest.mark.parametrize("name", ["absent.png", "", "a\0b.png"])
-async def test_a_file_that_cannot_be_read_is_refused_without_its_path(name: str, tmp_path: Path) -> None:
-    error = await refused(asking(Image.from_path(f"{tmp_path}/{name}")))
+async def test_unreadable_file_is_refused_without_showing_path(name: str, tmp_path: Path) -> None:
+    error = await load_error(request_with(Image.from_path(f"{tmp_path}/{name}")))
     assert "prompt[0] names " in str(error)
     assert str(tmp_path) not in "".join(traceback.format_exception(error))
     assert (error.retryable, error.elsewhere) == (False, False)
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
-async def test_a_device_is_never_opened(path: str) -> None:
-    assert "something that is no file" in str(await refused(asking(Image.from_path(path))))
+async def test_device_file_is_never_opened(path: str) -> None:
+    assert "something that is no file" in str(await load_error(request_with(Image.from_path(path))))
 
 
-async def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
+async def test_named_pipe_is_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert "something that is no file" in str(await refused(asking(Image.from_path(str(tmp_path / "pipe")))))
+    assert "something that is no file" in str(await load_error(request_with(Image.from_path(str(tmp_path / "pipe")))))
 
 
-async def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_large_file_is_refused_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "a.png").open("wb") as file:
         file.truncate(MAX_IMAGE_BYTES + 1)
     monkeypatch.setattr(Path, "open", None)
-    error = await refused(asking(Image.from_path(str(tmp_path / "a.png"))))
+    error = await load_error(request_with(Image.from_path(str(tmp_path / "a.png"))))
     assert f"a file of more than {MAX_IMAGE_BYTES} bytes" in str(error)
 
 
 @pytest.mark.parametrize(
-    ("data", "declared", "told"),
+    ("data", "declared", "message"),
     [
         (b"", "", "0 bytes"),
         (b"<svg/>", "", "none of image/png"),
         (PNG, "image/gif", "called image/gif and is image/png"),
     ],
 )
-async def test_what_a_file_holds_is_checked_as_the_door_does(
-    data: bytes, declared: str, told: str, tmp_path: Path
+async def test_file_content_is_validated_like_request_bytes(
+    data: bytes, declared: str, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "a.png").write_bytes(data)
-    assert told in str(await refused(asking(Image.from_path(str(tmp_path / "a.png"), declared))))
+    assert message in str(await load_error(request_with(Image.from_path(str(tmp_path / "a.png"), declared))))
 
 
 # --- fetched ----------------------------------------------------------------------------------------------------------
 
 
-class Net:
-    """A transport that answers what it is told, and keeps what it was asked."""
+class RecordingTransport:
+    """Transport that returns a fixed reply to every GET, and records requests and timeouts."""
 
     def __init__(self, status: int = 200, body: bytes = PNG, error: LLMError | None = None) -> None:
         self.status, self.body, self.error = status, body, error
@@ -173,58 +175,61 @@ CONFIG = ProviderConfig(
 )
 
 
-async def ask(net: Net, *parts: Attachment) -> Any:
-    provider = OpenAIProvider.create(CONFIG, net, net.clock)
-    return await provider.answer(asking(*parts))
+async def answer_with(transport: RecordingTransport, *parts: Attachment) -> Any:
+    provider = OpenAIProvider.create(CONFIG, transport, transport.clock)
+    return await provider.answer(request_with(*parts))
 
 
-async def test_an_address_is_fetched_without_the_providers_key_and_headers() -> None:
-    net = Net()
-    await ask(net, Image.from_url(ADDRESS, fetch=True))
-    fetch, question = net.sent
+async def test_image_url_is_fetched_without_provider_credentials() -> None:
+    transport = RecordingTransport()
+    await answer_with(transport, Image.from_url(ADDRESS, fetch=True))
+    fetch, chat_request_sent = transport.sent
     assert (fetch.method, fetch.url, dict(fetch.headers), fetch.body, fetch.secret) == ("GET", ADDRESS, {}, b"", "")
-    assert b"data:image/png;base64,iVBORw0KGgo" in question.body
-    assert ADDRESS.encode() not in question.body
+    assert b"data:image/png;base64,iVBORw0KGgo" in chat_request_sent.body
+    assert ADDRESS.encode() not in chat_request_sent.body
 
 
-async def test_the_time_for_the_fetch_is_part_of_the_attempts() -> None:
-    net = Net()
-    await ask(net, Image.from_url(ADDRESS, fetch=True), Image.from_url(ADDRESS, fetch=True))
-    assert net.timeouts == [30.0, 26.0, 22.0]
+async def test_fetch_time_counts_against_attempt_timeout() -> None:
+    transport = RecordingTransport()
+    await answer_with(transport, Image.from_url(ADDRESS, fetch=True), Image.from_url(ADDRESS, fetch=True))
+    assert transport.timeouts == [30.0, 26.0, 22.0]
 
 
-async def test_an_address_that_is_the_vendors_to_fetch_is_not_fetched() -> None:
-    net = Net()
-    await ask(net, Image.from_url(ADDRESS))
-    assert [sent.method for sent in net.sent] == ["POST"]
-    assert ADDRESS.encode() in net.sent[0].body
+async def test_image_url_without_fetch_is_passed_on() -> None:
+    transport = RecordingTransport()
+    await answer_with(transport, Image.from_url(ADDRESS))
+    assert [sent.method for sent in transport.sent] == ["POST"]
+    assert ADDRESS.encode() in transport.sent[0].body
 
 
 @pytest.mark.parametrize(
-    ("net", "told"),
+    ("transport", "message"),
     [
-        (Net(404), "answers with status 404"),
-        (Net(302), "answers with status 302"),
-        (Net(204, b""), "answers with status 204"),
-        (Net(body=b"<html>"), "none of image/png"),
-        (Net(body=b""), "0 bytes"),
-        (Net(body=PNG + bytes(MAX_IMAGE_BYTES)), f"1 to {MAX_IMAGE_BYTES} can be sent"),
-        (Net(error=ProviderUnavailableError("refused", provider="openai")), "(ProviderUnavailableError)"),
+        (RecordingTransport(404), "answers with status 404"),
+        (RecordingTransport(302), "answers with status 302"),
+        (RecordingTransport(204, b""), "answers with status 204"),
+        (RecordingTransport(body=b"<html>"), "none of image/png"),
+        (RecordingTransport(body=b""), "0 bytes"),
+        (RecordingTransport(body=PNG + bytes(MAX_IMAGE_BYTES)), f"1 to {MAX_IMAGE_BYTES} can be sent"),
+        (
+            RecordingTransport(error=ProviderUnavailableError("refused", provider="openai")),
+            "(ProviderUnavailableError)",
+        ),
     ],
 )
-async def test_an_address_that_gives_no_image_is_nobodys_fault_but_the_requests(net: Net, told: str) -> None:
+async def test_failed_fetch_raises_invalid_request_error(transport: RecordingTransport, message: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        await ask(net, Image.from_url(ADDRESS, fetch=True))
-    assert told in str(caught.value)
+        await answer_with(transport, Image.from_url(ADDRESS, fetch=True))
+    assert message in str(caught.value)
     assert "secret" not in "".join(traceback.format_exception_only(caught.value))
     assert caught.value.__context__ is None
     assert (caught.value.retryable, caught.value.elsewhere) == (False, False)
-    assert [sent.method for sent in net.sent] == ["GET"]
+    assert [sent.method for sent in transport.sent] == ["GET"]
 
 
-# --- at the door ------------------------------------------------------------------------------------------------------
+# --- validation -------------------------------------------------------------------------------------------------------
 
-ODD: list[Any] = [
+INVALID_PARTS: list[Any] = [
     Image.from_bytes("text"),  # type: ignore[arg-type]
     Image.from_bytes(bytearray(PNG)),  # type: ignore[arg-type]
     Image.from_url(5),  # type: ignore[arg-type]
@@ -243,43 +248,44 @@ ODD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("part", ODD)
-def test_an_odd_part_is_refused_with_its_place(part: Any) -> None:
+@pytest.mark.parametrize("part", INVALID_PARTS)
+def test_invalid_attachment_is_refused_with_prompt_index(part: Any) -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[0\] holds an? (image|file) "):
-        asking(part)
+        request_with(part)
 
 
 @pytest.mark.parametrize("address", [ADDRESS, "HTTPS://A.example/b.png", "http://10.0.0.1:8080/ü?x=1#f"])
-def test_an_address_stays_as_it_is_written(address: str) -> None:
-    assert asking(Image.from_url(address)).messages[0].images[0].url == address
+def test_valid_image_url_stays_unchanged(address: str) -> None:
+    assert request_with(Image.from_url(address)).messages[0].images[0].url == address
 
 
-def test_a_media_type_is_told_in_small_letters() -> None:
-    assert asking(Image.from_bytes(PNG, "IMAGE/PNG")).messages[0].images[0].media_type == "image/png"
+def test_declared_media_type_is_lower_cased() -> None:
+    assert request_with(Image.from_bytes(PNG, "IMAGE/PNG")).messages[0].images[0].media_type == "image/png"
 
 
 @given(st.binary(max_size=24))
-def test_bytes_are_of_one_type_or_refused(data: bytes) -> None:
-    kind = media_type(data)
+def test_attachment_bytes_are_typed_or_refused(data: bytes) -> None:
+    detected = media_type(data)
     for make, known in ((Image.from_bytes, IMAGE_TYPES), (File.from_bytes, ("application/pdf",))):
         try:
-            [_, part] = asking(make(data)).messages[0].parts
+            [_, part] = request_with(make(data)).messages[0].parts
         except InvalidRequestError:
-            assert kind not in known
+            assert detected not in known
         else:
             assert isinstance(part, Attachment)
-            assert part.media_type == kind in known
+            assert part.media_type == detected in known
 
 
-async def test_a_file_is_read_once_for_all_attempts_of_a_call(tmp_path: Path) -> None:
+async def test_attachment_is_loaded_once_per_call(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
-    net, request = Net(), asking(Image.from_path(str(path)), Image.from_url(ADDRESS, fetch=True))
-    provider = OpenAIProvider.create(CONFIG, net, net.clock)
+    transport = RecordingTransport()
+    request = request_with(Image.from_path(str(path)), Image.from_url(ADDRESS, fetch=True))
+    provider = OpenAIProvider.create(CONFIG, transport, transport.clock)
     await provider.answer(request.for_attempt(None, 30.0, 30.0))
     path.unlink()
     await provider.answer(request.for_attempt(None, 30.0, 30.0))
-    assert [sent.method for sent in net.sent] == ["GET", "POST", "POST"]
-    assert net.sent[1].body == net.sent[2].body
-    with pytest.raises(InvalidRequestError):  # another call reads anew
-        await provider.answer(asking(Image.from_path(str(path))))
+    assert [sent.method for sent in transport.sent] == ["GET", "POST", "POST"]
+    assert transport.sent[1].body == transport.sent[2].body
+    with pytest.raises(InvalidRequestError):  # another call reads the file again
+        await provider.answer(request_with(Image.from_path(str(path))))

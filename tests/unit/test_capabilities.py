@@ -1,4 +1,4 @@
-"""What a model can do: the dialect, the dated facts, the row, in this order."""
+"""Tests for model capabilities, which follow from the dialect, the model facts and the provider row, in this order."""
 
 from pathlib import Path
 
@@ -14,36 +14,40 @@ from faultmaven.infrastructure.llm.providers.rows.sources import read_file_rows
 from faultmaven.infrastructure.llm.providers.rows.spec import spec_from_row
 from faultmaven.testing import FakeProvider
 
-CARRIED = frozenset({"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning"})
-BLIND = ModelFacts("chat", "*", "a test", 1000, 100, lacks=frozenset({"images", "files"}))
+DIALECT_FEATURES = frozenset(
+    {"turns", "seed", "stream", "tools", "schema", "images", "image addresses", "files", "reasoning"}
+)
+TEXT_ONLY_MODEL = ModelFacts("chat", "*", "a test", 1000, 100, lacks=frozenset({"images", "files"}))
 
 
-def test_an_unknown_model_gets_what_its_dialect_carries() -> None:
-    assert resolve_capabilities(CARRIED, StatedCapabilities(), UNKNOWN_MODEL).features == CARRIED
+def test_unknown_model_gets_all_dialect_features() -> None:
+    assert resolve_capabilities(DIALECT_FEATURES, StatedCapabilities(), UNKNOWN_MODEL).features == DIALECT_FEATURES
 
 
-def test_what_a_model_is_known_to_lack_is_left_out_with_the_addresses_of_images() -> None:
-    told = resolve_capabilities(CARRIED, StatedCapabilities(), BLIND)
-    assert told.features == CARRIED - {"images", "files", "image addresses"}
-    assert (told.context_window, told.max_output) == (1000, 100)
+def test_features_missing_in_model_facts_are_removed() -> None:
+    result = resolve_capabilities(DIALECT_FEATURES, StatedCapabilities(), TEXT_ONLY_MODEL)
+    assert result.features == DIALECT_FEATURES - {"images", "files", "image addresses"}
+    assert (result.context_window, result.max_output) == (1000, 100)
 
 
-def test_the_row_knows_better_than_the_facts() -> None:
-    told = resolve_capabilities(CARRIED, StatedCapabilities({"images": True, "tools": False}, context_window=5), BLIND)
-    assert told.features == CARRIED - {"files", "tools"}
-    assert (told.context_window, told.max_output) == (5, 100)
+def test_row_capabilities_override_model_facts() -> None:
+    result = resolve_capabilities(
+        DIALECT_FEATURES, StatedCapabilities({"images": True, "tools": False}, context_window=5), TEXT_ONLY_MODEL
+    )
+    assert result.features == DIALECT_FEATURES - {"files", "tools"}
+    assert (result.context_window, result.max_output) == (5, 100)
 
 
-def test_no_row_adds_what_the_dialect_cannot_carry() -> None:
+def test_row_adds_no_feature_beyond_dialect() -> None:
     assert resolve_capabilities({"turns"}, StatedCapabilities({"tools": True}), UNKNOWN_MODEL).features == {"turns"}
 
 
-def test_a_list_is_exactly_what_there_is_beside_turns_and_seed() -> None:
+def test_capability_list_excludes_features_not_listed() -> None:
     stated = RowCapabilities.from_row(["text", "tools"]).for_model("any")
-    assert resolve_capabilities(CARRIED, stated, BLIND).features == {"turns", "seed", "tools"}
+    assert resolve_capabilities(DIALECT_FEATURES, stated, TEXT_ONLY_MODEL).features == {"turns", "seed", "tools"}
 
 
-def test_the_first_pattern_that_matches_a_model_stands_over_the_rows_own_words() -> None:
+def test_first_matching_model_pattern_overrides_row() -> None:
     row = RowCapabilities.from_row(
         {"tools": False, "max_output": 7, "models": {"a-*": {"tools": True}, "a-1": {"tools": False, "max_output": 9}}}
     )
@@ -51,13 +55,13 @@ def test_the_first_pattern_that_matches_a_model_stands_over_the_rows_own_words()
     assert row.for_model("b") == StatedCapabilities({"tools": False}, max_output=7)
 
 
-def test_a_mapping_may_stand_in_toml(tmp_path: Path) -> None:
+def test_capability_mapping_is_read_from_toml(tmp_path: Path) -> None:
     (tmp_path / "providers.toml").write_text(
         "[providers.acme.capabilities]\ntools = false\ncontext_window = 4096\n"
         '[providers.acme.capabilities.models."vision-*"]\nimages = true\n'
     )
-    (found,) = read_file_rows("providers.toml", tmp_path, {})
-    row = RowCapabilities.from_row(found.row["capabilities"])
+    (loaded_row,) = read_file_rows("providers.toml", tmp_path, {})
+    row = RowCapabilities.from_row(loaded_row.row["capabilities"])
     assert row.for_model("vision-2") == StatedCapabilities({"tools": False, "images": True}, 4096)
 
 
@@ -70,11 +74,11 @@ def test_a_mapping_may_stand_in_toml(tmp_path: Path) -> None:
         ("cohere", "command-r7b-12-2024"),
     ],
 )
-def test_models_of_text_only_are_known(family: str, model: str) -> None:
+def test_text_only_models_lack_images_and_files(family: str, model: str) -> None:
     assert model_facts(family, model).lacks == {"images", "files"}
 
 
-def test_the_table_has_every_shipped_row_with_its_default_model() -> None:
+def test_capability_table_lists_every_shipped_row() -> None:
     table = capability_table()
     assert [line.provider for line in table] == list(PROVIDER_SCHEMA)
     for line in table:
@@ -86,14 +90,19 @@ def test_the_table_has_every_shipped_row_with_its_default_model() -> None:
     assert "images" not in by_name["groq"].names
 
 
-def test_a_row_without_capabilities_says_nothing() -> None:
+def test_row_without_capabilities_states_none() -> None:
     spec = spec_from_row("openai", dict(PROVIDER_SCHEMA["openai"]), "test")
     assert spec.capabilities == RowCapabilities()
 
 
-async def test_a_rows_word_reaches_the_plan_for_each_model() -> None:
-    said = {"context_window": 9, "max_output": 7, "models": {"small": {"context_window": 5, "stream": False}}}
-    row = {**PROVIDER_SCHEMA["openai"], "capabilities": said, "model_var": "ACME_MODEL", "api_key_var": "ACME_API_KEY"}
+async def test_row_capabilities_reach_routes_per_model() -> None:
+    declared = {"context_window": 9, "max_output": 7, "models": {"small": {"context_window": 5, "stream": False}}}
+    row = {
+        **PROVIDER_SCHEMA["openai"],
+        "capabilities": declared,
+        "model_var": "ACME_MODEL",
+        "api_key_var": "ACME_API_KEY",
+    }
     async with open_container({"ACME_API_KEY": "k"}) as container:
         registry = container.registry()
         registry.register_provider("acme", row)
@@ -105,6 +114,6 @@ async def test_a_rows_word_reaches_the_plan_for_each_model() -> None:
     assert route.refusal_for is not None
 
 
-async def test_a_provider_of_somebody_elses_refuses_nothing_beforehand() -> None:
+async def test_third_party_provider_has_no_refusal_check() -> None:
     async with open_container(providers={"fake": FakeProvider()}) as container:
         assert container.registry().snapshot().routes["fake"].refusal_for is None

@@ -1,4 +1,4 @@
-"""The fakes behave: time moves only when told, and a script is played in order."""
+"""Tests for `FakeClock`, which moves only on request, and `FakeProvider`, which plays its script in order."""
 
 import asyncio
 import math
@@ -26,14 +26,14 @@ from faultmaven.testing import Delayed, FakeClock, FakeProvider, FakeStream, Ste
 CALLS = [ToolCall("1", "look", {"pod": "web-1", "since": "03:00"}), ToolCall("2", "restart")]
 
 
-async def test_a_sleep_moves_the_clock_and_does_not_wait() -> None:
+async def test_fake_sleep_advances_clock_without_waiting() -> None:
     clock = FakeClock()
     await clock.sleep(3600)
     assert clock.monotonic() == 3600
     assert clock.slept == [3600]
 
 
-async def test_a_timeout_strikes_when_its_time_has_passed() -> None:
+async def test_fake_timeout_fires_at_the_limit() -> None:
     clock = FakeClock()
     with pytest.raises(TimeoutError):
         async with clock.timeout(5):
@@ -42,7 +42,7 @@ async def test_a_timeout_strikes_when_its_time_has_passed() -> None:
     assert clock.slept == []
 
 
-async def test_the_nearest_of_nested_timeouts_strikes() -> None:
+async def test_shortest_of_nested_timeouts_fires_first() -> None:
     clock = FakeClock()
     async with clock.timeout(100):
         with pytest.raises(TimeoutError):
@@ -51,14 +51,14 @@ async def test_the_nearest_of_nested_timeouts_strikes() -> None:
     assert clock.monotonic() == 5
 
 
-async def test_a_sleep_within_the_time_is_left_alone() -> None:
+async def test_sleep_shorter_than_timeout_completes() -> None:
     clock = FakeClock()
     async with clock.timeout(5), clock.timeout(None):
         await clock.sleep(4)
     assert clock.monotonic() == 4
 
 
-async def test_advancing_strikes_the_timeout_of_another_task() -> None:
+async def test_advance_fires_timeout_of_another_task() -> None:
     clock = FakeClock()
     entered = asyncio.Event()
 
@@ -77,7 +77,7 @@ async def test_advancing_strikes_the_timeout_of_another_task() -> None:
         await task
 
 
-async def test_a_script_is_played_in_order_and_its_last_step_for_ever() -> None:
+async def test_script_plays_in_order_and_repeats_end() -> None:
     fake = FakeProvider("one", ProviderUnavailableError("down"), lambda request: request.messages[0].text.upper())
     assert (await fake.generate("a")).content == "one"
     with pytest.raises(ProviderUnavailableError):
@@ -86,12 +86,12 @@ async def test_a_script_is_played_in_order_and_its_last_step_for_ever() -> None:
     assert [request.messages[0].text for request in fake.requests] == ["a", "b", "c", "d"]
 
 
-async def test_a_response_of_the_test_is_given_as_it_is() -> None:
+async def test_scripted_response_object_is_returned_unchanged() -> None:
     response = LLMResponse("mine", 0.1, "me", "m", 7, 1.0)
     assert await FakeProvider(response).generate("ping") is response
 
 
-async def test_a_delay_beyond_the_attempts_time_is_a_timeout() -> None:
+async def test_delay_beyond_attempt_timeout_raises_timeout_error() -> None:
     clock = FakeClock()
 
     fake = FakeProvider("late", delay=10, clock=clock)
@@ -100,16 +100,16 @@ async def test_a_delay_beyond_the_attempts_time_is_a_timeout() -> None:
     assert clock.monotonic() == 3
 
 
-async def read(fake: FakeProvider, request: ChatRequest | None = None) -> tuple[list[StreamChunk], LLMResponse]:
+async def read_stream(fake: FakeProvider, request: ChatRequest | None = None) -> tuple[list[StreamChunk], LLMResponse]:
     async with fake.open_stream(request or build_chat_request("ping")) as stream:
         chunks = [chunk async for chunk in stream]
         return chunks, stream.response
 
 
 @pytest.mark.parametrize("script", [tuple(CALLS[:1]), (CALLS,), (tuple(CALLS),), (lambda request: CALLS,)])
-async def test_calls_are_answered_and_streamed_alike(script: tuple[Step, ...]) -> None:
+async def test_tool_calls_are_generated_and_streamed_alike(script: tuple[Step, ...]) -> None:
     whole = await FakeProvider(*script).generate("ping")
-    chunks, streamed = await read(FakeProvider(*script))
+    chunks, streamed = await read_stream(FakeProvider(*script))
     for response in (whole, streamed):
         assert [(call.id, call.name, call.arguments) for call in response.tool_calls] == [
             (call.id, call.name, call.arguments) for call in CALLS[: len(response.tool_calls)]
@@ -123,23 +123,23 @@ async def test_calls_are_answered_and_streamed_alike(script: tuple[Step, ...]) -
     assert len(whole.tool_calls) == len(streamed.tool_calls) == 1 + max(delta.index for delta in deltas)
 
 
-async def test_a_stream_may_speak_before_it_calls() -> None:
+async def test_fake_stream_sends_text_before_calls() -> None:
     broken = ToolCall("9", "look", raw_arguments='{"pod": ')
-    _, response = await read(FakeProvider(FakeStream("Let me look.", *CALLS, broken)))
+    _, response = await read_stream(FakeProvider(FakeStream("Let me look.", *CALLS, broken)))
     assert response.content == "Let me look."
     assert [call.name for call in response.tool_calls] == ["look", "restart", "look"]
     assert response.tool_calls[2].problem == "the arguments are no JSON"
 
 
-async def test_a_call_that_breaks_off_is_seen_so_far() -> None:
+async def test_interrupted_stream_keeps_partial_tool_call() -> None:
     fake = FakeProvider(FakeStream(CALLS[0], StreamInterruptedError("cut")))
     with pytest.raises(StreamInterruptedError) as caught:
-        await read(fake)
+        await read_stream(fake)
     assert caught.value.response is not None
     assert caught.value.response.tool_calls[0].arguments == CALLS[0].arguments
 
 
-async def test_tool_calls_travel_through_a_router() -> None:
+async def test_router_returns_tool_calls_of_fake() -> None:
     fake = FakeProvider(CALLS, lambda request: f"done with {len(request.turns)} turns")
     async with open_container(providers={"fake": fake}) as container:
         response = await container.llm().generate("ping")
@@ -147,27 +147,27 @@ async def test_tool_calls_travel_through_a_router() -> None:
 
 
 @pytest.mark.parametrize("streams", [False, True])
-async def test_each_step_may_have_a_delay_of_its_own(streams: bool) -> None:
+async def test_each_script_step_can_be_delayed(streams: bool) -> None:
     clock = FakeClock()
     fake = FakeProvider("at once", Delayed(5, "late"), Delayed(1, lambda request: Delayed(2, "later")), clock=clock)
-    seen = []
+    results = []
     for _ in range(3):
-        response = (await read(fake))[1] if streams else await fake.generate("ping")
-        seen.append((response.content, clock.monotonic()))
-    assert seen == [("at once", 0), ("late", 5), ("later", 8)]
+        response = (await read_stream(fake))[1] if streams else await fake.generate("ping")
+        results.append((response.content, clock.monotonic()))
+    assert results == [("at once", 0), ("late", 5), ("later", 8)]
 
 
 @pytest.mark.parametrize("streams", [False, True])
-async def test_a_delayed_step_beyond_the_attempts_time_is_a_timeout(streams: bool) -> None:
+async def test_delayed_step_beyond_timeout_raises_timeout_error(streams: bool) -> None:
     clock = FakeClock()
     fake = FakeProvider(Delayed(10, RateLimitError("too late to matter")), clock=clock)
     request = replace(build_chat_request("ping"), timeout=3.0)
     with pytest.raises(ProviderTimeoutError):
-        await (read(fake, request) if streams else fake.answer(request))
+        await (read_stream(fake, request) if streams else fake.answer(request))
     assert clock.monotonic() == 3
 
 
-async def test_a_function_may_be_async_and_give_any_step() -> None:
+async def test_async_function_step_returns_any_step() -> None:
     async def decide(request: ChatRequest) -> Step:
         await asyncio.sleep(0)
         return RateLimitError("slow down") if request.turns[0].text == "busy" else FakeStream("Hel", "lo")
@@ -177,17 +177,17 @@ async def test_a_function_may_be_async_and_give_any_step() -> None:
         await fake.generate("busy")
     assert caught.value.attempts[0].outcome == "RateLimitError"
     assert (await fake.generate("ping")).content == "Hello"
-    chunks, response = await read(fake)
+    chunks, response = await read_stream(fake)
     assert [chunk.text for chunk in chunks] == ["Hel", "lo"]
     assert response.content == "Hello"
 
 
-async def never_awaited(request: ChatRequest) -> str:
+async def async_step(request: ChatRequest) -> str:
     return "ok"
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda: 5.0, "step 2 of the script is a float; a step is a text"),
         (lambda: None, "is a NoneType"),
@@ -196,31 +196,31 @@ async def never_awaited(request: ChatRequest) -> str:
         (lambda: ["a", "b"], "is a list"),
         (lambda: RateLimitError, "is the class RateLimitError: give an object of it"),
         (lambda: ValueError("boom"), "is a ValueError"),
-        (lambda: never_awaited(build_chat_request("ping")), "a coroutine: give the async function itself"),
+        (lambda: async_step(build_chat_request("ping")), "a coroutine: give the async function itself"),
         (lambda: Delayed(-1, "ok"), "is delayed by -1: give seconds"),
         (lambda: Delayed(math.inf, "ok"), "is delayed by inf"),
         (lambda: Delayed(1, None), "step 2 of the script is a NoneType"),  # type: ignore[arg-type]
     ],
 )
-def test_what_cannot_be_played_is_refused_when_it_is_written(make: Callable[[], Any], told: str) -> None:
-    with pytest.raises(TypeError, match=told):
+def test_invalid_script_step_is_refused_at_construction(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         FakeProvider("ok", make())
 
 
-async def test_what_a_function_gives_is_checked_when_it_is_played() -> None:
+async def test_function_step_result_is_validated_when_played() -> None:
     fake = FakeProvider(lambda request: None)  # type: ignore[arg-type, return-value]
     with pytest.raises(TypeError, match="what a function of the script returned is a NoneType; a step is"):
         await fake.generate("ping")
 
 
-@pytest.mark.parametrize(("piece", "told"), [(None, "a NoneType"), (-1, "-1"), (Delayed(1, "x"), "a Delayed")])
-def test_a_stream_refuses_what_is_no_piece(piece: Any, told: str) -> None:
-    with pytest.raises(TypeError, match=f"piece 2 of the FakeStream is {told}; a piece is"):
+@pytest.mark.parametrize(("piece", "message"), [(None, "a NoneType"), (-1, "-1"), (Delayed(1, "x"), "a Delayed")])
+def test_fake_stream_refuses_invalid_pieces(piece: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=f"piece 2 of the FakeStream is {message}; a piece is"):
         FakeStream("Hel", piece)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"delay": -1}, "delay is -1: give seconds"),
         ({"delay": "1"}, "delay is '1'"),
@@ -231,6 +231,6 @@ def test_a_stream_refuses_what_is_no_piece(piece: Any, told: str) -> None:
         ({"models": [None]}, r"models is \[None\]"),
     ],
 )
-def test_a_name_a_model_or_a_delay_that_is_none_is_refused(arguments: Any, told: str) -> None:
-    with pytest.raises(TypeError, match=told):
+def test_fake_provider_refuses_invalid_arguments(arguments: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         FakeProvider("ok", **arguments)

@@ -1,4 +1,4 @@
-"""Events as records: names and fields, no handler of ours unless asked, and no cost when a level is off."""
+"""Tests for event logging: names and fields of records, handlers only on request, no cost for a disabled level."""
 
 import io
 import json
@@ -34,12 +34,12 @@ FAILED = Attempt("openai", "gpt-6.2-sol", "RateLimitError", status=429, request_
 
 @pytest.fixture(autouse=True)
 def logger() -> Iterator[logging.Logger]:
-    """The logger as a host finds it, put back afterwards."""
-    found = logging.getLogger("faultmaven")
-    level, propagate, handlers = found.level, found.propagate, list(found.handlers)
-    yield found
-    found.setLevel(level)
-    found.propagate, found.handlers[:] = propagate, handlers
+    """The package's logger as a host application sees it, restored after the test."""
+    package_logger = logging.getLogger("faultmaven")
+    level, propagate, handlers = package_logger.level, package_logger.propagate, list(package_logger.handlers)
+    yield package_logger
+    package_logger.setLevel(level)
+    package_logger.propagate, package_logger.handlers[:] = propagate, handlers
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def logger() -> Iterator[logging.Logger]:
         (CallFailed(1, "cancelled", (), 0.5), logging.INFO, "call_failed"),
     ],
 )
-def test_every_event_has_its_level_and_its_name(event: Event, level: int, name: str) -> None:
+def test_each_event_has_level_and_name(event: Event, level: int, name: str) -> None:
     assert (level_of(event), describe(event)[0]) == (level, name)
 
 
-def test_a_failed_attempt_is_logged_with_its_fields(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_attempt_is_logged_with_fields(caplog: pytest.LogCaptureFixture) -> None:
     LoggingObserver(get_logger())(AttemptEnded(7, 2, FAILED))
     (record,) = caplog.records
     assert record.__dict__["faultmaven"] == {
@@ -76,8 +76,8 @@ def test_a_failed_attempt_is_logged_with_its_fields(caplog: pytest.LogCaptureFix
     assert "provider=openai" in record.getMessage()
 
 
-def test_what_a_model_does_not_get_is_told_once(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
-    """The ledger has it with every attempt; the log once for each provider and model, and not before it is heard."""
+def test_request_change_is_logged_once_per_model(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    """Every attempt record has the note; the log has it once per provider and model, when INFO is enabled."""
     observe = LoggingObserver(get_logger())
     seedless = Attempt("groq", "m", notes=("seed left out",))
     logger.setLevel(logging.WARNING)
@@ -85,19 +85,19 @@ def test_what_a_model_does_not_get_is_told_once(logger: logging.Logger, caplog: 
     logger.setLevel(logging.INFO)
     for attempt in (seedless, seedless, replace(seedless, model="n"), Attempt("groq", "m")):
         observe(AttemptEnded(1, 1, attempt))
-    told = [record.__dict__["faultmaven"] for record in caplog.records]
-    assert told == [
+    logged = [record.__dict__["faultmaven"] for record in caplog.records]
+    assert logged == [
         {"event": "request_changed", "provider": "groq", "model": model, "note": "seed left out"} for model in "mn"
     ]
 
 
-def test_a_level_that_is_off_describes_nothing(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_level_builds_no_description(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
     logger.setLevel(logging.CRITICAL)
     monkeypatch.setattr("faultmaven.infrastructure.logging.describe", None)  # calling it would raise
     LoggingObserver(get_logger())(AttemptEnded(1, 1, FAILED))
 
 
-async def test_a_container_leaves_the_hosts_logging_alone(logger: logging.Logger) -> None:
+async def test_container_does_not_change_host_logging(logger: logging.Logger) -> None:
     root_before = list(logging.getLogger().handlers)
     async with open_container(providers={"fake": FakeProvider()}) as container:
         await container.llm().generate("ping")
@@ -106,7 +106,7 @@ async def test_a_container_leaves_the_hosts_logging_alone(logger: logging.Logger
     assert logger.level == logging.NOTSET
 
 
-async def test_asked_to_it_applies_the_level_and_the_format(
+async def test_configure_logging_option_applies_level_and_format(
     logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     env = {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
@@ -116,7 +116,7 @@ async def test_asked_to_it_applies_the_level_and_the_format(
     assert (line["event"], line["level"], line["provider"]) == ("call_answered", "info", "fake")
 
 
-async def test_a_part_of_a_hosts_container_logs_when_told_to(
+async def test_nested_container_logs_after_apply_logging(
     logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host = containers.DynamicContainer()
@@ -127,7 +127,7 @@ async def test_a_part_of_a_hosts_container_logs_when_told_to(
     assert (line["event"], line["level"]) == ("configuration_warning", "warning")
 
 
-def test_configuring_twice_keeps_one_handler(logger: logging.Logger) -> None:
+def test_configure_logging_twice_keeps_one_handler(logger: logging.Logger) -> None:
     first, second = io.StringIO(), io.StringIO()
     configure_logging("INFO", "json", first)
     configure_logging("INFO", "console", second)
@@ -136,7 +136,7 @@ def test_configuring_twice_keeps_one_handler(logger: logging.Logger) -> None:
     assert "a record that is not ours" in second.getvalue()
 
 
-NOBODY_LISTENS = """
+UNCONFIGURED_SCRIPT = """
 import asyncio, faultmaven
 from faultmaven.testing import FakeProvider
 
@@ -152,10 +152,10 @@ asyncio.run(main())
 """
 
 
-def test_where_nobody_configured_logging_only_a_mistake_of_the_configuration_shows() -> None:
+def test_unconfigured_logging_shows_only_configuration_warnings() -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(faultmaven.__file__).parents[1])}
-    command = [sys.executable, "-c", NOBODY_LISTENS]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert ran.stdout == "it failed\n"
-    (line,) = ran.stderr.splitlines()
+    command = [sys.executable, "-c", UNCONFIGURED_SCRIPT]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout == "it failed\n"
+    (line,) = result.stderr.splitlines()
     assert line.startswith("configuration_warning warning=LLM_DEADLINES (argument) is unknown")

@@ -1,4 +1,4 @@
-"""Answers kept in memory: so many, so long, the newest for each key."""
+"""Tests for the in-memory response cache: limited in entries and age, with the newest response of each key."""
 
 import asyncio
 import sys
@@ -13,55 +13,55 @@ from faultmaven.infrastructure.optional.optional_dependencies import build_respo
 from faultmaven.testing import FakeClock
 
 
-def answer(text: str) -> LLMResponse:
+def response(text: str) -> LLMResponse:
     return LLMResponse(text, 1.0, "acme", "acme-1", None, 0.0)
 
 
-async def test_an_answer_is_found_under_its_key_alone() -> None:
+async def test_cached_response_is_found_by_key() -> None:
     cache = MemoryCache(2, 60, FakeClock())
-    await cache.put("a", answer("one"))
-    assert await cache.get("a") == answer("one")
+    await cache.put("a", response("one"))
+    assert await cache.get("a") == response("one")
     assert await cache.get("b") is None
 
 
-async def test_no_more_answers_are_kept_than_there_are_places() -> None:
-    """The one unused for longest makes room."""
+async def test_full_cache_evicts_least_recently_used_response() -> None:
+    """`get` counts as a use."""
     cache = MemoryCache(2, 60, FakeClock())
-    await cache.put("a", answer("one"))
-    await cache.put("b", answer("two"))
+    await cache.put("a", response("one"))
+    await cache.put("b", response("two"))
     assert await cache.get("a") is not None
-    await cache.put("c", answer("three"))
+    await cache.put("c", response("three"))
     assert await cache.get("b") is None
-    assert [await cache.get(key) for key in "ac"] == [answer("one"), answer("three")]
+    assert [await cache.get(key) for key in "ac"] == [response("one"), response("three")]
 
 
-async def test_an_answer_grows_too_old_by_our_clock() -> None:
+async def test_cached_response_expires_by_given_clock() -> None:
     clock = FakeClock()
     cache = MemoryCache(2, 60, clock)
-    await cache.put("a", answer("one"))
+    await cache.put("a", response("one"))
     clock.advance(59)
     assert await cache.get("a") is not None
     clock.advance(1)
     assert await cache.get("a") is None
 
 
-async def test_a_newer_answer_replaces_the_older_and_its_age() -> None:
+async def test_newer_response_replaces_older_and_resets_age() -> None:
     clock = FakeClock()
     cache = MemoryCache(2, 60, clock)
-    await cache.put("a", answer("one"))
+    await cache.put("a", response("one"))
     clock.advance(59)
-    await cache.put("a", answer("two"))
+    await cache.put("a", response("two"))
     clock.advance(59)
-    assert await cache.get("a") == answer("two")
+    assert await cache.get("a") == response("two")
 
 
-async def test_several_loops_and_threads_share_it() -> None:
+async def test_event_loops_and_threads_share_cache() -> None:
     cache = MemoryCache(50, 60, FakeClock())
     failures: list[BaseException] = []
 
     async def use(thread: int) -> None:
         for number in range(2000):
-            await cache.put(f"{thread} {number}", answer("x"))
+            await cache.put(f"{thread} {number}", response("x"))
             await cache.get(f"{thread - 1} {number}")
 
     def run(thread: int) -> None:
@@ -78,16 +78,16 @@ async def test_several_loops_and_threads_share_it() -> None:
     assert failures == []
 
 
-async def test_the_extra_builds_a_cache_on_our_clock() -> None:
+async def test_cache_extra_builds_cache_on_given_clock() -> None:
     clock = FakeClock()
     cache = build_response_cache(1, 10, clock)
-    await cache.put("a", answer("one"))
-    assert await cache.get("a") == answer("one")
+    await cache.put("a", response("one"))
+    assert await cache.get("a") == response("one")
     clock.advance(10)
     assert await cache.get("a") is None
 
 
-def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_cache_extra_is_named_in_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cachetools", None)
     monkeypatch.delitem(sys.modules, "faultmaven.infrastructure.optional.memory_cache")
     with pytest.raises(ConfigurationError, match=r'LLM_CACHE_SECONDS.*pip install "faultmaven\[cache\]"'):

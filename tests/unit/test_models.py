@@ -1,4 +1,4 @@
-"""The dated facts about models: which one holds for which id, and that each says where it was read."""
+"""Tests for the dated model facts: the fact that applies to a model id, and the source of every fact."""
 
 import re
 
@@ -15,7 +15,7 @@ from faultmaven.infrastructure.llm.models import (
     output_limit,
 )
 
-# wire/README.md, table of models: family, model, context, most output.
+# wire/README.md, table of models: family, model, context window and maximum output in tokens.
 LIMITS = [
     ("openai", "gpt-6.2-sol", 922_000, 128_000),
     ("openai", "gpt-6.2-astra", 922_000, 128_000),
@@ -46,11 +46,10 @@ LIMITS = [
 ]
 
 
-@pytest.mark.parametrize(("family", "model", "context", "most"), LIMITS, ids=lambda value: str(value))
-def test_limits_are_those_of_the_table(family: str, model: str, context: int, most: int | None) -> None:
-    """Row by row."""
+@pytest.mark.parametrize(("family", "model", "context", "max_output"), LIMITS, ids=lambda value: str(value))
+def test_model_limits_match_the_readme_table(family: str, model: str, context: int, max_output: int | None) -> None:
     facts = model_facts(family, model)
-    assert (facts.context, facts.max_output) == (context, most)
+    assert (facts.context, facts.max_output) == (context, max_output)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +65,7 @@ def test_limits_are_those_of_the_table(family: str, model: str, context: int, mo
         ("openai", "o1-preview", True),
         ("openai", "gpt-4o", False),
         ("openai", "gpt-4.1-mini", False),
-        # anthropic-messages.md section 1: taken by 4.6 and older; refused by Opus 4.7 and later, 5, 5.5, Fable, Mythos
+        # anthropic-messages.md section 1: accepted up to 4.6; refused by Opus 4.7 and later, 5, 5.5, Fable, Mythos
         ("anthropic", "claude-haiku-4-5", False),
         ("anthropic", "claude-haiku-4-5-20251001", False),
         ("anthropic", "claude-sonnet-4-6", False),
@@ -86,8 +85,8 @@ def test_limits_are_those_of_the_table(family: str, model: str, context: int, mo
         ("anthropic", "claude-mythos-5", True),
     ],
 )
-def test_temperature_is_refused_by_the_models_that_refuse_it(family: str, model: str, refused: bool) -> None:
-    """The documents' lists, with dated ids of the same models."""
+def test_documented_models_refuse_temperature(family: str, model: str, refused: bool) -> None:
+    """The lists of the vendors' documents, with dated ids of the same models."""
     assert model_facts(family, model).refuses_temperature is refused
 
 
@@ -103,7 +102,7 @@ def test_temperature_is_refused_by_the_models_that_refuse_it(family: str, model:
         ("chat", "openai/gpt-oss-120b", False),
     ],
 )
-def test_stop_words_are_refused_by_the_models_that_refuse_them(family: str, model: str, refused: bool) -> None:
+def test_documented_models_refuse_stop_sequences(family: str, model: str, refused: bool) -> None:
     """openai-chat.md section 8 (o3, o4-mini) and 9.2 (xAI's reasoning models)."""
     assert model_facts(family, model).refuses_stop is refused
 
@@ -120,8 +119,8 @@ def test_stop_words_are_refused_by_the_models_that_refuse_them(family: str, mode
         ("gpt-4o", set()),
     ],
 )
-def test_responses_route_is_demanded_for_tools(model: str, features: set[str]) -> None:
-    """openai-chat.md section 8; text goes over Chat everywhere."""
+def test_tools_require_the_responses_route(model: str, features: set[str]) -> None:
+    """openai-chat.md section 8; text goes through Chat Completions for every model."""
     assert model_facts("openai", model).responses_for == features
 
 
@@ -142,38 +141,38 @@ def test_responses_route_is_demanded_for_tools(model: str, features: set[str]) -
         ("openai", "GPT-6.2-SOL"),
     ],
 )
-def test_unknown_id_has_no_facts(family: str, model: str) -> None:
-    """No guess from a similar name, and no rule of one vendor for the same name on another's service."""
+def test_unknown_model_id_has_no_facts(family: str, model: str) -> None:
+    """A similar name is no match, and the rule of one vendor does not apply to the same name at another vendor."""
     assert model_facts(family, model) is UNKNOWN_MODEL
 
 
-def test_unknown_claude_gets_the_rule_of_new_ones_but_no_limits() -> None:
-    """Every Claude since Opus 4.7 refuses sampling; what the next one can hold is not known."""
+def test_unknown_claude_refuses_temperature_without_limits() -> None:
+    """Every Claude model since Opus 4.7 refuses sampling parameters; the limits of future models are unknown."""
     facts = model_facts("anthropic", "claude-opus-7")
     assert facts.refuses_temperature
     assert (facts.context, facts.max_output) == (None, None)
 
 
-def test_unknown_model_refuses_nothing() -> None:
-    """It is asked as the caller says."""
+def test_unknown_model_refuses_no_option() -> None:
+    """A request to an unknown model is sent as the caller wrote it."""
     assert ModelFacts("", "*", UNKNOWN_MODEL.source) == UNKNOWN_MODEL
 
 
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "models/gemini-3.8-flash"])
-def test_prefix_of_a_resource_name_does_not_hide_the_model(model: str) -> None:
-    """Gemini's ids come both ways."""
+def test_resource_name_prefix_is_ignored(model: str) -> None:
+    """Gemini's model ids are written with and without the prefix."""
     assert model_facts("gemini", model).max_output == 65_536
 
 
 @pytest.mark.parametrize("facts", MODEL_FACTS, ids=lambda facts: f"{facts.family}:{facts.pattern}")
-def test_fact_names_its_dated_source(facts: ModelFacts) -> None:
-    """Where it was read, with a year."""
+def test_each_fact_names_dated_source(facts: ModelFacts) -> None:
+    """The source includes a year."""
     assert re.search(r"20\d\d", facts.source)
 
 
 @pytest.mark.parametrize("facts", MODEL_FACTS, ids=lambda facts: f"{facts.family}:{facts.pattern}")
-def test_no_fact_is_hidden_by_an_earlier_one(facts: ModelFacts) -> None:
-    """First match wins, so the special stands before the general: an id made from a pattern finds that pattern."""
+def test_no_fact_is_shadowed_by_another(facts: ModelFacts) -> None:
+    """The first match wins, so special patterns come first: an id made from a pattern must match that pattern."""
     example = re.sub(r"\[(.)[^]]*\]", r"\1", facts.pattern).replace("*", "")
     candidates = [
         example,
@@ -183,23 +182,21 @@ def test_no_fact_is_hidden_by_an_earlier_one(facts: ModelFacts) -> None:
     assert any(model_facts(facts.family, candidate) is facts for candidate in candidates)
 
 
-def test_families_are_those_that_dialects_ask_for() -> None:
-    """A misspelt family would make its facts unreachable."""
-    asked = {model_family(dialect) for dialect in DIALECTS} | {vendor.facts for vendor in VENDORS.values()}
-    assert {facts.family for facts in MODEL_FACTS} <= asked
+def test_fact_families_are_known_to_dialects() -> None:
+    """The facts of a misspelt family would be unreachable."""
+    known = {model_family(dialect) for dialect in DIALECTS} | {vendor.facts for vendor in VENDORS.values()}
+    assert {facts.family for facts in MODEL_FACTS} <= known
 
 
 @pytest.mark.parametrize(
     ("configured", "model", "limit"),
     [(None, "claude-sonnet-5-5", 8192), (100, "claude-sonnet-5-5", 100), (None, "claude-of-tomorrow", 8192)],
 )
-def test_required_limit_is_the_configured_one_or_the_smaller_of_8192_and_the_models(
-    configured: int | None, model: str, limit: int
-) -> None:
+def test_output_limit_is_configured_or_8192(configured: int | None, model: str, limit: int) -> None:
     """DESIGN section 6, LLM_MAX_TOKENS."""
     assert output_limit(configured, model_facts("anthropic", model)) == limit
 
 
-def test_a_model_that_holds_less_than_the_default_gets_its_own_limit() -> None:
-    """command-r7b writes 4,000 tokens at most."""
+def test_model_limit_below_default_wins() -> None:
+    """command-r7b writes at most 4,000 tokens."""
     assert output_limit(None, model_facts("cohere", "command-r7b-12-2024")) == 4_000 < DEFAULT_MAX_TOKENS

@@ -1,4 +1,4 @@
-"""The nearest right name."""
+"""Tests for suggestions of the nearest known name."""
 
 import pytest
 
@@ -11,15 +11,15 @@ KNOWN = ("openai", "anthropic", "groq", "GEMINI_API_KEY")
     ("wrong", "right"),
     [("opnai", "openai"), ("OpenAI", "openai"), ("grok", "groq"), ("gemini_api_key", "GEMINI_API_KEY")],
 )
-def test_a_slip_and_a_wrong_case_lead_to_the_right_name(wrong: str, right: str) -> None:
+def test_misspelt_name_suggests_nearest_known_name(wrong: str, right: str) -> None:
     assert nearest(wrong, KNOWN) == right
     assert did_you_mean(wrong, KNOWN) == f"; did you mean {right!r}?"
 
 
-def test_what_is_like_nothing_gets_the_sorted_list() -> None:
+def test_unlike_name_gets_sorted_known_names() -> None:
     assert nearest("zzz", KNOWN) is None
     assert did_you_mean("zzz", KNOWN) == "; known: GEMINI_API_KEY, anthropic, groq, openai"
 
 
-def test_an_empty_list_is_said_to_be_empty() -> None:
+def test_empty_list_of_names_is_reported() -> None:
     assert did_you_mean("openai", ()) == "; known: none"

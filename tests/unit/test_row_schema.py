@@ -1,4 +1,4 @@
-"""The JSON Schema of the providers file takes exactly the rows that `row_faults` takes."""
+"""The JSON Schema of the providers file accepts exactly the rows that `row_faults` accepts."""
 
 import itertools
 import json
@@ -36,13 +36,13 @@ ROW = {
 
 
 def agree(row: Any, name: str = "acme") -> bool:
-    """Return what both say of a row; fail when they differ."""
+    """Return whether the row is valid; fail if the schema and `row_faults` disagree."""
     faults = row_faults(name, resolve_provider_class(row, CLASSES))
     assert IS_VALID({"providers": {name: row}}) is not bool(faults), (name, row, faults)
     return not faults
 
 
-# JSON takes 3.0 for a whole number, Python does not: such numbers are left out.
+# JSON Schema counts 3.0 as an integer and Python does not, so such numbers are excluded.
 NUMBERS = st.integers(-3, 10**6) | st.floats(-2, 200, allow_nan=False).filter(lambda value: not value.is_integer())
 WORDS = st.text(string.ascii_letters + string.digits + "_-./ :\n\té", max_size=12)
 ANY_VALUE = st.recursive(
@@ -65,7 +65,7 @@ CAPABILITY_ENTRIES = st.dictionaries(
     st.booleans() | st.integers(-1, 9) | st.just("yes"),
     max_size=3,
 )
-NEAR: dict[str, st.SearchStrategy[Any]] = {
+NEARLY_VALID: dict[str, st.SearchStrategy[Any]] = {
     "timeout": st.sampled_from([-1, 0, 0.0, 0.5, 1]),
     "confidence_score": st.sampled_from([-0.1, 0, 0.0, 1, 1.0, 1.1]),
     "default_base_url": ADDRESSES,
@@ -79,35 +79,35 @@ NEAR: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def test_it_is_a_schema_of_the_draft_that_it_names() -> None:
+def test_file_schema_is_valid_draft_2020_12() -> None:
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     jsonschema_rs.meta.validate(SCHEMA)
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
 
 
 @pytest.mark.parametrize("name", list(PROVIDER_SCHEMA))
-def test_a_shipped_row_is_valid_with_its_class_as_a_name(name: str) -> None:
+def test_shipped_row_with_class_name_is_valid(name: str) -> None:
     row: Any = {**PROVIDER_SCHEMA[name], "provider_class": PROVIDER_SCHEMA[name]["provider_class"].__name__}
     assert agree(row, name)
 
 
 @pytest.mark.parametrize("field", list(FIELDS))
 @given(data=st.data())
-def test_they_agree_on_every_value_of_a_field(field: str, data: st.DataObject) -> None:
-    value = data.draw(NEAR[field] | ANY_VALUE if field in NEAR else ANY_VALUE)
-    # Whether package.module:Class can be imported, no schema can tell.
+def test_schema_and_checks_agree_on_field_values(field: str, data: st.DataObject) -> None:
+    value = data.draw(NEARLY_VALID[field] | ANY_VALUE if field in NEARLY_VALID else ANY_VALUE)
+    # A schema cannot tell whether package.module:Class can be imported.
     assume(field != "provider_class" or not (isinstance(value, str) and ":" in value))
     agree({**ROW, field: value})
 
 
 @given(ADDRESSES)
 @example("http://host:99999")
-def test_they_agree_on_addresses(address: str) -> None:
+def test_schema_and_checks_agree_on_addresses(address: str) -> None:
     agree({**ROW, "default_base_url": address})
 
 
 @pytest.mark.parametrize("key", ["", "required", "optional", None])
-def test_they_agree_on_what_does_not_go_together(key: str | None) -> None:
+def test_schema_and_checks_agree_on_field_combinations(key: str | None) -> None:
     for absent, blank in itertools.product(FIELDS, [*FIELDS, None]):
         row = {**ROW, **({} if key is None else {"key": key}), **({} if blank is None else {blank: ""})}
         row.pop(absent, None)
@@ -116,48 +116,48 @@ def test_they_agree_on_what_does_not_go_together(key: str | None) -> None:
 
 @pytest.mark.parametrize("name", [*HTTP_CLIENT_HEADERS, "Host", "Content-Length", "hosts", "x-team", "x y", "", "é"])
 @pytest.mark.parametrize("text", ["sre", "", "é", "a\nb", " ~", 1])
-def test_they_agree_on_headers(name: str, text: Any) -> None:
+def test_schema_and_checks_agree_on_headers(name: str, text: Any) -> None:
     agree({**ROW, "headers": {name: text}})
 
 
 @given(st.sampled_from([*CLASSES]), st.sampled_from(DIALECTS))
-def test_they_agree_on_which_class_speaks_which_dialect(kind: str, dialect: str) -> None:
+def test_schema_and_checks_agree_on_class_dialects(kind: str, dialect: str) -> None:
     agree({**ROW, "provider_class": kind, "dialect": dialect})
 
 
 @given(st.text(string.ascii_lowercase + " ,\n-é", max_size=5))
-def test_they_agree_on_names(name: str) -> None:
+def test_schema_and_checks_agree_on_names(name: str) -> None:
     agree(ROW, name)
 
 
 @pytest.mark.parametrize("row", [None, "row", ["row"], 5, {**ROW, "timout": 3}, {}])
-def test_they_agree_on_what_is_no_row(row: Any) -> None:
+def test_schema_and_checks_refuse_non_rows(row: Any) -> None:
     assert not agree(row)
 
 
 @pytest.mark.parametrize("field", list(FIELDS))
-def test_each_field_has_a_good_value_a_bad_one_and_a_meaning(field: str) -> None:
-    """So that the agreement above is not one over faults alone."""
-    good = {
+def test_each_field_has_values_and_description(field: str) -> None:
+    """Without a valid value per field, the schema and `row_faults` might agree on faults only."""
+    valid_values = {
         "key": "optional",
         "dialect": "openai-chat",
         "models": ["a"],
         "capabilities": ["text"],
         "headers": {"x": "1"},
     }
-    assert agree({**ROW, field: good.get(field, ROW.get(field, 5))})
+    assert agree({**ROW, field: valid_values.get(field, ROW.get(field, 5))})
     assert not agree({**ROW, field: None})
-    shown = SCHEMA["properties"]["providers"]["additionalProperties"]["properties"][field]
-    assert shown["description"].startswith(FIELDS[field].meaning)
+    field_schema = SCHEMA["properties"]["providers"]["additionalProperties"]["properties"][field]
+    assert field_schema["description"].startswith(FIELDS[field].meaning)
 
 
-def test_a_class_of_ones_own_is_named_by_its_module() -> None:
+def test_custom_class_is_named_by_module_path() -> None:
     assert agree({**ROW, "provider_class": "faultmaven.infrastructure.llm.providers:OpenAIProvider"})
     assert not agree({**ROW, "provider_class": "BaseLLMProvider"})
 
 
 @pytest.mark.parametrize("data", [{"provider": {}}, {"providers": []}, {"providers": {}, "x": 1}])
-def test_a_file_holds_one_table_of_providers_and_no_other(data: Any) -> None:
+def test_file_accepts_only_a_providers_table(data: Any) -> None:
     assert IS_VALID({})
     assert IS_VALID({"providers": {}})
     assert not IS_VALID(data)

@@ -1,4 +1,4 @@
-"""Rows: every fault of every row at once, each with the nearest right name."""
+"""Tests for provider rows: all faults of a row are reported at once, each with the nearest known name."""
 
 from typing import Any
 
@@ -11,22 +11,22 @@ from faultmaven.infrastructure.llm.providers.rows.spec import row_faults, spec_f
 
 
 class GuideFormProvider(BaseLLMProvider):
-    """Overrides `generate` only, as the guide's classes do."""
+    """Provider class that overrides only `generate`, as the classes of the guide do."""
 
     async def generate(self, prompt: Any, *_: Any, **options: Any) -> LLMResponse:
-        """Return a constant."""
+        """Return the prompt as the response."""
         return LLMResponse(str(prompt), 1.0, "guide", "m", None, 0.0)
 
 
-class ForeignProvider:
-    """Has the guide's four members and no base of ours."""
+class ThirdPartyProvider:
+    """Provider class with the four members of the guide that does not derive from `BaseLLMProvider`."""
 
     provider_name = "foreign"
     is_available = get_supported_models = generate = print
 
 
-class HalfProvider:
-    """Lacks two of the four members."""
+class IncompleteProvider:
+    """Provider class without two of the four members."""
 
     provider_name = "half"
     is_available = print
@@ -47,7 +47,7 @@ GUIDE_FIELDS = {
 
 
 def row(*without: str, **changed: Any) -> dict[str, Any]:
-    """Return the guide's row, less some fields, with others changed."""
+    """Return the row of the guide without the fields `without`, and with the fields `changed` replaced."""
     guide: dict[str, Any] = {
         "api_key_var": "ACME_API_KEY",
         "model_var": "ACME_MODEL",
@@ -62,16 +62,16 @@ def row(*without: str, **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in (guide | changed).items() if name not in without}
 
 
-def test_the_guides_row_has_no_fault() -> None:
+def test_row_of_the_guide_has_no_fault() -> None:
     assert row_faults("acme", row()) == []
 
 
-def test_the_two_fields_that_the_guide_calls_optional_are() -> None:
+def test_key_and_base_url_variables_are_optional() -> None:
     assert row_faults("acme", row("api_key_var", "base_url_var")) == []
     assert set(REQUIRED) == GUIDE_FIELDS - {"api_key_var", "base_url_var"}
 
 
-def test_the_fields_beyond_the_guides_nine_are_those_of_the_design() -> None:
+def test_fields_beyond_the_guide_match_the_design() -> None:
     assert set(FIELDS) - GUIDE_FIELDS == {
         "key",
         "dialect",
@@ -85,12 +85,12 @@ def test_the_fields_beyond_the_guides_nine_are_those_of_the_design() -> None:
 
 
 @pytest.mark.parametrize("name", list(PROVIDER_SCHEMA))
-def test_a_shipped_row_has_no_fault(name: str) -> None:
+def test_shipped_row_has_no_fault(name: str) -> None:
     assert row_faults(name, PROVIDER_SCHEMA[name]) == []
 
 
 @pytest.mark.parametrize("name", sorted(REQUIRED))
-def test_a_missing_field_is_named(name: str) -> None:
+def test_missing_required_field_is_named(name: str) -> None:
     assert row_faults("acme", row(name)) == [f"provider 'acme': {name!r} is missing"]
 
 
@@ -110,7 +110,11 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("provider_class", "OpenAIProvider", "a provider class"),
         ("provider_class", None, "a provider class"),
         ("provider_class", object, "a subclass of BaseLLMProvider, or a class with provider_name, is_available, "),
-        ("provider_class", HalfProvider, "a subclass of BaseLLMProvider, or a class with get_supported_models, gen"),
+        (
+            "provider_class",
+            IncompleteProvider,
+            "a subclass of BaseLLMProvider, or a class with get_supported_models, gen",
+        ),
         ("provider_class", BaseLLMProvider, "a class that overrides generate() or answer()"),
         ("provider_class", Unresolved("a class that exists"), "a class that exists"),
         ("max_retries", -1, "a whole number, 0 or more"),
@@ -140,9 +144,9 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("tokens_per_minute", -5, "a whole number above 0"),
     ],
 )
-def test_a_wrong_field_is_named_with_what_it_must_be(field: str, value: Any, expected: str) -> None:
-    (told,) = row_faults("acme", row(**{field: value}))
-    assert told.startswith(f"provider 'acme': {field!r} must be {expected}")
+def test_invalid_field_is_named_with_expected_value(field: str, value: Any, expected: str) -> None:
+    (fault,) = row_faults("acme", row(**{field: value}))
+    assert fault.startswith(f"provider 'acme': {field!r} must be {expected}")
 
 
 @pytest.mark.parametrize(
@@ -157,69 +161,71 @@ def test_a_wrong_field_is_named_with_what_it_must_be(field: str, value: Any, exp
         ("max_concurency", "max_concurrency"),
     ],
 )
-def test_a_misspelt_field_is_told_with_the_nearest_right_name(wrong: str, right: str) -> None:
-    told = row_faults("acme", row(right, **{wrong: 1}))
-    assert told[0] == f"provider 'acme': unknown field {wrong!r}; did you mean {right!r}?"
+def test_misspelt_field_suggests_nearest_field(wrong: str, right: str) -> None:
+    faults = row_faults("acme", row(right, **{wrong: 1}))
+    assert faults[0] == f"provider 'acme': unknown field {wrong!r}; did you mean {right!r}?"
 
 
-def test_the_nearest_name_is_one_that_the_row_lacks() -> None:
-    # "base_url" is most like "base_url_var", which is there already
-    told = row_faults("acme", row("default_base_url", base_url="https://api.acme.example/v1"))
-    assert told[0] == "provider 'acme': unknown field 'base_url'; did you mean 'default_base_url'?"
+def test_suggested_field_is_missing_from_row() -> None:
+    # "base_url" is most like "base_url_var", which the row has already
+    faults = row_faults("acme", row("default_base_url", base_url="https://api.acme.example/v1"))
+    assert faults[0] == "provider 'acme': unknown field 'base_url'; did you mean 'default_base_url'?"
 
 
-def test_a_field_that_is_like_nothing_gets_the_list_of_fields() -> None:
-    (told,) = row_faults("acme", row(zzz=1))
-    assert told.startswith("provider 'acme': unknown field 'zzz'; known: api_key_var, base_url_var, capabilities, ")
+def test_unlike_field_gets_list_of_fields() -> None:
+    (fault,) = row_faults("acme", row(zzz=1))
+    assert fault.startswith("provider 'acme': unknown field 'zzz'; known: api_key_var, base_url_var, capabilities, ")
 
 
-def test_all_faults_of_a_row_are_told_with_its_source() -> None:
-    told = row_faults("acme", row("timeout", "model_var", timout=30, max_retries=-1, zzz=1), "rows.toml")
-    assert len(told) == 5
-    assert all(fault.startswith("provider 'acme' (rows.toml): ") for fault in told)
+def test_all_faults_of_row_name_the_source() -> None:
+    faults = row_faults("acme", row("timeout", "model_var", timout=30, max_retries=-1, zzz=1), "rows.toml")
+    assert len(faults) == 5
+    assert all(fault.startswith("provider 'acme' (rows.toml): ") for fault in faults)
 
 
 @pytest.mark.parametrize("value", [None, "row", ["row"], 5])
-def test_a_row_that_is_no_mapping_is_one_fault(value: Any) -> None:
+def test_non_mapping_row_is_one_fault(value: Any) -> None:
     assert row_faults("acme", value) == [
         f"provider 'acme': its row is a {type(value).__name__}, not a mapping",
     ]
 
 
 @pytest.mark.parametrize("name", ["", " ", " acme", "a,b", 5, None])
-def test_a_name_that_no_setting_could_hold_is_a_fault(name: Any) -> None:
-    (told,) = row_faults(name, row())
-    assert told.startswith(f"provider {name!r}: its name must ")
+def test_invalid_provider_name_is_a_fault(name: Any) -> None:
+    (fault,) = row_faults(name, row())
+    assert fault.startswith(f"provider {name!r}: its name must ")
 
 
 class TestContradictions:
-    """Fields that are each right and do not go together."""
+    """Combinations of fields that are valid alone and contradict each other."""
 
-    def test_no_address_and_no_variable_for_one(self) -> None:
-        told = "provider 'acme': with an empty 'default_base_url' it needs a 'base_url_var'"
-        assert row_faults("acme", row("base_url_var", default_base_url="")) == [told]
+    def test_row_needs_base_url_or_variable(self) -> None:
+        fault = "provider 'acme': with an empty 'default_base_url' it needs a 'base_url_var'"
+        assert row_faults("acme", row("base_url_var", default_base_url="")) == [fault]
 
-    def test_a_vendor_without_a_model(self) -> None:
-        (told,) = row_faults("acme", row(default_model=""))
-        assert "'default_model' is empty" in told
+    def test_row_with_required_key_needs_model(self) -> None:
+        (fault,) = row_faults("acme", row(default_model=""))
+        assert "'default_model' is empty" in fault
         assert row_faults("acme", row(default_model="", key="optional", provider_class=LocalProvider)) == []
 
-    def test_a_required_key_without_a_variable(self) -> None:
-        (told,) = row_faults("acme", row("api_key_var", key="required"))
-        assert told == "provider 'acme': 'key' is \"required\", but there is no 'api_key_var'"
+    def test_required_key_needs_a_key_variable(self) -> None:
+        (fault,) = row_faults("acme", row("api_key_var", key="required"))
+        assert fault == "provider 'acme': 'key' is \"required\", but there is no 'api_key_var'"
 
-    def test_a_dialect_that_the_class_does_not_speak(self) -> None:
-        (told,) = row_faults("acme", row(dialect="cohere-v2-chat"))
-        assert told.startswith("provider 'acme': OpenAIProvider does not speak 'cohere-v2-chat'; it speaks openai-chat")
+    def test_dialect_unsupported_by_class_is_a_fault(self) -> None:
+        (fault,) = row_faults("acme", row(dialect="cohere-v2-chat"))
+        assert fault.startswith(
+            "provider 'acme': OpenAIProvider does not speak 'cohere-v2-chat'; it speaks openai-chat"
+        )
 
 
-@pytest.mark.parametrize("kind", [GuideFormProvider, ForeignProvider])
-def test_a_class_of_the_guides_form_and_a_foreign_one_are_provider_classes(kind: type[Any]) -> None:
+@pytest.mark.parametrize("kind", [GuideFormProvider, ThirdPartyProvider])
+def test_guide_and_third_party_classes_are_accepted(kind: type[Any]) -> None:
     assert row_faults("acme", row(provider_class=kind)) == []
 
 
 @pytest.mark.parametrize(
-    ("address", "whole"),
+    ("address", "is_valid"),
     [
         ("https://api.acme.example/v1", True),
         ("http://localhost:8000", True),
@@ -233,14 +239,14 @@ def test_a_class_of_the_guides_form_and_a_foreign_one_are_provider_classes(kind:
         ("HTTPS://API.ACME.EXAMPLE", True),
     ],
 )
-def test_an_address_has_a_scheme_a_host_and_a_port_that_can_be(address: str, whole: bool) -> None:
-    assert is_address(address) is whole
+def test_address_needs_scheme_host_and_valid_port(address: str, is_valid: bool) -> None:
+    assert is_address(address) is is_valid
 
 
 class TestSpec:
-    """The validated row."""
+    """The specification built from a valid row."""
 
-    def test_it_keeps_every_field_and_says_where_it_came_from(self) -> None:
+    def test_spec_keeps_all_fields_and_source(self) -> None:
         spec = spec_from_row("acme", row(models=["acme-2"], headers={"x-team": "sre"}), "rows.toml")
         assert (spec.name, spec.source, spec.provider_class) == ("acme", "rows.toml", OpenAIProvider)
         assert (spec.api_key_var, spec.model_var, spec.base_url_var) == spec.variables
@@ -250,7 +256,7 @@ class TestSpec:
         assert (spec.models, dict(spec.headers)) == (("acme-2",), {"x-team": "sre"})
         assert "sre" not in repr(spec)
 
-    def test_a_key_is_required_where_the_row_has_a_variable_for_it(self) -> None:
+    def test_key_variable_makes_the_key_required(self) -> None:
         assert spec_from_row("acme", row(), "").key == "required"
         assert spec_from_row("acme", row("api_key_var"), "").key == "optional"
         assert spec_from_row("acme", row(key="optional"), "").key == "optional"
@@ -258,23 +264,23 @@ class TestSpec:
 
 
 @pytest.mark.parametrize("headers", [{"a": "b\nc"}, {"x y": "1"}, {"x": "é"}, {"Content-Length": "3"}, {"x": 1}])
-def test_a_header_that_cannot_travel_is_a_fault_of_its_row(headers: dict[str, Any]) -> None:
+def test_invalid_header_is_a_row_fault(headers: dict[str, Any]) -> None:
     (fault,) = row_faults("acme", row(headers=headers))
     assert "'headers' must be a mapping of" in fault
 
 
-def test_capabilities_may_be_a_mapping_with_limits_and_patterns_of_models() -> None:
-    said = {"tools": False, "context_window": 8192, "models": {"big-*": {"tools": True, "context_window": 131_072}}}
-    assert row_faults("acme", row(capabilities=said)) == []
-    spec = spec_from_row("acme", row(capabilities=said), "test")
+def test_capabilities_mapping_takes_limits_and_model_patterns() -> None:
+    declared = {"tools": False, "context_window": 8192, "models": {"big-*": {"tools": True, "context_window": 131_072}}}
+    assert row_faults("acme", row(capabilities=declared)) == []
+    spec = spec_from_row("acme", row(capabilities=declared), "test")
     assert spec.capabilities.for_model("small-1").features == {"tools": False}
     assert spec.capabilities.for_model("big-1").features == {"tools": True}
     assert spec.capabilities.for_model("big-1").context_window == 131_072
 
 
-def test_every_fault_of_a_mapping_of_capabilities_is_told() -> None:
-    said = {"tolls": True, "schema": 1, "max_output": 0, "models": {"a*": {"image": True, "stream": "no"}, "b*": 5}}
-    assert row_faults("acme", row(capabilities=said)) == [
+def test_all_faults_of_capabilities_mapping_are_reported() -> None:
+    declared = {"tolls": True, "schema": 1, "max_output": 0, "models": {"a*": {"image": True, "stream": "no"}, "b*": 5}}
+    assert row_faults("acme", row(capabilities=declared)) == [
         "provider 'acme': unknown capability 'capabilities.tolls'; did you mean 'tools'?",
         "provider 'acme': 'capabilities.schema' must be true or false",
         "provider 'acme': 'capabilities.max_output' must be a whole number above 0",
@@ -284,7 +290,7 @@ def test_every_fault_of_a_mapping_of_capabilities_is_told() -> None:
     ]
 
 
-def test_models_of_capabilities_must_be_a_mapping() -> None:
+def test_capability_models_must_be_a_mapping() -> None:
     assert row_faults("acme", row(capabilities={"models": ["a"]})) == [
         "provider 'acme': 'capabilities.models' must be a mapping of patterns to capabilities"
     ]

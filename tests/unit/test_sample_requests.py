@@ -1,4 +1,4 @@
-"""The sample requests are what they say, and every shipped provider that takes one answers it."""
+"""Tests for the sample requests: the features that they need, and the providers that answer or refuse them."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from faultmaven import InvalidAnswerError, InvalidRequestError, open_container
 from faultmaven.domain.capabilities import CAPABILITIES
 from faultmaven.testing import SAMPLE_REQUESTS, FakeProvider, FaultLab, SampleRequest
 
-NEEDS = {
+NEEDED_FEATURES = {
     "conversation": ("assistant turns",),
     "tool_offer": ("tools",),
     "tool_result": ("tools", "assistant turns"),
@@ -23,23 +23,23 @@ EVERY_SAMPLE = pytest.mark.parametrize("sample", SAMPLE_REQUESTS.values(), ids=S
 
 
 @EVERY_SAMPLE
-async def test_a_fake_is_given_it_as_it_is(sample: SampleRequest) -> None:
+async def test_fake_provider_receives_sample_request_unchanged(sample: SampleRequest) -> None:
     fake = FakeProvider('{"cause": "memory", "confidence": 0.9}')
     response = await sample.ask(fake)
     async with sample.stream(fake) as stream:
         assert "".join([chunk.text or "" async for chunk in stream]) == response.content
     assert fake.requests == [sample.request, sample.request]
-    assert sample.needs == NEEDS.get(sample.name, ())
+    assert sample.needs == NEEDED_FEATURES.get(sample.name, ())
 
 
-def test_together_they_need_every_feature_that_is_no_hint() -> None:
+def test_samples_cover_every_required_feature() -> None:
     needed = {feature for sample in SAMPLE_REQUESTS.values() for feature in sample.needs}
     assert set(CAPABILITIES) - {"text", "stream", "reasoning"} <= needed
 
 
 @EVERY_SAMPLE
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini", "cohere", "ollama"])
-async def test_a_shipped_provider_sends_it_or_says_that_it_cannot(provider: str, sample: SampleRequest) -> None:
+async def test_shipped_provider_answers_or_refuses_sample(provider: str, sample: SampleRequest) -> None:
     lab = FaultLab()
     env = {"LLM_MAX_RETRIES": "0"} | lab.env(provider)
     async with lab.client() as client, open_container(env, http_client=client) as container:

@@ -1,4 +1,4 @@
-"""Where values come from: layers, provenance, typed settings, and what looks like a mistake."""
+"""Tests for settings: layers of sources, provenance, typed values, and warnings about likely mistakes."""
 
 import subprocess
 import sys
@@ -45,21 +45,21 @@ def warnings_of(variables: dict[str, str]) -> list[str]:
 
 
 class TestPrecedence:
-    """Argument, process, `.env.<FAULTMAVEN_ENV>`, `.env`, default."""
+    """Precedence of sources: argument, process environment, `.env.<FAULTMAVEN_ENV>`, `.env`, default."""
 
-    def test_each_layer_wins_over_the_next_and_says_what_it_overrode(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_stronger_layer_wins_and_names_overridden_layers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FAULTMAVEN_ENV", "staging")
         write(".env", "LLM_DEADLINE=1\n")
         assert read_environment().find("LLM_DEADLINE") == ConfigValue("1", ".env")
         write(".env.staging", "LLM_DEADLINE=2\n")
         assert read_environment().find("LLM_DEADLINE") == ConfigValue("2", ".env.staging", (".env",))
         monkeypatch.setenv("LLM_DEADLINE", "3")
-        found = read_environment().find("LLM_DEADLINE")
-        assert found == ConfigValue("3", "process environment", (".env.staging", ".env"))
+        config_value = read_environment().find("LLM_DEADLINE")
+        assert config_value == ConfigValue("3", "process environment", (".env.staging", ".env"))
         assert read_environment({"LLM_DEADLINE": "4"}).find("LLM_DEADLINE") == ConfigValue("4", "argument")
         assert read_environment({}).find("LLM_DEADLINE") is None
 
-    def test_a_mapping_is_all_there_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_mapping_argument_is_the_only_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", "from-process")
         monkeypatch.setenv("FAULTMAVEN_ENV", "not/a/name")
         write(".env", b"\xff\xfe unreadable")
@@ -67,14 +67,12 @@ class TestPrecedence:
         assert environment.variables() == {"GROQ_API_KEY": "argument"}
         assert load_settings(environment) == Settings()
 
-    def test_a_value_of_a_mapping_must_be_text(self) -> None:
+    def test_mapping_value_must_be_a_string(self) -> None:
         with pytest.raises(ConfigurationError, match=r"LLM_DEADLINE \(argument\) is a int, not a string"):
             read_environment({"LLM_DEADLINE": 5})  # type: ignore[dict-item]
 
     @pytest.mark.parametrize("blank", ["", "   ", '""', "''", '"  "'])
-    def test_a_blank_value_is_unset_and_lets_the_lower_layer_show(
-        self, monkeypatch: pytest.MonkeyPatch, blank: str
-    ) -> None:
+    def test_blank_value_falls_through_to_lower_layer(self, monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
         monkeypatch.setenv("FAULTMAVEN_ENV", "staging")
         monkeypatch.setenv("LLM_DEADLINE", "")
         write(".env.staging", f"LLM_DEADLINE={blank}\n")
@@ -82,13 +80,13 @@ class TestPrecedence:
         assert read_environment().find("LLM_DEADLINE") == ConfigValue("7", ".env")
         assert load_settings(read_environment()).deadline == 7
 
-    def test_only_the_working_directory_is_searched(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_dotenv_is_read_from_working_directory_only(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         write(".env", "LLM_DEADLINE=7\n")
         (tmp_path / "below").mkdir()
         monkeypatch.chdir(tmp_path / "below")
         assert read_environment().find("LLM_DEADLINE") is None
 
-    def test_reading_changes_no_process_variable(self) -> None:
+    def test_reading_settings_changes_no_process_variable(self) -> None:
         write(".env", "LLM_DEADLINE=7\n")
         script = (
             "import os; before = dict(os.environ)\n"
@@ -101,9 +99,9 @@ class TestPrecedence:
 
 
 class TestFaultmavenEnv:
-    """`FAULTMAVEN_ENV` picks one file over `.env`."""
+    """`FAULTMAVEN_ENV` selects the file that overrides `.env`."""
 
-    def test_swapping_it_swaps_the_whole_configuration(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_faultmaven_env_selects_whole_configuration(self, monkeypatch: pytest.MonkeyPatch) -> None:
         write(".env.staging", "CHAT_PROVIDER=groq\nGROQ_API_KEY=s\nLLM_DEADLINE=5\n")
         write(".env.production", "CHAT_PROVIDER=openai\nOPENAI_API_KEY=p\nSTRICT_PROVIDER_MODE=true\n")
         monkeypatch.setenv("FAULTMAVEN_ENV", "staging")
@@ -116,7 +114,7 @@ class TestFaultmavenEnv:
         assert not staging.settings.strict_provider_mode
         assert staging.environment.get("OPENAI_API_KEY") == production.environment.get("GROQ_API_KEY") == ""
 
-    def test_it_is_never_taken_from_a_file(self) -> None:
+    def test_faultmaven_env_in_file_is_ignored(self) -> None:
         write(".env", "FAULTMAVEN_ENV=staging\nLLM_DEADLINE=1\n")
         write(".env.staging", "LLM_DEADLINE=2\n")
         environment = read_environment()
@@ -124,21 +122,19 @@ class TestFaultmavenEnv:
         assert load_settings(environment).faultmaven_env is None
         assert "FAULTMAVEN_ENV in .env is not read; set it in the process environment" in environment.notes
 
-    def test_a_path_is_no_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_faultmaven_env_refuses_a_path(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FAULTMAVEN_ENV", "../../etc/passwd")
         with pytest.raises(ConfigurationError, match="FAULTMAVEN_ENV is not a plain name"):
             read_environment()
 
-    def test_a_name_without_a_file_beside_others_is_a_warning_with_the_nearest(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_missing_env_file_warns_with_nearest_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FAULTMAVEN_ENV", "prodution")
         write(".env.production", "LLM_DEADLINE=1\n")
         write(".env.example", "")
-        told = "FAULTMAVEN_ENV=prodution, but there is no .env.prodution; did you mean 'production'?"
-        assert read_environment().notes == (told,)
+        message = "FAULTMAVEN_ENV=prodution, but there is no .env.prodution; did you mean 'production'?"
+        assert read_environment().notes == (message,)
 
-    def test_a_name_without_any_file_is_fine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_faultmaven_env_needs_no_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FAULTMAVEN_ENV", "production")
         write(".env", "LLM_DEADLINE=1\n")
         environment = read_environment()
@@ -147,7 +143,7 @@ class TestFaultmavenEnv:
 
 
 class TestDotenv:
-    """The file's form is python-dotenv's own."""
+    """`.env` files have the syntax of python-dotenv."""
 
     @pytest.mark.parametrize(
         ("line", "value"),
@@ -174,85 +170,85 @@ class TestDotenv:
     )
     @pytest.mark.parametrize("newline", ["\n", "\r\n"])
     @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-    def test_a_line_gives_its_value(self, line: str, value: str, newline: str, mark: bytes) -> None:
+    def test_dotenv_line_is_parsed_to_value(self, line: str, value: str, newline: str, mark: bytes) -> None:
         write(".env", mark + (line.replace("\n", newline) + newline + "NEXT=1" + newline).encode())
         environment = read_environment()
         assert environment.get("KEY") == value
         assert environment.get("NEXT") == "1"
         assert environment.notes == ()
 
-    def test_a_name_without_equals_is_unset(self) -> None:
+    def test_dotenv_name_without_equals_is_unset(self) -> None:
         write(".env", "LLM_DEADLINE\nLLM_MAX_TOKENS=5\n")
         environment = read_environment()
         assert environment.find("LLM_DEADLINE") is None
         assert environment.get("LLM_MAX_TOKENS") == "5"
 
-    def test_interpolation_sees_the_process_where_the_file_has_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_interpolation_falls_back_to_process_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOST_OF_MINE", "gpu-1")
         write(".env", "VLLM_API_BASE=http://${HOST_OF_MINE}:8000/v1\n")
         assert read_environment().get("VLLM_API_BASE") == "http://gpu-1:8000/v1"
 
     @pytest.mark.parametrize("text", ['OPENAI_API_KEY="never closed\nLLM_DEADLINE=5\n', "LLM_DEADLINE=5\n\nno name\n"])
-    def test_a_line_that_cannot_be_read_is_told_by_its_number_and_not_by_its_text(self, text: str) -> None:
+    def test_unreadable_line_is_reported_by_number_only(self, text: str) -> None:
         write(".env", text)
         environment = read_environment()
         assert environment.get("LLM_DEADLINE") == "5"
         wrong = 1 + [line.startswith(("OPENAI", "no")) for line in text.splitlines()].index(True)
         assert environment.notes == (f".env, line {wrong}: no NAME=value, left out",)
 
-    def test_a_file_in_another_encoding_is_an_error(self) -> None:
+    def test_dotenv_in_another_encoding_is_refused(self) -> None:
         write(".env", "LLM_DEADLINE=5\n".encode("utf-16"))
         with pytest.raises(ConfigurationError, match=r"^\.env cannot be read: UnicodeDecodeError\.$"):
             read_environment()
 
 
 class TestKeys:
-    """Keys, directly or from a file."""
+    """API keys from a variable, or from a file that a variable names."""
 
-    def test_a_key_comes_from_the_file_that_its_file_variable_names(self, tmp_path: Path) -> None:
+    def test_key_is_read_from_named_file(self, tmp_path: Path) -> None:
         secret = tmp_path / "key"
         secret.write_bytes(b"\xef\xbb\xbf" + SECRET.encode() + b"\r\n")
-        found = read_environment({"OPENAI_API_KEY_FILE": str(secret)}).find_secret("OPENAI_API_KEY")
-        assert found is not None
-        assert found.value == SECRET
-        assert found.source == "file named by OPENAI_API_KEY_FILE (argument)"
+        config_value = read_environment({"OPENAI_API_KEY_FILE": str(secret)}).find_secret("OPENAI_API_KEY")
+        assert config_value is not None
+        assert config_value.value == SECRET
+        assert config_value.source == "file named by OPENAI_API_KEY_FILE (argument)"
 
-    def test_key_and_file_together_are_an_error_that_names_both_sources(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_key_and_key_file_conflict_names_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", SECRET)
         write(".env", "OPENAI_API_KEY_FILE=key\n")
         with pytest.raises(ConfigurationError) as caught:
             read_environment().find_secret("OPENAI_API_KEY")
-        told = "OPENAI_API_KEY (process environment) and OPENAI_API_KEY_FILE (.env) are both set."
-        assert str(caught.value).startswith(told)
+        message = "OPENAI_API_KEY (process environment) and OPENAI_API_KEY_FILE (.env) are both set."
+        assert str(caught.value).startswith(message)
 
     @pytest.mark.parametrize(
-        ("content", "told"),
+        ("content", "message"),
         [(None, "cannot be read: FileNotFoundError"), (b" \n", "is empty"), (b"\xff", "cannot be read: Unicode")],
     )
-    def test_a_file_without_a_key_is_an_error(self, tmp_path: Path, content: bytes | None, told: str) -> None:
+    def test_key_file_without_key_is_refused(self, tmp_path: Path, content: bytes | None, message: str) -> None:
         if content is not None:
             (tmp_path / "key").write_bytes(content)
-        with pytest.raises(ConfigurationError, match=rf"OPENAI_API_KEY_FILE \(argument\) names a file that {told}"):
+        with pytest.raises(ConfigurationError, match=rf"OPENAI_API_KEY_FILE \(argument\) names a file that {message}"):
             read_environment({"OPENAI_API_KEY_FILE": str(tmp_path / "key")}).find_secret("OPENAI_API_KEY")
 
     @pytest.mark.parametrize("key", ["sk-a b", "sk-ü", "sk-\u200bx", "sk-a\nsk-b", '"sk-quoted"', "'sk-quoted'"])
-    def test_what_no_header_can_carry_is_no_key_and_is_not_shown(self, key: str) -> None:
+    def test_invalid_key_is_refused_without_showing_value(self, key: str) -> None:
         with pytest.raises(ConfigurationError) as caught:
             read_environment({"OPENAI_API_KEY": key}).find_secret("OPENAI_API_KEY")
         assert str(caught.value).startswith("OPENAI_API_KEY (argument) is no key")
         assert key not in str(caught.value)
         assert "sk-" not in str(caught.value)
 
-    def test_no_value_shows_in_a_repr(self) -> None:
+    def test_environment_repr_shows_no_secret(self) -> None:
         environment = read_environment({"OPENAI_API_KEY": SECRET})
         assert SECRET not in repr(environment)
         assert SECRET not in repr(environment.find_secret("OPENAI_API_KEY"))
 
 
 class TestTypedSettings:
-    """Section 6 of the design, row by row."""
+    """Types, ranges and defaults of the variables in section 6 of the design."""
 
-    def test_defaults_are_those_of_the_design(self) -> None:
+    def test_setting_defaults_match_the_design(self) -> None:
         settings = Settings()
         assert set(settings.role_providers.values()) == {None}
         assert settings.fallback_chain == ()
@@ -270,7 +266,7 @@ class TestTypedSettings:
         assert settings.log_level == "INFO"
         assert settings.log_format is None
 
-    def test_every_variable_of_the_design_is_read(self) -> None:
+    def test_every_design_variable_is_read(self) -> None:
         assert set(VARIABLES) >= {
             "CHAT_PROVIDER",
             "MULTIMODAL_PROVIDER",
@@ -319,7 +315,7 @@ class TestTypedSettings:
             ("https_proxy", "http://p:1", "https_proxy", "http://p:1"),
         ],
     )
-    def test_a_value_is_read_by_its_type(self, variable: str, text: str, name: str, value: object) -> None:
+    def test_setting_value_is_parsed_by_type(self, variable: str, text: str, name: str, value: object) -> None:
         assert getattr(settings_of(**{variable: text}), name) == value
 
     @pytest.mark.parametrize(
@@ -345,41 +341,39 @@ class TestTypedSettings:
             ("LLM_HEDGE_AFTER", "0"),
             ("LLM_HEDGE_AFTER", "chta=5"),
             ("LLM_HEDGE_AFTER", "chat=5, chat=6"),
-            ("LLM_HEDGE_AFTER", "\u0665"),  # a digit, and not one of ours
+            ("LLM_HEDGE_AFTER", "\u0665"),  # a digit outside ASCII
             ("LOG_LEVEL", "LOUD"),
             ("LOG_FORMAT", "xml"),
         ],
     )
-    def test_a_value_out_of_range_is_an_error_that_names_variable_and_source(self, variable: str, text: str) -> None:
+    def test_invalid_value_error_names_variable_and_source(self, variable: str, text: str) -> None:
         with pytest.raises(ConfigurationError, match=rf"^{variable} \(argument\): "):
             settings_of(**{variable: text})
 
-    def test_one_error_names_every_fault_with_its_source_and_shows_no_value(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_one_error_lists_all_faults_without_values(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LLM_DEADLINE", SECRET)
         write(".env", f"LOG_LEVEL={SECRET}\nSTRICT_PROVIDER_MODE=ture\nLOG_FORMAT=jsno\nLLM_MAX_TOKENS=many\n")
         with pytest.raises(ConfigurationError) as caught:
             load_settings(read_environment())
-        told = str(caught.value)
-        assert told.startswith("5 faults in the environment:")
-        assert "\n- LLM_DEADLINE (process environment): " in told
-        assert "\n- LLM_MAX_TOKENS (.env): " in told
-        assert "\n- STRICT_PROVIDER_MODE (.env): must be one of true, false; did you mean 'true'?" in told
-        assert "\n- LOG_FORMAT (.env): must be one of json, console; did you mean 'json'?" in told
-        assert "\n- LOG_LEVEL (.env): must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL" in told
-        assert SECRET[:8] not in told
+        message = str(caught.value)
+        assert message.startswith("5 faults in the environment:")
+        assert "\n- LLM_DEADLINE (process environment): " in message
+        assert "\n- LLM_MAX_TOKENS (.env): " in message
+        assert "\n- STRICT_PROVIDER_MODE (.env): must be one of true, false; did you mean 'true'?" in message
+        assert "\n- LOG_FORMAT (.env): must be one of json, console; did you mean 'json'?" in message
+        assert "\n- LOG_LEVEL (.env): must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL" in message
+        assert SECRET[:8] not in message
         assert SECRET[:8] not in repr(caught.value.__context__)
 
-    def test_settings_are_no_place_for_other_names(self) -> None:
+    def test_settings_refuse_unknown_names(self) -> None:
         with pytest.raises(ValueError, match="extra"):
             Settings(deadlin=5)  # type: ignore[call-arg]
 
 
 class TestEntries:
-    """What `faultmaven config` prints of the settings."""
+    """The entries that `faultmaven config` prints for the settings."""
 
-    def test_every_setting_has_a_line_with_its_provenance(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_every_setting_has_entry_with_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LLM_DEADLINE", "5")
         write(".env", "LLM_DEADLINE=6\nLLM_FALLBACK_CHAIN=groq,openai\nHTTPS_PROXY=http://user:pass@proxy:3128\n")
         environment = read_environment()
@@ -393,45 +387,45 @@ class TestEntries:
         assert entries["HTTPS_PROXY"].value == "http://***@proxy:3128"
 
 
-class TestSecondNames:
-    """`LOCAL_LLM_URL` beside `LOCAL_LLM_BASE_URL`, and proxies in small letters."""
+class TestAliases:
+    """`LOCAL_LLM_URL` is an alias of `LOCAL_LLM_BASE_URL`."""
 
-    def test_local_llm_url_is_accepted_and_told(self) -> None:
-        found = read_environment({"LOCAL_LLM_URL": "http://gpu:8000"}).find("LOCAL_LLM_BASE_URL")
-        assert found == ConfigValue("http://gpu:8000", "argument as LOCAL_LLM_URL")
+    def test_local_llm_url_is_accepted_as_alias(self) -> None:
+        config_value = read_environment({"LOCAL_LLM_URL": "http://gpu:8000"}).find("LOCAL_LLM_BASE_URL")
+        assert config_value == ConfigValue("http://gpu:8000", "argument as LOCAL_LLM_URL")
         assert warnings_of({"LOCAL_LLM_URL": "http://gpu:8000"}) == []
 
-    def test_our_own_name_wins_within_a_layer(self) -> None:
+    def test_main_name_wins_over_alias_within_layer(self) -> None:
         both = {"LOCAL_LLM_URL": "http://a", "LOCAL_LLM_BASE_URL": "http://b"}
-        found = read_environment(both).find("LOCAL_LLM_BASE_URL")
-        assert found == ConfigValue("http://b", "argument", ("argument as LOCAL_LLM_URL",))
+        config_value = read_environment(both).find("LOCAL_LLM_BASE_URL")
+        assert config_value == ConfigValue("http://b", "argument", ("argument as LOCAL_LLM_URL",))
 
-    def test_a_stronger_layer_wins_under_either_name(self) -> None:
+    def test_stronger_layer_wins_under_either_name(self) -> None:
         layers = (
             Layer("process environment", {"LOCAL_LLM_URL": "http://a"}),
             Layer(".env", {"LOCAL_LLM_BASE_URL": "http://b"}),
         )
-        found = Environment(layers).find("LOCAL_LLM_BASE_URL")
-        assert found == ConfigValue("http://a", "process environment as LOCAL_LLM_URL", (".env",))
+        config_value = Environment(layers).find("LOCAL_LLM_BASE_URL")
+        assert config_value == ConfigValue("http://a", "process environment as LOCAL_LLM_URL", (".env",))
 
 
 class TestWarnings:
-    """What somebody set and nothing reads."""
+    """Warnings about variables that are set and never read."""
 
-    @pytest.mark.parametrize(("theirs", "ours"), sorted(VENDOR_NAMES.items()))
-    def test_a_vendors_own_name_is_told_with_ours(self, theirs: str, ours: str) -> None:
-        assert warnings_of({theirs: "x"}) == [f"{theirs} (argument) is not read here; set {ours}"]
-        assert warnings_of({theirs: "x", ours: "y"}) == []
+    @pytest.mark.parametrize(("vendor_name", "own_name"), sorted(VENDOR_NAMES.items()))
+    def test_vendor_variable_name_suggests_own_name(self, vendor_name: str, own_name: str) -> None:
+        assert warnings_of({vendor_name: "x"}) == [f"{vendor_name} (argument) is not read here; set {own_name}"]
+        assert warnings_of({vendor_name: "x", own_name: "y"}) == []
 
-    def test_the_vendors_names_of_the_design_are_among_them(self) -> None:
+    def test_vendor_names_include_those_of_design(self) -> None:
         names = {"OPENAI_BASE_URL", "GOOGLE_API_KEY", "CO_API_KEY", "HF_TOKEN", "OLLAMA_HOST", "AZURE_OPENAI_API_KEY"}
         assert names <= set(VENDOR_NAMES)
         assert set(VENDOR_NAMES.values()) <= set(ROW_VARIABLES)
 
-    def test_a_key_from_a_file_counts_as_set(self) -> None:
+    def test_key_file_suppresses_vendor_name_warning(self) -> None:
         assert warnings_of({"GOOGLE_API_KEY": "x", "GEMINI_API_KEY_FILE": "/run/secrets/gemini"}) == []
 
-    def test_a_row_that_reads_a_vendors_name_makes_it_ours(self) -> None:
+    def test_vendor_name_read_by_row_is_accepted(self) -> None:
         environment = read_environment({"HF_TOKEN": "x"})
         assert environment_warnings(environment, [*ROW_VARIABLES, "HF_TOKEN"], KEY_VARIABLES) == []
 
@@ -444,15 +438,15 @@ class TestWarnings:
             ("LLM_MAX_TOKEN", "LLM_MAX_TOKENS"),
         ],
     )
-    def test_an_unknown_llm_variable_is_told_with_the_nearest_name(self, wrong: str, right: str) -> None:
+    def test_unknown_llm_variable_suggests_nearest_name(self, wrong: str, right: str) -> None:
         assert warnings_of({wrong: "1"}) == [f"{wrong} (argument) is unknown; did you mean {right!r}?"]
 
-    def test_one_that_is_like_nothing_is_told_with_the_llm_names(self) -> None:
-        (told,) = warnings_of({"LLM_ZZZQQQXXX": "1"})
-        assert told.startswith(
+    def test_unlike_llm_variable_lists_llm_names(self) -> None:
+        (message,) = warnings_of({"LLM_ZZZQQQXXX": "1"})
+        assert message.startswith(
             "LLM_ZZZQQQXXX (argument) is unknown; known: LLM_BREAKER_MIN_CALLS, LLM_BREAKER_OPEN_SECONDS, "
         )
-        assert "OPENAI" not in told
+        assert "OPENAI" not in message
 
     @pytest.mark.parametrize(
         ("wrong", "right"),
@@ -467,20 +461,20 @@ class TestWarnings:
             ("OPENAI_API_KEY_FIEL", "OPENAI_API_KEY_FILE"),
         ],
     )
-    def test_a_near_miss_of_a_variable_is_told(self, wrong: str, right: str) -> None:
+    def test_misspelt_variable_suggests_the_right_name(self, wrong: str, right: str) -> None:
         assert warnings_of({wrong: "1"}) == [f"{wrong} (argument) is not read; did you mean {right}?"]
 
-    def test_a_key_variable_of_any_name_may_have_a_file(self) -> None:
+    def test_custom_key_variable_may_have_file(self) -> None:
         environment = read_environment({"ACME_TOKEN_FILE": "/run/secrets/acme"})
         assert environment_warnings(environment, ["ACME_TOKEN"], ["ACME_TOKEN"]) == []
 
-    def test_other_peoples_variables_are_their_own(self) -> None:
-        others = ("PATH", "HOME", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "OPENAI_ORG_ID", "PYTHONPATH", "LOGNAME")
-        assert warnings_of(dict.fromkeys(others, "x")) == []
+    def test_unrelated_variables_cause_no_warning(self) -> None:
+        unrelated = ("PATH", "HOME", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "OPENAI_ORG_ID", "PYTHONPATH", "LOGNAME")
+        assert warnings_of(dict.fromkeys(unrelated, "x")) == []
 
-    def test_what_we_read_is_no_mistake(self) -> None:
-        ours = [*VARIABLES, *ROW_VARIABLES, *(f"{name}_FILE" for name in KEY_VARIABLES)]
-        assert warnings_of(dict.fromkeys(ours, "x")) == []
+    def test_known_variables_cause_no_warning(self) -> None:
+        known = [*VARIABLES, *ROW_VARIABLES, *(f"{name}_FILE" for name in KEY_VARIABLES)]
+        assert warnings_of(dict.fromkeys(known, "x")) == []
 
-    def test_a_warning_never_shows_a_value(self) -> None:
+    def test_warning_never_shows_a_value(self) -> None:
         assert SECRET[:8] not in str(warnings_of({"OPENAI_KEY": SECRET, "LLM_API_KEY": SECRET, "HF_TOKEN": SECRET}))

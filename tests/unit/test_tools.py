@@ -1,4 +1,4 @@
-"""Tools of functions and models, and what the door refuses of a request's further options."""
+"""Tests for tools built from functions and models, and for the validation of options and attachments."""
 
 import functools
 from collections.abc import Callable
@@ -29,19 +29,19 @@ class Restart(BaseModel):
     pod: str
 
 
-def test_a_function_is_a_tool() -> None:
+def test_function_becomes_a_tool() -> None:
     tool = Tool.of(restart)
     assert (tool.name, tool.description) == ("restart", "Restart a pod, and wait for it.")
     assert tool.parameters["required"] == ["pod"]
     assert tool.parameters["properties"]["grace_seconds"]["type"] == "integer"
 
 
-def test_a_model_is_a_tool_and_its_name_can_be_given() -> None:
+def test_model_becomes_tool_with_given_name() -> None:
     tool = Tool.of(Restart, name="restart_pod")
     assert (tool.name, tool.description, tool.parameters["required"]) == ("restart_pod", "Restart a pod.", ["pod"])
 
 
-def test_a_function_that_no_schema_can_say_is_refused_by_name() -> None:
+def test_function_without_schema_is_refused_by_name() -> None:
     def untyped(pod):  # type: ignore[no-untyped-def]
         return pod
 
@@ -49,7 +49,7 @@ def test_a_function_that_no_schema_can_say_is_refused_by_name() -> None:
 
     class Strange: ...
 
-    def strange(what: Strange) -> None: ...
+    def strange(value: Strange) -> None: ...
 
     with pytest.raises(InvalidRequestError, match="'pod' of the tool 'untyped' has no type hint"):
         Tool.of(untyped)
@@ -59,16 +59,16 @@ def test_a_function_that_no_schema_can_say_is_refused_by_name() -> None:
         Tool.of(strange)
 
 
-NO_TOOLS: list[Any] = [len, 5, Restart(pod="a"), functools.partial(restart, "a"), print]
+INVALID_TOOL_SOURCES: list[Any] = [len, 5, Restart(pod="a"), functools.partial(restart, "a"), print]
 
 
-@pytest.mark.parametrize("source", NO_TOOLS)
-def test_what_is_neither_a_typed_function_nor_a_model_is_refused(source: Any) -> None:
+@pytest.mark.parametrize("source", INVALID_TOOL_SOURCES)
+def test_unsupported_tool_source_is_refused(source: Any) -> None:
     with pytest.raises(InvalidRequestError):
         Tool.of(source)
 
 
-def test_a_hint_that_names_nothing_and_a_field_without_a_schema_are_refused() -> None:
+def test_unresolvable_hint_and_field_are_refused() -> None:
     def dangling(pod: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
     class Handler(BaseModel):
@@ -80,7 +80,7 @@ def test_a_hint_that_names_nothing_and_a_field_without_a_schema_are_refused() ->
         Tool.of(Handler)
 
 
-def test_a_bound_method_that_is_a_coroutine_function_is_a_tool() -> None:
+def test_bound_coroutine_method_becomes_a_tool() -> None:
     class Cluster:
         async def scale(self, replicas: int, *, pool: str = "web") -> None:
             """Scale a pool."""
@@ -90,7 +90,7 @@ def test_a_bound_method_that_is_a_coroutine_function_is_a_tool() -> None:
     assert list(tool.parameters["properties"]) == ["replicas", "pool"]
 
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
+INVALID_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"tools": ["restart"]}, r"tools\[0\] is a str, not a Tool"),
     ({"tools": [Tool("no spaces")]}, r"tools\[0\] has a name"),
     ({"tools": [Tool("a"), Tool("a")]}, "two tools have the name 'a'"),
@@ -125,13 +125,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "told"), REFUSED)
-def test_an_option_that_cannot_be_meant_is_refused(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidRequestError, match=told):
+@pytest.mark.parametrize(("options", "message"), INVALID_OPTIONS)
+def test_invalid_request_option_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=message):
         build_chat_request("ping", None, None, None, options)
 
 
-TAKEN: list[dict[str, Any]] = [
+VALID_OPTIONS: list[dict[str, Any]] = [
     {"tools": [TOOL], "tool_choice": "restart"},
     {"tools": [TOOL], "tool_choice": "required"},
     {"tool_choice": "none"},
@@ -145,12 +145,12 @@ TAKEN: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("options", TAKEN)
-def test_an_option_that_can_be_meant_is_taken(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", VALID_OPTIONS)
+def test_valid_request_option_is_accepted(options: dict[str, Any]) -> None:
     assert build_chat_request("ping", None, None, None, options).messages
 
 
-BAD_PARTS = [
+INVALID_PARTS = [
     (Image.from_bytes(b""), "0 bytes"),
     (Image.from_bytes(b"GIF89a" + bytes(20 * 1024 * 1024)), "can be sent"),
     (Image.from_bytes(b"<svg></svg>"), "none of image/png"),
@@ -163,36 +163,36 @@ BAD_PARTS = [
 ]
 
 
-@pytest.mark.parametrize(("part", "told"), BAD_PARTS)
-def test_an_attachment_that_cannot_be_sent_is_refused(part: Any, told: str) -> None:
-    with pytest.raises(InvalidRequestError, match=told) as caught:
+@pytest.mark.parametrize(("part", "message"), INVALID_PARTS)
+def test_invalid_attachment_is_refused_with_reason(part: Any, message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=message) as caught:
         build_chat_request([Message.user("see", part)], None, None, None, {})
     assert "prompt[0]" in str(caught.value)
     assert "passwd" not in str(caught.value)
 
 
-def test_the_media_type_is_told_from_the_bytes() -> None:
+def test_media_type_is_detected_from_bytes() -> None:
     images = [PNG, b"\xff\xd8\xff\xe0", b"GIF89a..", b"RIFF\x00\x00\x00\x00WEBPVP8 "]
     request = build_chat_request([Message.user(*map(Image.from_bytes, images))], None, None, None, {})
-    kinds = [image.media_type for image in request.messages[0].images]
-    assert kinds == ["image/png", "image/jpeg", "image/gif", "image/webp"]
+    media_types = [image.media_type for image in request.messages[0].images]
+    assert media_types == ["image/png", "image/jpeg", "image/gif", "image/webp"]
 
 
-def test_an_image_of_the_system_or_the_assistant_is_refused() -> None:
+def test_image_in_system_message_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[0\] is a turn of the system"):
         build_chat_request([Message("system", (Image.from_bytes(PNG),)), Message.user("a")], None, None, None, {})
 
 
-def test_a_result_without_its_call_is_refused() -> None:
+def test_tool_result_without_call_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[1\] is the result of a tool call"):
         build_chat_request([Message.user("a"), Message.tool("c1", "x")], None, None, None, {})
-    asked = Message.assistant(tool_calls=[ToolCall("c1", "restart")])
-    assert build_chat_request([Message.user("a"), asked, Message.tool("c1", "")], None, None, None, {}).messages
+    call_message = Message.assistant(tool_calls=[ToolCall("c1", "restart")])
+    assert build_chat_request([Message.user("a"), call_message, Message.tool("c1", "")], None, None, None, {}).messages
 
 
-def test_only_the_assistant_asks_for_calls_and_they_are_tool_calls() -> None:
+def test_only_assistant_messages_hold_tool_calls() -> None:
     with pytest.raises(InvalidRequestError, match=r"prompt\[0\] is a turn of the user and asks for tool calls"):
         build_chat_request([Message("user", ("a",), (ToolCall("c1", "restart"),))])
-    odd: Any = [{"id": "c1"}]
+    invalid_calls: Any = [{"id": "c1"}]
     with pytest.raises(InvalidRequestError, match=r"prompt\[1\] holds a tool call that is no ToolCall"):
-        build_chat_request([Message.user("a"), Message.assistant(tool_calls=odd), Message.user("b")])
+        build_chat_request([Message.user("a"), Message.assistant(tool_calls=invalid_calls), Message.user("b")])

@@ -1,4 +1,4 @@
-"""An event loop whose time jumps: exact, fast, orderly at its end, and never in a silent hang."""
+"""Tests for the event loop in virtual time: exact, fast, cleans up at the end, and never hangs silently."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def test_an_hour_of_sleep_takes_no_time() -> None:
+def test_hour_of_virtual_sleep_is_instant() -> None:
     async def sleep() -> float:
         await asyncio.sleep(3600)
         return now()
@@ -30,7 +30,7 @@ def test_an_hour_of_sleep_takes_no_time() -> None:
     assert time.monotonic() - started < 1
 
 
-def test_time_starts_at_zero_and_stands_still_between_timers() -> None:
+def test_virtual_time_moves_only_with_timers() -> None:
     async def work() -> list[float]:
         times = [now()]
         await asyncio.sleep(0)
@@ -43,24 +43,24 @@ def test_time_starts_at_zero_and_stands_still_between_timers() -> None:
 
 
 @pytest.mark.parametrize("clock", [VirtualClock(), SystemClock()])
-def test_every_way_to_wait_agrees(clock: Clock) -> None:
+def test_every_waiting_function_uses_virtual_time(clock: Clock) -> None:
     async def wait() -> tuple[float, bool]:
         await clock.sleep(10)
-        struck = False
+        timed_out = False
         try:
             async with clock.timeout(5):
                 await asyncio.sleep(6)
         except TimeoutError:
-            struck = True
+            timed_out = True
         async with clock.timeout(None), asyncio.timeout(5):
             await asyncio.wait_for(asyncio.sleep(4), timeout=4.5)
-        return now(), struck
+        return now(), timed_out
 
     assert run_in_virtual_time(wait()) == (19, True)
 
 
 @pytest.mark.parametrize("seconds", [2.0**24, 1e9, 2.0**33 + 0.3])
-def test_time_goes_on_after_years(seconds: float) -> None:
+def test_virtual_time_stays_exact_after_years(seconds: float) -> None:
     async def wait() -> float:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(seconds)
@@ -72,7 +72,7 @@ def test_time_goes_on_after_years(seconds: float) -> None:
     assert run_in_virtual_time(wait()) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_the_virtual_clock_is_the_loops_time() -> None:
+def test_virtual_clock_reads_the_loop_time() -> None:
     async def read() -> tuple[float, float]:
         await asyncio.sleep(7)
         return VirtualClock().monotonic(), now()
@@ -82,7 +82,7 @@ def test_the_virtual_clock_is_the_loops_time() -> None:
 
 @example([0.0, 5e-11])
 @given(st.lists(st.floats(min_value=0, max_value=1e6), max_size=20))
-def test_whoever_sleeps_shorter_wakes_first_and_exactly_then(delays: list[float]) -> None:
+def test_sleeping_tasks_wake_in_order_of_delay(delays: list[float]) -> None:
     woken: list[float] = []
 
     async def sleep(delay: float) -> None:
@@ -97,7 +97,7 @@ def test_whoever_sleeps_shorter_wakes_first_and_exactly_then(delays: list[float]
     assert woken == sorted(delays)
 
 
-def test_what_the_coroutine_raises_comes_out() -> None:
+def test_exception_of_coroutine_is_raised() -> None:
     async def fail() -> None:
         await asyncio.sleep(1)
         raise LookupError("gone")
@@ -106,7 +106,7 @@ def test_what_the_coroutine_raises_comes_out() -> None:
         run_in_virtual_time(fail())
 
 
-def test_it_ends_as_asyncio_run_does() -> None:
+def test_virtual_run_cleans_up_like_asyncio_run() -> None:
     ended: list[str] = []
 
     async def linger() -> None:
@@ -123,21 +123,21 @@ def test_it_ends_as_asyncio_run_does() -> None:
             await asyncio.sleep(1)
             ended.append("generator")
 
-    async def leave_both() -> asyncio.AbstractEventLoop:
-        left = asyncio.create_task(linger())
+    async def leave_both_open() -> asyncio.AbstractEventLoop:
+        task = asyncio.create_task(linger())
         await asyncio.sleep(1)
         open_generator = numbers()
         await anext(open_generator)
-        keep.extend([left, open_generator])
+        references.extend([task, open_generator])
         return asyncio.get_running_loop()
 
-    keep: list[object] = []
-    loop = run_in_virtual_time(leave_both())
+    references: list[object] = []
+    loop = run_in_virtual_time(leave_both_open())
     assert ended == ["task", "generator"]
     assert loop.is_closed()
 
 
-def test_waiting_for_nothing_is_an_error_and_cleanup_still_runs() -> None:
+def test_deadlock_raises_error_after_cleanup() -> None:
     cleaned = []
 
     async def wait() -> None:
@@ -152,19 +152,21 @@ def test_waiting_for_nothing_is_an_error_and_cleanup_still_runs() -> None:
     assert cleaned == [5]
 
 
-@pytest.mark.parametrize("for_ever", [lambda: asyncio.sleep(float("inf")), lambda: _time_out(float("inf"))])
-def test_infinity_never_comes(for_ever: object) -> None:
-    assert callable(for_ever)
+@pytest.mark.parametrize(
+    "infinite_wait", [lambda: asyncio.sleep(float("inf")), lambda: _wait_with_timeout(float("inf"))]
+)
+def test_infinite_wait_raises_deadlock_error(infinite_wait: object) -> None:
+    assert callable(infinite_wait)
     with pytest.raises(VirtualDeadlockError):
-        run_in_virtual_time(for_ever())
+        run_in_virtual_time(infinite_wait())
 
 
-async def _time_out(seconds: float) -> None:
+async def _wait_with_timeout(seconds: float) -> None:
     async with asyncio.timeout(seconds):
         await asyncio.Event().wait()
 
 
-def test_a_deadlock_in_the_cleanup_is_an_error_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_deadlock_during_cleanup_raises_error(caplog: pytest.LogCaptureFixture) -> None:
     async def wait_twice() -> None:
         try:
             await asyncio.Event().wait()
@@ -173,11 +175,11 @@ def test_a_deadlock_in_the_cleanup_is_an_error_too(caplog: pytest.LogCaptureFixt
 
     with pytest.raises(VirtualDeadlockError):
         run_in_virtual_time(wait_twice())
-    gc.collect()  # the task can never end: what asyncio says of it belongs in this test's log, and in no later one
+    gc.collect()  # the task can never end: asyncio must log its warning in this test, and not in a later one
     assert "Task was destroyed but it is pending!" in caplog.text
 
 
-def test_time_stands_still_while_a_thread_works() -> None:
+def test_virtual_time_stops_while_thread_works() -> None:
     async def work() -> float:
         async with asyncio.timeout(0.001):
             await asyncio.to_thread(time.sleep, 0.05)
@@ -186,26 +188,26 @@ def test_time_stands_still_while_a_thread_works() -> None:
     assert run_in_virtual_time(work()) == 0
 
 
-def test_without_a_timer_a_socket_is_waited_for() -> None:
+def test_socket_is_awaited_without_a_timer() -> None:
     async def receive() -> bytes:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            ours.setblocking(False)
-            threading.Timer(0.05, theirs.send, [b"late"]).start()
-            return await asyncio.get_running_loop().sock_recv(ours, 10)
+        receiver, sender = socket.socketpair()
+        with receiver, sender:
+            receiver.setblocking(False)
+            threading.Timer(0.05, sender.send, [b"late"]).start()
+            return await asyncio.get_running_loop().sock_recv(receiver, 10)
 
     assert run_in_virtual_time(receive()) == b"late"
 
 
-def test_a_slow_provider_takes_its_time_in_no_time() -> None:
-    async def ask() -> tuple[str, float]:
+def test_slow_fake_provider_answers_instantly() -> None:
+    async def call() -> tuple[str, float]:
         clock = VirtualClock()
         response = await FakeProvider("at last", delay=40, clock=clock).generate("ping")
         return response.content, response.response_time_ms
 
-    assert run_in_virtual_time(ask()) == ("at last", 40_000)
+    assert run_in_virtual_time(call()) == ("at last", 40_000)
 
 
-async def test_it_does_not_run_inside_another_loop() -> None:
+async def test_virtual_run_inside_loop_is_refused() -> None:
     with pytest.raises(RuntimeError, match="not async"):
         run_in_virtual_time(asyncio.sleep(1))

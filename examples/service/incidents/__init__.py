@@ -1,1 +1,1 @@
-"""An example service: it diagnoses, summarises and classifies incidents with whichever LLM provider can answer."""
+"""An example service: it diagnoses, summarises and classifies incidents with any available LLM provider."""

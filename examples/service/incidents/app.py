@@ -1,4 +1,4 @@
-"""The application: `uvicorn incidents.app:app` for one that reads the environment, `create_app` for any other."""
+"""The application: `uvicorn incidents.app:app` reads the environment; `create_app` takes any container."""
 
 import functools
 import os
@@ -13,11 +13,11 @@ from .errors import answer_error
 from .routes import router
 
 open_from_environment = functools.partial(open_container, configure_logging=True)
-"""Opens the container from the environment, which also says how to log."""
+"""Opens the container from the environment, with the logging that the environment configures."""
 
 
 def check_configured(container: Container) -> None:
-    """Refuse a container without anybody to ask: in it, every call would fail."""
+    """Refuse a container without any available provider, since every call would fail."""
     if not container.llm().is_available():
         raise ConfigurationError(
             "no provider is configured",
@@ -33,13 +33,14 @@ def create_app(
     """Return the service.
 
     Args:
-        opening: Gives the container; it is entered at start-up, and left at shutdown. It says how to log, too.
+        opening: Returns the context manager of the container, entered at start-up and left at shutdown. It also
+            configures logging.
         names_providers: Whether replies may name providers, models and variables.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opening() as container:  # a faulty configuration ends it here, before the first request
+        async with opening() as container:  # a faulty configuration fails here, before the first request
             check_configured(container)
             app.state.container = container
             yield

@@ -1,4 +1,4 @@
-"""What the service is about. It knows the port `LLMProvider`, and neither FastAPI nor any provider."""
+"""Domain of the service. The module depends on the port `LLMProvider`, and neither on FastAPI nor on any provider."""
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ INSTRUCTIONS = "You help the engineer on call. Name the most likely cause first,
 
 @dataclass(frozen=True)
 class Diagnostician:
-    """Finds causes. `llm` comes by constructor: a router in service, a fake in tests."""
+    """Finds causes of incidents. `llm` is injected: a router in the service, a fake in tests."""
 
     llm: LLMProvider
     deadline: float = 30.0
@@ -20,7 +20,7 @@ class Diagnostician:
         return await self.llm.generate(self._prompt(symptom), deadline=self.deadline)
 
     def explain(self, symptom: str) -> AbstractAsyncContextManager[LLMStream]:
-        """Return the diagnosis as a stream; `deadline` holds until its first piece."""
+        """Return the diagnosis as a stream; `deadline` applies until the first chunk."""
         return self.llm.stream(self._prompt(symptom), deadline=self.deadline)
 
     def _prompt(self, symptom: str) -> list[Message]:

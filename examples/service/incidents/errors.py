@@ -1,4 +1,4 @@
-"""From errors to HTTP: one table of statuses, one body."""
+"""Conversion of errors to HTTP responses: one table of statuses, one body."""
 
 import math
 
@@ -16,7 +16,7 @@ from faultmaven import (
     ProviderTimeoutError,
 )
 
-STATUSES: tuple[tuple[type[LLMError], int], ...] = (  # the first that fits
+STATUSES: tuple[tuple[type[LLMError], int], ...] = (  # the first matching class decides
     (ContextLengthError, 413),
     (InvalidRequestError, 400),
     (ContentBlockedError, 422),
@@ -25,12 +25,12 @@ STATUSES: tuple[tuple[type[LLMError], int], ...] = (  # the first that fits
     (ConfigurationError, 500),
 )
 UNAVAILABLE = 503
-RETRY_AFTER = 10.0
-LONGEST_RETRY_AFTER = 300.0
+DEFAULT_RETRY_AFTER_SECONDS = 10.0
+MAX_RETRY_AFTER_SECONDS = 300.0
 
 
 def status_of(error: LLMError) -> int:
-    """Return the HTTP status for `error`. When all providers failed alike, it is that of any of them."""
+    """Return the HTTP status for `error`. When all providers failed with the same status, return that one."""
     if isinstance(error, AllProvidersFailedError):
         statuses = {status_of(cause) for cause in error.causes}
         return statuses.pop() if len(statuses) == 1 else UNAVAILABLE
@@ -38,20 +38,20 @@ def status_of(error: LLMError) -> int:
 
 
 def retry_after(error: LLMError) -> int:
-    """Return the whole seconds after which the first provider may answer again, a guess where none says."""
+    """Return the whole seconds until the first provider may answer again, or a default without any hint."""
     causes = error.causes if isinstance(error, AllProvidersFailedError) else (error,)
-    told = [cause.retry_after for cause in causes if cause.retry_after is not None]
-    return math.ceil(min([*told, LONGEST_RETRY_AFTER] if told else [RETRY_AFTER]))
+    hints = [cause.retry_after for cause in causes if cause.retry_after is not None]
+    return math.ceil(min([*hints, MAX_RETRY_AFTER_SECONDS] if hints else [DEFAULT_RETRY_AFTER_SECONDS]))
 
 
 def described(error: LLMError, names_providers: bool) -> dict[str, str]:
-    """Return what a client is told. The message holds no key and no prompt, but it names providers and variables."""
+    """Return the body for a client. The message holds no key and no prompt, but names providers and variables."""
     body = {"error": type(error).__name__}
     return body | {"detail": str(error)} if names_providers else body
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer any `LLMError` that a route lets through."""
+    """Handle any `LLMError` that a route raises."""
     if not isinstance(error, LLMError):
         raise error
     status = status_of(error)

@@ -9,12 +9,12 @@ from .errors import described
 
 
 def event(name: str, data: object) -> str:
-    """Return one event as a browser reads it."""
+    """Return one event in the format of server-sent events."""
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
 async def events(stream: LLMStream, names_providers: bool) -> AsyncIterator[str]:
-    """Give "text" events, then one "end" or one "error": without an "end", the answer is not whole."""
+    """Yield "text" events, then one "end" or one "error". Without an "end", the answer is incomplete."""
     try:
         async for chunk in stream:
             if chunk.text:

@@ -1,4 +1,4 @@
-"""The same service out of a host's own `dependency-injector` container, of which ours is a part.
+"""The same service with the `dependency-injector` container of a host, which contains faultmaven's container.
 
 Run it with `uvicorn --factory incidents.host:create_hosted_app`.
 """
@@ -16,7 +16,7 @@ from .diagnosis import Diagnostician
 
 
 class Host(containers.DeclarativeContainer):
-    """Everything that the host is made of: here an `LLMProvider` for each role, and what takes one."""
+    """The dependencies of the host: here an `LLMProvider` for a role, and a domain object that uses a provider."""
 
     faultmaven = providers.Container(Container)
     synthesis = providers.Factory(faultmaven.llm, role="synthesis")
@@ -25,17 +25,17 @@ class Host(containers.DeclarativeContainer):
 
 @asynccontextmanager
 async def opened(host: Host) -> AsyncIterator[Container]:
-    """Give the host's container of ours, as `open_from_environment` gives one of its own."""
+    """Yield faultmaven's container inside the host's one, as `open_from_environment` yields a separate one."""
     container = host.faultmaven()
     try:
         container.apply_logging()  # first, so that warnings of the configuration are logged
-        container.router_parts()  # builds all of it, so that a faulty configuration is told at start-up
+        container.router_parts()  # builds all parts, so that a faulty configuration fails at start-up
         yield container
     finally:
         await container.aclose()
 
 
 def create_hosted_app(host: Host | None = None) -> FastAPI:
-    """Return the service over a host's container."""
+    """Return the service with the container of a host."""
     wired = host or Host()
     return create_app(lambda: opened(wired))

@@ -1,4 +1,4 @@
-"""The routes. None handles an `LLMError`: that is done in one place, errors.py."""
+"""The routes. No route handles an `LLMError`; errors.py does."""
 
 from typing import Literal
 
@@ -15,13 +15,13 @@ router = APIRouter()
 
 
 class Incident(BaseModel):
-    """What a client sends."""
+    """Request body of a client."""
 
     text: str
 
 
 class Answer(BaseModel):
-    """What a client gets. `stop_reason` "max_tokens" says that the text was cut."""
+    """Response body. `stop_reason` "max_tokens" means that the text is cut."""
 
     text: str
     stop_reason: str
@@ -29,13 +29,13 @@ class Answer(BaseModel):
 
 
 class Category(BaseModel):
-    """What the classifier answers, and the client gets."""
+    """Category of an incident: answer of the classifier, and response body."""
 
     category: Literal["capacity", "configuration", "network", "software", "other"]
 
 
 def answer(response: LLMResponse, names_providers: bool) -> Answer:
-    """Return what of an `LLMResponse` a client gets."""
+    """Return the response body for an `LLMResponse`."""
     provider = response.provider if names_providers else None
     return Answer(text=response.content, stop_reason=response.stop_reason.value, provider=provider)
 
@@ -50,7 +50,7 @@ async def diagnose(incident: Incident, diagnostician: Diagnosing, names: NamesPr
 async def stream_diagnosis(
     incident: Incident, diagnostician: Diagnosing, names: NamesProviders, until_sent: UntilSent
 ) -> StreamingResponse:
-    """Stream a diagnosis as server-sent events. What fails before its first piece has a status of its own."""
+    """Stream a diagnosis as server-sent events. A failure before the first chunk has an HTTP error status."""
     stream = await until_sent.enter_async_context(diagnostician.explain(incident.text))
     return StreamingResponse(events(stream, names), media_type="text/event-stream")
 
@@ -64,7 +64,7 @@ async def summarise(incident: Incident, llm: SynthesisLLM, names: NamesProviders
 
 @router.post("/classify")
 async def classify(incident: Incident, llm: ClassifierLLM) -> Category:
-    """Return the incident's category."""
+    """Return the category of the incident."""
     prompt = f"Classify this incident:\n\n{incident.text}"
     response = await llm.generate(prompt, temperature=0, response_format=Category, deadline=15)
     return Category.model_validate(response.parsed)
@@ -74,7 +74,7 @@ async def classify(incident: Incident, llm: ClassifierLLM) -> Category:
 async def healthz(
     container: Opened, response: Response, names: NamesProviders, probe: bool = False
 ) -> dict[str, object]:
-    """Return 200, or 503 when no provider can be asked. `probe=true` asks each for its models: 10 seconds at most."""
+    """Return 200, or 503 without an available provider. `probe=true` requests each model list within 10 seconds."""
     health = await container.health(probe=probe)
     response.status_code = 503 if health.status == "down" else 200
     return health.as_dict() if names else {"status": health.status}

@@ -1,4 +1,4 @@
-"""How the routes get what they need, by `Depends`. Tests override any of these functions."""
+"""Dependencies of the routes for `Depends`. Tests override any of these functions."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -21,17 +21,17 @@ Opened = Annotated[Container, Depends(get_container)]
 
 
 async def get_chat(container: Opened) -> LLMProvider:
-    """Return what answers as `CHAT_PROVIDER` says. It is cheap, and always uses the configuration in force."""
+    """Return the provider of `CHAT_PROVIDER`. The call is cheap and always uses the current configuration."""
     return container.llm()
 
 
 async def get_synthesis(container: Opened) -> LLMProvider:
-    """Return what answers as `SYNTHESIS_PROVIDER` says; without it, as `CHAT_PROVIDER` does."""
+    """Return the provider of `SYNTHESIS_PROVIDER`, or of `CHAT_PROVIDER` if that variable is unset."""
     return container.llm(role="synthesis")
 
 
 async def get_classifier(container: Opened) -> LLMProvider:
-    """Return what answers as `CLASSIFIER_PROVIDER` says; without it, as `CHAT_PROVIDER` does."""
+    """Return the provider of `CLASSIFIER_PROVIDER`, or of `CHAT_PROVIDER` if that variable is unset."""
     return container.llm(role="classifier")
 
 
@@ -41,12 +41,12 @@ ClassifierLLM = Annotated[LLMProvider, Depends(get_classifier)]
 
 
 async def get_diagnostician(llm: ChatLLM) -> Diagnostician:
-    """Return a domain object, which takes its provider by constructor."""
+    """Return a domain object with an injected provider."""
     return Diagnostician(llm)
 
 
 async def open_until_sent() -> AsyncIterator[AsyncExitStack]:
-    """Give what is closed after the response, in the request's own task, also when the client went away."""
+    """Yield a stack that is closed after the response, in the task of the request, even if the client disconnects."""
     async with AsyncExitStack() as until_sent:
         yield until_sent
 

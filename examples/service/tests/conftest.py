@@ -1,4 +1,4 @@
-"""What every test starts from, and what those with overrides do."""
+"""Fixtures: a clean environment for every test, and an application with a client for tests with overrides."""
 
 import os
 from collections.abc import AsyncIterator
@@ -13,8 +13,8 @@ from .running import calling
 
 
 @pytest.fixture(autouse=True)
-def nobodys_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the keys and settings of whoever runs the tests."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the keys and settings of the process environment."""
     for name in list(os.environ):
         if not name.startswith("PYTEST_"):
             monkeypatch.delenv(name)
@@ -22,7 +22,7 @@ def nobodys_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def app() -> FastAPI:
-    """An application of the test's own, whose dependencies it may override; no container is opened."""
+    """A new application whose dependencies a test may override; no container is opened."""
     return create_app()
 
 

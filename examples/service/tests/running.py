@@ -1,4 +1,4 @@
-"""The application in process, with its lifespan, and behind a real server."""
+"""Ways to run the application: in process, in process with the lifespan, and behind a real server."""
 
 import asyncio
 import socket
@@ -17,15 +17,15 @@ def calling(app: FastAPI) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def started(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of `app` with its lifespan around it."""
+    """Yield a client of `app` inside the lifespan of `app`."""
     async with app.router.lifespan_context(app), calling(app) as client:
         yield client
 
 
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve `app` with uvicorn on a free port of the loopback interface, and give a client of it."""
-    listening = socket.create_server(("127.0.0.1", 0))  # so a client may connect before the server has begun
+    """Serve `app` with uvicorn on a free port of the loopback interface, and yield a client."""
+    listening = socket.create_server(("127.0.0.1", 0))  # a client may connect before the server has started
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:

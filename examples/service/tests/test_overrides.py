@@ -1,4 +1,4 @@
-"""Each route with a fake in the place of what it depends on: no container, no environment, no vendor."""
+"""Tests for each route with fakes as dependencies: no environment and no vendor."""
 
 import httpx
 import pytest
@@ -30,7 +30,7 @@ INCIDENT = {"text": "Why does my pod restart?"}
 TOO_LONG = ContextLengthError("the prompt is too long", provider="acme")
 
 
-async def test_the_domain_needs_neither_fastapi_nor_a_container() -> None:
+async def test_domain_works_without_fastapi_and_container() -> None:
     fake = FakeProvider("It ran out of memory.")
     response = await Diagnostician(fake, deadline=5).diagnose("Why does my pod restart?")
     assert response.content == "It ran out of memory."
@@ -38,7 +38,7 @@ async def test_the_domain_needs_neither_fastapi_nor_a_container() -> None:
     assert fake.requests[0].deadline == 5
 
 
-async def test_a_diagnosis_does_not_say_whose_it_is(app: FastAPI, client: httpx.AsyncClient) -> None:
+async def test_diagnosis_response_names_no_provider(app: FastAPI, client: httpx.AsyncClient) -> None:
     fake = FakeProvider("It ran out of memory.", name="acme")
     app.dependency_overrides[get_chat] = lambda: fake
     reply = await client.post("/diagnose", json=INCIDENT)
@@ -46,13 +46,13 @@ async def test_a_diagnosis_does_not_say_whose_it_is(app: FastAPI, client: httpx.
     assert fake.requests[0].messages[-1].text == INCIDENT["text"]
 
 
-async def test_a_summary_asks_the_provider_of_its_role(app: FastAPI, client: httpx.AsyncClient) -> None:
+async def test_summary_uses_the_synthesis_provider(app: FastAPI, client: httpx.AsyncClient) -> None:
     app.dependency_overrides[get_synthesis] = lambda: FakeProvider("A pod ran out of memory.")
     reply = await client.post("/summarise", json=INCIDENT)
     assert reply.json()["text"] == "A pod ran out of memory."
 
 
-async def test_one_override_of_the_container_serves_every_route(app: FastAPI, client: httpx.AsyncClient) -> None:
+async def test_container_override_applies_to_every_route(app: FastAPI, client: httpx.AsyncClient) -> None:
     env = {"SYNTHESIS_PROVIDER": "long", "CLASSIFIER_PROVIDER": "quick", "CHAT_PROVIDER": "wise"}
     fakes = {
         "wise": FakeProvider("It ran out of memory."),
@@ -85,7 +85,7 @@ async def test_one_override_of_the_container_serves_every_route(app: FastAPI, cl
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, LLMError) else str(value),
 )
-async def test_an_error_becomes_a_status_and_names_no_provider(
+async def test_error_becomes_status_without_provider_name(
     app: FastAPI, client: httpx.AsyncClient, error: LLMError, status: int, retry_after: str | None
 ) -> None:
     app.dependency_overrides[get_chat] = lambda: FakeProvider(error)
@@ -95,14 +95,14 @@ async def test_an_error_becomes_a_status_and_names_no_provider(
 
 
 @pytest.mark.parametrize(("body", "status"), [({"text": "  "}, 400), ({"txt": "Why?"}, 422)])
-async def test_a_bad_request_is_the_client_s(
+async def test_invalid_request_returns_client_error(
     app: FastAPI, client: httpx.AsyncClient, body: dict[str, str], status: int
 ) -> None:
     app.dependency_overrides[get_chat] = lambda: FakeProvider("It ran out of memory.")
     assert (await client.post("/diagnose", json=body)).status_code == status
 
 
-async def test_providers_are_named_where_that_is_wanted() -> None:
+async def test_names_providers_option_shows_provider() -> None:
     app = create_app(names_providers=True)
     fake = FakeProvider("It ran out of memory.", AuthenticationError("the key is wrong", provider="acme"), name="acme")
     app.dependency_overrides[get_chat] = lambda: fake
@@ -111,7 +111,7 @@ async def test_providers_are_named_where_that_is_wanted() -> None:
         assert "acme: the key is wrong" in (await client.post("/diagnose", json=INCIDENT)).json()["detail"]
 
 
-async def test_a_stream_ends_with_an_end(app: FastAPI, client: httpx.AsyncClient) -> None:
+async def test_complete_stream_ends_with_end_event(app: FastAPI, client: httpx.AsyncClient) -> None:
     app.dependency_overrides[get_chat] = lambda: FakeProvider(FakeStream("It ran ", "out of memory."))
     reply = await client.post("/diagnose/stream", json=INCIDENT)
     assert reply.headers["content-type"].startswith("text/event-stream")
@@ -121,7 +121,7 @@ async def test_a_stream_ends_with_an_end(app: FastAPI, client: httpx.AsyncClient
     )
 
 
-async def test_a_stream_that_breaks_off_ends_with_an_error(app: FastAPI, client: httpx.AsyncClient) -> None:
+async def test_interrupted_stream_ends_with_error_event(app: FastAPI, client: httpx.AsyncClient) -> None:
     fake = FakeProvider(FakeStream("It ran ", StreamInterruptedError("the connection broke", provider="acme")))
     app.dependency_overrides[get_chat] = lambda: fake
     reply = await client.post("/diagnose/stream", json=INCIDENT)
@@ -130,7 +130,7 @@ async def test_a_stream_that_breaks_off_ends_with_an_error(app: FastAPI, client:
     assert fake.open_streams == 0
 
 
-async def test_a_stream_that_does_not_begin_has_a_status_of_its_own(app: FastAPI, client: httpx.AsyncClient) -> None:
+async def test_failed_stream_start_has_error_status(app: FastAPI, client: httpx.AsyncClient) -> None:
     down = FakeProvider(ProviderUnavailableError("no connection", retry_after=3))
     async with open_container(providers={"acme": down}) as container:
         app.dependency_overrides[get_container] = lambda: container

@@ -1,4 +1,4 @@
-"""The whole service: lifespan, router, adapters and HTTP are real, and the fault lab stands in for the vendors."""
+"""Tests for the whole service with real lifespan, router, adapters and HTTP; the fault lab replaces the vendors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,11 +16,11 @@ from .running import served, started
 INCIDENT = {"text": "Why does my pod restart?"}
 ANSWER = "The container was killed: out of memory."
 SERVICE = Path(__file__).parents[1]
-NO_WAITING = {"LLM_MAX_RETRIES": "0"}
+NO_RETRIES = {"LLM_MAX_RETRIES": "0"}
 
 
-class WatchedProvider(FakeProvider):
-    """A fake that says when a stream of its own was closed."""
+class StreamObservingProvider(FakeProvider):
+    """Fake that sets the event `closed` when a stream is closed."""
 
     def __init__(self, *script: FakeStream) -> None:
         super().__init__(*script)
@@ -36,17 +36,17 @@ class WatchedProvider(FakeProvider):
             self.closed.set()
 
 
-async def test_another_vendor_answers_when_the_first_one_fails() -> None:
+async def test_second_vendor_answers_after_a_failure() -> None:
     lab = FaultLab()
     lab.always("openai", "quota")
-    env = lab.env("openai", "groq") | NO_WAITING
+    env = lab.env("openai", "groq") | NO_RETRIES
     async with lab.client() as http, started(create_app(lambda: open_container(env, http_client=http))) as client:
         reply = await client.post("/diagnose", json=INCIDENT)
     assert (reply.status_code, reply.json()["text"]) == (200, ANSWER)
     assert (len(lab.asked("openai")), len(lab.asked("groq"))) == (1, 1)
 
 
-async def test_each_role_asks_its_own_vendor() -> None:
+async def test_each_role_uses_the_configured_vendor() -> None:
     lab = FaultLab()
     env = lab.env("openai", "groq") | {"CHAT_PROVIDER": "openai", "SYNTHESIS_PROVIDER": "groq"}
     async with lab.client() as http, started(create_app(lambda: open_container(env, http_client=http))) as client:
@@ -55,10 +55,10 @@ async def test_each_role_asks_its_own_vendor() -> None:
 
 
 @pytest.mark.parametrize(("fault", "end"), [("overloaded", "end"), ("stream_cut", "error")])
-async def test_a_stream_fails_over_until_its_first_piece_and_tells_of_a_failure_after(fault: str, end: str) -> None:
+async def test_stream_falls_back_before_first_chunk(fault: str, end: str) -> None:
     lab = FaultLab()
     lab.always("openai", fault)
-    env = lab.env("openai", "groq") | NO_WAITING
+    env = lab.env("openai", "groq") | NO_RETRIES
     app = create_app(lambda: open_container(env, http_client=http))
     async with lab.client() as http, served(app) as client:
         reply = await client.post("/diagnose/stream", json=INCIDENT)
@@ -68,8 +68,8 @@ async def test_a_stream_fails_over_until_its_first_piece_and_tells_of_a_failure_
     assert names.count("text") == len(names) - 1
 
 
-async def test_a_client_that_leaves_closes_the_vendor_s_stream() -> None:
-    fake = WatchedProvider(FakeStream("It ran ", 30.0, "out of memory."))
+async def test_client_disconnect_closes_the_vendor_stream() -> None:
+    fake = StreamObservingProvider(FakeStream("It ran ", 30.0, "out of memory."))
     app = create_app(lambda: open_container(providers={"fake": fake}))
     async with served(app) as client:
         async with client.stream("POST", "/diagnose/stream", json=INCIDENT) as reply:
@@ -79,7 +79,7 @@ async def test_a_client_that_leaves_closes_the_vendor_s_stream() -> None:
         assert fake.open_streams == 0
 
 
-async def test_health_is_200_while_somebody_can_be_asked_and_names_nobody() -> None:
+async def test_health_is_200_with_available_provider() -> None:
     lab = FaultLab()
     async with (
         lab.client() as http,
@@ -90,17 +90,17 @@ async def test_health_is_200_while_somebody_can_be_asked_and_names_nobody() -> N
     assert lab.requests == []
 
 
-async def test_health_is_503_when_nobody_can_be_asked() -> None:
+async def test_health_is_503_without_available_provider() -> None:
     lab = FaultLab()
     lab.always("openai", "overloaded")
-    env = lab.env("openai") | NO_WAITING | {"LLM_BREAKER_MIN_CALLS": "1"}
+    env = lab.env("openai") | NO_RETRIES | {"LLM_BREAKER_MIN_CALLS": "1"}
     async with lab.client() as http, started(create_app(lambda: open_container(env, http_client=http))) as client:
         await client.post("/diagnose", json=INCIDENT)
         reply = await client.get("/healthz")
     assert (reply.status_code, reply.json()) == (503, {"status": "down"})
 
 
-async def test_a_probe_asks_the_vendors() -> None:
+async def test_health_probe_sends_vendor_requests() -> None:
     lab = FaultLab()
     app = create_app(lambda: open_container(lab.env("openai"), http_client=http), names_providers=True)
     async with lab.client() as http, started(app) as client:
@@ -117,7 +117,7 @@ async def test_a_probe_asks_the_vendors() -> None:
         ("production", ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY"], ["anthropic", "openai", "groq"]),
     ],
 )
-async def test_each_environment_has_settings_of_its_own(
+async def test_each_environment_has_separate_settings(
     monkeypatch: pytest.MonkeyPatch, environment: str, keys: list[str], chain: list[str]
 ) -> None:
     monkeypatch.chdir(SERVICE)
@@ -129,7 +129,7 @@ async def test_each_environment_has_settings_of_its_own(
         assert app.state.container.registry().get_fallback_chain() == chain
 
 
-async def test_a_service_without_its_key_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_service_without_key_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(SERVICE)
     monkeypatch.setenv("FAULTMAVEN_ENV", "staging")
     app = create_app(open_container)
@@ -138,7 +138,7 @@ async def test_a_service_without_its_key_does_not_start(monkeypatch: pytest.Monk
             pass
 
 
-async def test_a_service_with_nobody_to_ask_does_not_start() -> None:
+async def test_service_without_provider_does_not_start() -> None:
     app = create_app(lambda: open_container({}))
     with pytest.raises(ConfigurationError, match=r"^no provider is configured\. Set FAULTMAVEN_ENV"):
         async with app.router.lifespan_context(app):

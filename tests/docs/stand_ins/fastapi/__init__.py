@@ -1,6 +1,6 @@
-"""What docs/embedding-in-fastapi.md uses of FastAPI, so that its code runs where FastAPI is not installed.
+"""Stand-in for the parts of FastAPI that docs/embedding-in-fastapi.md uses, for environments without FastAPI.
 
-The page was run with the real one too; see the page for which version.
+The page was also run with the real FastAPI, in the version that the page names.
 """
 
 import contextlib
@@ -12,21 +12,21 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 
 class Depends:
-    """Marks a parameter that a function provides."""
+    """Marks a parameter whose value a dependency function provides."""
 
     def __init__(self, dependency: Callable[..., Any]) -> None:
         self.dependency = dependency
 
 
 class Request:
-    """The request, as far as it knows its application."""
+    """A request, reduced to the reference to the application."""
 
     def __init__(self, app: "FastAPI") -> None:
         self.app = app
 
 
 class JSONResponse:
-    """A status, a body, and headers beside the body's own."""
+    """A response with a status, a JSON body and additional headers."""
 
     def __init__(self, content: Any, status_code: int = 200, headers: dict[str, str] | None = None) -> None:
         self.body, self.status_code = json.dumps(content).encode(), status_code
@@ -81,20 +81,20 @@ class FastAPI:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one HTTP request."""
         body = (await receive()).get("body", b"")
-        given = json.loads(body) if body else dict(urllib.parse.parse_qsl(scope["query_string"].decode()))
+        data = json.loads(body) if body else dict(urllib.parse.parse_qsl(scope["query_string"].decode()))
         function, request = self._routes[scope["method"], scope["path"]], Request(self)
         try:
-            answer = await function(**await self._arguments(function, request, given))
+            answer = await function(**await self._arguments(function, request, data))
             response = answer if isinstance(answer, JSONResponse) else JSONResponse(answer)
         except tuple(self._handlers) as error:
-            handler = next(made for kind, made in self._handlers.items() if isinstance(error, kind))
+            handler = next(candidate for kind, candidate in self._handlers.items() if isinstance(error, kind))
             response = await handler(request, error)
         headers = {"content-type": "application/json", **response.headers}
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": response.status_code, "headers": encoded})
         await send({"type": "http.response.body", "body": response.body})
 
-    async def _arguments(self, function: Callable[..., Any], request: Request, given: Any) -> dict[str, Any]:
+    async def _arguments(self, function: Callable[..., Any], request: Request, data: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
         parameters = inspect.signature(function).parameters
         hints = get_type_hints(function, include_extras=True)
@@ -103,12 +103,12 @@ class FastAPI:
             marker = get_args(hint)[1] if get_origin(hint) is Annotated else None
             if isinstance(marker, Depends):
                 provide = self.dependency_overrides.get(marker.dependency, marker.dependency)
-                found = provide(**await self._arguments(provide, request, given))
-                values[name] = await found if inspect.isawaitable(found) else found
+                provided = provide(**await self._arguments(provide, request, data))
+                values[name] = await provided if inspect.isawaitable(provided) else provided
             elif hint is Request:
                 values[name] = request
             elif hint is bool:
-                values[name] = given.get(name) == "true"
+                values[name] = data.get(name) == "true"
             else:
-                values[name] = hint(**given)
+                values[name] = hint(**data)
         return values

@@ -1,4 +1,4 @@
-"""FastAPI keeps its response classes here."""
+"""Response classes under the import path of FastAPI."""
 
 from . import JSONResponse
 

@@ -1,4 +1,4 @@
-"""What each client is made to do, and how much of it."""
+"""The workloads of the clients, and the amount of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from typing import Any
 
 from benchmarks.clients import Client
 from benchmarks.processes import Upstream
-from benchmarks.upstream import ANSWER, PACED, PIECES
+from benchmarks.upstream import ANSWER, CHUNK_TEXTS, PACED_CHUNK_TEXTS
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Where growth is measured."""
+    """The points at which growth is measured."""
 
     at_once: tuple[int, ...]
     providers: tuple[int, ...]
@@ -20,20 +20,20 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How much is done: more of it makes figures steadier.
+    """Amount of work; a larger amount gives more stable figures.
 
     Attributes:
-        rounds: Times that the clients do all works, one client after the other.
-        peer_rounds: Of these, in how many peers take part, which no verdict needs.
+        rounds: Number of rounds. In each round the clients run all workloads, one client after the other.
+        peer_rounds: Number of these rounds with peers, whose figures no bar needs.
         growth_rounds: Rounds of the growth rows.
-        memory_rounds: Rounds in which peak memory is measured, in processes of its own.
-        starts: Fresh processes for each import and each start.
-        seconds: For one work of one client in one round, at least; a slow client takes what its least calls take.
-        calls: Least calls one at a time.
-        share: Least calls at once, for each caller.
-        warm_up: Calls before those that count, at least; each caller makes one, and up to ten within `warm_seconds`.
+        memory_rounds: Rounds in which peak memory is measured, in separate processes.
+        starts: Number of fresh processes for each import and each start.
+        seconds: Minimum duration of one workload of one client in one round; slow clients take longer for `calls`.
+        calls: Minimum number of sequential calls.
+        share: Minimum number of concurrent calls per caller.
+        warm_up: Minimum number of uncounted calls at the start; each caller makes one, and up to ten in `warm_seconds`.
         growth: Points of the growth rows, see `scaling`.
-        most_at_once: What "at once" is cut down to.
+        most_at_once: Upper limit of the concurrent calls.
     """
 
     rounds: int
@@ -93,13 +93,13 @@ CHECK = Amount(
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """One work.
+class Workload:
+    """One workload.
 
     Attributes:
-        mode: The upstream's mode that is asked.
-        fails_over: The mode fails, and a second address answers.
-        alone: In a process that does nothing else, for its peak memory.
+        mode: Mode of the upstream that receives the requests.
+        fails_over: Whether the mode fails and a second address answers.
+        alone: Whether the workload runs in a process of its own, to measure the peak memory.
     """
 
     name: str
@@ -107,12 +107,12 @@ class Work:
     mode: str
     at_once: int = 1
     kind: str = "calls"
-    pieces: tuple[str, ...] = ()
+    chunk_texts: tuple[str, ...] = ()
     fails_over: bool = False
     alone: bool = False
 
     def done_in(self, number: int, amount: Amount) -> bool:
-        """Return whether it is done in this round, counted from 0."""
+        """Return whether the workload runs in round `number`, counted from 0."""
         return not self.alone or number < amount.memory_rounds
 
     def done_by(self, client: Client) -> bool:
@@ -120,35 +120,42 @@ class Work:
         return (client.fails_over or not self.fails_over) and (client.streams or self.kind != "streams")
 
     def order(self, upstream: Upstream, amount: Amount) -> dict[str, Any]:
-        """Return what a worker is told."""
+        """Return the order for a worker."""
         at_once = min(self.at_once, amount.most_at_once)
         order = {"kind": self.kind, "address": upstream.at(self.mode), "seconds": amount.seconds}
         order |= {"at_once": at_once, "warm_up": amount.warm_up, "warm_seconds": amount.warm_seconds, "answer": ANSWER}
         order["calls"] = max(amount.calls, round(at_once * amount.share))
-        if self.alone:  # after the first ones at once, a few more: the peak is reached
+        if self.alone:  # a few calls after the first concurrent ones reach the peak
             order |= {"calls": at_once // 5, "seconds": 0.0, "warm_seconds": 0.0}
         if self.fails_over:
             order["fallback"] = upstream.at("ok")
         if self.kind == "streams":
             calls = max(3, amount.calls // 10)
-            order |= {"answer": "".join(self.pieces), "chunks": len(self.pieces), "calls": calls, "warm_up": 2}
+            order |= {
+                "answer": "".join(self.chunk_texts),
+                "chunks": len(self.chunk_texts),
+                "calls": calls,
+                "warm_up": 2,
+            }
         return order
 
 
-ONE = Work("one", "One call at a time", "ok")
-HUNDRED = Work("hundred", "100 at once", "ok", 100)
-FIVE_HUNDRED = Work("five_hundred", "500 at once", "ok", 500)
-SLOW = Work("slow", "500 at once, the upstream takes 50 ms (ideal: 10,000 a second)", "slow", 500)
-BURST = Work("burst", "A stream of 500 chunks in a burst", "ok", kind="streams", pieces=PIECES)
-FIRST = Work("first", "A stream's first chunk, the others 1 ms apart", "paced", kind="streams", pieces=PACED)
-FAILING_500 = Work("failing_500", "Failing over: the primary answers 500, retries off", "500", fails_over=True)
-FAILING_429 = Work("failing_429", "Failing over: the primary answers 429, retries off", "429", fails_over=True)
-MEMORY = Work("memory", "Peak memory at 500 at once", "ok", 500, alone=True)
+ONE = Workload("one", "One call at a time", "ok")
+HUNDRED = Workload("hundred", "100 at once", "ok", 100)
+FIVE_HUNDRED = Workload("five_hundred", "500 at once", "ok", 500)
+SLOW = Workload("slow", "500 at once, the upstream takes 50 ms (ideal: 10,000 a second)", "slow", 500)
+BURST = Workload("burst", "A stream of 500 chunks in a burst", "ok", kind="streams", chunk_texts=CHUNK_TEXTS)
+FIRST = Workload(
+    "first", "A stream's first chunk, the others 1 ms apart", "paced", kind="streams", chunk_texts=PACED_CHUNK_TEXTS
+)
+FAILING_500 = Workload("failing_500", "Failing over: the primary answers 500, retries off", "500", fails_over=True)
+FAILING_429 = Workload("failing_429", "Failing over: the primary answers 429, retries off", "429", fails_over=True)
+MEMORY = Workload("memory", "Peak memory at 500 at once", "ok", 500, alone=True)
 
-WORKS = (ONE, HUNDRED, FIVE_HUNDRED, SLOW, BURST, FIRST, FAILING_500, FAILING_429, MEMORY)
+WORKLOADS = (ONE, HUNDRED, FIVE_HUNDRED, SLOW, BURST, FIRST, FAILING_500, FAILING_429, MEMORY)
 
 
-def turns_of(clients: list[Client], round_number: int) -> Iterator[Client]:
-    """Give the clients in an order that begins with another one each round."""
+def rotated(clients: list[Client], round_number: int) -> Iterator[Client]:
+    """Yield the clients, beginning with another one in each round."""
     first = round_number % len(clients)
     yield from (*clients[first:], *clients[:first])
