@@ -46,7 +46,7 @@ class BaseLLMProvider:
 
     @classmethod
     def create(cls, config: ProviderConfig, transport: Transport, clock: Clock) -> Self:
-        """Build a provider for the registry. A class that needs more than its config overrides this method."""
+        """Build a provider for the registry. A class that needs more than `config` overrides this method."""
         provider = cls(config)
         provider._clock = clock
         return provider
@@ -138,7 +138,7 @@ class BaseLLMProvider:
         _starts.set((*others[1 - _MAX_STARTS :], (id(self), self._clock.monotonic())))
 
     def _get_response_time_ms(self) -> int:
-        """Return the milliseconds since `_start_timing` in this call; 0 when it was not called."""
+        """Return the milliseconds since `_start_timing` in this call; 0 without a start."""
         now = self._clock.monotonic()
         return next((round((now - start) * 1000) for owner, start in _starts.get() if owner == id(self)), 0)
 

@@ -12,7 +12,7 @@ from .rows.spec import ProviderSpec, spec_from_row
 
 @dataclass(frozen=True, slots=True)
 class CapabilityLine:
-    """One line of the table; `model` is "" where the server chooses."""
+    """A line of the table; `model` is "" where the server chooses."""
 
     provider: str
     model: str

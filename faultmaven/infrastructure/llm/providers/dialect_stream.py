@@ -24,7 +24,7 @@ delay the first of them."""
 
 
 class DialectStream:
-    """One `LLMStream`. `DialectProvider` makes, begins and closes it."""
+    """The `LLMStream` of a dialect, made, begun and closed by `DialectProvider`."""
 
     def __init__(
         self, transport: Transport, clock: Clock, dialect: Dialect, config: ProviderConfig, sent: WireRequest

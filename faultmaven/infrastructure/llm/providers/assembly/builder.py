@@ -69,7 +69,7 @@ class RowSpecs:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationBuilder:
-    """Builds configurations from sources; its own parts are the same for every reload.
+    """Builds the configuration of the first read and of every reload.
 
     Attributes:
         schema: The shipped rows, as plain dicts.

@@ -61,11 +61,11 @@ def configure(
 
 
 def _base_url(spec: ProviderSpec, environment: Environment) -> str:
-    value = environment.find(spec.base_url_var) if spec.base_url_var else None
-    address = (value.value if value else spec.default_base_url).rstrip("/")
-    if value and not is_address(address):
+    config_value = environment.find(spec.base_url_var) if spec.base_url_var else None
+    address = (config_value.value if config_value else spec.default_base_url).rstrip("/")
+    if config_value and not is_address(address):
         raise ConfigurationError(
-            f"{spec.base_url_var} ({value.source}) is no address",
+            f"{spec.base_url_var} ({config_value.source}) is no address",
             advice=f"Write it like {spec.default_base_url or 'https://host/v1'}: http:// or https://, no ? and no #.",
         )
     return address
@@ -110,7 +110,7 @@ def _key_entry(spec: ProviderSpec, environment: Environment) -> ConfigEntry:
 
 
 def _entry(spec: ProviderSpec, variable: str, default: str, environment: Environment) -> ConfigEntry:
-    value = environment.find(variable)
-    if value is None:
+    config_value = environment.find(variable)
+    if config_value is None:
         return ConfigEntry(variable, default, ROW_DEFAULT, (), spec.name)
-    return ConfigEntry(variable, value.value, value.source, value.overrode, spec.name)
+    return ConfigEntry(variable, config_value.value, config_value.source, config_value.overrode, spec.name)

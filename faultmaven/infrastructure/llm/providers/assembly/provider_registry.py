@@ -74,8 +74,8 @@ class ProviderRegistry:
         Args:
             schema: The shipped rows, as plain dicts.
             load: Reads environment and settings; called now and by every reload.
-            transport_for: Builds the transport for some settings; called now and by every reload. A transport that it
-                returns again stays in use; any other is retired when the next configuration replaces it.
+            transport_for: Builds the transport for some settings; called now and by every reload. A transport that is
+                returned again stays in use; any other is retired when a reload replaces it.
             observer: Gets an event for every reload, in the thread that reloads.
             provider_overrides: Provider objects that replace or add the row of their name.
             only_overrides: Use no provider but those of `provider_overrides`.
@@ -88,15 +88,9 @@ class ProviderRegistry:
         Raises:
             ConfigurationError: lists every fault of every source.
         """
+        overrides = dict(provider_overrides or {})
         self._builder = ConfigurationBuilder(
-            schema,
-            transport_for,
-            clock,
-            dict(provider_overrides or {}),
-            only_overrides,
-            policies,
-            classes,
-            has_external_rate_counter,
+            schema, transport_for, clock, overrides, only_overrides, policies, classes, has_external_rate_counter
         )
         self._load = load
         self._observer = observer
@@ -191,7 +185,7 @@ class ProviderRegistry:
         return list(dict.fromkeys(loop for transport in own for loop in transport.loops()))
 
     def files(self) -> dict[Path, FileState | None]:
-        """Return the files of the last read, successful or refused, with the state of each just before it was read.
+        """Return the files of the last read, successful or refused, with the state of each just before the read.
 
         When the state of a file changes, a reload is due. None is the state of a file that does not exist.
         """

@@ -32,5 +32,5 @@ def provider_name_faults(
 
 
 def _source_of(variable: str, name: str, environment: Environment) -> str:
-    value = environment.find(variable)
-    return value.source if value and name in value.value else ARGUMENT
+    config_value = environment.find(variable)
+    return config_value.source if config_value and name in config_value.value else ARGUMENT
