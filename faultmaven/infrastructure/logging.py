@@ -91,7 +91,7 @@ _LEVELS = {
 
 def describe(event: Event) -> tuple[str, dict[str, Any]]:
     """Return an event's name, such as "fell_back", and its fields. Measured times are in milliseconds, in fields that
-    end in `_ms`; times that an operator set are in seconds, in fields that end in `_s`."""
+    end in `_ms`; timeouts, delays and the open time of a circuit breaker are in seconds, in fields that end in `_s`."""
     name = _to_snake_case(type(event).__name__)
     match event:
         case AttemptStarted():

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from ...domain.names import did_you_mean, nearest
 from .settings import SECOND_NAMES, VARIABLES, Environment
 
-# Variables of the vendors' own tools, each with the variable that is read here. Setting only the vendor's is warned of.
+# Variables of the vendors' own tools, each with the variable that is read here. A warning is due for the first without
+# the second.
 VENDOR_NAMES = MappingProxyType(
     {
         "OPENAI_BASE_URL": "OPENAI_API_BASE",

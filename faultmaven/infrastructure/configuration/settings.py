@@ -22,7 +22,7 @@ from ...domain.names import did_you_mean, nearest
 from .file_state import FileState, file_state
 
 CarrierName = Literal["auto", "aiohttp", "httpx", "httpx2"]
-"""The HTTP carrier; "auto" is the fastest one installed."""
+"""The HTTP carrier; "auto" is the fastest, see `HTTPTransport`."""
 
 ARGUMENT = "argument"
 PROCESS = "process environment"

@@ -12,7 +12,7 @@ CONNECT_SECONDS = 10.0
 
 
 def connect_seconds(timeout: float | None) -> float:
-    """Return the time limit for connecting: at most half of the attempt's `timeout`. The later steps share the rest."""
+    """Return the seconds for connecting: `CONNECT_SECONDS`, but at most half of the attempt's `timeout`."""
     return CONNECT_SECONDS if timeout is None else min(CONNECT_SECONDS, timeout / 2)
 
 

@@ -1,4 +1,4 @@
-"""Adapters that need an extra of the package. Each is imported when it is built, so that other hosts need no extra."""
+"""Builders of the adapters that need an extra. Each library is imported when its adapter is built, and not before."""
 
 import importlib.util
 from collections.abc import Mapping
