@@ -40,6 +40,7 @@ from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
@@ -406,6 +407,69 @@ def test_both_carriers_choose_the_same_proxy(bypass: str) -> None:
     for address in ADDRESSES:
         matching = sorted((pattern, proxy or "") for pattern, proxy in taken if pattern.matches(httpx.URL(address)))
         assert proxies.address_for(address) == (matching[0][1] if matching else ""), address
+
+
+# --- phases of a timeout ---------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def network_that_hangs_in(step: str, server: Server) -> AsyncIterator[tuple[str, NetworkSettings]]:
+    """Give the address of a vendor that takes the first bytes of `step` and says no more, and the way to it."""
+    async with listen(server) as port, listen(Proxy(port)) as tunnel_port:
+        proxy_port = {"tunnel": port, "TLS in a tunnel": tunnel_port}.get(step)
+        network = NetworkSettings(proxies=ProxySettings(https=f"localhost:{proxy_port}" if proxy_port else ""))
+        address = VENDOR if proxy_port else f"{'https' if step == 'TLS' else 'http'}://localhost:{port}"
+        yield address, network
+
+
+@pytest.mark.parametrize("method", ["send", "open"])
+@pytest.mark.parametrize(
+    ("step", "phase"),
+    [("TLS", "connect"), ("tunnel", "connect"), ("TLS in a tunnel", "connect"), ("reply", "first byte")],
+)
+async def test_timeout_phase_is_the_step_that_the_request_reached(
+    carrier: Any, step: str, phase: str, method: str
+) -> None:
+    """The whole time ends by hand, while the carrier's own timer for connecting has nearly all of its 10 s left."""
+
+    class Silent(Server):
+        async def __call__(self, reader: Reader, writer: Writer) -> None:
+            await reader.read(1)
+            self.arrived.set()
+            await reader.read()
+
+    server, clock = Silent(), FakeClock()
+    async with (
+        asyncio.timeout(30),
+        network_that_hangs_in(step, server) as (address, network),
+        closing(HTTPTransport(clock, carrier=carrier, network=network)) as transport,
+    ):
+        call = asyncio.create_task(getattr(transport, method)(asking(address), 60.0))
+        await server.arrived.wait()
+        clock.advance(60.0)
+        error = await failure_of(call)
+    assert (type(error), error.phase) == (ProviderTimeoutError, phase)
+    assert ("within 10 s" in str(error)) == (phase == "connect")
+    assert ("the proxy cannot be reached" in str(error)) == ("tunnel" in step)
+
+
+async def test_timeout_after_the_head_is_one_of_the_body(carrier: Any) -> None:
+    head_came, clock = asyncio.Event(), FakeClock()
+
+    def note() -> float:
+        head_came.set()
+        return 0.0
+
+    async with (
+        asyncio.timeout(30),
+        listen(Server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}")) as port,
+        closing(HTTPTransport(clock, carrier=carrier, wall_clock=note)) as transport,
+    ):
+        call = asyncio.create_task(transport.send(asking(f"http://localhost:{port}"), 60.0))
+        await head_came.wait()
+        clock.advance(60.0)
+        error = await failure_of(call)
+    assert (type(error), error.phase) == (ProviderTimeoutError, "body")
 
 
 # --- names and addresses ---------------------------------------------------------------------------------------------

@@ -13,12 +13,14 @@ from faultmaven import Container, Image, Message, open_container
 from faultmaven.domain.errors import LimitReachedError, LLMError
 from faultmaven.domain.events import AttemptEnded
 from faultmaven.infrastructure.clock import SystemClock
+from faultmaven.infrastructure.http.carrier import Progress
 from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
 from faultmaven.infrastructure.settings import CarrierName, Settings, load_settings, read_environment
 from faultmaven.ports.observer import Observer
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
@@ -154,6 +156,27 @@ async def test_a_time_of_waiting_that_is_over_names_the_setting(carrier: Carrier
     assert host.bodies == ["first", "third"]
 
 
+@pytest.mark.parametrize("method", ["send", "open"])
+async def test_whole_time_that_ends_while_waiting_for_a_permit_names_the_setting(
+    carrier: CarrierName, method: str
+) -> None:
+    """On a machine that was busy the time for a connection and the whole time end in the same turn of the loop."""
+    clock = FakeClock()
+    transport = HTTPTransport(clock, network=NetworkSettings(connections_per_host=1), carrier=carrier)
+    async with serving() as host:
+        first = asyncio.create_task(transport.send(asking(host, "first"), None))
+        await host.hears(1)
+        second = asyncio.create_task(getattr(transport, method)(asking(host, "second"), 8.0))
+        await some_turns()
+        clock.advance(8.0)
+        with pytest.raises(LimitReachedError, match="came free within 4 s, of 1 allowed"):
+            await second
+        host.go_on()
+        await first
+        await transport.aclose()
+    assert host.bodies == ["first"]
+
+
 async def test_one_that_is_cancelled_leaves_its_place_to_the_next(carrier: CarrierName) -> None:
     async with serving() as host, limited_to(1, carrier) as transport:
         calls = [sending(transport, host, "first")]
@@ -174,7 +197,7 @@ class Nothing:
     status = 200
     headers = Headers()
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> "Nothing":
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "Nothing":
         return self
 
     async def read(self) -> bytes:
@@ -187,8 +210,8 @@ class Nothing:
 @pytest.mark.parametrize("end", ["read", "aclose"])
 async def test_one_that_is_cancelled_in_the_turn_in_which_it_gets_its_place_hands_it_on(end: str) -> None:
     limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
-    first = await limited.open(asking(host, "first"), 5.0)
-    calls = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(3)]
+    first = await limited.open(asking(host, "first"), 5.0, Progress())
+    calls = [asyncio.create_task(limited.open(asking(host, "x"), 5.0, Progress())) for _ in range(3)]
     await some_turns()
     await getattr(first, end)()  # now the first of them has its place, and has not had its turn
     calls[0].cancel()
@@ -281,13 +304,13 @@ async def test_loops_that_run_at_once_wait_for_themselves_alone() -> None:
     limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
 
     async def ask() -> list[bytes]:
-        first, second = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(2)]
+        first, second = [asyncio.create_task(limited.open(asking(host, "x"), 5.0, Progress())) for _ in range(2)]
         await some_turns()
         assert (first.done(), second.done()) == (True, False)
         return [await (await reply).read() for reply in (first, second)]
 
-    held = await limited.open(asking(host, "x"), 5.0)
-    waiting = asyncio.create_task(limited.open(asking(host, "x"), 5.0))
+    held = await limited.open(asking(host, "x"), 5.0, Progress())
+    waiting = asyncio.create_task(limited.open(asking(host, "x"), 5.0, Progress()))
     await some_turns()
     assert await asyncio.to_thread(asyncio.run, ask()) == [b"", b""]
     assert not waiting.done()

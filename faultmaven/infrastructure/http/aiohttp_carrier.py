@@ -20,6 +20,7 @@ from faultmaven.infrastructure.http.aiohttp_connections import ConnectionProtoco
 from faultmaven.infrastructure.http.aiohttp_failures import AIOHTTP_FAILURES, aiohttp_error
 from faultmaven.infrastructure.http.aiohttp_requests import Route, route_to, written_head
 from faultmaven.infrastructure.http.aiohttp_resolver import Resolver
+from faultmaven.infrastructure.http.carrier import Progress
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.failures import (
     blaming_the_proxy,
@@ -66,11 +67,13 @@ class AiohttpCarrier:
         self._resolver = Resolver()
         self._connector = _connector(self._resolver, self._connections, network.keep_alive)
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> "AiohttpReply":
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "AiohttpReply":
         """Return the reply once its headers are there; see `Carrier`."""
         try:
             route = self._routes.get(sent.url) or self._route(sent.url)
+            progress.waits_for = "connection"
             connection = await self._connected(sent, route, timeout)
+            progress.waits_for = "reply"
             try:
                 protocol = _written(connection, sent, route)
                 message, content = await protocol.read()

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from faultmaven.domain.errors import LimitReachedError
-from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
+from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier, Progress
 from faultmaven.infrastructure.http.failures import connect_seconds
 from faultmaven.infrastructure.http.types import WireRequest
 from faultmaven.ports.clock import Clock
@@ -36,7 +36,7 @@ class LimitedCarrier:
         self._limit = limit
         self._lines: dict[Host, _Line] = {}
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> "LimitedReply":
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "LimitedReply":
         """Return the reply once its headers are there; see `Carrier`.
 
         Raises:
@@ -45,13 +45,16 @@ class LimitedCarrier:
         host = _host_of(sent.url)
         line = self._lines.setdefault(host, _Line(self._limit))
         line.exchanges += 1
+        progress.waits_for = "permit"
         try:
             waited = await self._permitted(line.permits, sent, connect_seconds(timeout))
         except BaseException:
             self._left(host)
             raise
+        progress.waits_for = "reply"
         try:
-            reply = await self._carrier.open(sent, None if timeout is None else max(0.0, timeout - waited))
+            left = None if timeout is None else max(0.0, timeout - waited)
+            reply = await self._carrier.open(sent, left, progress)
         except BaseException:
             self._ended(host)
             raise
@@ -81,17 +84,18 @@ class LimitedCarrier:
             async with self._clock.timeout(seconds):
                 await permits.acquire()
         except TimeoutError:
-            raise self._reached(sent, seconds) from None
+            raise permit_error(sent, seconds, self._limit) from None
         return self._clock.monotonic() - started
 
-    def _reached(self, sent: WireRequest, seconds: float) -> LimitReachedError:
-        return LimitReachedError(
-            f"no connection to the host came free within {seconds:.3g} s, of {self._limit} allowed",
-            provider=sent.origin.provider,
-            model=sent.model,
-            phase="connect",
-            advice=f"Raise {VARIABLE}, or unset it for no limit.",
-        )
+
+def permit_error(sent: WireRequest, seconds: float, limit: int) -> LimitReachedError:
+    return LimitReachedError(
+        f"no connection to the host came free within {seconds:.3g} s, of {limit} allowed",
+        provider=sent.origin.provider,
+        model=sent.model,
+        phase="connect",
+        advice=f"Raise {VARIABLE}, or unset it for no limit.",
+    )
 
 
 class _Line:

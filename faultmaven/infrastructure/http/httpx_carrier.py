@@ -4,8 +4,10 @@ import asyncio
 import functools
 import re
 import ssl
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
 
+from faultmaven.infrastructure.http.carrier import Progress
 from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.failures import (
     address_error,
@@ -45,7 +47,7 @@ class HttpxCarrier:
         """Return a carrier with a client of its own."""
         return cls(_client(family, network, certificates), network)
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> "HttpxReply":
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "HttpxReply":
         """Return the reply once its headers are there; see `Carrier`."""
         loop = asyncio.get_running_loop()
         self._loop = self._loop or loop
@@ -58,6 +60,7 @@ class HttpxCarrier:
                 headers=sent.headers,
                 content=sent.body if sent.method == "POST" else None,
                 timeout=self.family.httpx.Timeout(None, connect=connect_seconds(timeout)),
+                extensions={"trace": _noting(progress)},
             )
             response = await cancelled_in_waits_only(self._sent(request))
         except self.family.failures as error:
@@ -113,6 +116,22 @@ class HttpxReply:
                 return block
         self._has_ended = True
         return b""
+
+
+def _noting(progress: Progress) -> Callable[[str, Any], Awaitable[None]]:
+    """Return a `trace` extension of httpcore that notes in `progress` whether the connection is there.
+
+    A client without httpcore below it, such as a mock, calls no trace: the request counts as sent from the beginning.
+    """
+
+    async def note(event: str, info: Any) -> None:
+        if event.endswith((".connect_tcp.started", ".connect_unix_socket.started", ".start_tls.started")):
+            progress.waits_for = "connection"
+        # CONNECT asks a proxy for a tunnel, and is a part of connecting.
+        elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
+            progress.waits_for = "reply"
+
+    return note
 
 
 def _client(family: HttpxFamily, network: NetworkSettings, certificates: Certificates) -> "AnyClient":

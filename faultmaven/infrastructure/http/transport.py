@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from faultmaven.domain.errors import ConfigurationError, MalformedResponseError
+from faultmaven.domain.errors import ConfigurationError, LLMError, MalformedResponseError
 from faultmaven.infrastructure.event_loops import PerLoop
 from faultmaven.infrastructure.extras import require_http2, require_httpx2
-from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier
+from faultmaven.infrastructure.http.carrier import CarriedReply, Carrier, Progress
 from faultmaven.infrastructure.http.certificates import Certificates
-from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
-from faultmaven.infrastructure.http.failures import address_advice, timeout_error
+from faultmaven.infrastructure.http.connection_limit import LimitedCarrier, permit_error
+from faultmaven.infrastructure.http.failures import address_advice, blaming_the_proxy, connect_seconds, timeout_error
 from faultmaven.infrastructure.http.loading import loaded
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.types import WireReply, WireRequest
@@ -92,14 +92,16 @@ class HTTPTransport:
             MalformedResponseError: not HTTP, undecodable, or larger than the limit.
             ProviderConfigurationError: the address is no URL.
         """
-        held, stream = await self._held(), None
+        held, stream, progress = await self._held(), None, Progress()
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
-                stream = self._stream(sent, held, await held.carrier.open(sent, timeout), started)
+                stream = self._stream(sent, held, await held.carrier.open(sent, timeout, progress), started)
                 return stream.with_body(await stream.rest())
         except TimeoutError:
-            raise timeout_error(sent, "first byte" if stream is None else "body", timeout) from None
+            if stream is not None:
+                raise timeout_error(sent, "body", timeout) from None
+            raise self._no_reply(sent, progress, timeout) from None
         finally:
             await self._ended(held, stream)
 
@@ -109,15 +111,15 @@ class HTTPTransport:
         Raises:
             LLMError: as `send` does, here and while the body is read.
         """
-        held, stream = await self._held(), None
+        held, stream, progress = await self._held(), None, Progress()
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
-                stream = self._stream(sent, held, await held.carrier.open(sent, timeout), started)
+                stream = self._stream(sent, held, await held.carrier.open(sent, timeout, progress), started)
                 return stream  # noqa: RET504 - the clauses below close it
         except TimeoutError:
             await self._ended(held, stream)  # it may have come in the very turn in which nobody waited any more
-            raise timeout_error(sent, "first byte", timeout) from None
+            raise self._no_reply(sent, progress, timeout) from None
         except BaseException:
             await self._ended(held, stream)
             raise
@@ -176,6 +178,15 @@ class HTTPTransport:
         held.exchanges -= 1
         if self._retired:
             self._close_if_idle()
+
+    def _no_reply(self, sent: WireRequest, progress: Progress, timeout: float | None) -> LLMError:
+        """Return the error for a `timeout` that ended before the reply began."""
+        limit = self._network.connections_per_host
+        if progress.waits_for == "permit" and limit is not None:
+            return permit_error(sent, connect_seconds(timeout), limit)
+        if progress.waits_for == "connection":
+            return blaming_the_proxy(timeout_error(sent, "connect", connect_seconds(timeout)), sent, self._network)
+        return timeout_error(sent, "first byte", timeout)
 
     def _too_large(self, sent: WireRequest, status: int) -> MalformedResponseError:
         problem, advice = f"the reply is larger than {self._max_reply_bytes} bytes", address_advice(sent)
