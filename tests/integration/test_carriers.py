@@ -198,7 +198,7 @@ async def test_a_call_that_is_given_up_waits_for_no_farewell(make: Make, trusted
         forth.close()
         writer.close()
 
-    async with listen(server, tls_of("localhost")) as port, listen(relay) as relay_port, asyncio.timeout(5):
+    async with listen(server, tls_of("localhost")) as port, listen(relay) as relay_port, asyncio.timeout(20):
         transport = make(network=NetworkSettings(trusted))
         call = asyncio.create_task(transport.send(asking(f"https://localhost:{relay_port}"), 30.0))
         await server.arrived.wait()
@@ -368,7 +368,7 @@ async def test_no_error_shows_the_proxys_password(make: Make, answer: bytes) -> 
     async with listen(proxy) as port:
         proxies = ProxySettings(https=f"http://user:secret-word@localhost:{port}")
         transport = make(network=NetworkSettings(proxies=proxies))
-        error: BaseException | None = await failure(transport, asking(VENDOR), timeout=1.0)
+        error: BaseException | None = await failure(transport, asking(VENDOR))
     assert proxy.header("proxy-authorization")
     while error is not None:
         for told in (str(error), repr(error), repr(vars(error))):
@@ -1019,25 +1019,29 @@ async def test_what_is_no_answer_is_malformed_over_both(make: Make, reply: bytes
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "hosts timeout", "own timeout"])
-async def test_no_frame_that_waits_holds_key_or_prompt(make: Make, ends: str) -> None:
+async def test_no_frame_that_waits_holds_key_or_prompt(carrier: Any, ends: str) -> None:
     class Silent(Server):
         async def answer(self, reader: Reader, writer: Writer) -> None:
             await reader.read()
 
-    server = Silent()
-    async with listen(server) as port, closing(make()) as transport:
+    server, clock, hosts_timeout = Silent(), FakeClock(), asyncio.timeout(None)
+    async with listen(server) as port, closing(HTTPTransport(clock, carrier=carrier)) as transport:
         sent = asking(f"http://127.0.0.1:{port}", b"a very private prompt")
 
         async def ask() -> None:
             if ends == "hosts timeout":
-                async with asyncio.timeout(0.05):
+                async with hosts_timeout:
                     await transport.send(sent, 60.0)
-            await transport.send(sent, 0.05 if ends == "own timeout" else 60.0)
+            await transport.send(sent, 60.0)
 
         call = asyncio.ensure_future(ask())
         await server.arrived.wait()
         if ends == "cancelled":
             call.cancel()
+        elif ends == "hosts timeout":
+            hosts_timeout.reschedule(asyncio.get_running_loop().time())
+        else:
+            clock.advance(60.0)
         await asyncio.wait({call})
         error = asyncio.CancelledError() if call.cancelled() else call.exception()
         if call.cancelled():

@@ -30,6 +30,8 @@ from faultmaven.infrastructure.http.network import NetworkSettings, ProxySetting
 from faultmaven.infrastructure.http.transport import HTTPTransport, build_transport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
 from faultmaven.infrastructure.settings import CarrierName, Settings
+from faultmaven.ports.clock import Clock
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import listen
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
@@ -52,9 +54,9 @@ def under_test(carrier: CarrierName) -> None:
     Under.test = carrier
 
 
-def made(**options: Any) -> HTTPTransport:
+def made(clock: Clock | None = None, **options: Any) -> HTTPTransport:
     """Return a transport over the carrier that is tried."""
-    return HTTPTransport(SystemClock(), carrier=Under.test, **options)
+    return HTTPTransport(clock or SystemClock(), carrier=Under.test, **options)
 
 
 @asynccontextmanager
@@ -92,8 +94,14 @@ async def failure(url: str, timeout: float = 5.0, **options: Any) -> LLMError:
     return error
 
 
-async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
+def sets(head_came: asyncio.Event) -> Callable[[], float]:
+    """Return a wall clock that sets an event: a transport reads its wall clock when the head of a reply is there."""
+
+    def read() -> float:
+        head_came.set()
+        return 0.0
+
+    return read
 
 
 async def test_a_reply_comes_back_with_its_status_headers_and_body() -> None:
@@ -171,23 +179,36 @@ async def test_plain_http_behind_an_https_address_is_a_tls_failure() -> None:
 
 
 async def test_silence_before_the_reply_is_a_timeout_of_the_first_byte() -> None:
+    clock, arrived = FakeClock(), asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
     async with server(hang) as url:
-        error = await failure(url, timeout=0.1)
+        call = asyncio.create_task(failure(url, timeout=60.0, clock=clock))
+        await arrived.wait()
+        clock.advance(60.0)
+        error = await call
     assert isinstance(error, ProviderTimeoutError)
     assert error.phase == "first byte"
     assert "LLM_REQUEST_TIMEOUT" in str(error)
 
 
 async def test_a_trickle_is_under_one_total_and_not_per_read() -> None:
+    clock, head_came = FakeClock(), asyncio.Event()
+
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        await head_came.wait()
         while True:
             writer.write(b" ")
             await writer.drain()
-            await asyncio.sleep(0.01)
+            clock.advance(1.0)
+            await asyncio.sleep(0)
 
     async with server(trickle) as url:
-        error = await failure(url, timeout=0.2)
+        error = await failure(url, timeout=60.0, clock=clock, wall_clock=sets(head_came))
     assert isinstance(error, ProviderTimeoutError)
     assert error.phase == "body"
 
@@ -439,17 +460,18 @@ MOMENTS = {"handshake": hear_hello, "headers": say_nothing, "body": begin_a_body
 @pytest.mark.parametrize("pauses", [(), (0,), (1,), (2,), (3,), (1, 1, 1, 1)], ids=str)
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_cancelling_closes_the_connection_and_leaves_the_pool_empty(moment: str, pauses: tuple[int, ...]) -> None:
-    sockets, transport = Sockets(MOMENTS[moment]), made()
+    head_came = asyncio.Event()
+    sockets, transport = Sockets(MOMENTS[moment]), made(wall_clock=sets(head_came))
     async with server(sockets, wait_for_head=moment != "handshake") as address:
         url = address.replace("http://", "https://") if moment == "handshake" else address
         call = asyncio.create_task(transport.send(request(url), 30.0))
         await sockets.arrived.wait()
         if moment == "body":
-            await asyncio.sleep(0.02)
+            await head_came.wait()
         await cancel(call, *pauses)
         assert call.cancelled()
         assert Pool(transport).connections == []
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        await asyncio.wait_for(sockets.none_left.wait(), 20.0)
         await transport.aclose()
 
 
@@ -457,7 +479,7 @@ async def test_the_server_sees_a_cancelled_call_leave_within_100_ms() -> None:
     sockets, transport = Sockets(say_nothing), made()
     seconds = []
     async with server(sockets) as url:
-        for _ in range(5):
+        for _ in range(20):
             sockets.arrived.clear()
             call = asyncio.create_task(transport.send(request(url), 30.0))
             await sockets.arrived.wait()
@@ -467,7 +489,7 @@ async def test_the_server_sees_a_cancelled_call_leave_within_100_ms() -> None:
             seconds.append(asyncio.get_running_loop().time() - started)
             await asyncio.wait({call})
         await transport.aclose()
-    assert min(seconds) < 0.1, seconds  # the best of five: the machine may be busy with something else
+    assert min(seconds) < 0.1, seconds  # the best of twenty: the machine may be busy with something else
 
 
 async def test_a_timeout_and_a_cancellation_at_once_leave_nothing_open() -> None:
@@ -482,7 +504,7 @@ async def test_a_timeout_and_a_cancellation_at_once_leave_nothing_open() -> None
             await call(url)
         assert Pool(transport).connections == []
         if sockets.open:  # on a busy machine the time is over before the server has accepted anything
-            await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+            await asyncio.wait_for(sockets.none_left.wait(), 20.0)
         await transport.aclose()
 
 
@@ -503,7 +525,7 @@ async def test_a_call_may_be_cancelled_once_or_twice_at_any_turn_of_the_loop(kep
                 assert Pool(transport).busy == []
         assert (await transport.send(request(url), 5.0)).status == 200
         await transport.aclose()
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        await asyncio.wait_for(sockets.none_left.wait(), 20.0)
     assert True in outcomes
 
 
@@ -517,7 +539,7 @@ async def test_cancelling_while_expired_connections_are_closed_forgets_none() ->
             await steps(turn)
             await cancel(call)
             await transport.aclose()
-            await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+            await asyncio.wait_for(sockets.none_left.wait(), 20.0)
 
 
 @pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "no TLS behind the proxy"])
@@ -537,7 +559,7 @@ async def test_a_tunnel_whose_handshake_fails_does_not_stay_in_the_pool(cancelle
             await cancel(call, 1)
         await asyncio.wait({call})
         assert call.cancelled() or isinstance(call.exception(), ProviderUnavailableError)
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        await asyncio.wait_for(sockets.none_left.wait(), 20.0)
         pool = Pool(transport)
         if pool.is_httpx:
             pools = [mount._pool for mount in pool.carrier.client._mounts.values() if mount is not None]
@@ -565,7 +587,7 @@ async def test_after_200_cancelled_calls_the_next_ones_work() -> None:
         await asyncio.wait(calls)
         assert all(call.cancelled() for call in calls)
         assert (Pool(transport).connections, Pool(transport).busy) == ([], [])
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        await asyncio.wait_for(sockets.none_left.wait(), 20.0)
         freed.set()
         replies = await asyncio.gather(*(transport.send(request(url), 30.0) for _ in range(200)))
         assert {reply.status for reply in replies} == {200}
@@ -581,8 +603,10 @@ async def test_a_retired_transport_without_calls_closes_by_itself() -> None:
         await transport.send(request(url), 5.0)
         assert (transport.is_open, sockets.open) == (True, 1)
         await asyncio.to_thread(transport.retire)
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
-        await steps(20)  # what closed the connection ends a little after it
+        await asyncio.wait_for(sockets.none_left.wait(), 20.0)
+        async with asyncio.timeout(20):
+            while transport.is_open:  # noqa: ASYNC110 - what closed the connection ends a little after it
+                await asyncio.sleep(0)
         assert not transport.is_open
 
 
@@ -605,7 +629,7 @@ async def test_a_retired_transport_carries_what_is_under_way_and_what_still_come
         free.set()
         assert [reply.status for reply in await asyncio.gather(*calls)] == [200, 200, 200]
         assert (await transport.send(request(url), 5.0)).status == 200  # a retry, or a fallback
-        await asyncio.wait_for(sockets.none_left.wait(), 5.0)
+        await asyncio.wait_for(sockets.none_left.wait(), 20.0)
         await transport.aclose()
         assert not transport.is_open
 
