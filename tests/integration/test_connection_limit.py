@@ -15,10 +15,12 @@ from faultmaven.domain.events import AttemptEnded
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.carrier import Progress
 from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
+from faultmaven.infrastructure.http.failures import connect_seconds
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
 from faultmaven.infrastructure.settings import CarrierName, Settings, load_settings, read_environment
+from faultmaven.ports.clock import Clock
 from faultmaven.ports.observer import Observer
 from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import listen
@@ -79,9 +81,11 @@ async def serving() -> AsyncIterator[Host]:
 
 
 @asynccontextmanager
-async def limited_to(limit: int | None, carrier: CarrierName, **options: Any) -> AsyncIterator[HTTPTransport]:
+async def limited_to(
+    limit: int | None, carrier: CarrierName, clock: Clock | None = None, **options: Any
+) -> AsyncIterator[HTTPTransport]:
     network = NetworkSettings(connections_per_host=limit, **options)
-    transport = HTTPTransport(SystemClock(), network=network, carrier=carrier)
+    transport = HTTPTransport(clock or SystemClock(), network=network, carrier=carrier)
     try:
         yield transport
     finally:
@@ -162,8 +166,7 @@ async def test_whole_time_that_ends_while_waiting_for_a_permit_names_the_setting
 ) -> None:
     """On a machine that was busy the time for a connection and the whole time end in the same turn of the loop."""
     clock = FakeClock()
-    transport = HTTPTransport(clock, network=NetworkSettings(connections_per_host=1), carrier=carrier)
-    async with serving() as host:
+    async with serving() as host, limited_to(1, carrier, clock) as transport:
         first = asyncio.create_task(transport.send(asking(host, "first"), None))
         await host.hears(1)
         second = asyncio.create_task(getattr(transport, method)(asking(host, "second"), 8.0))
@@ -173,7 +176,6 @@ async def test_whole_time_that_ends_while_waiting_for_a_permit_names_the_setting
             await second
         host.go_on()
         await first
-        await transport.aclose()
     assert host.bodies == ["first"]
 
 
@@ -231,16 +233,19 @@ async def nobody_counts(transport: HTTPTransport) -> None:
 
 @pytest.mark.parametrize("ends", ["cancelled", "timed out", "closed early"])
 async def test_an_exchange_that_is_given_up_gives_its_connection_back(carrier: CarrierName, ends: str) -> None:
-    async with serving() as host, limited_to(1, carrier) as transport:
+    clock = FakeClock()
+    async with serving() as host, limited_to(1, carrier, clock) as transport:
         if ends == "closed early":
             stream = await transport.open(asking(host, "first"), 15.0)
             await stream.aclose()
             await stream.aclose()
         else:
-            first = sending(transport, host, "first", 15.0 if ends == "cancelled" else 0.2)
+            first = sending(transport, host, "first")
             await host.hears(1)
             if ends == "cancelled":
                 first.cancel()
+            else:
+                clock.advance(15.0)
             await asyncio.gather(first, return_exceptions=True)
         host.go_on(3)  # one for what was given up
         calls = [sending(transport, host, body) for body in ("second", "third")]
@@ -368,6 +373,23 @@ class Vendor:
             )
 
 
+class Impatient(SystemClock):
+    """A clock on which waiting for a connection permit is over at once, until `vendor` may answer.
+
+    Everything that has to happen in real time keeps the whole request timeout.
+    """
+
+    REQUEST_TIMEOUT = 15.0
+
+    def __init__(self, vendor: Vendor) -> None:
+        self._vendor = vendor
+
+    def timeout(self, seconds: float | None) -> asyncio.Timeout:
+        """Return a context that raises `TimeoutError` after `seconds`."""
+        is_permit = seconds is not None and seconds <= connect_seconds(self.REQUEST_TIMEOUT)
+        return super().timeout(0.0 if is_permit and not self._vendor.may.is_set() else seconds)
+
+
 async def test_the_router_moves_on_and_the_vendor_is_not_blamed(carrier: CarrierName) -> None:
     busy, well = Vendor(), Vendor()
     well.may.set()
@@ -379,12 +401,12 @@ async def test_the_router_moves_on_and_the_vendor_is_not_blamed(carrier: Carrier
             "MISTRAL_API_BASE": f"http://127.0.0.1:{well_port}",
             "CHAT_PROVIDER": "groq",
             "LLM_FALLBACK_CHAIN": "mistral",
-            "LLM_REQUEST_TIMEOUT": "0.2",
+            "LLM_REQUEST_TIMEOUT": str(Impatient.REQUEST_TIMEOUT),
             "LLM_BREAKER_MIN_CALLS": "1",
             "LLM_HTTP_CARRIER": carrier,
             VARIABLE: "1",
         }
-        async with open_container(env) as container:
+        async with open_container(env, clock=Impatient(busy)) as container:
             sent = WireRequest(ORIGIN, f"http://127.0.0.1:{busy_port}/v1", Headers(), b"{}")
             holding = asyncio.create_task(container.transport().send(sent, 15.0))
             await busy.heard.wait()
@@ -413,10 +435,10 @@ async def busy_host(
             "OPENAI_API_BASE": f"http://127.0.0.1:{port}",
             "SMALL_API_KEY": "k",
             "SMALL_API_BASE": f"http://127.0.0.1:{port}",
-            "LLM_REQUEST_TIMEOUT": "0.2",
+            "LLM_REQUEST_TIMEOUT": str(Impatient.REQUEST_TIMEOUT),
             VARIABLE: "1",
         }
-        async with open_container(env | more, observer=observer) as container:
+        async with open_container(env | more, observer=observer, clock=Impatient(vendor)) as container:
             sent = WireRequest(ORIGIN, f"http://127.0.0.1:{port}/v1", Headers(), b"{}")
             holding = asyncio.create_task(container.transport().send(sent, 15.0))
             await vendor.heard.wait()

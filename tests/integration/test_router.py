@@ -411,8 +411,9 @@ async def test_a_closed_client_of_the_hosts_is_a_typed_error() -> None:
 
 
 async def test_a_provider_asked_directly_refuses_what_it_would_lose_and_keeps_the_deadline() -> None:
-    lab = FaultLab()
-    async with lab.client() as client, open_container(lab.env("groq"), http_client=client) as container:
+    clock = FakeClock()
+    lab = FaultLab(clock)
+    async with lab.client() as client, open_container(lab.env("groq"), http_client=client, clock=clock) as container:
         groq = container.registry().get_provider("groq")
         document = Message.user("Sum it up.", File.from_bytes(b"%PDF-1.7"))
         with pytest.raises(InvalidRequestError, match="groq does not take files"):
@@ -421,6 +422,7 @@ async def test_a_provider_asked_directly_refuses_what_it_would_lose_and_keeps_th
         lab.script("groq", "silent")
         with pytest.raises(ProviderTimeoutError):
             await groq.generate("ping", deadline=0.05)
+        assert clock.monotonic() == pytest.approx(0.05)
 
 
 async def test_vendor_fields_for_nobody_are_refused_with_the_nearest_name() -> None:

@@ -4,12 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from faultmaven import Container, LLMError, ProviderTimeoutError, StreamChunk, StreamInterruptedError, open_container
+from faultmaven.infrastructure.llm.providers import wire_stream
 from faultmaven.infrastructure.llm.providers.wire_stream import PARSED_AT_ONCE
 from faultmaven.infrastructure.llm.wire.streaming import EventParser
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import listen
 from faultmaven.testing.lab.streams import STREAMS
 
@@ -28,6 +31,7 @@ class Vendor:
         self.events = events
         self.after = after
         self.connections = 0
+        self.said = asyncio.Event()
         self.left = asyncio.Event()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,6 +45,7 @@ class Vendor:
                 for event in self.events:
                     writer.write(chunk(event))
                     await writer.drain()
+                self.said.set()
                 if self.after == "cut":
                     return
                 if self.after == "hang":
@@ -63,11 +68,11 @@ def under_test(carrier: str) -> None:
 
 
 @asynccontextmanager
-async def asking(vendor: Vendor, timeout: str = "30") -> AsyncIterator[Container]:
+async def asking(vendor: Vendor, **parts: Any) -> AsyncIterator[Container]:
     async with listen(vendor) as port:
         env = {"GROQ_API_KEY": "k" * 12, "GROQ_API_BASE": f"http://127.0.0.1:{port}/v1"}
-        env |= {"LLM_REQUEST_TIMEOUT": timeout, "LLM_MAX_RETRIES": "0", "LLM_HTTP_CARRIER": Under.test}
-        async with open_container(env) as container:
+        env |= {"LLM_REQUEST_TIMEOUT": "30", "LLM_MAX_RETRIES": "0", "LLM_HTTP_CARRIER": Under.test}
+        async with open_container(env, **parts) as container:
             yield container
 
 
@@ -80,7 +85,8 @@ async def read(container: Container) -> str:
     return text
 
 
-async def test_a_stream_that_was_read_gives_its_connection_back() -> None:
+async def test_a_stream_that_was_read_gives_its_connection_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire_stream, "LINGER_SECONDS", 20.0)
     vendor = Vendor()
     async with asking(vendor) as container:
         for _ in range(3):
@@ -90,7 +96,7 @@ async def test_a_stream_that_was_read_gives_its_connection_back() -> None:
 
 async def test_a_stream_that_is_left_closes_its_connection_at_once() -> None:
     vendor = Vendor(EVENTS[:3], "hang")
-    async with asking(vendor) as container, asyncio.timeout(5):
+    async with asking(vendor) as container, asyncio.timeout(20):
         async with container.llm().stream("ping") as stream:
             async for _ in stream:
                 break
@@ -100,9 +106,9 @@ async def test_a_stream_that_is_left_closes_its_connection_at_once() -> None:
 
 async def test_a_cancelled_reader_closes_its_connection_at_once() -> None:
     vendor = Vendor(EVENTS[:3], "hang")
-    async with asking(vendor) as container, asyncio.timeout(5):
+    async with asking(vendor) as container, asyncio.timeout(20):
         task = asyncio.create_task(read(container))
-        await asyncio.sleep(0.2)
+        await vendor.said.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await vendor.left.wait()
@@ -118,15 +124,28 @@ async def test_a_connection_that_ends_in_the_middle_is_an_interruption() -> None
 
 async def test_a_body_that_never_ends_behind_the_end_marker_costs_nobody_the_answer() -> None:
     vendor = Vendor(EVENTS, "hang")
-    async with asking(vendor) as container, asyncio.timeout(5):
+    async with asking(vendor) as container, asyncio.timeout(20):
         assert await read(container)
         await vendor.left.wait()
 
 
 async def test_a_stall_is_a_timeout_in_time() -> None:
-    async with asking(Vendor(EVENTS[:3], "hang"), timeout="1") as container, asyncio.timeout(10):
+    clock, came = FakeClock(), asyncio.Event()
+
+    async def read_until_it_stalls(container: Container) -> None:
+        text = ""
+        async with container.llm().stream("ping") as stream:
+            async for piece in stream:
+                text += piece.text or ""
+                if text == "The container was killed: ":
+                    came.set()
+
+    async with asking(Vendor(EVENTS[:3], "hang"), clock=clock) as container, asyncio.timeout(20):
+        task = asyncio.create_task(read_until_it_stalls(container))
+        await came.wait()
+        clock.advance(30.0)
         with pytest.raises(ProviderTimeoutError) as caught:
-            await read(container)
+            await task
     assert caught.value.phase == "next chunk"
 
 
