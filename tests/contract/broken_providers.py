@@ -28,7 +28,7 @@ from faultmaven.infrastructure.llm.providers import OpenAIProvider
 from faultmaven.infrastructure.llm.providers.wire_stream import WireStream
 
 FOREVER = 100_000.0
-NAP_SECONDS = 0.15
+NAP_SECONDS = 0.3
 
 
 class SoundProvider(OpenAIProvider):

@@ -84,7 +84,7 @@ class WaitsForItsClient(GuideProvider):
 
 class SleepsInTheLoop(GuideProvider):
     async def _asked(self, body: Mapping[str, Any]) -> Any:
-        time.sleep(0.15)  # noqa: ASYNC251 - that is what is wrong with it
+        time.sleep(0.3)  # noqa: ASYNC251 - that is what is wrong with it
         return await super()._asked(body)
 
 

@@ -36,6 +36,8 @@ TIMEOUT_SECONDS = 30.0
 """A row's timeout, unless a rule wants another one."""
 LIMIT_SECONDS = 50.0
 """A rule that takes longer over a socket hangs; in process nothing hangs unseen, since time is virtual there."""
+BUSY_SECONDS = 3.0
+"""A busy machine may add this to a call over a socket, where time is real; a hang is far longer."""
 
 # The router would count these and refuse calls that the rules mean to send.
 LIMITS_OF_THE_ROUTER = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
@@ -82,10 +84,13 @@ class Bench:
         """Seconds that are soon over, in which a healthy vendor has answered all the same."""
         return 2.0 if self.is_in_process else 0.5
 
-    @property
-    def grace(self) -> float:
-        """How many times its limit a call may take and still be in time: over a socket, time is real."""
-        return 1.5 if self.is_in_process else 4.0
+    def most(self, limit: float) -> float:
+        """Return the seconds after which a call with a limit is late."""
+        return limit * 1.5 if self.is_in_process else limit + BUSY_SECONDS
+
+    def guard(self, limit: float) -> float:
+        """Return the seconds after which a call with a limit is given up."""
+        return limit * 10 + (0.0 if self.is_in_process else BUSY_SECONDS)
 
     def run(self, body: Coroutine[Any, Any, Any]) -> Any:
         """Run `body` in a new event loop."""

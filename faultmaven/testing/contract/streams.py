@@ -9,7 +9,7 @@ from faultmaven.testing.contract.rules import broken, expect, rule
 from faultmaven.testing.contract.subject import Subject, becomes, kind_of
 from faultmaven.testing.lab import ANSWER, Fault, FaultLab
 
-CLOSING_SECONDS = 1.0
+CLOSING_SECONDS = 3.0
 
 
 class StreamRules:
@@ -103,7 +103,7 @@ class StreamRules:
             it.bench.lab.always(it.bench.name, fault)
             began = loop.time()
             try:
-                async with asyncio.timeout(it.bench.short * 10):
+                async with asyncio.timeout(it.bench.guard(it.bench.short)):
                     seen = await hurried.read()
                     outcome = seen.error or seen.response
             except TimeoutError:

@@ -69,7 +69,7 @@ async def _ends_in_time(bench: Bench, fault: str, limit: float, options: dict[st
     began = loop.time()
     outcome: object
     try:
-        async with asyncio.timeout(limit * 10):
+        async with asyncio.timeout(bench.guard(limit)):
             outcome = await bench.provider.generate("ping", **options)  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001 - it is judged below
         outcome = error
@@ -77,5 +77,5 @@ async def _ends_in_time(bench: Bench, fault: str, limit: float, options: dict[st
     what = f"({fault}, {next(iter(options), 'timeout')} {limit:g} s)"
     in_time = isinstance(outcome, ProviderTimeoutError | DeadlineExceededError)
     expect(in_time, f"ProviderTimeoutError {what}", kind_of(outcome))
-    most = limit * bench.grace
+    most = bench.most(limit)
     expect(taken <= most, f"an end within {most:g} s {what}", f"it took {taken:.2f} s")
