@@ -33,6 +33,8 @@ from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
+from faultmaven.ports.clock import Clock
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import Handle, listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
@@ -72,6 +74,11 @@ class Vendor:
         while self.asked < times:
             self.arrived.clear()
             await self.arrived.wait()
+
+    async def turns_away(self) -> None:
+        """Return when a request has come after which nothing is read."""
+        while self.listening.is_set():  # noqa: ASYNC110 - an event tells when it is set, and not when it is cleared
+            await asyncio.sleep(0.005)
 
     def go_on(self) -> None:
         """Answer what waits for it."""
@@ -187,7 +194,7 @@ def trusted(tmp_path: Path) -> str:
     return str(path)
 
 
-Make = Callable[[], Any]
+Make = Callable[..., Any]
 
 
 @pytest.fixture
@@ -195,16 +202,17 @@ def make(speaks_http2: str, trusted: str) -> Make:
     """Make a transport over HTTP/2, and close it: over a client of our own, or over one of a host's."""
 
     @asynccontextmanager
-    async def made() -> AsyncIterator[HTTPTransport]:
+    async def made(clock: Clock | None = None) -> AsyncIterator[HTTPTransport]:
+        clock = clock or SystemClock()
         async with AsyncExitStack() as opened:
             if speaks_http2 == "ours":
-                transport = HTTPTransport(SystemClock(), network=NetworkSettings(trusted, http2=True))
+                transport = HTTPTransport(clock, network=NetworkSettings(trusted, http2=True))
             else:
                 library = importlib.import_module(speaks_http2)
                 context = ssl.create_default_context(cafile=trusted)
                 limits = library.Limits(max_connections=None)
                 client = library.AsyncClient(http2=True, verify=context, timeout=None, limits=limits)
-                transport = HTTPTransport(SystemClock(), client=await opened.enter_async_context(client))
+                transport = HTTPTransport(clock, client=await opened.enter_async_context(client))
             opened.push_async_callback(transport.aclose)
             yield transport
 
@@ -281,14 +289,16 @@ async def test_a_stream_comes_piece_by_piece_and_its_leaving_is_told(make: Make)
 
 @pytest.mark.parametrize("ends", ["cancelled", "timeout"])
 async def test_a_call_that_is_given_up_is_told_and_harms_no_neighbour(make: Make, ends: str) -> None:
-    vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
+    vendor, clock = Vendor(), FakeClock()
+    async with served(vendor) as url, make(clock) as transport, asyncio.timeout(30):
         await transport.send(asking(f"{url}/echo"), 5.0)
         neighbours = [asyncio.create_task(transport.send(asking(f"{url}/wait"), 10.0)) for _ in range(20)]
-        call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 0.5 if ends == "timeout" else 30.0))
+        call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 5.0 if ends == "timeout" else 30.0))
         await vendor.was_asked(22)
         if ends == "cancelled":
             call.cancel()
+        else:
+            clock.advance(5.0)
         await asyncio.wait({call})
         assert call.cancelled() or isinstance(call.exception(), ProviderTimeoutError)
         await vendor.left.wait()
@@ -304,9 +314,10 @@ async def test_giving_up_waits_for_no_room_on_the_line(make: Make) -> None:
         await transport.send(asking(f"{url}/echo"), 5.0)
         call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 30.0))
         neighbour = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 30.0))
+        await vendor.turns_away()
         await asyncio.sleep(0.3)
         call.cancel()
-        await asyncio.wait({call}, timeout=5.0)
+        await asyncio.wait({call}, timeout=15.0)
         assert call.cancelled()
         vendor.listening.set()
         assert (await neighbour).body == b"{}"
@@ -322,9 +333,10 @@ async def test_giving_up_in_the_middle_of_the_request_takes_the_connection_along
         await transport.send(asking(f"{url}/echo"), 5.0)
         call = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 30.0))
         neighbour = asyncio.create_task(transport.send(asking(f"{url}/echo"), 10.0))
+        await vendor.turns_away()
         await asyncio.sleep(0.3)
         call.cancel()
-        await asyncio.wait({call}, timeout=5.0)
+        await asyncio.wait({call}, timeout=15.0)
         assert call.cancelled()
         vendor.listening.set()
         outcome = (await asyncio.gather(neighbour, return_exceptions=True))[0]
@@ -400,7 +412,7 @@ async def test_a_goodbye_amid_other_calls_is_nobodys_configuration(make: Make, m
     async with served(vendor) as url, make() as transport, asyncio.timeout(20):
         await transport.send(asking(f"{url}/echo"), 5.0)
         paths = ["/goaway" if number == moment else "/echo" for number in range(50)]
-        calls = [transport.send(asking(f"{url}{path}", b" " * 50_000), 5.0) for path in paths]
+        calls = [transport.send(asking(f"{url}{path}", b" " * 50_000), 15.0) for path in paths]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} <= {WireReply, ProviderUnavailableError}
         assert isinstance(outcomes[moment], ProviderUnavailableError)
