@@ -253,7 +253,7 @@ async def test_one_connection_carries_call_after_call(make: Make) -> None:
 
 async def test_a_hundred_calls_at_once_share_one_connection(make: Make) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(20):
+    async with served(vendor) as url, make() as transport, asyncio.timeout(50):
         calls = (transport.send(asking(f"{url}/echo", b"%d" % number), 20.0) for number in range(100))
         assert [reply.body for reply in await asyncio.gather(*calls)] == [b"%d" % number for number in range(100)]
     assert vendor.connections == 1
@@ -261,7 +261,7 @@ async def test_a_hundred_calls_at_once_share_one_connection(make: Make) -> None:
 
 async def test_calls_beyond_what_the_server_takes_at_once_wait_for_each_other(make: Make) -> None:
     vendor = Vendor(at_once=10)
-    async with served(vendor) as url, make() as transport, asyncio.timeout(20):
+    async with served(vendor) as url, make() as transport, asyncio.timeout(50):
         replies = await asyncio.gather(*(transport.send(asking(f"{url}/echo"), 20.0) for _ in range(60)))
     assert {reply.body for reply in replies} == {b"{}"}
     assert vendor.asked == 60
@@ -275,7 +275,7 @@ async def test_a_large_prompt_and_a_large_answer_come_whole(make: Make) -> None:
 
 async def test_a_stream_comes_piece_by_piece_and_its_leaving_is_told(make: Make) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
+    async with served(vendor) as url, make() as transport, asyncio.timeout(50):
         neighbour = asyncio.create_task(transport.send(asking(f"{url}/wait"), 10.0))
         stream = await transport.open(asking(f"{url}/piece"), 5.0)
         assert await stream.read() == b"piece"
@@ -290,7 +290,7 @@ async def test_a_stream_comes_piece_by_piece_and_its_leaving_is_told(make: Make)
 @pytest.mark.parametrize("ends", ["cancelled", "timeout"])
 async def test_a_call_that_is_given_up_is_told_and_harms_no_neighbour(make: Make, ends: str) -> None:
     vendor, clock = Vendor(), FakeClock()
-    async with served(vendor) as url, make(clock) as transport, asyncio.timeout(30):
+    async with served(vendor) as url, make(clock) as transport, asyncio.timeout(50):
         await transport.send(asking(f"{url}/echo"), 5.0)
         neighbours = [asyncio.create_task(transport.send(asking(f"{url}/wait"), 10.0)) for _ in range(20)]
         call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 5.0 if ends == "timeout" else 30.0))
@@ -310,7 +310,7 @@ async def test_a_call_that_is_given_up_is_told_and_harms_no_neighbour(make: Make
 
 async def test_giving_up_waits_for_no_room_on_the_line(make: Make) -> None:
     vendor = Vendor(window=2 * FULL_LINE)
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
+    async with served(vendor) as url, make() as transport, asyncio.timeout(50):
         await transport.send(asking(f"{url}/echo"), 5.0)
         call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 30.0))
         neighbour = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 30.0))
@@ -329,7 +329,7 @@ async def test_giving_up_waits_for_no_room_on_the_line(make: Make) -> None:
 async def test_giving_up_in_the_middle_of_the_request_takes_the_connection_along(make: Make) -> None:
     """A record of TLS that is cut short cannot be made whole again."""
     vendor = Vendor(window=2 * FULL_LINE)
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
+    async with served(vendor) as url, make() as transport, asyncio.timeout(50):
         await transport.send(asking(f"{url}/echo"), 5.0)
         call = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 30.0))
         neighbour = asyncio.create_task(transport.send(asking(f"{url}/echo"), 10.0))
@@ -347,7 +347,7 @@ async def test_giving_up_in_the_middle_of_the_request_takes_the_connection_along
 async def test_calls_that_were_given_up_do_not_count_among_those_at_once(make: Make) -> None:
     """httpcore alone refuses every call after a hundred of them: encode/httpcore#1022."""
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(20):
+    async with served(vendor) as url, make() as transport, asyncio.timeout(50):
         await transport.send(asking(f"{url}/echo"), 5.0)
         for number in range(3):
             calls = [asyncio.create_task(transport.send(asking(f"{url}/silence"), 30.0)) for _ in range(50)]
@@ -364,7 +364,7 @@ async def test_what_was_left_unread_does_not_fill_the_connection(make: Make, mon
     enough = 16_000_000
     monkeypatch.setattr(httpx_streams, "LOW_WINDOW", enough)  # a tenth of a second in place of three
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
+    async with served(vendor) as url, make() as transport, asyncio.timeout(50):
         await transport.send(asking(f"{url}/echo"), 5.0)
         for _ in range(100):
             stream = await transport.open(asking(f"{url}/flood"), 5.0)
@@ -376,7 +376,7 @@ async def test_what_was_left_unread_does_not_fill_the_connection(make: Make, mon
 
 async def test_a_call_may_be_cancelled_once_or_twice_at_any_turn_of_the_loop(make: Make) -> None:
     vendor, outcomes = Vendor(), set()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(30):
+    async with served(vendor) as url, make() as transport, asyncio.timeout(50):
         await transport.send(asking(f"{url}/echo"), 5.0)
         for turn in range(50):
             for again in ((), (0,), (1,), (1, 1)):
@@ -409,7 +409,7 @@ async def test_a_stream_or_a_connection_that_the_server_ends_is_one_that_broke(
 @pytest.mark.parametrize("moment", [0, 1, 5, 20, 49])
 async def test_a_goodbye_amid_other_calls_is_nobodys_configuration(make: Make, moment: int) -> None:
     vendor = Vendor()
-    async with served(vendor) as url, make() as transport, asyncio.timeout(20):
+    async with served(vendor) as url, make() as transport, asyncio.timeout(50):
         await transport.send(asking(f"{url}/echo"), 5.0)
         paths = ["/goaway" if number == moment else "/echo" for number in range(50)]
         calls = [transport.send(asking(f"{url}{path}", b" " * 50_000), 15.0) for path in paths]

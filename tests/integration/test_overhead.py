@@ -51,7 +51,7 @@ def test_what_a_call_costs_is_told_for_every_work(process_env: dict[str, str]) -
     ],
 )
 def test_a_profile_tells_each_layers_share(work: str, layers: set[str], process_env: dict[str, str]) -> None:
-    lines = run(process_env, "benchmarks.layers", "--work", work, "--calls", "40")
+    lines = run(process_env, "benchmarks.layers", "--work", work, "--calls", "100")
     found = {}
     for line in lines:
         told = re.fullmatch(rf"(.+?) +([0-9.]+)%{NUMBER}", line)
