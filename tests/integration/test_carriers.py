@@ -40,6 +40,7 @@ from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
@@ -197,7 +198,7 @@ async def test_cancelled_call_skips_tls_shutdown(make: Make, trusted: str) -> No
         forth.close()
         writer.close()
 
-    async with listen(server, tls_of("localhost")) as port, listen(relay) as relay_port, asyncio.timeout(5):
+    async with listen(server, tls_of("localhost")) as port, listen(relay) as relay_port, asyncio.timeout(20):
         transport = make(network=NetworkSettings(trusted))
         call = asyncio.create_task(transport.send(asking(f"https://localhost:{relay_port}"), 30.0))
         await server.arrived.wait()
@@ -367,7 +368,7 @@ async def test_proxy_errors_hide_proxy_password(make: Make, answer: bytes) -> No
     async with listen(proxy) as port:
         proxies = ProxySettings(https=f"http://user:secret-word@localhost:{port}")
         transport = make(network=NetworkSettings(proxies=proxies))
-        error: BaseException | None = await failure(transport, asking(VENDOR), timeout=1.0)
+        error: BaseException | None = await failure(transport, asking(VENDOR))
     assert proxy.header("proxy-authorization")
     while error is not None:
         for told in (str(error), repr(error), repr(vars(error))):
@@ -406,6 +407,67 @@ def test_carriers_choose_the_same_proxy(bypass: str) -> None:
     for address in ADDRESSES:
         matching = sorted((pattern, proxy or "") for pattern, proxy in taken if pattern.matches(httpx.URL(address)))
         assert proxies.address_for(address) == (matching[0][1] if matching else ""), address
+
+
+# --- phases of a timeout ---------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def hanging_network(step: str, server: Server) -> AsyncIterator[tuple[str, NetworkSettings]]:
+    """Yield the address and network settings of a request that `server` holds at the first byte of `step`."""
+    async with listen(server) as port, listen(Proxy(port)) as tunnel_port:
+        proxy_port = {"tunnel": port, "TLS in a tunnel": tunnel_port}.get(step)
+        network = NetworkSettings(proxies=ProxySettings(https=f"localhost:{proxy_port}" if proxy_port else ""))
+        address = VENDOR if proxy_port else f"{'https' if step == 'TLS' else 'http'}://localhost:{port}"
+        yield address, network
+
+
+@pytest.mark.parametrize("method", ["send", "open"])
+@pytest.mark.parametrize(
+    ("step", "phase"),
+    [("TLS", "connect"), ("tunnel", "connect"), ("TLS in a tunnel", "connect"), ("reply", "first byte")],
+)
+async def test_timeout_phase_is_the_step_reached(carrier: Any, step: str, phase: str, method: str) -> None:
+    """A fake clock ends the total timeout while the carrier's own connect timeout has nearly all of its 10 s left."""
+
+    class Silent(Server):
+        async def __call__(self, reader: Reader, writer: Writer) -> None:
+            await reader.read(1)
+            self.arrived.set()
+            await reader.read()
+
+    server, clock = Silent(), FakeClock()
+    async with (
+        asyncio.timeout(30),
+        hanging_network(step, server) as (address, network),
+        closing(HTTPTransport(clock, carrier=carrier, network=network)) as transport,
+    ):
+        call = asyncio.create_task(getattr(transport, method)(asking(address), 60.0))
+        await server.arrived.wait()
+        clock.advance(60.0)
+        error = await failure_of(call)
+    assert (type(error), error.phase) == (ProviderTimeoutError, phase)
+    assert ("within 10 s" in str(error)) == (phase == "connect")
+    assert ("the proxy cannot be reached" in str(error)) == ("tunnel" in step)
+
+
+async def test_timeout_after_headers_has_phase_body(carrier: Any) -> None:
+    head_arrived, clock = asyncio.Event(), FakeClock()
+
+    def read_wall_clock() -> float:
+        head_arrived.set()
+        return 0.0
+
+    async with (
+        asyncio.timeout(30),
+        listen(Server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}")) as port,
+        closing(HTTPTransport(clock, carrier=carrier, wall_clock=read_wall_clock)) as transport,
+    ):
+        call = asyncio.create_task(transport.send(asking(f"http://localhost:{port}"), 60.0))
+        await head_arrived.wait()
+        clock.advance(60.0)
+        error = await failure_of(call)
+    assert (type(error), error.phase) == (ProviderTimeoutError, "body")
 
 
 # --- names and addresses ---------------------------------------------------------------------------------------------
@@ -550,9 +612,13 @@ async def test_concurrent_requests_open_unlimited_connections(make: Make) -> Non
             await super().answer(reader, writer)
 
     server, all_there = Waiting(), asyncio.Event()
-    async with listen(server) as port, closing(make()) as transport, asyncio.timeout(30):
-        url = f"http://127.0.0.1:{port}/v1"
-        replies = await asyncio.gather(*(transport.send(asking(url), 30.0) for _ in range(300)))
+    async with listen(server) as port, closing(make()) as transport, asyncio.timeout(50):
+        sent, calls = asking(f"http://127.0.0.1:{port}/v1"), list[Any]()
+        for _ in range(6):  # a busy machine needs the 10 s for connecting to open 300 connections at once
+            calls += [asyncio.create_task(transport.send(sent, 45.0)) for _ in range(50)]
+            while server.open < len(calls):  # noqa: ASYNC110 - the server has no event for connections
+                await asyncio.sleep(0.005)
+        replies = await asyncio.gather(*calls)
     assert {reply.status for reply in replies} == {200}
 
 
@@ -955,25 +1021,29 @@ async def test_invalid_response_head_is_malformed_response(make: Make, reply: by
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "hosts timeout", "own timeout"])
-async def test_traceback_locals_hide_key_and_prompt(make: Make, ends: str) -> None:
+async def test_traceback_locals_hide_key_and_prompt(carrier: Any, ends: str) -> None:
     class Silent(Server):
         async def answer(self, reader: Reader, writer: Writer) -> None:
             await reader.read()
 
-    server = Silent()
-    async with listen(server) as port, closing(make()) as transport:
+    server, clock, hosts_timeout = Silent(), FakeClock(), asyncio.timeout(None)
+    async with listen(server) as port, closing(HTTPTransport(clock, carrier=carrier)) as transport:
         sent = asking(f"http://127.0.0.1:{port}", b"a very private prompt")
 
         async def ask() -> None:
             if ends == "hosts timeout":
-                async with asyncio.timeout(0.05):
+                async with hosts_timeout:
                     await transport.send(sent, 60.0)
-            await transport.send(sent, 0.05 if ends == "own timeout" else 60.0)
+            await transport.send(sent, 60.0)
 
         call = asyncio.ensure_future(ask())
         await server.arrived.wait()
         if ends == "cancelled":
             call.cancel()
+        elif ends == "hosts timeout":
+            hosts_timeout.reschedule(asyncio.get_running_loop().time())
+        else:
+            clock.advance(60.0)
         await asyncio.wait({call})
         error = asyncio.CancelledError() if call.cancelled() else call.exception()
         if call.cancelled():
