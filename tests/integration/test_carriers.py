@@ -143,7 +143,7 @@ async def test_https_with_a_file_of_certificates_keeps_its_connection(make: Make
         closing(make(network=NetworkSettings(trusted))) as transport,
     ):
         for _ in range(3):
-            assert (await transport.send(asking(f"https://localhost:{port}/v1"), 5.0)).body == b"{}"
+            assert (await transport.send(asking(f"https://localhost:{port}/v1"), 20.0)).body == b"{}"
     assert server.connections == 1
 
 
@@ -156,7 +156,7 @@ async def test_a_folder_of_hashed_certificates_is_trusted(make: Make, tmp_path: 
     (folder / f"{name}.0").write_bytes(AUTHORITY.cert_pem.bytes())
     async with listen(Server(), tls_of("localhost")) as port:
         async with closing(make(network=NetworkSettings(str(folder)))) as transport:
-            assert (await transport.send(asking(f"https://localhost:{port}"), 5.0)).status == 200
+            assert (await transport.send(asking(f"https://localhost:{port}"), 20.0)).status == 200
         assert (await failure(make(), asking(f"https://localhost:{port}"))).phase == "tls"
 
 
@@ -285,7 +285,7 @@ async def test_https_goes_through_a_tunnel(make: Make, trusted: str, wants: str)
             proxies = ProxySettings(https=f"http://{user}localhost:{proxy_port}")
             async with closing(make(network=NetworkSettings(trusted, proxies))) as transport:
                 for _ in range(2):
-                    assert (await transport.send(asking("https://vendor.invalid/v1"), 5.0)).status == 200
+                    assert (await transport.send(asking("https://vendor.invalid/v1"), 20.0)).status == 200
     assert len(proxy.heads) == 1  # the tunnel is kept
     assert proxy.heads[0].startswith("connect vendor.invalid:443")
     assert "sk-key" not in proxy.heads[0]
@@ -300,7 +300,7 @@ async def test_plain_http_is_asked_of_the_proxy_in_full(make: Make, wants: str) 
         user = "user:pass%20word@" if wants else ""
         network = NetworkSettings(proxies=ProxySettings(http=f"{user}localhost:{port}"))
         async with closing(make(network=network)) as transport:
-            assert (await transport.send(asking("http://vendor.invalid/v1?a=b"), 5.0)).status == 200
+            assert (await transport.send(asking("http://vendor.invalid/v1?a=b"), 20.0)).status == 200
     assert proxy.heads[0].startswith("post http://vendor.invalid/v1?a=b http/1.1")
     assert proxy.header("host") == "vendor.invalid"
 
@@ -333,7 +333,7 @@ async def test_a_tunnel_through_a_proxy_over_tls(
             network = NetworkSettings(trusted, ProxySettings(https=f"https://localhost:{proxy_port}"))
             if not told:
                 async with closing(make(network=network)) as transport:
-                    assert (await transport.send(asking(VENDOR), 5.0)).status == 200
+                    assert (await transport.send(asking(VENDOR), 20.0)).status == 200
                 assert len(server.heads) == 1
                 return
             error = await failure(make(network=network), asking(VENDOR))
@@ -349,7 +349,7 @@ async def test_a_proxy_is_not_told_which_library_asks(trusted: str) -> None:
         async with listen(proxy) as proxy_port:
             network = NetworkSettings(trusted, ProxySettings(https=f"http://user:pass%20word@localhost:{proxy_port}"))
             async with closing(HTTPTransport(SystemClock(), network=network)) as transport:
-                assert (await transport.send(asking(VENDOR), 5.0)).status == 200
+                assert (await transport.send(asking(VENDOR), 20.0)).status == 200
     assert proxy.header("user-agent") == "faultmaven"
 
 
@@ -529,7 +529,7 @@ async def test_names_that_hang_hold_up_neither_others_nor_the_host(slow_names: S
         names = [f"slow{number}.example" for number in range(20)]
         hanging = [asyncio.create_task(transport.send(asking(f"http://{name}"), 60.0)) for name in names]
         await slow_names.are_asked(len(names))
-        assert (await transport.send(asking(f"http://localhost:{port}"), 5.0)).status == 200
+        assert (await transport.send(asking(f"http://localhost:{port}"), 20.0)).status == 200
         assert await loop.run_in_executor(None, threading.current_thread) is not None
         for call in hanging:
             call.cancel()
@@ -567,7 +567,7 @@ async def test_ipv6(make: Make) -> None:
     serving = await asyncio.start_server(server, "::1", 0)
     async with serving, closing(make()) as transport:
         port = serving.sockets[0].getsockname()[1]
-        assert (await transport.send(asking(f"http://[::1]:{port}/v1"), 5.0)).status == 200
+        assert (await transport.send(asking(f"http://[::1]:{port}/v1"), 20.0)).status == 200
         assert server.header("host") == f"[::1]:{port}"
 
 
@@ -576,12 +576,12 @@ async def test_the_target_and_the_headers_are_sent_as_they_stand(make: Make) -> 
     target = "/v1/models/gemini-2.5:generateContent?alt=sse&signature=a%2Fb%3D+c~%7E"
     async with listen(server) as port, closing(make()) as transport:
         sent = asking(f"http://localhost:{port}{target}", headers={"content-type": "application/json", "x-own": "a: b"})
-        await transport.send(sent, 5.0)
+        await transport.send(sent, 20.0)
         assert server.heads[0].startswith(f"post {target} http/1.1\r\n".lower())
         own = [server.header(name) for name in ("host", "authorization", "content-type", "x-own", "content-length")]
         assert own == [f"localhost:{port}", "bearer sk-key", "application/json", "a: b", "2"]
         assert "gzip" in (server.header("accept-encoding") or "")
-        await transport.send(WireRequest(ORIGIN, f"http://localhost:{port}/models", Headers(), method="GET"), 5.0)
+        await transport.send(WireRequest(ORIGIN, f"http://localhost:{port}/models", Headers(), method="GET"), 20.0)
         assert server.heads[1].startswith("get /models http/1.1")
         assert server.header("content-length") in (None, "0")
 
@@ -598,7 +598,7 @@ async def test_no_header_hides_another_one(make: Make, value: str) -> None:
 async def test_a_name_and_a_password_in_the_address_go_before_the_key(make: Make) -> None:
     server = Server()
     async with listen(server) as port, closing(make()) as transport:
-        await transport.send(asking(f"http://me:secret@localhost:{port}/v1"), 5.0)
+        await transport.send(asking(f"http://me:secret@localhost:{port}/v1"), 20.0)
     assert server.header("authorization") == f"basic {base64.b64encode(b'me:secret').decode()}".lower()
 
 
@@ -631,7 +631,7 @@ async def test_a_slow_host_blocks_no_other(make: Make) -> None:
     async with listen(hang) as slow, listen(Server()) as well, closing(make()) as transport:
         waiting = [asyncio.create_task(transport.send(asking(f"http://127.0.0.1:{slow}"), 30.0)) for _ in range(200)]
         await asyncio.sleep(0)
-        assert (await transport.send(asking(f"http://127.0.0.1:{well}"), 10.0)).status == 200
+        assert (await transport.send(asking(f"http://127.0.0.1:{well}"), 20.0)).status == 200
         for call in waiting:
             call.cancel()
         await asyncio.wait(waiting)
@@ -650,7 +650,7 @@ async def test_a_kept_connection_that_the_server_closed_is_not_used_again(make: 
     server = Hasty()
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(3):
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).status == 200
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).status == 200
 
             with socket.fromfd(hung_up[-1].fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
                 same.shutdown(socket.SHUT_RDWR)  # from here to the next request, the loop takes no turn
@@ -680,7 +680,7 @@ async def test_connections_are_kept_as_the_server_says(make: Make, more: str, ke
     server = Server(f"HTTP/1.1 200 OK\r\n{more}content-length: 2\r\n\r\n{{}}".encode())
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
-            await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
             await asyncio.sleep(0)
     assert server.connections == (1 if kept else 2)
 
@@ -714,7 +714,7 @@ async def test_an_answer_before_the_whole_prompt_was_read_is_the_answer() -> Non
     left = asyncio.Event()
     async with listen(refuse) as port, closing(HTTPTransport(SystemClock(), carrier="aiohttp")) as transport:
         for _ in range(2):
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}", LARGE), 10.0)).status == 413
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}", LARGE), 20.0)).status == 413
         left.set()
     assert connections == 2  # half a request hangs on the first
 
@@ -734,7 +734,7 @@ async def test_a_packed_stream_comes_piece_by_piece(make: Make) -> None:
 
     go_on = asyncio.Semaphore(0)
     async with listen(Streaming()) as port, closing(make()) as transport, asyncio.timeout(10):
-        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 5.0)
+        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 20.0)
         for word in (b"one", b"two", b""):
             assert await stream.read() == word
             go_on.release()
@@ -748,7 +748,7 @@ async def test_interim_replies_are_passed_over(make: Make) -> None:
     server = Server(interim + OK)
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
-            reply = await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            reply = await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
             assert (reply.status, reply.body) == (200, b"{}")
     assert server.connections == 1
 
@@ -756,14 +756,14 @@ async def test_interim_replies_are_passed_over(make: Make) -> None:
 async def test_long_and_repeated_headers_are_read(make: Make) -> None:
     reply = b"HTTP/1.1 200 OK\r\nX-Long: %s\r\nX-Two: a\r\nx-two: b\r\ncontent-length: 2\r\n\r\n{}" % (b"x" * 50_000)
     async with listen(Server(reply)) as port, closing(make()) as transport:
-        headers = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers
+        headers = (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).headers
     assert (len(headers["x-long"]), headers["x-two"]) == (50_000, "a, b")
 
 
 async def test_what_is_no_ascii_in_a_header_can_be_printed(make: Make) -> None:
     reply = b"HTTP/1.1 200 OK\r\nx-own: gr\xfc\xdfe\r\ncontent-length: 2\r\n\r\n{}"
     async with listen(Server(reply)) as port, closing(make()) as transport:
-        told = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers["x-own"]
+        told = (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).headers["x-own"]
     assert told.encode("utf-8").decode() == "grüße"
 
 
@@ -772,7 +772,7 @@ async def test_a_reply_without_a_body_ends_at_once(make: Make, status: bytes) ->
     server = Server(b"HTTP/1.1 " + status + b"\r\n\r\n")
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).body == b""
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).body == b""
     assert server.connections == 1
 
 
@@ -802,7 +802,7 @@ async def test_a_broken_body_is_the_providers_fault(make: Make, carrier: str, fa
 async def test_a_stream_that_was_closed_gives_no_more(make: Make) -> None:
     server = Server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}")
     async with listen(server) as port, closing(make()) as transport, asyncio.timeout(5):
-        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 5.0)
+        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 20.0)
         assert await stream.read() == b"{}"
         await stream.aclose()
         await stream.aclose()
@@ -842,7 +842,7 @@ def test_every_exception_of_aiohttp_becomes_one_of_ours(error: Exception) -> Non
 
 async def test_our_connections_are_those_that_aiohttp_uses() -> None:
     async with listen(Server()) as port, closing(HTTPTransport(SystemClock())) as transport:
-        await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+        await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
         held: Any = transport._carriers.here()
         kept = [one for queue in held.carrier._connector._conns.values() for one, _ in queue]
         assert list(held.carrier._connections) == kept != []
@@ -851,7 +851,7 @@ async def test_our_connections_are_those_that_aiohttp_uses() -> None:
 async def test_without_a_choice_it_is_aiohttp_that_carries() -> None:
     server = Server()
     async with listen(server) as port, closing(HTTPTransport(SystemClock())) as transport:
-        await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+        await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
     assert server.header("user-agent") == "faultmaven"
 
 
@@ -861,7 +861,7 @@ def test_a_loop_that_ends_without_a_farewell_leaves_no_warning(make: Make) -> No
 
     async def ask() -> None:
         async with listen(Server()) as port:
-            await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
 
     for _ in range(3):
         asyncio.run(ask())
@@ -952,7 +952,7 @@ async def test_what_comes_unasked_is_nobodys_answer(make: Make, trusted: str, mo
         for number in range(4):
             body = b"%d" % number
             sent = asking(f"{'https' if secured else 'http'}://localhost:{port}", body)
-            assert (await transport.send(sent, 5.0)).body == body
+            assert (await transport.send(sent, 20.0)).body == body
             await server.said.wait()
             server.said.clear()
             await asyncio.sleep(0.01)
@@ -963,7 +963,7 @@ async def test_what_the_loop_had_no_turn_to_read_is_nobodys_answer_either(make: 
     async with listen(server) as port, closing(make()) as transport:
         for number in range(3):
             body = b"%d" % number
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}", body), 5.0)).body == body
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}", body), 20.0)).body == body
             await server.said.wait()  # the next request is sent in the very turn in which this is said
             server.said.clear()
 
@@ -1014,7 +1014,7 @@ async def test_what_is_no_answer_is_malformed_over_both(make: Make, reply: bytes
     async with listen(server) as port, closing(make()) as transport:
         for ask in (transport.send, transport.open):
             with pytest.raises(MalformedResponseError, match="the reply is no HTTP") as caught:
-                await ask(asking(f"http://127.0.0.1:{port}"), 5.0)
+                await ask(asking(f"http://127.0.0.1:{port}"), 20.0)
             assert (caught.value.phase, caught.value.status) == ("first byte", None)
     assert server.connections == len(server.heads) == 2  # what comes after such a reply is nobody's answer
 

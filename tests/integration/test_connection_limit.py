@@ -276,7 +276,7 @@ async def test_hosts_do_not_wait_for_each_other(carrier: CarrierName) -> None:
         await slow.hears(1)
         well.go_on(3)
         for _ in range(3):
-            assert (await transport.send(asking(well, "other"), 5.0)).status == 200
+            assert (await transport.send(asking(well, "other"), 20.0)).status == 200
         slow.go_on(5)
         await asyncio.gather(*calls)
         await nobody_counts(transport)
@@ -298,7 +298,7 @@ def test_each_event_loop_has_its_own(carrier: CarrierName) -> None:
     async def ask() -> None:
         async with serving() as host:
             host.go_on(2)
-            await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(2)))
+            await asyncio.gather(*(transport.send(asking(host, "x"), 20.0) for _ in range(2)))
 
     for _ in range(2):
         asyncio.run(ask())
@@ -339,7 +339,7 @@ def test_a_client_that_is_passed_in_is_held_to_it_in_every_loop() -> None:
     host.url = "http://vendor.invalid/v1"
 
     async def ask() -> list[bytes]:
-        replies = await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(6)))
+        replies = await asyncio.gather(*(transport.send(asking(host, "x"), 20.0) for _ in range(6)))
         return [reply.body for reply in replies]
 
     for _ in range(2):
@@ -513,7 +513,7 @@ async def test_a_connection_is_kept_for_as_long_as_the_setting_says(
     async with serving() as host, limited_to(None, carrier, keep_alive=keep_alive) as transport:
         host.go_on(3)
         for _ in range(3):
-            await transport.send(asking(host, "x"), 5.0)
+            await transport.send(asking(host, "x"), 20.0)
             await asyncio.sleep(0.05)
     assert host.connections == connections
 

@@ -245,7 +245,7 @@ async def test_one_connection_carries_call_after_call(make: Make) -> None:
     vendor = Vendor()
     async with served(vendor) as url, make() as transport:
         for number in range(5):
-            reply = await transport.send(asking(f"{url}/echo", b"%d" % number), 5.0)
+            reply = await transport.send(asking(f"{url}/echo", b"%d" % number), 20.0)
             assert (reply.status, reply.body, reply.content_type) == (200, b"%d" % number, "application/json")
     assert vendor.connections == 1
     assert vendor.headers[b"authorization"] == b"Bearer sk-key"
@@ -276,8 +276,8 @@ async def test_a_large_prompt_and_a_large_answer_come_whole(make: Make) -> None:
 async def test_a_stream_comes_piece_by_piece_and_its_leaving_is_told(make: Make) -> None:
     vendor = Vendor()
     async with served(vendor) as url, make() as transport, asyncio.timeout(50):
-        neighbour = asyncio.create_task(transport.send(asking(f"{url}/wait"), 10.0))
-        stream = await transport.open(asking(f"{url}/piece"), 5.0)
+        neighbour = asyncio.create_task(transport.send(asking(f"{url}/wait"), 20.0))
+        stream = await transport.open(asking(f"{url}/piece"), 20.0)
         assert await stream.read() == b"piece"
         await stream.aclose()
         await vendor.left.wait()
@@ -291,8 +291,8 @@ async def test_a_stream_comes_piece_by_piece_and_its_leaving_is_told(make: Make)
 async def test_a_call_that_is_given_up_is_told_and_harms_no_neighbour(make: Make, ends: str) -> None:
     vendor, clock = Vendor(), FakeClock()
     async with served(vendor) as url, make(clock) as transport, asyncio.timeout(50):
-        await transport.send(asking(f"{url}/echo"), 5.0)
-        neighbours = [asyncio.create_task(transport.send(asking(f"{url}/wait"), 10.0)) for _ in range(20)]
+        await transport.send(asking(f"{url}/echo"), 20.0)
+        neighbours = [asyncio.create_task(transport.send(asking(f"{url}/wait"), 20.0)) for _ in range(20)]
         call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 5.0 if ends == "timeout" else 30.0))
         await vendor.was_asked(22)
         if ends == "cancelled":
@@ -311,7 +311,7 @@ async def test_a_call_that_is_given_up_is_told_and_harms_no_neighbour(make: Make
 async def test_giving_up_waits_for_no_room_on_the_line(make: Make) -> None:
     vendor = Vendor(window=2 * FULL_LINE)
     async with served(vendor) as url, make() as transport, asyncio.timeout(50):
-        await transport.send(asking(f"{url}/echo"), 5.0)
+        await transport.send(asking(f"{url}/echo"), 20.0)
         call = asyncio.create_task(transport.send(asking(f"{url}/silence"), 30.0))
         neighbour = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 30.0))
         await vendor.turns_away()
@@ -330,9 +330,9 @@ async def test_giving_up_in_the_middle_of_the_request_takes_the_connection_along
     """A record of TLS that is cut short cannot be made whole again."""
     vendor = Vendor(window=2 * FULL_LINE)
     async with served(vendor) as url, make() as transport, asyncio.timeout(50):
-        await transport.send(asking(f"{url}/echo"), 5.0)
+        await transport.send(asking(f"{url}/echo"), 20.0)
         call = asyncio.create_task(transport.send(asking(f"{url}/turn-away", b" " * FULL_LINE), 30.0))
-        neighbour = asyncio.create_task(transport.send(asking(f"{url}/echo"), 10.0))
+        neighbour = asyncio.create_task(transport.send(asking(f"{url}/echo"), 20.0))
         await vendor.turns_away()
         await asyncio.sleep(0.3)
         call.cancel()
@@ -341,21 +341,21 @@ async def test_giving_up_in_the_middle_of_the_request_takes_the_connection_along
         vendor.listening.set()
         outcome = (await asyncio.gather(neighbour, return_exceptions=True))[0]
         assert isinstance(outcome, WireReply | ProviderUnavailableError)
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(asking(f"{url}/echo"), 20.0)).status == 200
 
 
 async def test_calls_that_were_given_up_do_not_count_among_those_at_once(make: Make) -> None:
     """httpcore alone refuses every call after a hundred of them: encode/httpcore#1022."""
     vendor = Vendor()
     async with served(vendor) as url, make() as transport, asyncio.timeout(50):
-        await transport.send(asking(f"{url}/echo"), 5.0)
+        await transport.send(asking(f"{url}/echo"), 20.0)
         for number in range(3):
             calls = [asyncio.create_task(transport.send(asking(f"{url}/silence"), 30.0)) for _ in range(50)]
             await vendor.was_asked(1 + 50 * (number + 1))
             for call in calls:
                 call.cancel()
             await asyncio.wait(calls)
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).body == b"{}"
+        assert (await transport.send(asking(f"{url}/echo"), 20.0)).body == b"{}"
     assert vendor.connections == 1
 
 
@@ -365,11 +365,11 @@ async def test_what_was_left_unread_does_not_fill_the_connection(make: Make, mon
     monkeypatch.setattr(httpx_streams, "LOW_WINDOW", enough)  # a tenth of a second in place of three
     vendor = Vendor()
     async with served(vendor) as url, make() as transport, asyncio.timeout(50):
-        await transport.send(asking(f"{url}/echo"), 5.0)
+        await transport.send(asking(f"{url}/echo"), 20.0)
         for _ in range(100):
-            stream = await transport.open(asking(f"{url}/flood"), 5.0)
+            stream = await transport.open(asking(f"{url}/flood"), 20.0)
             await stream.aclose()
-        await transport.send(asking(f"{url}/echo"), 5.0)
+        await transport.send(asking(f"{url}/echo"), 20.0)
     assert vendor.connections == 1
     assert vendor.room >= enough - 16384
 
@@ -377,17 +377,17 @@ async def test_what_was_left_unread_does_not_fill_the_connection(make: Make, mon
 async def test_a_call_may_be_cancelled_once_or_twice_at_any_turn_of_the_loop(make: Make) -> None:
     vendor, outcomes = Vendor(), set()
     async with served(vendor) as url, make() as transport, asyncio.timeout(50):
-        await transport.send(asking(f"{url}/echo"), 5.0)
+        await transport.send(asking(f"{url}/echo"), 20.0)
         for turn in range(50):
             for again in ((), (0,), (1,), (1, 1)):
-                call = asyncio.create_task(transport.send(asking(f"{url}/echo"), 5.0))
+                call = asyncio.create_task(transport.send(asking(f"{url}/echo"), 20.0))
                 for pause in (turn, *again):
                     for _ in range(pause):
                         await asyncio.sleep(0)
                     call.cancel()
                 await asyncio.wait({call})
                 outcomes.add(call.cancelled())
-        replies = await asyncio.gather(*(transport.send(asking(f"{url}/echo"), 5.0) for _ in range(100)))
+        replies = await asyncio.gather(*(transport.send(asking(f"{url}/echo"), 20.0) for _ in range(100)))
         assert {reply.body for reply in replies} == {b"{}"}
     assert outcomes == {True, False}
     assert vendor.connections == 1
@@ -402,7 +402,7 @@ async def test_a_stream_or_a_connection_that_the_server_ends_is_one_that_broke(
     async with served(vendor) as url, make() as transport:
         error = await failure(transport, asking(f"{url}/{ends}"))
         assert (type(error), error.phase) == (ProviderUnavailableError, "first byte")
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(asking(f"{url}/echo"), 20.0)).status == 200
     assert vendor.connections == connections
 
 
@@ -410,13 +410,13 @@ async def test_a_stream_or_a_connection_that_the_server_ends_is_one_that_broke(
 async def test_a_goodbye_amid_other_calls_is_nobodys_configuration(make: Make, moment: int) -> None:
     vendor = Vendor()
     async with served(vendor) as url, make() as transport, asyncio.timeout(50):
-        await transport.send(asking(f"{url}/echo"), 5.0)
+        await transport.send(asking(f"{url}/echo"), 20.0)
         paths = ["/goaway" if number == moment else "/echo" for number in range(50)]
         calls = [transport.send(asking(f"{url}{path}", b" " * 50_000), 15.0) for path in paths]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} <= {WireReply, ProviderUnavailableError}
         assert isinstance(outcomes[moment], ProviderUnavailableError)
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(asking(f"{url}/echo"), 20.0)).status == 200
 
 
 async def test_what_h2_itself_refuses_is_a_connection_that_broke(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,7 +433,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again(m
     vendor = Vendor()
     async with served(vendor) as url, make() as transport:
         for _ in range(3):
-            assert (await transport.send(asking(f"{url}/hang-up"), 5.0)).status == 200
+            assert (await transport.send(asking(f"{url}/hang-up"), 20.0)).status == 200
             await asyncio.sleep(0.02)
     assert vendor.connections == 3
 
@@ -443,7 +443,7 @@ async def test_no_header_hides_another_one(make: Make, value: str) -> None:
     vendor = Vendor()
     async with served(vendor) as url, make() as transport:
         assert isinstance(await failure(transport, asking(f"{url}/echo", own=value)), ConfigurationError)
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(asking(f"{url}/echo"), 20.0)).status == 200
     assert vendor.asked == 1
 
 
@@ -471,9 +471,11 @@ async def test_it_goes_through_a_proxys_tunnel(trusted: str) -> None:
     async with served(vendor, names=("vendor.invalid",)) as url, listen(tunnel) as port:
         network = NetworkSettings(trusted, ProxySettings(https=f"localhost:{port}"), http2=True)
         transport = HTTPTransport(SystemClock(), network=network, carrier="httpx2")
-        await transport.send(asking("https://vendor.invalid/echo"), 5.0)
+        await transport.send(asking("https://vendor.invalid/echo"), 20.0)
         call = asyncio.create_task(transport.send(asking("https://vendor.invalid/silence"), 30.0))
-        replies = await asyncio.gather(*(transport.send(asking("https://vendor.invalid/echo"), 5.0) for _ in range(20)))
+        replies = await asyncio.gather(
+            *(transport.send(asking("https://vendor.invalid/echo"), 20.0) for _ in range(20))
+        )
         await vendor.was_asked(22)
         call.cancel()
         await vendor.left.wait()
@@ -488,7 +490,7 @@ async def test_a_server_that_knows_http_1_alone_is_spoken_to_in_it(make: Make) -
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
     async with served(answer, ("http/1.1",)) as url, make() as transport:
-        assert (await transport.send(asking(f"{url}/echo"), 5.0)).body == b"{}"
+        assert (await transport.send(asking(f"{url}/echo"), 20.0)).body == b"{}"
 
 
 # --- LLM_HTTP2 -------------------------------------------------------------------------------------------------------
@@ -548,6 +550,6 @@ async def test_nobody_else_is_spoken_to_in_it_over_the_same_certificates(carrier
     assert certificates(http2=True).context is not certificates(http2=False).context
     transport = HTTPTransport(SystemClock(), certificates=certificates(http2=False), carrier=carrier)
     async with served(answer) as url:
-        assert (await transport.send(asking(url), 5.0)).body == b"{}"
+        assert (await transport.send(asking(url), 20.0)).body == b"{}"
         await transport.aclose()
     assert spoken == ["http/1.1"]
