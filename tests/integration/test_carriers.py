@@ -143,7 +143,7 @@ async def test_https_with_certificate_file_reuses_connection(make: Make, trusted
         closing(make(network=NetworkSettings(trusted))) as transport,
     ):
         for _ in range(3):
-            assert (await transport.send(asking(f"https://localhost:{port}/v1"), 5.0)).body == b"{}"
+            assert (await transport.send(asking(f"https://localhost:{port}/v1"), 20.0)).body == b"{}"
     assert server.connections == 1
 
 
@@ -156,7 +156,7 @@ async def test_folder_of_hashed_certificates_is_trusted(make: Make, tmp_path: Pa
     (folder / f"{name}.0").write_bytes(AUTHORITY.cert_pem.bytes())
     async with listen(Server(), tls_of("localhost")) as port:
         async with closing(make(network=NetworkSettings(str(folder)))) as transport:
-            assert (await transport.send(asking(f"https://localhost:{port}"), 5.0)).status == 200
+            assert (await transport.send(asking(f"https://localhost:{port}"), 20.0)).status == 200
         assert (await failure(make(), asking(f"https://localhost:{port}"))).phase == "tls"
 
 
@@ -285,7 +285,7 @@ async def test_https_request_uses_proxy_tunnel(make: Make, trusted: str, wants: 
             proxies = ProxySettings(https=f"http://{user}localhost:{proxy_port}")
             async with closing(make(network=NetworkSettings(trusted, proxies))) as transport:
                 for _ in range(2):
-                    assert (await transport.send(asking("https://vendor.invalid/v1"), 5.0)).status == 200
+                    assert (await transport.send(asking("https://vendor.invalid/v1"), 20.0)).status == 200
     assert len(proxy.heads) == 1  # the tunnel is reused
     assert proxy.heads[0].startswith("connect vendor.invalid:443")
     assert "sk-key" not in proxy.heads[0]
@@ -300,7 +300,7 @@ async def test_http_request_sends_full_url_to_proxy(make: Make, wants: str) -> N
         user = "user:pass%20word@" if wants else ""
         network = NetworkSettings(proxies=ProxySettings(http=f"{user}localhost:{port}"))
         async with closing(make(network=network)) as transport:
-            assert (await transport.send(asking("http://vendor.invalid/v1?a=b"), 5.0)).status == 200
+            assert (await transport.send(asking("http://vendor.invalid/v1?a=b"), 20.0)).status == 200
     assert proxy.heads[0].startswith("post http://vendor.invalid/v1?a=b http/1.1")
     assert proxy.header("host") == "vendor.invalid"
 
@@ -333,7 +333,7 @@ async def test_tls_proxy_tunnel_checks_both_certificates(
             network = NetworkSettings(trusted, ProxySettings(https=f"https://localhost:{proxy_port}"))
             if not told:
                 async with closing(make(network=network)) as transport:
-                    assert (await transport.send(asking(VENDOR), 5.0)).status == 200
+                    assert (await transport.send(asking(VENDOR), 20.0)).status == 200
                 assert len(server.heads) == 1
                 return
             error = await failure(make(network=network), asking(VENDOR))
@@ -349,7 +349,7 @@ async def test_proxy_sees_no_library_user_agent(trusted: str) -> None:
         async with listen(proxy) as proxy_port:
             network = NetworkSettings(trusted, ProxySettings(https=f"http://user:pass%20word@localhost:{proxy_port}"))
             async with closing(HTTPTransport(SystemClock(), network=network)) as transport:
-                assert (await transport.send(asking(VENDOR), 5.0)).status == 200
+                assert (await transport.send(asking(VENDOR), 20.0)).status == 200
     assert proxy.header("user-agent") == "faultmaven"
 
 
@@ -527,7 +527,7 @@ async def test_hanging_dns_lookup_blocks_no_other_request(slow_names: SlowNames)
         names = [f"slow{number}.example" for number in range(20)]
         hanging = [asyncio.create_task(transport.send(asking(f"http://{name}"), 60.0)) for name in names]
         await slow_names.are_asked(len(names))
-        assert (await transport.send(asking(f"http://localhost:{port}"), 5.0)).status == 200
+        assert (await transport.send(asking(f"http://localhost:{port}"), 20.0)).status == 200
         assert await loop.run_in_executor(None, threading.current_thread) is not None
         for call in hanging:
             call.cancel()
@@ -565,7 +565,7 @@ async def test_ipv6_address_is_reachable(make: Make) -> None:
     serving = await asyncio.start_server(server, "::1", 0)
     async with serving, closing(make()) as transport:
         port = serving.sockets[0].getsockname()[1]
-        assert (await transport.send(asking(f"http://[::1]:{port}/v1"), 5.0)).status == 200
+        assert (await transport.send(asking(f"http://[::1]:{port}/v1"), 20.0)).status == 200
         assert server.header("host") == f"[::1]:{port}"
 
 
@@ -574,12 +574,12 @@ async def test_request_target_and_headers_are_sent_unchanged(make: Make) -> None
     target = "/v1/models/gemini-2.5:generateContent?alt=sse&signature=a%2Fb%3D+c~%7E"
     async with listen(server) as port, closing(make()) as transport:
         sent = asking(f"http://localhost:{port}{target}", headers={"content-type": "application/json", "x-own": "a: b"})
-        await transport.send(sent, 5.0)
+        await transport.send(sent, 20.0)
         assert server.heads[0].startswith(f"post {target} http/1.1\r\n".lower())
         own = [server.header(name) for name in ("host", "authorization", "content-type", "x-own", "content-length")]
         assert own == [f"localhost:{port}", "bearer sk-key", "application/json", "a: b", "2"]
         assert "gzip" in (server.header("accept-encoding") or "")
-        await transport.send(WireRequest(ORIGIN, f"http://localhost:{port}/models", Headers(), method="GET"), 5.0)
+        await transport.send(WireRequest(ORIGIN, f"http://localhost:{port}/models", Headers(), method="GET"), 20.0)
         assert server.heads[1].startswith("get /models http/1.1")
         assert server.header("content-length") in (None, "0")
 
@@ -596,7 +596,7 @@ async def test_invalid_header_value_is_refused(make: Make, value: str) -> None:
 async def test_url_credentials_override_authorization_header(make: Make) -> None:
     server = Server()
     async with listen(server) as port, closing(make()) as transport:
-        await transport.send(asking(f"http://me:secret@localhost:{port}/v1"), 5.0)
+        await transport.send(asking(f"http://me:secret@localhost:{port}/v1"), 20.0)
     assert server.header("authorization") == f"basic {base64.b64encode(b'me:secret').decode()}".lower()
 
 
@@ -629,7 +629,7 @@ async def test_slow_host_blocks_no_other_host(make: Make) -> None:
     async with listen(hang) as slow, listen(Server()) as well, closing(make()) as transport:
         waiting = [asyncio.create_task(transport.send(asking(f"http://127.0.0.1:{slow}"), 30.0)) for _ in range(200)]
         await asyncio.sleep(0)
-        assert (await transport.send(asking(f"http://127.0.0.1:{well}"), 10.0)).status == 200
+        assert (await transport.send(asking(f"http://127.0.0.1:{well}"), 20.0)).status == 200
         for call in waiting:
             call.cancel()
         await asyncio.wait(waiting)
@@ -648,7 +648,7 @@ async def test_connection_closed_by_server_is_not_reused(make: Make) -> None:
     server = Hasty()
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(3):
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).status == 200
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).status == 200
 
             with socket.fromfd(hung_up[-1].fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
                 same.shutdown(socket.SHUT_RDWR)  # the loop runs no callback between here and the next request
@@ -678,7 +678,7 @@ async def test_connection_header_controls_connection_reuse(make: Make, more: str
     server = Server(f"HTTP/1.1 200 OK\r\n{more}content-length: 2\r\n\r\n{{}}".encode())
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
-            await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
             await asyncio.sleep(0)
     assert server.connections == (1 if kept else 2)
 
@@ -712,7 +712,7 @@ async def test_response_before_full_upload_is_accepted() -> None:
     left = asyncio.Event()
     async with listen(refuse) as port, closing(HTTPTransport(SystemClock(), carrier="aiohttp")) as transport:
         for _ in range(2):
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}", LARGE), 10.0)).status == 413
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}", LARGE), 20.0)).status == 413
         left.set()
     assert connections == 2  # the first connection has an unfinished upload
 
@@ -732,7 +732,7 @@ async def test_gzip_stream_is_decompressed_incrementally(make: Make) -> None:
 
     go_on = asyncio.Semaphore(0)
     async with listen(Streaming()) as port, closing(make()) as transport, asyncio.timeout(10):
-        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 5.0)
+        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 20.0)
         for word in (b"one", b"two", b""):
             assert await stream.read() == word
             go_on.release()
@@ -746,7 +746,7 @@ async def test_interim_responses_are_skipped(make: Make) -> None:
     server = Server(interim + OK)
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
-            reply = await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            reply = await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
             assert (reply.status, reply.body) == (200, b"{}")
     assert server.connections == 1
 
@@ -754,14 +754,14 @@ async def test_interim_responses_are_skipped(make: Make) -> None:
 async def test_long_and_repeated_headers_are_parsed(make: Make) -> None:
     reply = b"HTTP/1.1 200 OK\r\nX-Long: %s\r\nX-Two: a\r\nx-two: b\r\ncontent-length: 2\r\n\r\n{}" % (b"x" * 50_000)
     async with listen(Server(reply)) as port, closing(make()) as transport:
-        headers = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers
+        headers = (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).headers
     assert (len(headers["x-long"]), headers["x-two"]) == (50_000, "a, b")
 
 
 async def test_non_ascii_header_is_valid_text(make: Make) -> None:
     reply = b"HTTP/1.1 200 OK\r\nx-own: gr\xfc\xdfe\r\ncontent-length: 2\r\n\r\n{}"
     async with listen(Server(reply)) as port, closing(make()) as transport:
-        told = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers["x-own"]
+        told = (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).headers["x-own"]
     assert told.encode("utf-8").decode() == "grüße"
 
 
@@ -770,7 +770,7 @@ async def test_response_without_body_ends_immediately(make: Make, status: bytes)
     server = Server(b"HTTP/1.1 " + status + b"\r\n\r\n")
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).body == b""
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).body == b""
     assert server.connections == 1
 
 
@@ -800,7 +800,7 @@ async def test_broken_response_body_is_provider_error(make: Make, carrier: str, 
 async def test_read_of_closed_stream_raises_error(make: Make) -> None:
     server = Server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}")
     async with listen(server) as port, closing(make()) as transport, asyncio.timeout(5):
-        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 5.0)
+        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 20.0)
         assert await stream.read() == b"{}"
         await stream.aclose()
         await stream.aclose()
@@ -840,7 +840,7 @@ def test_every_aiohttp_exception_maps_to_llm_error(error: Exception) -> None:
 
 async def test_carrier_tracks_the_connections_of_aiohttp() -> None:
     async with listen(Server()) as port, closing(HTTPTransport(SystemClock())) as transport:
-        await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+        await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
         held: Any = transport._carriers.get_existing()
         kept = [one for queue in held.carrier._connector._conns.values() for one, _ in queue]
         assert list(held.carrier._connections) == kept != []
@@ -849,7 +849,7 @@ async def test_carrier_tracks_the_connections_of_aiohttp() -> None:
 async def test_default_http_carrier_is_aiohttp() -> None:
     server = Server()
     async with listen(server) as port, closing(HTTPTransport(SystemClock())) as transport:
-        await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+        await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
     assert server.header("user-agent") == "faultmaven"
 
 
@@ -859,7 +859,7 @@ def test_ended_event_loop_leaves_no_warning(make: Make) -> None:
 
     async def ask() -> None:
         async with listen(Server()) as port:
-            await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
 
     for _ in range(3):
         asyncio.run(ask())
@@ -950,7 +950,7 @@ async def test_unsolicited_response_is_never_accepted(make: Make, trusted: str, 
         for number in range(4):
             body = b"%d" % number
             sent = asking(f"{'https' if secured else 'http'}://localhost:{port}", body)
-            assert (await transport.send(sent, 5.0)).body == body
+            assert (await transport.send(sent, 20.0)).body == body
             await server.said.wait()
             server.said.clear()
             await asyncio.sleep(0.01)
@@ -961,7 +961,7 @@ async def test_unread_unsolicited_response_is_never_accepted(make: Make) -> None
     async with listen(server) as port, closing(make()) as transport:
         for number in range(3):
             body = b"%d" % number
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}", body), 5.0)).body == body
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}", body), 20.0)).body == body
             await server.said.wait()  # the next request is sent before the loop can read these bytes
             server.said.clear()
 
@@ -1012,7 +1012,7 @@ async def test_invalid_response_head_is_malformed_response(make: Make, reply: by
     async with listen(server) as port, closing(make()) as transport:
         for ask in (transport.send, transport.open):
             with pytest.raises(MalformedResponseError, match="the reply is no HTTP") as caught:
-                await ask(asking(f"http://127.0.0.1:{port}"), 5.0)
+                await ask(asking(f"http://127.0.0.1:{port}"), 20.0)
             assert (caught.value.phase, caught.value.status) == ("first byte", None)
     assert server.connections == len(server.heads) == 2  # no response is read from the connection after such a reply
 

@@ -274,7 +274,7 @@ async def test_connection_limit_is_separate_per_host(carrier: CarrierName) -> No
         await slow.hears(1)
         fast.go_on(3)
         for _ in range(3):
-            assert (await transport.send(asking(fast, "other"), 5.0)).status == 200
+            assert (await transport.send(asking(fast, "other"), 20.0)).status == 200
         slow.go_on(5)
         await asyncio.gather(*calls)
         await assert_no_connection_counted(transport)
@@ -296,7 +296,7 @@ def test_connection_limit_is_separate_per_loop(carrier: CarrierName) -> None:
     async def send_twice() -> None:
         async with serving() as host:
             host.go_on(2)
-            await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(2)))
+            await asyncio.gather(*(transport.send(asking(host, "x"), 20.0) for _ in range(2)))
 
     for _ in range(2):
         asyncio.run(send_twice())
@@ -337,7 +337,7 @@ def test_connection_limit_applies_to_passed_client() -> None:
     host.url = "http://vendor.invalid/v1"
 
     async def send_six() -> list[bytes]:
-        replies = await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(6)))
+        replies = await asyncio.gather(*(transport.send(asking(host, "x"), 20.0) for _ in range(6)))
         return [reply.body for reply in replies]
 
     for _ in range(2):
@@ -513,7 +513,7 @@ async def test_keep_alive_setting_bounds_connection_reuse(
     async with serving() as host, limited_to(None, carrier, keep_alive=keep_alive) as transport:
         host.go_on(3)
         for _ in range(3):
-            await transport.send(asking(host, "x"), 5.0)
+            await transport.send(asking(host, "x"), 20.0)
             await asyncio.sleep(0.05)
     assert host.connections == connections
 

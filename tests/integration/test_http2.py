@@ -251,7 +251,7 @@ async def test_sequential_calls_share_one_connection(open_transport: OpenTranspo
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport:
         for number in range(5):
-            reply = await transport.send(wire_request(f"{url}/echo", b"%d" % number), 5.0)
+            reply = await transport.send(wire_request(f"{url}/echo", b"%d" % number), 20.0)
             assert (reply.status, reply.body, reply.content_type) == (200, b"%d" % number, "application/json")
     assert vendor.connections == 1
     assert vendor.headers[b"authorization"] == b"Bearer sk-key"
@@ -282,8 +282,8 @@ async def test_large_request_and_response_arrive_complete(open_transport: OpenTr
 async def test_stream_close_resets_only_that_stream(open_transport: OpenTransport) -> None:
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
-        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 10.0))
-        stream = await transport.open(wire_request(f"{url}/piece"), 5.0)
+        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 20.0))
+        stream = await transport.open(wire_request(f"{url}/piece"), 20.0)
         assert await stream.read() == b"piece"
         await stream.aclose()
         await vendor.stream_reset.wait()
@@ -297,8 +297,8 @@ async def test_stream_close_resets_only_that_stream(open_transport: OpenTranspor
 async def test_abandoned_call_resets_only_that_stream(open_transport: OpenTransport, ends: str) -> None:
     vendor, clock = Vendor(), FakeClock()
     async with https_server(vendor) as url, open_transport(clock) as transport, asyncio.timeout(50):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
-        other_calls = [asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 10.0)) for _ in range(20)]
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
+        other_calls = [asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 20.0)) for _ in range(20)]
         call = asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 5.0 if ends == "timeout" else 30.0))
         await vendor.wait_for_requests(22)
         if ends == "cancelled":
@@ -317,7 +317,7 @@ async def test_abandoned_call_resets_only_that_stream(open_transport: OpenTransp
 async def test_cancellation_does_not_wait_for_send_buffer(open_transport: OpenTransport) -> None:
     vendor = Vendor(window=2 * LARGE_BODY_BYTES)
     async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         call = asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 30.0))
         other_call = asyncio.create_task(
             transport.send(wire_request(f"{url}/stop-reading", b" " * LARGE_BODY_BYTES), 30.0)
@@ -338,9 +338,9 @@ async def test_cancelled_partial_send_closes_connection(open_transport: OpenTran
     """A connection cannot be used after an incomplete TLS record."""
     vendor = Vendor(window=2 * LARGE_BODY_BYTES)
     async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         call = asyncio.create_task(transport.send(wire_request(f"{url}/stop-reading", b" " * LARGE_BODY_BYTES), 30.0))
-        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 10.0))
+        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 20.0))
         await vendor.wait_until_not_reading()
         await asyncio.sleep(0.3)
         call.cancel()
@@ -349,21 +349,21 @@ async def test_cancelled_partial_send_closes_connection(open_transport: OpenTran
         vendor.reading.set()
         outcome = (await asyncio.gather(other_call, return_exceptions=True))[0]
         assert isinstance(outcome, WireReply | ProviderUnavailableError)
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).status == 200
 
 
 async def test_cancelled_calls_free_stream_slots(open_transport: OpenTransport) -> None:
     """httpcore by itself refuses every call after 100 cancelled calls: encode/httpcore#1022."""
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         for number in range(3):
             calls = [asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 30.0)) for _ in range(50)]
             await vendor.wait_for_requests(1 + 50 * (number + 1))
             for call in calls:
                 call.cancel()
             await asyncio.wait(calls)
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).body == b"{}"
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).body == b"{}"
     assert vendor.connections == 1
 
 
@@ -375,11 +375,11 @@ async def test_unread_data_does_not_exhaust_connection_window(
     monkeypatch.setattr(httpx_streams, "MIN_WINDOW_BYTES", window_bytes)  # the test takes 0.1 s instead of 3 s
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         for _ in range(100):
-            stream = await transport.open(wire_request(f"{url}/flood"), 5.0)
+            stream = await transport.open(wire_request(f"{url}/flood"), 20.0)
             await stream.aclose()
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
     assert vendor.connections == 1
     assert vendor.send_window >= window_bytes - 16384
 
@@ -387,17 +387,17 @@ async def test_unread_data_does_not_exhaust_connection_window(
 async def test_call_can_be_cancelled_at_any_step(open_transport: OpenTransport) -> None:
     vendor, outcomes = Vendor(), set()
     async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         for steps in range(50):
             for more_steps in ((), (0,), (1,), (1, 1)):
-                call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 5.0))
+                call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 20.0))
                 for pause in (steps, *more_steps):
                     for _ in range(pause):
                         await asyncio.sleep(0)
                     call.cancel()
                 await asyncio.wait({call})
                 outcomes.add(call.cancelled())
-        replies = await asyncio.gather(*(transport.send(wire_request(f"{url}/echo"), 5.0) for _ in range(100)))
+        replies = await asyncio.gather(*(transport.send(wire_request(f"{url}/echo"), 20.0) for _ in range(100)))
         assert {reply.body for reply in replies} == {b"{}"}
     assert outcomes == {True, False}
     assert vendor.connections == 1
@@ -412,7 +412,7 @@ async def test_server_reset_or_goaway_means_provider_unavailable(
     async with https_server(vendor) as url, open_transport() as transport:
         error = await failure(transport, wire_request(f"{url}/{ends}"))
         assert (type(error), error.phase) == (ProviderUnavailableError, "first byte")
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).status == 200
     assert vendor.connections == connections
 
 
@@ -420,13 +420,13 @@ async def test_server_reset_or_goaway_means_provider_unavailable(
 async def test_goaway_during_calls_means_provider_unavailable(open_transport: OpenTransport, moment: int) -> None:
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         paths = ["/goaway" if number == moment else "/echo" for number in range(50)]
         calls = [transport.send(wire_request(f"{url}{path}", b" " * 50_000), 15.0) for path in paths]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} <= {WireReply, ProviderUnavailableError}
         assert isinstance(outcomes[moment], ProviderUnavailableError)
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).status == 200
 
 
 async def test_h2_protocol_error_means_provider_unavailable(
@@ -445,7 +445,7 @@ async def test_server_closed_connection_is_not_reused(open_transport: OpenTransp
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport:
         for _ in range(3):
-            assert (await transport.send(wire_request(f"{url}/hang-up"), 5.0)).status == 200
+            assert (await transport.send(wire_request(f"{url}/hang-up"), 20.0)).status == 200
             await asyncio.sleep(0.02)
     assert vendor.connections == 3
 
@@ -455,7 +455,7 @@ async def test_header_with_line_break_is_refused(open_transport: OpenTransport, 
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport:
         assert isinstance(await failure(transport, wire_request(f"{url}/echo", own_header=value)), ConfigurationError)
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).status == 200
     assert vendor.requests == 1
 
 
@@ -483,10 +483,10 @@ async def test_http2_passes_through_proxy_tunnel(authority_file: str) -> None:
     async with https_server(vendor, names=("vendor.invalid",)) as url, listen(tunnel) as port:
         network = NetworkSettings(authority_file, ProxySettings(https=f"localhost:{port}"), http2=True)
         transport = HTTPTransport(SystemClock(), network=network, carrier="httpx2")
-        await transport.send(wire_request("https://vendor.invalid/echo"), 5.0)
+        await transport.send(wire_request("https://vendor.invalid/echo"), 20.0)
         call = asyncio.create_task(transport.send(wire_request("https://vendor.invalid/silence"), 30.0))
         replies = await asyncio.gather(
-            *(transport.send(wire_request("https://vendor.invalid/echo"), 5.0) for _ in range(20))
+            *(transport.send(wire_request("https://vendor.invalid/echo"), 20.0) for _ in range(20))
         )
         await vendor.wait_for_requests(22)
         call.cancel()
@@ -502,7 +502,7 @@ async def test_http1_only_server_gets_http1(open_transport: OpenTransport) -> No
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
     async with https_server(answer, ("http/1.1",)) as url, open_transport() as transport:
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).body == b"{}"
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).body == b"{}"
 
 
 # --- LLM_HTTP2 -------------------------------------------------------------------------------------------------------
@@ -567,6 +567,6 @@ async def test_http1_and_http2_use_separate_tls_contexts(carrier: Any, authority
     assert certificates(http2=True).context is not certificates(http2=False).context
     transport = HTTPTransport(SystemClock(), certificates=certificates(http2=False), carrier=carrier)
     async with https_server(answer) as url:
-        assert (await transport.send(wire_request(url), 5.0)).body == b"{}"
+        assert (await transport.send(wire_request(url), 20.0)).body == b"{}"
         await transport.aclose()
     assert protocols == ["http/1.1"]
