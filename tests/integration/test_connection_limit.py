@@ -29,8 +29,8 @@ ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPEN
 VARIABLE = "LLM_HTTP_CONNECTIONS_PER_HOST"
 
 
-class Host:
-    """An HTTP/1.1 server that echoes each body twice; the second copy waits for `go_on`."""
+class GatedServer:
+    """An HTTP/1.1 server that echoes each body twice; the second copy waits for `release_replies`."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -60,12 +60,12 @@ class Host:
             self.open -= 1
             writer.close()
 
-    def go_on(self, times: int = 1) -> None:
+    def release_replies(self, times: int = 1) -> None:
         """Let `times` replies end, including replies to future requests."""
         for _ in range(times):
             self.permits.release()
 
-    async def hears(self, count: int) -> list[str]:
+    async def wait_for_requests(self, count: int) -> list[str]:
         """Wait until the server has received `count` requests; return all bodies."""
         async with self.request_received:
             await self.request_received.wait_for(lambda: len(self.bodies) >= count)
@@ -73,15 +73,15 @@ class Host:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Host]:
-    host = Host()
+async def serving() -> AsyncIterator[GatedServer]:
+    host = GatedServer()
     async with asyncio.timeout(20), listen(host) as port:
         host.url = f"http://127.0.0.1:{port}/v1"
         yield host
 
 
 @asynccontextmanager
-async def limited_to(
+async def transport_with_limit(
     limit: int | None, carrier: CarrierName, clock: Clock | None = None, **options: Any
 ) -> AsyncIterator[HTTPTransport]:
     network = NetworkSettings(connections_per_host=limit, **options)
@@ -92,67 +92,67 @@ async def limited_to(
         await transport.aclose()
 
 
-def asking(host: Host, body: str) -> WireRequest:
+def request_to(host: GatedServer, body: str) -> WireRequest:
     return WireRequest(ORIGIN, host.url, Headers({"content-type": "text/plain"}), body.encode(), model="gpt-x")
 
 
-def sending(transport: HTTPTransport, host: Host, body: str, timeout: float = 15.0) -> asyncio.Task[Any]:
-    return asyncio.create_task(transport.send(asking(host, body), timeout))
+def start_request(transport: HTTPTransport, host: GatedServer, body: str, timeout: float = 15.0) -> asyncio.Task[Any]:
+    return asyncio.create_task(transport.send(request_to(host, body), timeout))
 
 
-async def some_turns() -> None:
+async def run_ready_callbacks() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 async def test_requests_over_limit_wait_in_order(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(2, carrier) as transport:
+    async with serving() as host, transport_with_limit(2, carrier) as transport:
         calls = []
         for number in range(8):
-            calls.append(sending(transport, host, str(number)))
-            await some_turns()
-        assert sorted(await host.hears(2)) == ["0", "1"]
+            calls.append(start_request(transport, host, str(number)))
+            await run_ready_callbacks()
+        assert sorted(await host.wait_for_requests(2)) == ["0", "1"]
         for count in range(3, 9):
-            host.go_on()
-            assert (await host.hears(count))[count - 1] == str(count - 1)
-        host.go_on(2)
+            host.release_replies()
+            assert (await host.wait_for_requests(count))[count - 1] == str(count - 1)
+        host.release_replies(2)
         replies = await asyncio.gather(*calls)
     assert [reply.body for reply in replies] == [f"{number}{number}".encode() for number in range(8)]
     assert (host.most_open, host.connections) == (2, 2)
 
 
 async def test_connections_are_unlimited_by_default(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(None, carrier) as transport:
-        calls = [sending(transport, host, str(number)) for number in range(50)]
-        await host.hears(50)
-        host.go_on(50)
+    async with serving() as host, transport_with_limit(None, carrier) as transport:
+        calls = [start_request(transport, host, str(number)) for number in range(50)]
+        await host.wait_for_requests(50)
+        host.release_replies(50)
         await asyncio.gather(*calls)
     assert host.most_open == 50
 
 
 async def test_new_request_cannot_overtake_waiting_request(carrier: CarrierName) -> None:
     """An idle connection is in the pool, and one request already waits for that connection."""
-    async with serving() as host, limited_to(1, carrier) as transport:
-        host.go_on(3)
-        stream = await transport.open(asking(host, "first"), 15.0)
-        waiting = sending(transport, host, "waited")
-        await some_turns()
+    async with serving() as host, transport_with_limit(1, carrier) as transport:
+        host.release_replies(3)
+        stream = await transport.open(request_to(host, "first"), 15.0)
+        waiting = start_request(transport, host, "waited")
+        await run_ready_callbacks()
         while await stream.read():
             pass
-        newcomer = sending(transport, host, "pushed in")
+        newcomer = start_request(transport, host, "pushed in")
         await asyncio.gather(waiting, newcomer, stream.aclose())
     assert host.bodies == ["first", "waited", "pushed in"]
 
 
 async def test_wait_timeout_error_names_limit_setting(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(1, carrier) as transport:
-        first = sending(transport, host, "first")
-        await host.hears(1)
+    async with serving() as host, transport_with_limit(1, carrier) as transport:
+        first = start_request(transport, host, "first")
+        await host.wait_for_requests(1)
         with pytest.raises(LimitReachedError) as caught:
-            await transport.send(asking(host, "second"), 0.2)
-        host.go_on(2)
+            await transport.send(request_to(host, "second"), 0.2)
+        host.release_replies(2)
         await first
-        assert (await transport.send(asking(host, "third"), 15.0)).status == 200
+        assert (await transport.send(request_to(host, "third"), 15.0)).status == 200
     error = caught.value
     assert str(error).startswith("openai (gpt-x): no connection to the host came free within 0.1 s, of 1 allowed")
     assert VARIABLE in error.advice
@@ -164,40 +164,40 @@ async def test_wait_timeout_error_names_limit_setting(carrier: CarrierName) -> N
 async def test_total_timeout_while_waiting_names_limit_setting(carrier: CarrierName, method: str) -> None:
     """On a busy machine, the time for a connection and the total timeout can end in the same turn of the loop."""
     clock = FakeClock()
-    async with serving() as host, limited_to(1, carrier, clock) as transport:
-        first = asyncio.create_task(transport.send(asking(host, "first"), None))
-        await host.hears(1)
-        second = asyncio.create_task(getattr(transport, method)(asking(host, "second"), 8.0))
-        await some_turns()
+    async with serving() as host, transport_with_limit(1, carrier, clock) as transport:
+        first = asyncio.create_task(transport.send(request_to(host, "first"), None))
+        await host.wait_for_requests(1)
+        second = asyncio.create_task(getattr(transport, method)(request_to(host, "second"), 8.0))
+        await run_ready_callbacks()
         clock.advance(8.0)
         with pytest.raises(LimitReachedError, match="came free within 4 s, of 1 allowed"):
             await second
-        host.go_on()
+        host.release_replies()
         await first
     assert host.bodies == ["first"]
 
 
 async def test_cancelled_waiting_request_passes_connection_on(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(1, carrier) as transport:
-        calls = [sending(transport, host, "first")]
-        await host.hears(1)
-        calls += [sending(transport, host, body) for body in ("given up", "last")]
-        await some_turns()
+    async with serving() as host, transport_with_limit(1, carrier) as transport:
+        calls = [start_request(transport, host, "first")]
+        await host.wait_for_requests(1)
+        calls += [start_request(transport, host, body) for body in ("given up", "last")]
+        await run_ready_callbacks()
         calls[1].cancel()
-        host.go_on(2)
+        host.release_replies(2)
         assert (await calls[2]).body == b"lastlast"
         assert calls[1].cancelled()
         assert host.bodies == ["first", "last"]
         await assert_no_connection_counted(transport)
 
 
-class Nothing:
+class EmptyCarrier:
     """A carrier and a reply without a body, in one class."""
 
     status = 200
     headers = Headers()
 
-    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "Nothing":
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "EmptyCarrier":
         return self
 
     async def read(self) -> bytes:
@@ -209,10 +209,10 @@ class Nothing:
 
 @pytest.mark.parametrize("end", ["read", "aclose"])
 async def test_request_cancelled_at_grant_passes_connection_on(end: str) -> None:
-    limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
-    first = await limited.open(asking(host, "first"), 5.0, Progress())
-    calls = [asyncio.create_task(limited.open(asking(host, "x"), 5.0, Progress())) for _ in range(3)]
-    await some_turns()
+    limited, host = LimitedCarrier(EmptyCarrier(), 1, SystemClock()), GatedServer()
+    first = await limited.open(request_to(host, "first"), 5.0, Progress())
+    calls = [asyncio.create_task(limited.open(request_to(host, "x"), 5.0, Progress())) for _ in range(3)]
+    await run_ready_callbacks()
     await getattr(first, end)()  # grants the connection to the first task, which has not run yet
     calls[0].cancel()
     second = await calls[1]
@@ -224,7 +224,7 @@ async def test_request_cancelled_at_grant_passes_connection_on(end: str) -> None
 
 
 async def assert_no_connection_counted(transport: HTTPTransport) -> None:
-    await some_turns()
+    await run_ready_callbacks()
     held: Any = transport._carriers.get_existing()
     assert held.carrier._hosts == {}
 
@@ -232,21 +232,21 @@ async def assert_no_connection_counted(transport: HTTPTransport) -> None:
 @pytest.mark.parametrize("ends", ["cancelled", "timed out", "closed early"])
 async def test_aborted_exchange_frees_counted_connection(carrier: CarrierName, ends: str) -> None:
     clock = FakeClock()
-    async with serving() as host, limited_to(1, carrier, clock) as transport:
+    async with serving() as host, transport_with_limit(1, carrier, clock) as transport:
         if ends == "closed early":
-            stream = await transport.open(asking(host, "first"), 15.0)
+            stream = await transport.open(request_to(host, "first"), 15.0)
             await stream.aclose()
             await stream.aclose()
         else:
-            first = sending(transport, host, "first")
-            await host.hears(1)
+            first = start_request(transport, host, "first")
+            await host.wait_for_requests(1)
             if ends == "cancelled":
                 first.cancel()
             else:
                 clock.advance(15.0)
             await asyncio.gather(first, return_exceptions=True)
-        host.go_on(3)  # one of the three is for the aborted request
-        calls = [sending(transport, host, body) for body in ("second", "third")]
+        host.release_replies(3)  # one of the three is for the aborted request
+        calls = [start_request(transport, host, body) for body in ("second", "third")]
         await asyncio.gather(*calls)
         assert host.bodies == ["first", "second", "third"]
         assert host.most_open <= 2  # the server may see the end of the first connection after the start of the second
@@ -254,38 +254,38 @@ async def test_aborted_exchange_frees_counted_connection(carrier: CarrierName, e
 
 
 async def test_open_stream_counts_against_limit(carrier: CarrierName) -> None:
-    async with serving() as host, limited_to(1, carrier) as transport:
-        stream = await transport.open(asking(host, "stream"), 15.0)
+    async with serving() as host, transport_with_limit(1, carrier) as transport:
+        stream = await transport.open(request_to(host, "stream"), 15.0)
         assert await stream.read() == b"stream"
         with pytest.raises(LimitReachedError):
-            await transport.send(asking(host, "too early"), 0.1)
-        host.go_on(2)
+            await transport.send(request_to(host, "too early"), 0.1)
+        host.release_replies(2)
         assert await stream.read() == b"stream"
         assert await stream.read() == b""
         # The stream is read to its end but not closed: the connection is free, and the next request reuses it.
-        assert (await transport.send(asking(host, "after"), 15.0)).status == 200
+        assert (await transport.send(request_to(host, "after"), 15.0)).status == 200
         await stream.aclose()
     assert (host.bodies, host.connections) == (["stream", "after"], 1)
 
 
 async def test_connection_limit_is_separate_per_host(carrier: CarrierName) -> None:
-    async with serving() as slow, serving() as fast, limited_to(1, carrier) as transport:
-        calls = [sending(transport, slow, str(number)) for number in range(5)]
-        await slow.hears(1)
-        fast.go_on(3)
+    async with serving() as slow, serving() as fast, transport_with_limit(1, carrier) as transport:
+        calls = [start_request(transport, slow, str(number)) for number in range(5)]
+        await slow.wait_for_requests(1)
+        fast.release_replies(3)
         for _ in range(3):
-            assert (await transport.send(asking(fast, "other"), 20.0)).status == 200
-        slow.go_on(5)
+            assert (await transport.send(request_to(fast, "other"), 20.0)).status == 200
+        slow.release_replies(5)
         await asyncio.gather(*calls)
         await assert_no_connection_counted(transport)
 
 
 async def test_refused_connection_frees_counted_connection(carrier: CarrierName) -> None:
-    async with limited_to(1, carrier) as transport:
-        closed = Host()
+    async with transport_with_limit(1, carrier) as transport:
+        closed = GatedServer()
         for closed.url in ("http://127.0.0.1:9", "http://127.0.0.1:9", "http://[::1", "http://[::1"):
             with pytest.raises(LLMError) as caught:
-                await transport.send(asking(closed, "x"), 1.0)
+                await transport.send(request_to(closed, "x"), 1.0)
             assert not isinstance(caught.value, LimitReachedError)
 
 
@@ -295,8 +295,8 @@ def test_connection_limit_is_separate_per_loop(carrier: CarrierName) -> None:
 
     async def send_twice() -> None:
         async with serving() as host:
-            host.go_on(2)
-            await asyncio.gather(*(transport.send(asking(host, "x"), 20.0) for _ in range(2)))
+            host.release_replies(2)
+            await asyncio.gather(*(transport.send(request_to(host, "x"), 20.0) for _ in range(2)))
 
     for _ in range(2):
         asyncio.run(send_twice())
@@ -304,17 +304,17 @@ def test_connection_limit_is_separate_per_loop(carrier: CarrierName) -> None:
 
 async def test_concurrent_event_loops_have_separate_limits() -> None:
     """Loops may share one carrier if the passed-in client is not bound to a loop."""
-    limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
+    limited, host = LimitedCarrier(EmptyCarrier(), 1, SystemClock()), GatedServer()
 
     async def ask() -> list[bytes]:
-        first, second = [asyncio.create_task(limited.open(asking(host, "x"), 5.0, Progress())) for _ in range(2)]
-        await some_turns()
+        first, second = [asyncio.create_task(limited.open(request_to(host, "x"), 5.0, Progress())) for _ in range(2)]
+        await run_ready_callbacks()
         assert (first.done(), second.done()) == (True, False)
         return [await (await reply).read() for reply in (first, second)]
 
-    held = await limited.open(asking(host, "x"), 5.0, Progress())
-    waiting = asyncio.create_task(limited.open(asking(host, "x"), 5.0, Progress()))
-    await some_turns()
+    held = await limited.open(request_to(host, "x"), 5.0, Progress())
+    waiting = asyncio.create_task(limited.open(request_to(host, "x"), 5.0, Progress()))
+    await run_ready_callbacks()
     assert await asyncio.to_thread(asyncio.run, ask()) == [b"", b""]
     assert not waiting.done()
     await held.aclose()
@@ -333,11 +333,11 @@ def test_connection_limit_applies_to_passed_client() -> None:
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     transport = HTTPTransport(SystemClock(), client=client, network=NetworkSettings(connections_per_host=2))
-    host = Host()
+    host = GatedServer()
     host.url = "http://vendor.invalid/v1"
 
     async def send_six() -> list[bytes]:
-        replies = await asyncio.gather(*(transport.send(asking(host, "x"), 20.0) for _ in range(6)))
+        replies = await asyncio.gather(*(transport.send(request_to(host, "x"), 20.0) for _ in range(6)))
         return [reply.body for reply in replies]
 
     for _ in range(2):
@@ -510,10 +510,10 @@ async def test_image_fetch_at_limit_raises_limit_error() -> None:
 async def test_keep_alive_setting_bounds_connection_reuse(
     carrier: CarrierName, keep_alive: float, connections: int
 ) -> None:
-    async with serving() as host, limited_to(None, carrier, keep_alive=keep_alive) as transport:
-        host.go_on(3)
+    async with serving() as host, transport_with_limit(None, carrier, keep_alive=keep_alive) as transport:
+        host.release_replies(3)
         for _ in range(3):
-            await transport.send(asking(host, "x"), 20.0)
+            await transport.send(request_to(host, "x"), 20.0)
             await asyncio.sleep(0.05)
     assert host.connections == connections
 
