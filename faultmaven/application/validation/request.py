@@ -9,7 +9,7 @@ from ...domain.attachments import Attachment
 from ...domain.errors import InvalidRequestError
 from ...domain.messages import Message, MessageSummary, Prompt, Role
 from ...domain.names import did_you_mean
-from ...domain.requests import NOTHING, ChatRequest
+from ...domain.requests import EMPTY_MAPPING, ChatRequest
 from ...ports.llm import Options
 from .attachments import checked_attachment
 from .options import MAX_NUMBER, check_commit, check_format, check_reasoning, check_results, check_text, check_tools
@@ -24,7 +24,7 @@ def build_chat_request(
     model: str | None = None,
     max_tokens: int | None = None,
     temperature: float | None = None,
-    options: Mapping[str, Any] = NOTHING,
+    options: Mapping[str, Any] = EMPTY_MAPPING,
 ) -> ChatRequest:
     """Return the request for these arguments.
 
@@ -66,7 +66,7 @@ def _checked_options(options: dict[str, Any]) -> dict[str, Any]:
     check_tools(options.get("tools", ()), options.get("tool_choice"))
     for name in ("extra", "metadata"):
         _check_mapping(name, options.get(name))
-    for provider, fields in options.get("extra", NOTHING).items():
+    for provider, fields in options.get("extra", EMPTY_MAPPING).items():
         _check_mapping(f"extra[{provider!r}]", fields)
     return options
 
