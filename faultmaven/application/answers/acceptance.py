@@ -98,8 +98,11 @@ def _counts(usage: Any) -> bool:
         return True
     if not isinstance(usage, Usage):
         return False
-    counts = (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning)
-    return all(isinstance(count, _COUNT) for count in counts)
+    counts: tuple[Any, ...] = (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning)
+    for count in counts:  # a plain loop: every response passes here, and a generator takes three times as long
+        if not isinstance(count, _COUNT):
+            return False
+    return True
 
 
 def evaluate(

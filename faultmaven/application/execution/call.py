@@ -173,7 +173,9 @@ class Call:
         Raises:
             LLMError: the host's acceptance policy raises such a response.
         """
-        self._remove(len(outcomes))
+        count, untried = len(outcomes), len(self._untried)
+        self._position += count
+        self._untried, self._postponed = self._untried[count:], self._postponed[max(0, count - untried) :]
         for outcome in outcomes:
             if outcome.postponed is not None:
                 self._postpone(outcome.postponed)
@@ -187,13 +189,6 @@ class Call:
             failed, successor = outcomes[-1].candidate.route.name, self._candidate(0).route.name
             self.log.emit(FellBack(self.log.call, failed, successor, type(outcomes[-1].error).__name__))
         return None
-
-    def _remove(self, count: int) -> None:
-        """Remove the first `count` of the candidates that are left."""
-        self._position += count
-        untried = len(self._untried)
-        self._untried = self._untried[count:]
-        self._postponed = self._postponed[max(0, count - untried) :]
 
     def _postpone(self, candidate: PostponedCandidate) -> None:
         """Add a candidate after all untried ones, in the order of the earliest next attempts."""

@@ -79,6 +79,8 @@ def _next_attempt(
     if context.request.repair and evaluation is not None and evaluation.problems:
         request = repaired_request(context.request, evaluation.response, evaluation.problems)
         return (0.0, replace(context, request=request)) if remaining > 0 else None
+    if outcome.error is None:
+        return None
     if isinstance(outcome.error, ProviderTimeoutError) and not is_last:
         return None
     delay = _policy_delay(outcome, number, context, is_last=is_last)

@@ -28,6 +28,8 @@ class TimeShares:
         own = self._reserved[position] or 0.0
         end = position + 1 + RESERVED_SUCCESSORS
         reserves = self._reserved[position + 1 : end]
+        if not reserves:
+            return max(0.0, remaining)
         unset = reserves.count(None)
         if unset:
             unpromised = max(0.0, remaining - own - _sum_of(reserves))

@@ -109,7 +109,7 @@ def check_text(name: str, text: str) -> None:
 
     A lossy decoder, or a cut between the two halves of a surrogate pair, leaves one behind.
     """
-    position = _lone_surrogate(text)
+    position = None if text.isascii() else _lone_surrogate(text)
     if position is not None:
         raise InvalidRequestError(
             f"{name} holds a lone surrogate at character {position}, which no encoding can send",
@@ -119,8 +119,6 @@ def check_text(name: str, text: str) -> None:
 
 def _lone_surrogate(text: str) -> int | None:
     """Return the position of the first lone surrogate, None without one."""
-    if text.isascii():
-        return None
     try:
         text.encode()
     except UnicodeEncodeError as error:

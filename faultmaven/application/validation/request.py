@@ -38,13 +38,13 @@ def build_chat_request(
     _check_model(model)
     _check_count("max_tokens", max_tokens)
     _check_number("temperature", temperature, minimum=0.0)
-    set_options = {name: value for name, value in options.items() if value is not None}
+    checked = _checked_options({name: value for name, value in options.items() if value is not None}) if options else {}
     return ChatRequest(
         messages=_checked_messages(prompt),
         model=model or None,
         max_tokens=max_tokens,
         temperature=temperature,
-        **(_checked_options(set_options) if options else {}),
+        **checked,
     )
 
 
