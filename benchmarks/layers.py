@@ -60,16 +60,16 @@ LAYERS: Mapping[str, str] = {
 
 # Dialect modules build requests and parse responses; these functions begin one of the two, including their callees.
 DIRECTIONS: Mapping[str, str] = {
-    "build_request": "wire: build",
-    "refusal": "wire: build",
-    "wire": "wire: build",
-    "parse_response": "wire: parse",
-    "raise_for_status": "wire: parse",
-    "feed": "wire: parse",
-    "rest": "wire: parse",
-    "close": "wire: parse",
-    "line_of": "wire: parse",
-    "response_of": "wire: parse",
+    "build_request": "dialect: build",
+    "refusal": "dialect: build",
+    "select_dialect": "dialect: build",
+    "parse_response": "dialect: parse",
+    "raise_for_status": "dialect: parse",
+    "feed": "dialect: parse",
+    "flush": "dialect: parse",
+    "close": "dialect: parse",
+    "build_attempt": "dialect: parse",
+    "build_response": "dialect: parse",
 }
 
 
@@ -82,7 +82,7 @@ def layer_of(function: Function) -> str | None:
         return None
     module = path.relative_to(PACKAGE).with_suffix("").as_posix()
     layer = next((name for prefix, name in LAYERS.items() if module.startswith(prefix)), OTHER)
-    return DIRECTIONS.get(function[2], layer) if layer in ("wire", "provider") else layer
+    return DIRECTIONS.get(function[2], layer) if layer in ("dialect", "provider") else layer
 
 
 def by_layer(profile: cProfile.Profile) -> dict[str, float]:
@@ -105,7 +105,7 @@ def _shares(stats: Mapping[Function, Any]) -> dict[Function, dict[str, float]]:
     shares: dict[Function, dict[str, float]] = {}
     for function in stats:
         layer = layer_of(function)
-        shares[function] = {} if layer in (None, "wire") else {str(layer): 1.0}
+        shares[function] = {} if layer in (None, "dialect") else {str(layer): 1.0}
     unresolved = [function for function, known in shares.items() if not known]
     for _ in range(12):
         for function in unresolved:

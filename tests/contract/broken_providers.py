@@ -28,7 +28,7 @@ from faultmaven.infrastructure.llm.providers import OpenAIProvider
 from faultmaven.infrastructure.llm.providers.dialect_stream import DialectStream
 
 FOREVER = 100_000.0
-NAP_SECONDS = 0.15
+NAP_SECONDS = 0.3
 
 
 class ValidProvider(OpenAIProvider):

@@ -84,7 +84,7 @@ class UsesBlockingClient(GuideProvider):
 
 class SleepsInEventLoop(GuideProvider):
     async def _post(self, body: Mapping[str, Any]) -> Any:
-        time.sleep(0.15)  # noqa: ASYNC251 - the fault of this provider
+        time.sleep(0.3)  # noqa: ASYNC251 - the fault of this provider
         return await super()._post(body)
 
 

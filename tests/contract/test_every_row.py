@@ -21,7 +21,7 @@ from faultmaven import (
     open_container,
 )
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA, BaseLLMProvider
-from faultmaven.testing import FakeProvider, FaultLab, LLMProviderContract
+from faultmaven.testing import FakeClock, FakeProvider, FaultLab, LLMProviderContract
 from faultmaven.testing.contract.harness import ContractHarness, open_harness
 from faultmaven.testing.lab import ANSWER
 
@@ -177,19 +177,24 @@ class TestEveryRow:
         lab.script(name, "empty")
         assert (await provider.generate("ping")).content == ""
 
-    async def test_silent_vendor_ends_at_attempt_timeout(self, lab: FaultLab, name: str) -> None:
-        env = lab.env(name) | {"LLM_REQUEST_TIMEOUT": "0.05"}
-        async with lab.client() as client, open_container(env, http_client=client) as container:
+    async def test_silent_vendor_ends_at_attempt_timeout(self, name: str) -> None:
+        clock = FakeClock()
+        lab = FaultLab(clock)
+        env = lab.env(name) | {"LLM_REQUEST_TIMEOUT": "5"}
+        async with lab.client() as client, open_container(env, http_client=client, clock=clock) as container:
             lab.script(name, "silent")
             with pytest.raises(ProviderTimeoutError) as caught:
                 await container.registry().get_provider(name).generate("ping")
         assert caught.value.phase == "first byte"
+        assert clock.monotonic() == 5
 
-    async def test_router_falls_back_after_each_fault(self, lab: FaultLab, name: str) -> None:
+    async def test_router_falls_back_after_each_fault(self, name: str) -> None:
+        clock = FakeClock()
+        lab = FaultLab(clock)
         other = "groq" if name != "groq" else "openai"
-        env = lab.env(name, other) | {"CHAT_PROVIDER": name, "LLM_REQUEST_TIMEOUT": "0.2", "LLM_MAX_RETRIES": "0"}
+        env = lab.env(name, other) | {"CHAT_PROVIDER": name, "LLM_REQUEST_TIMEOUT": "5", "LLM_MAX_RETRIES": "0"}
         env["LLM_BREAKER_WINDOW"] = "0"  # many failures on purpose
-        async with lab.client() as client, open_container(env, http_client=client) as container:
+        async with lab.client() as client, open_container(env, http_client=client, clock=clock) as container:
             for fault in ("refused", "html", "truncated_json", "empty", "unauthorized", "server_error", "silent"):
                 lab.script(name, fault)
                 response = await container.llm().generate("ping")

@@ -40,6 +40,7 @@ from faultmaven.infrastructure.http.certificates import Certificates
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
@@ -142,7 +143,7 @@ async def test_https_with_certificate_file_reuses_connection(make: Make, trusted
         closing(make(network=NetworkSettings(trusted))) as transport,
     ):
         for _ in range(3):
-            assert (await transport.send(asking(f"https://localhost:{port}/v1"), 5.0)).body == b"{}"
+            assert (await transport.send(asking(f"https://localhost:{port}/v1"), 20.0)).body == b"{}"
     assert server.connections == 1
 
 
@@ -155,7 +156,7 @@ async def test_folder_of_hashed_certificates_is_trusted(make: Make, tmp_path: Pa
     (folder / f"{name}.0").write_bytes(AUTHORITY.cert_pem.bytes())
     async with listen(Server(), tls_of("localhost")) as port:
         async with closing(make(network=NetworkSettings(str(folder)))) as transport:
-            assert (await transport.send(asking(f"https://localhost:{port}"), 5.0)).status == 200
+            assert (await transport.send(asking(f"https://localhost:{port}"), 20.0)).status == 200
         assert (await failure(make(), asking(f"https://localhost:{port}"))).phase == "tls"
 
 
@@ -197,7 +198,7 @@ async def test_cancelled_call_skips_tls_shutdown(make: Make, trusted: str) -> No
         forth.close()
         writer.close()
 
-    async with listen(server, tls_of("localhost")) as port, listen(relay) as relay_port, asyncio.timeout(5):
+    async with listen(server, tls_of("localhost")) as port, listen(relay) as relay_port, asyncio.timeout(20):
         transport = make(network=NetworkSettings(trusted))
         call = asyncio.create_task(transport.send(asking(f"https://localhost:{relay_port}"), 30.0))
         await server.arrived.wait()
@@ -284,7 +285,7 @@ async def test_https_request_uses_proxy_tunnel(make: Make, trusted: str, wants: 
             proxies = ProxySettings(https=f"http://{user}localhost:{proxy_port}")
             async with closing(make(network=NetworkSettings(trusted, proxies))) as transport:
                 for _ in range(2):
-                    assert (await transport.send(asking("https://vendor.invalid/v1"), 5.0)).status == 200
+                    assert (await transport.send(asking("https://vendor.invalid/v1"), 20.0)).status == 200
     assert len(proxy.heads) == 1  # the tunnel is reused
     assert proxy.heads[0].startswith("connect vendor.invalid:443")
     assert "sk-key" not in proxy.heads[0]
@@ -299,7 +300,7 @@ async def test_http_request_sends_full_url_to_proxy(make: Make, wants: str) -> N
         user = "user:pass%20word@" if wants else ""
         network = NetworkSettings(proxies=ProxySettings(http=f"{user}localhost:{port}"))
         async with closing(make(network=network)) as transport:
-            assert (await transport.send(asking("http://vendor.invalid/v1?a=b"), 5.0)).status == 200
+            assert (await transport.send(asking("http://vendor.invalid/v1?a=b"), 20.0)).status == 200
     assert proxy.heads[0].startswith("post http://vendor.invalid/v1?a=b http/1.1")
     assert proxy.header("host") == "vendor.invalid"
 
@@ -332,7 +333,7 @@ async def test_tls_proxy_tunnel_checks_both_certificates(
             network = NetworkSettings(trusted, ProxySettings(https=f"https://localhost:{proxy_port}"))
             if not told:
                 async with closing(make(network=network)) as transport:
-                    assert (await transport.send(asking(VENDOR), 5.0)).status == 200
+                    assert (await transport.send(asking(VENDOR), 20.0)).status == 200
                 assert len(server.heads) == 1
                 return
             error = await failure(make(network=network), asking(VENDOR))
@@ -348,7 +349,7 @@ async def test_proxy_sees_no_library_user_agent(trusted: str) -> None:
         async with listen(proxy) as proxy_port:
             network = NetworkSettings(trusted, ProxySettings(https=f"http://user:pass%20word@localhost:{proxy_port}"))
             async with closing(HTTPTransport(SystemClock(), network=network)) as transport:
-                assert (await transport.send(asking(VENDOR), 5.0)).status == 200
+                assert (await transport.send(asking(VENDOR), 20.0)).status == 200
     assert proxy.header("user-agent") == "faultmaven"
 
 
@@ -367,7 +368,7 @@ async def test_proxy_errors_hide_proxy_password(make: Make, answer: bytes) -> No
     async with listen(proxy) as port:
         proxies = ProxySettings(https=f"http://user:secret-word@localhost:{port}")
         transport = make(network=NetworkSettings(proxies=proxies))
-        error: BaseException | None = await failure(transport, asking(VENDOR), timeout=1.0)
+        error: BaseException | None = await failure(transport, asking(VENDOR))
     assert proxy.header("proxy-authorization")
     while error is not None:
         for told in (str(error), repr(error), repr(vars(error))):
@@ -406,6 +407,67 @@ def test_carriers_choose_the_same_proxy(bypass: str) -> None:
     for address in ADDRESSES:
         matching = sorted((pattern, proxy or "") for pattern, proxy in taken if pattern.matches(httpx.URL(address)))
         assert proxies.address_for(address) == (matching[0][1] if matching else ""), address
+
+
+# --- phases of a timeout ---------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def hanging_network(step: str, server: Server) -> AsyncIterator[tuple[str, NetworkSettings]]:
+    """Yield the address and network settings of a request that `server` holds at the first byte of `step`."""
+    async with listen(server) as port, listen(Proxy(port)) as tunnel_port:
+        proxy_port = {"tunnel": port, "TLS in a tunnel": tunnel_port}.get(step)
+        network = NetworkSettings(proxies=ProxySettings(https=f"localhost:{proxy_port}" if proxy_port else ""))
+        address = VENDOR if proxy_port else f"{'https' if step == 'TLS' else 'http'}://localhost:{port}"
+        yield address, network
+
+
+@pytest.mark.parametrize("method", ["send", "open"])
+@pytest.mark.parametrize(
+    ("step", "phase"),
+    [("TLS", "connect"), ("tunnel", "connect"), ("TLS in a tunnel", "connect"), ("reply", "first byte")],
+)
+async def test_timeout_phase_is_the_step_reached(carrier: Any, step: str, phase: str, method: str) -> None:
+    """A fake clock ends the total timeout while the carrier's own connect timeout has nearly all of its 10 s left."""
+
+    class Silent(Server):
+        async def __call__(self, reader: Reader, writer: Writer) -> None:
+            await reader.read(1)
+            self.arrived.set()
+            await reader.read()
+
+    server, clock = Silent(), FakeClock()
+    async with (
+        asyncio.timeout(30),
+        hanging_network(step, server) as (address, network),
+        closing(HTTPTransport(clock, carrier=carrier, network=network)) as transport,
+    ):
+        call = asyncio.create_task(getattr(transport, method)(asking(address), 60.0))
+        await server.arrived.wait()
+        clock.advance(60.0)
+        error = await failure_of(call)
+    assert (type(error), error.phase) == (ProviderTimeoutError, phase)
+    assert ("within 10 s" in str(error)) == (phase == "connect")
+    assert ("the proxy cannot be reached" in str(error)) == ("tunnel" in step)
+
+
+async def test_timeout_after_headers_has_phase_body(carrier: Any) -> None:
+    head_arrived, clock = asyncio.Event(), FakeClock()
+
+    def read_wall_clock() -> float:
+        head_arrived.set()
+        return 0.0
+
+    async with (
+        asyncio.timeout(30),
+        listen(Server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}")) as port,
+        closing(HTTPTransport(clock, carrier=carrier, wall_clock=read_wall_clock)) as transport,
+    ):
+        call = asyncio.create_task(transport.send(asking(f"http://localhost:{port}"), 60.0))
+        await head_arrived.wait()
+        clock.advance(60.0)
+        error = await failure_of(call)
+    assert (type(error), error.phase) == (ProviderTimeoutError, "body")
 
 
 # --- names and addresses ---------------------------------------------------------------------------------------------
@@ -465,7 +527,7 @@ async def test_hanging_dns_lookup_blocks_no_other_request(slow_names: SlowNames)
         names = [f"slow{number}.example" for number in range(20)]
         hanging = [asyncio.create_task(transport.send(asking(f"http://{name}"), 60.0)) for name in names]
         await slow_names.are_asked(len(names))
-        assert (await transport.send(asking(f"http://localhost:{port}"), 5.0)).status == 200
+        assert (await transport.send(asking(f"http://localhost:{port}"), 20.0)).status == 200
         assert await loop.run_in_executor(None, threading.current_thread) is not None
         for call in hanging:
             call.cancel()
@@ -503,7 +565,7 @@ async def test_ipv6_address_is_reachable(make: Make) -> None:
     serving = await asyncio.start_server(server, "::1", 0)
     async with serving, closing(make()) as transport:
         port = serving.sockets[0].getsockname()[1]
-        assert (await transport.send(asking(f"http://[::1]:{port}/v1"), 5.0)).status == 200
+        assert (await transport.send(asking(f"http://[::1]:{port}/v1"), 20.0)).status == 200
         assert server.header("host") == f"[::1]:{port}"
 
 
@@ -512,12 +574,12 @@ async def test_request_target_and_headers_are_sent_unchanged(make: Make) -> None
     target = "/v1/models/gemini-2.5:generateContent?alt=sse&signature=a%2Fb%3D+c~%7E"
     async with listen(server) as port, closing(make()) as transport:
         sent = asking(f"http://localhost:{port}{target}", headers={"content-type": "application/json", "x-own": "a: b"})
-        await transport.send(sent, 5.0)
+        await transport.send(sent, 20.0)
         assert server.heads[0].startswith(f"post {target} http/1.1\r\n".lower())
         own = [server.header(name) for name in ("host", "authorization", "content-type", "x-own", "content-length")]
         assert own == [f"localhost:{port}", "bearer sk-key", "application/json", "a: b", "2"]
         assert "gzip" in (server.header("accept-encoding") or "")
-        await transport.send(WireRequest(ORIGIN, f"http://localhost:{port}/models", Headers(), method="GET"), 5.0)
+        await transport.send(WireRequest(ORIGIN, f"http://localhost:{port}/models", Headers(), method="GET"), 20.0)
         assert server.heads[1].startswith("get /models http/1.1")
         assert server.header("content-length") in (None, "0")
 
@@ -534,7 +596,7 @@ async def test_invalid_header_value_is_refused(make: Make, value: str) -> None:
 async def test_url_credentials_override_authorization_header(make: Make) -> None:
     server = Server()
     async with listen(server) as port, closing(make()) as transport:
-        await transport.send(asking(f"http://me:secret@localhost:{port}/v1"), 5.0)
+        await transport.send(asking(f"http://me:secret@localhost:{port}/v1"), 20.0)
     assert server.header("authorization") == f"basic {base64.b64encode(b'me:secret').decode()}".lower()
 
 
@@ -550,9 +612,13 @@ async def test_concurrent_requests_open_unlimited_connections(make: Make) -> Non
             await super().answer(reader, writer)
 
     server, all_there = Waiting(), asyncio.Event()
-    async with listen(server) as port, closing(make()) as transport, asyncio.timeout(30):
-        url = f"http://127.0.0.1:{port}/v1"
-        replies = await asyncio.gather(*(transport.send(asking(url), 30.0) for _ in range(300)))
+    async with listen(server) as port, closing(make()) as transport, asyncio.timeout(50):
+        sent, calls = asking(f"http://127.0.0.1:{port}/v1"), list[Any]()
+        for _ in range(6):  # a busy machine needs the 10 s for connecting to open 300 connections at once
+            calls += [asyncio.create_task(transport.send(sent, 45.0)) for _ in range(50)]
+            while server.open < len(calls):  # noqa: ASYNC110 - the server has no event for connections
+                await asyncio.sleep(0.005)
+        replies = await asyncio.gather(*calls)
     assert {reply.status for reply in replies} == {200}
 
 
@@ -563,7 +629,7 @@ async def test_slow_host_blocks_no_other_host(make: Make) -> None:
     async with listen(hang) as slow, listen(Server()) as well, closing(make()) as transport:
         waiting = [asyncio.create_task(transport.send(asking(f"http://127.0.0.1:{slow}"), 30.0)) for _ in range(200)]
         await asyncio.sleep(0)
-        assert (await transport.send(asking(f"http://127.0.0.1:{well}"), 10.0)).status == 200
+        assert (await transport.send(asking(f"http://127.0.0.1:{well}"), 20.0)).status == 200
         for call in waiting:
             call.cancel()
         await asyncio.wait(waiting)
@@ -582,7 +648,7 @@ async def test_connection_closed_by_server_is_not_reused(make: Make) -> None:
     server = Hasty()
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(3):
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).status == 200
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).status == 200
 
             with socket.fromfd(hung_up[-1].fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
                 same.shutdown(socket.SHUT_RDWR)  # the loop runs no callback between here and the next request
@@ -612,7 +678,7 @@ async def test_connection_header_controls_connection_reuse(make: Make, more: str
     server = Server(f"HTTP/1.1 200 OK\r\n{more}content-length: 2\r\n\r\n{{}}".encode())
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
-            await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
             await asyncio.sleep(0)
     assert server.connections == (1 if kept else 2)
 
@@ -646,7 +712,7 @@ async def test_response_before_full_upload_is_accepted() -> None:
     left = asyncio.Event()
     async with listen(refuse) as port, closing(HTTPTransport(SystemClock(), carrier="aiohttp")) as transport:
         for _ in range(2):
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}", LARGE), 10.0)).status == 413
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}", LARGE), 20.0)).status == 413
         left.set()
     assert connections == 2  # the first connection has an unfinished upload
 
@@ -666,7 +732,7 @@ async def test_gzip_stream_is_decompressed_incrementally(make: Make) -> None:
 
     go_on = asyncio.Semaphore(0)
     async with listen(Streaming()) as port, closing(make()) as transport, asyncio.timeout(10):
-        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 5.0)
+        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 20.0)
         for word in (b"one", b"two", b""):
             assert await stream.read() == word
             go_on.release()
@@ -680,7 +746,7 @@ async def test_interim_responses_are_skipped(make: Make) -> None:
     server = Server(interim + OK)
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
-            reply = await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            reply = await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
             assert (reply.status, reply.body) == (200, b"{}")
     assert server.connections == 1
 
@@ -688,14 +754,14 @@ async def test_interim_responses_are_skipped(make: Make) -> None:
 async def test_long_and_repeated_headers_are_parsed(make: Make) -> None:
     reply = b"HTTP/1.1 200 OK\r\nX-Long: %s\r\nX-Two: a\r\nx-two: b\r\ncontent-length: 2\r\n\r\n{}" % (b"x" * 50_000)
     async with listen(Server(reply)) as port, closing(make()) as transport:
-        headers = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers
+        headers = (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).headers
     assert (len(headers["x-long"]), headers["x-two"]) == (50_000, "a, b")
 
 
 async def test_non_ascii_header_is_valid_text(make: Make) -> None:
     reply = b"HTTP/1.1 200 OK\r\nx-own: gr\xfc\xdfe\r\ncontent-length: 2\r\n\r\n{}"
     async with listen(Server(reply)) as port, closing(make()) as transport:
-        told = (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).headers["x-own"]
+        told = (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).headers["x-own"]
     assert told.encode("utf-8").decode() == "grüße"
 
 
@@ -704,7 +770,7 @@ async def test_response_without_body_ends_immediately(make: Make, status: bytes)
     server = Server(b"HTTP/1.1 " + status + b"\r\n\r\n")
     async with listen(server) as port, closing(make()) as transport:
         for _ in range(2):
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)).body == b""
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)).body == b""
     assert server.connections == 1
 
 
@@ -734,7 +800,7 @@ async def test_broken_response_body_is_provider_error(make: Make, carrier: str, 
 async def test_read_of_closed_stream_raises_error(make: Make) -> None:
     server = Server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}")
     async with listen(server) as port, closing(make()) as transport, asyncio.timeout(5):
-        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 5.0)
+        stream = await transport.open(asking(f"http://127.0.0.1:{port}"), 20.0)
         assert await stream.read() == b"{}"
         await stream.aclose()
         await stream.aclose()
@@ -774,7 +840,7 @@ def test_every_aiohttp_exception_maps_to_llm_error(error: Exception) -> None:
 
 async def test_carrier_tracks_the_connections_of_aiohttp() -> None:
     async with listen(Server()) as port, closing(HTTPTransport(SystemClock())) as transport:
-        await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+        await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
         held: Any = transport._carriers.get_existing()
         kept = [one for queue in held.carrier._connector._conns.values() for one, _ in queue]
         assert list(held.carrier._connections) == kept != []
@@ -783,7 +849,7 @@ async def test_carrier_tracks_the_connections_of_aiohttp() -> None:
 async def test_default_http_carrier_is_aiohttp() -> None:
     server = Server()
     async with listen(server) as port, closing(HTTPTransport(SystemClock())) as transport:
-        await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+        await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
     assert server.header("user-agent") == "faultmaven"
 
 
@@ -793,7 +859,7 @@ def test_ended_event_loop_leaves_no_warning(make: Make) -> None:
 
     async def ask() -> None:
         async with listen(Server()) as port:
-            await transport.send(asking(f"http://127.0.0.1:{port}"), 5.0)
+            await transport.send(asking(f"http://127.0.0.1:{port}"), 20.0)
 
     for _ in range(3):
         asyncio.run(ask())
@@ -884,7 +950,7 @@ async def test_unsolicited_response_is_never_accepted(make: Make, trusted: str, 
         for number in range(4):
             body = b"%d" % number
             sent = asking(f"{'https' if secured else 'http'}://localhost:{port}", body)
-            assert (await transport.send(sent, 5.0)).body == body
+            assert (await transport.send(sent, 20.0)).body == body
             await server.said.wait()
             server.said.clear()
             await asyncio.sleep(0.01)
@@ -895,7 +961,7 @@ async def test_unread_unsolicited_response_is_never_accepted(make: Make) -> None
     async with listen(server) as port, closing(make()) as transport:
         for number in range(3):
             body = b"%d" % number
-            assert (await transport.send(asking(f"http://127.0.0.1:{port}", body), 5.0)).body == body
+            assert (await transport.send(asking(f"http://127.0.0.1:{port}", body), 20.0)).body == body
             await server.said.wait()  # the next request is sent before the loop can read these bytes
             server.said.clear()
 
@@ -946,7 +1012,7 @@ async def test_invalid_response_head_is_malformed_response(make: Make, reply: by
     async with listen(server) as port, closing(make()) as transport:
         for ask in (transport.send, transport.open):
             with pytest.raises(MalformedResponseError, match="the reply is no HTTP") as caught:
-                await ask(asking(f"http://127.0.0.1:{port}"), 5.0)
+                await ask(asking(f"http://127.0.0.1:{port}"), 20.0)
             assert (caught.value.phase, caught.value.status) == ("first byte", None)
     assert server.connections == len(server.heads) == 2  # no response is read from the connection after such a reply
 
@@ -955,25 +1021,29 @@ async def test_invalid_response_head_is_malformed_response(make: Make, reply: by
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "hosts timeout", "own timeout"])
-async def test_traceback_locals_hide_key_and_prompt(make: Make, ends: str) -> None:
+async def test_traceback_locals_hide_key_and_prompt(carrier: Any, ends: str) -> None:
     class Silent(Server):
         async def answer(self, reader: Reader, writer: Writer) -> None:
             await reader.read()
 
-    server = Silent()
-    async with listen(server) as port, closing(make()) as transport:
+    server, clock, hosts_timeout = Silent(), FakeClock(), asyncio.timeout(None)
+    async with listen(server) as port, closing(HTTPTransport(clock, carrier=carrier)) as transport:
         sent = asking(f"http://127.0.0.1:{port}", b"a very private prompt")
 
         async def ask() -> None:
             if ends == "hosts timeout":
-                async with asyncio.timeout(0.05):
+                async with hosts_timeout:
                     await transport.send(sent, 60.0)
-            await transport.send(sent, 0.05 if ends == "own timeout" else 60.0)
+            await transport.send(sent, 60.0)
 
         call = asyncio.ensure_future(ask())
         await server.arrived.wait()
         if ends == "cancelled":
             call.cancel()
+        elif ends == "hosts timeout":
+            hosts_timeout.reschedule(asyncio.get_running_loop().time())
+        else:
+            clock.advance(60.0)
         await asyncio.wait({call})
         error = asyncio.CancelledError() if call.cancelled() else call.exception()
         if call.cancelled():

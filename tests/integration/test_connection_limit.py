@@ -14,11 +14,15 @@ from faultmaven.domain.errors import LimitReachedError, LLMError
 from faultmaven.domain.events import AttemptEnded
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.configuration.settings import CarrierName, Settings, load_settings, read_environment
+from faultmaven.infrastructure.http.carrier import Progress
 from faultmaven.infrastructure.http.connection_limit import LimitedCarrier
+from faultmaven.infrastructure.http.failures import connect_seconds
 from faultmaven.infrastructure.http.network import NetworkSettings, network_settings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireRequest
+from faultmaven.ports.clock import Clock
 from faultmaven.ports.observer import Observer
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
@@ -77,9 +81,11 @@ async def serving() -> AsyncIterator[Host]:
 
 
 @asynccontextmanager
-async def limited_to(limit: int | None, carrier: CarrierName, **options: Any) -> AsyncIterator[HTTPTransport]:
+async def limited_to(
+    limit: int | None, carrier: CarrierName, clock: Clock | None = None, **options: Any
+) -> AsyncIterator[HTTPTransport]:
     network = NetworkSettings(connections_per_host=limit, **options)
-    transport = HTTPTransport(SystemClock(), network=network, carrier=carrier)
+    transport = HTTPTransport(clock or SystemClock(), network=network, carrier=carrier)
     try:
         yield transport
     finally:
@@ -154,6 +160,23 @@ async def test_wait_timeout_error_names_limit_setting(carrier: CarrierName) -> N
     assert host.bodies == ["first", "third"]
 
 
+@pytest.mark.parametrize("method", ["send", "open"])
+async def test_total_timeout_while_waiting_names_limit_setting(carrier: CarrierName, method: str) -> None:
+    """On a busy machine, the time for a connection and the total timeout can end in the same turn of the loop."""
+    clock = FakeClock()
+    async with serving() as host, limited_to(1, carrier, clock) as transport:
+        first = asyncio.create_task(transport.send(asking(host, "first"), None))
+        await host.hears(1)
+        second = asyncio.create_task(getattr(transport, method)(asking(host, "second"), 8.0))
+        await some_turns()
+        clock.advance(8.0)
+        with pytest.raises(LimitReachedError, match="came free within 4 s, of 1 allowed"):
+            await second
+        host.go_on()
+        await first
+    assert host.bodies == ["first"]
+
+
 async def test_cancelled_waiting_request_passes_connection_on(carrier: CarrierName) -> None:
     async with serving() as host, limited_to(1, carrier) as transport:
         calls = [sending(transport, host, "first")]
@@ -174,7 +197,7 @@ class Nothing:
     status = 200
     headers = Headers()
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> "Nothing":
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "Nothing":
         return self
 
     async def read(self) -> bytes:
@@ -187,8 +210,8 @@ class Nothing:
 @pytest.mark.parametrize("end", ["read", "aclose"])
 async def test_request_cancelled_at_grant_passes_connection_on(end: str) -> None:
     limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
-    first = await limited.open(asking(host, "first"), 5.0)
-    calls = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(3)]
+    first = await limited.open(asking(host, "first"), 5.0, Progress())
+    calls = [asyncio.create_task(limited.open(asking(host, "x"), 5.0, Progress())) for _ in range(3)]
     await some_turns()
     await getattr(first, end)()  # grants the connection to the first task, which has not run yet
     calls[0].cancel()
@@ -208,16 +231,19 @@ async def assert_no_connection_counted(transport: HTTPTransport) -> None:
 
 @pytest.mark.parametrize("ends", ["cancelled", "timed out", "closed early"])
 async def test_aborted_exchange_frees_counted_connection(carrier: CarrierName, ends: str) -> None:
-    async with serving() as host, limited_to(1, carrier) as transport:
+    clock = FakeClock()
+    async with serving() as host, limited_to(1, carrier, clock) as transport:
         if ends == "closed early":
             stream = await transport.open(asking(host, "first"), 15.0)
             await stream.aclose()
             await stream.aclose()
         else:
-            first = sending(transport, host, "first", 15.0 if ends == "cancelled" else 0.2)
+            first = sending(transport, host, "first")
             await host.hears(1)
             if ends == "cancelled":
                 first.cancel()
+            else:
+                clock.advance(15.0)
             await asyncio.gather(first, return_exceptions=True)
         host.go_on(3)  # one of the three is for the aborted request
         calls = [sending(transport, host, body) for body in ("second", "third")]
@@ -248,7 +274,7 @@ async def test_connection_limit_is_separate_per_host(carrier: CarrierName) -> No
         await slow.hears(1)
         fast.go_on(3)
         for _ in range(3):
-            assert (await transport.send(asking(fast, "other"), 5.0)).status == 200
+            assert (await transport.send(asking(fast, "other"), 20.0)).status == 200
         slow.go_on(5)
         await asyncio.gather(*calls)
         await assert_no_connection_counted(transport)
@@ -270,7 +296,7 @@ def test_connection_limit_is_separate_per_loop(carrier: CarrierName) -> None:
     async def send_twice() -> None:
         async with serving() as host:
             host.go_on(2)
-            await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(2)))
+            await asyncio.gather(*(transport.send(asking(host, "x"), 20.0) for _ in range(2)))
 
     for _ in range(2):
         asyncio.run(send_twice())
@@ -281,13 +307,13 @@ async def test_concurrent_event_loops_have_separate_limits() -> None:
     limited, host = LimitedCarrier(Nothing(), 1, SystemClock()), Host()
 
     async def ask() -> list[bytes]:
-        first, second = [asyncio.create_task(limited.open(asking(host, "x"), 5.0)) for _ in range(2)]
+        first, second = [asyncio.create_task(limited.open(asking(host, "x"), 5.0, Progress())) for _ in range(2)]
         await some_turns()
         assert (first.done(), second.done()) == (True, False)
         return [await (await reply).read() for reply in (first, second)]
 
-    held = await limited.open(asking(host, "x"), 5.0)
-    waiting = asyncio.create_task(limited.open(asking(host, "x"), 5.0))
+    held = await limited.open(asking(host, "x"), 5.0, Progress())
+    waiting = asyncio.create_task(limited.open(asking(host, "x"), 5.0, Progress()))
     await some_turns()
     assert await asyncio.to_thread(asyncio.run, ask()) == [b"", b""]
     assert not waiting.done()
@@ -311,7 +337,7 @@ def test_connection_limit_applies_to_passed_client() -> None:
     host.url = "http://vendor.invalid/v1"
 
     async def send_six() -> list[bytes]:
-        replies = await asyncio.gather(*(transport.send(asking(host, "x"), 5.0) for _ in range(6)))
+        replies = await asyncio.gather(*(transport.send(asking(host, "x"), 20.0) for _ in range(6)))
         return [reply.body for reply in replies]
 
     for _ in range(2):
@@ -345,6 +371,23 @@ class GatedVendor:
             )
 
 
+class ClockWithoutPermitWait(SystemClock):
+    """A clock that ends each wait for a connection permit at once, until `vendor` may answer.
+
+    Every other step is in real time and keeps the whole request timeout.
+    """
+
+    REQUEST_TIMEOUT = 15.0
+
+    def __init__(self, vendor: GatedVendor) -> None:
+        self._vendor = vendor
+
+    def timeout(self, seconds: float | None) -> asyncio.Timeout:
+        """Return a context that raises `TimeoutError` after `seconds`."""
+        is_permit = seconds is not None and seconds <= connect_seconds(self.REQUEST_TIMEOUT)
+        return super().timeout(0.0 if is_permit and not self._vendor.can_answer.is_set() else seconds)
+
+
 async def test_limit_error_falls_back_without_breaker_failure(carrier: CarrierName) -> None:
     busy, available = GatedVendor(), GatedVendor()
     available.can_answer.set()
@@ -356,12 +399,12 @@ async def test_limit_error_falls_back_without_breaker_failure(carrier: CarrierNa
             "MISTRAL_API_BASE": f"http://127.0.0.1:{available_port}",
             "CHAT_PROVIDER": "groq",
             "LLM_FALLBACK_CHAIN": "mistral",
-            "LLM_REQUEST_TIMEOUT": "0.2",
+            "LLM_REQUEST_TIMEOUT": str(ClockWithoutPermitWait.REQUEST_TIMEOUT),
             "LLM_BREAKER_MIN_CALLS": "1",
             "LLM_HTTP_CARRIER": carrier,
             VARIABLE: "1",
         }
-        async with open_container(env) as container:
+        async with open_container(env, clock=ClockWithoutPermitWait(busy)) as container:
             sent = WireRequest(ORIGIN, f"http://127.0.0.1:{busy_port}/v1", Headers(), b"{}")
             held_request = asyncio.create_task(container.transport().send(sent, 15.0))
             await busy.request_received.wait()
@@ -390,10 +433,12 @@ async def busy_host(
             "OPENAI_API_BASE": f"http://127.0.0.1:{port}",
             "SMALL_API_KEY": "k",
             "SMALL_API_BASE": f"http://127.0.0.1:{port}",
-            "LLM_REQUEST_TIMEOUT": "0.2",
+            "LLM_REQUEST_TIMEOUT": str(ClockWithoutPermitWait.REQUEST_TIMEOUT),
             VARIABLE: "1",
         }
-        async with open_container(env | variables, observer=observer) as container:
+        async with open_container(
+            env | variables, observer=observer, clock=ClockWithoutPermitWait(vendor)
+        ) as container:
             sent = WireRequest(ORIGIN, f"http://127.0.0.1:{port}/v1", Headers(), b"{}")
             held_request = asyncio.create_task(container.transport().send(sent, 15.0))
             await vendor.request_received.wait()
@@ -468,7 +513,7 @@ async def test_keep_alive_setting_bounds_connection_reuse(
     async with serving() as host, limited_to(None, carrier, keep_alive=keep_alive) as transport:
         host.go_on(3)
         for _ in range(3):
-            await transport.send(asking(host, "x"), 5.0)
+            await transport.send(asking(host, "x"), 20.0)
             await asyncio.sleep(0.05)
     assert host.connections == connections
 

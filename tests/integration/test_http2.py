@@ -33,6 +33,8 @@ from faultmaven.infrastructure.http.httpx_carrier import streams as httpx_stream
 from faultmaven.infrastructure.http.network import NetworkSettings, ProxySettings
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import Headers, Origin, WireReply, WireRequest
+from faultmaven.ports.clock import Clock
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import Handle, listen
 
 ORIGIN = Origin("openai", "openai-chat", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_API_BASE")
@@ -73,6 +75,11 @@ class Vendor:
         while self.requests < count:
             self.request_arrived.clear()
             await self.request_arrived.wait()
+
+    async def wait_until_not_reading(self) -> None:
+        """Wait for a request after which the server stops reading."""
+        while self.reading.is_set():  # noqa: ASYNC110 - an event reports when it is set, not when it is cleared
+            await asyncio.sleep(0.005)
 
     def answer_waiting(self) -> None:
         """Answer the requests that wait for an answer."""
@@ -191,7 +198,7 @@ def authority_file(tmp_path: Path) -> str:
     return str(path)
 
 
-OpenTransport = Callable[[], Any]
+OpenTransport = Callable[..., Any]
 
 
 @pytest.fixture
@@ -199,16 +206,17 @@ def open_transport(speaks_http2: str, authority_file: str) -> OpenTransport:
     """Return a context manager that opens an HTTP/2 transport over the built-in carrier or over a host's client."""
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[HTTPTransport]:
+    async def opened(clock: Clock | None = None) -> AsyncIterator[HTTPTransport]:
+        clock = clock or SystemClock()
         async with AsyncExitStack() as stack:
             if speaks_http2 == "ours":
-                transport = HTTPTransport(SystemClock(), network=NetworkSettings(authority_file, http2=True))
+                transport = HTTPTransport(clock, network=NetworkSettings(authority_file, http2=True))
             else:
                 library = importlib.import_module(speaks_http2)
                 context = ssl.create_default_context(cafile=authority_file)
                 limits = library.Limits(max_connections=None)
                 client = library.AsyncClient(http2=True, verify=context, timeout=None, limits=limits)
-                transport = HTTPTransport(SystemClock(), client=await stack.enter_async_context(client))
+                transport = HTTPTransport(clock, client=await stack.enter_async_context(client))
             stack.push_async_callback(transport.aclose)
             yield transport
 
@@ -243,7 +251,7 @@ async def test_sequential_calls_share_one_connection(open_transport: OpenTranspo
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport:
         for number in range(5):
-            reply = await transport.send(wire_request(f"{url}/echo", b"%d" % number), 5.0)
+            reply = await transport.send(wire_request(f"{url}/echo", b"%d" % number), 20.0)
             assert (reply.status, reply.body, reply.content_type) == (200, b"%d" % number, "application/json")
     assert vendor.connections == 1
     assert vendor.headers[b"authorization"] == b"Bearer sk-key"
@@ -251,7 +259,7 @@ async def test_sequential_calls_share_one_connection(open_transport: OpenTranspo
 
 async def test_hundred_concurrent_calls_share_one_connection(open_transport: OpenTransport) -> None:
     vendor = Vendor()
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(20):
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
         calls = (transport.send(wire_request(f"{url}/echo", b"%d" % number), 20.0) for number in range(100))
         assert [reply.body for reply in await asyncio.gather(*calls)] == [b"%d" % number for number in range(100)]
     assert vendor.connections == 1
@@ -259,7 +267,7 @@ async def test_hundred_concurrent_calls_share_one_connection(open_transport: Ope
 
 async def test_calls_wait_for_server_stream_limit(open_transport: OpenTransport) -> None:
     vendor = Vendor(max_streams=10)
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(20):
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
         replies = await asyncio.gather(*(transport.send(wire_request(f"{url}/echo"), 20.0) for _ in range(60)))
     assert {reply.body for reply in replies} == {b"{}"}
     assert vendor.requests == 60
@@ -273,9 +281,9 @@ async def test_large_request_and_response_arrive_complete(open_transport: OpenTr
 
 async def test_stream_close_resets_only_that_stream(open_transport: OpenTransport) -> None:
     vendor = Vendor()
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
-        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 10.0))
-        stream = await transport.open(wire_request(f"{url}/piece"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
+        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 20.0))
+        stream = await transport.open(wire_request(f"{url}/piece"), 20.0)
         assert await stream.read() == b"piece"
         await stream.aclose()
         await vendor.stream_reset.wait()
@@ -287,14 +295,16 @@ async def test_stream_close_resets_only_that_stream(open_transport: OpenTranspor
 
 @pytest.mark.parametrize("ends", ["cancelled", "timeout"])
 async def test_abandoned_call_resets_only_that_stream(open_transport: OpenTransport, ends: str) -> None:
-    vendor = Vendor()
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
-        other_calls = [asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 10.0)) for _ in range(20)]
-        call = asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 0.5 if ends == "timeout" else 30.0))
+    vendor, clock = Vendor(), FakeClock()
+    async with https_server(vendor) as url, open_transport(clock) as transport, asyncio.timeout(50):
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
+        other_calls = [asyncio.create_task(transport.send(wire_request(f"{url}/wait"), 20.0)) for _ in range(20)]
+        call = asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 5.0 if ends == "timeout" else 30.0))
         await vendor.wait_for_requests(22)
         if ends == "cancelled":
             call.cancel()
+        else:
+            clock.advance(5.0)
         await asyncio.wait({call})
         assert call.cancelled() or isinstance(call.exception(), ProviderTimeoutError)
         await vendor.stream_reset.wait()
@@ -306,15 +316,16 @@ async def test_abandoned_call_resets_only_that_stream(open_transport: OpenTransp
 
 async def test_cancellation_does_not_wait_for_send_buffer(open_transport: OpenTransport) -> None:
     vendor = Vendor(window=2 * LARGE_BODY_BYTES)
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         call = asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 30.0))
         other_call = asyncio.create_task(
             transport.send(wire_request(f"{url}/stop-reading", b" " * LARGE_BODY_BYTES), 30.0)
         )
+        await vendor.wait_until_not_reading()
         await asyncio.sleep(0.3)
         call.cancel()
-        await asyncio.wait({call}, timeout=5.0)
+        await asyncio.wait({call}, timeout=15.0)
         assert call.cancelled()
         vendor.reading.set()
         assert (await other_call).body == b"{}"
@@ -326,32 +337,33 @@ async def test_cancellation_does_not_wait_for_send_buffer(open_transport: OpenTr
 async def test_cancelled_partial_send_closes_connection(open_transport: OpenTransport) -> None:
     """A connection cannot be used after an incomplete TLS record."""
     vendor = Vendor(window=2 * LARGE_BODY_BYTES)
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         call = asyncio.create_task(transport.send(wire_request(f"{url}/stop-reading", b" " * LARGE_BODY_BYTES), 30.0))
-        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 10.0))
+        other_call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 20.0))
+        await vendor.wait_until_not_reading()
         await asyncio.sleep(0.3)
         call.cancel()
-        await asyncio.wait({call}, timeout=5.0)
+        await asyncio.wait({call}, timeout=15.0)
         assert call.cancelled()
         vendor.reading.set()
         outcome = (await asyncio.gather(other_call, return_exceptions=True))[0]
         assert isinstance(outcome, WireReply | ProviderUnavailableError)
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).status == 200
 
 
 async def test_cancelled_calls_free_stream_slots(open_transport: OpenTransport) -> None:
     """httpcore by itself refuses every call after 100 cancelled calls: encode/httpcore#1022."""
     vendor = Vendor()
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(20):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         for number in range(3):
             calls = [asyncio.create_task(transport.send(wire_request(f"{url}/silence"), 30.0)) for _ in range(50)]
             await vendor.wait_for_requests(1 + 50 * (number + 1))
             for call in calls:
                 call.cancel()
             await asyncio.wait(calls)
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).body == b"{}"
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).body == b"{}"
     assert vendor.connections == 1
 
 
@@ -362,30 +374,30 @@ async def test_unread_data_does_not_exhaust_connection_window(
     window_bytes = 16_000_000
     monkeypatch.setattr(httpx_streams, "MIN_WINDOW_BYTES", window_bytes)  # the test takes 0.1 s instead of 3 s
     vendor = Vendor()
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         for _ in range(100):
-            stream = await transport.open(wire_request(f"{url}/flood"), 5.0)
+            stream = await transport.open(wire_request(f"{url}/flood"), 20.0)
             await stream.aclose()
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
     assert vendor.connections == 1
     assert vendor.send_window >= window_bytes - 16384
 
 
 async def test_call_can_be_cancelled_at_any_step(open_transport: OpenTransport) -> None:
     vendor, outcomes = Vendor(), set()
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(30):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         for steps in range(50):
             for more_steps in ((), (0,), (1,), (1, 1)):
-                call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 5.0))
+                call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 20.0))
                 for pause in (steps, *more_steps):
                     for _ in range(pause):
                         await asyncio.sleep(0)
                     call.cancel()
                 await asyncio.wait({call})
                 outcomes.add(call.cancelled())
-        replies = await asyncio.gather(*(transport.send(wire_request(f"{url}/echo"), 5.0) for _ in range(100)))
+        replies = await asyncio.gather(*(transport.send(wire_request(f"{url}/echo"), 20.0) for _ in range(100)))
         assert {reply.body for reply in replies} == {b"{}"}
     assert outcomes == {True, False}
     assert vendor.connections == 1
@@ -400,21 +412,21 @@ async def test_server_reset_or_goaway_means_provider_unavailable(
     async with https_server(vendor) as url, open_transport() as transport:
         error = await failure(transport, wire_request(f"{url}/{ends}"))
         assert (type(error), error.phase) == (ProviderUnavailableError, "first byte")
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).status == 200
     assert vendor.connections == connections
 
 
 @pytest.mark.parametrize("moment", [0, 1, 5, 20, 49])
 async def test_goaway_during_calls_means_provider_unavailable(open_transport: OpenTransport, moment: int) -> None:
     vendor = Vendor()
-    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(20):
-        await transport.send(wire_request(f"{url}/echo"), 5.0)
+    async with https_server(vendor) as url, open_transport() as transport, asyncio.timeout(50):
+        await transport.send(wire_request(f"{url}/echo"), 20.0)
         paths = ["/goaway" if number == moment else "/echo" for number in range(50)]
-        calls = [transport.send(wire_request(f"{url}{path}", b" " * 50_000), 5.0) for path in paths]
+        calls = [transport.send(wire_request(f"{url}{path}", b" " * 50_000), 15.0) for path in paths]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} <= {WireReply, ProviderUnavailableError}
         assert isinstance(outcomes[moment], ProviderUnavailableError)
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).status == 200
 
 
 async def test_h2_protocol_error_means_provider_unavailable(
@@ -433,7 +445,7 @@ async def test_server_closed_connection_is_not_reused(open_transport: OpenTransp
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport:
         for _ in range(3):
-            assert (await transport.send(wire_request(f"{url}/hang-up"), 5.0)).status == 200
+            assert (await transport.send(wire_request(f"{url}/hang-up"), 20.0)).status == 200
             await asyncio.sleep(0.02)
     assert vendor.connections == 3
 
@@ -443,7 +455,7 @@ async def test_header_with_line_break_is_refused(open_transport: OpenTransport, 
     vendor = Vendor()
     async with https_server(vendor) as url, open_transport() as transport:
         assert isinstance(await failure(transport, wire_request(f"{url}/echo", own_header=value)), ConfigurationError)
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).status == 200
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).status == 200
     assert vendor.requests == 1
 
 
@@ -471,10 +483,10 @@ async def test_http2_passes_through_proxy_tunnel(authority_file: str) -> None:
     async with https_server(vendor, names=("vendor.invalid",)) as url, listen(tunnel) as port:
         network = NetworkSettings(authority_file, ProxySettings(https=f"localhost:{port}"), http2=True)
         transport = HTTPTransport(SystemClock(), network=network, carrier="httpx2")
-        await transport.send(wire_request("https://vendor.invalid/echo"), 5.0)
+        await transport.send(wire_request("https://vendor.invalid/echo"), 20.0)
         call = asyncio.create_task(transport.send(wire_request("https://vendor.invalid/silence"), 30.0))
         replies = await asyncio.gather(
-            *(transport.send(wire_request("https://vendor.invalid/echo"), 5.0) for _ in range(20))
+            *(transport.send(wire_request("https://vendor.invalid/echo"), 20.0) for _ in range(20))
         )
         await vendor.wait_for_requests(22)
         call.cancel()
@@ -490,7 +502,7 @@ async def test_http1_only_server_gets_http1(open_transport: OpenTransport) -> No
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
     async with https_server(answer, ("http/1.1",)) as url, open_transport() as transport:
-        assert (await transport.send(wire_request(f"{url}/echo"), 5.0)).body == b"{}"
+        assert (await transport.send(wire_request(f"{url}/echo"), 20.0)).body == b"{}"
 
 
 # --- LLM_HTTP2 -------------------------------------------------------------------------------------------------------
@@ -555,6 +567,6 @@ async def test_http1_and_http2_use_separate_tls_contexts(carrier: Any, authority
     assert certificates(http2=True).context is not certificates(http2=False).context
     transport = HTTPTransport(SystemClock(), certificates=certificates(http2=False), carrier=carrier)
     async with https_server(answer) as url:
-        assert (await transport.send(wire_request(url), 5.0)).body == b"{}"
+        assert (await transport.send(wire_request(url), 20.0)).body == b"{}"
         await transport.aclose()
     assert protocols == ["http/1.1"]

@@ -10,6 +10,7 @@ import pytest
 from faultmaven import (
     ConfigurationError,
     Container,
+    LLMResponse,
     Message,
     ModelNotFoundError,
     ProviderUnavailableError,
@@ -17,6 +18,7 @@ from faultmaven import (
     WrongEndpointError,
     open_container,
 )
+from faultmaven.testing import VirtualClock, run_in_virtual_time
 
 # wire/openai-chat.md 3, ollama-native.md 3, llamacpp-completion.md 3, huggingface.md 4
 CHAT = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "chat"}, "finish_reason": "stop"}]}
@@ -208,12 +210,18 @@ class SlowServer(Server):
         return await super().handle(request)
 
 
-async def test_detection_does_not_serialize_first_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faultmaven.infrastructure.llm.providers.local_provider.DISCOVERY_WAIT_SECONDS", 0.01)
+def test_detection_does_not_serialize_first_calls() -> None:
     server = SlowServer({"/api/chat": OLLAMA})
     env = {"LOCAL_LLM_BASE_URL": "http://localhost:8000", "LOCAL_LLM_MODEL": "m", "LLM_REQUEST_TIMEOUT": "20"}
-    async with server.client() as client, open_container(env, http_client=client) as container:
-        responses = await asyncio.gather(*(container.llm().generate(f"ping {n}") for n in range(10)))
+
+    async def generate_concurrently() -> list[LLMResponse]:
+        async with (
+            server.client() as client,
+            open_container(env, http_client=client, clock=VirtualClock()) as container,
+        ):
+            return await asyncio.gather(*(container.llm().generate(f"ping {n}") for n in range(10)))
+
+    responses = run_in_virtual_time(generate_concurrently())
     assert {response.content for response in responses} == {"ollama"}
     assert server.paths.count("/v1/chat/completions") == 1
 

@@ -56,7 +56,7 @@ def test_overhead_script_prints_every_row(process_env: dict[str, str]) -> None:
     ],
 )
 def test_layer_profile_prints_share_per_layer(work: str, layers: set[str], process_env: dict[str, str]) -> None:
-    lines = run(process_env, "benchmarks.layers", "--work", work, "--calls", "40")
+    lines = run(process_env, "benchmarks.layers", "--work", work, "--calls", "100")
     shares = {}
     for line in lines:
         match = re.fullmatch(rf"(.+?) +([0-9.]+)%{NUMBER}", line)

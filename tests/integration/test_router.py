@@ -415,8 +415,9 @@ async def test_closed_host_client_raises_typed_error() -> None:
 
 
 async def test_direct_provider_refuses_files_and_keeps_deadline() -> None:
-    lab = FaultLab()
-    async with lab.client() as client, open_container(lab.env("groq"), http_client=client) as container:
+    clock = FakeClock()
+    lab = FaultLab(clock)
+    async with lab.client() as client, open_container(lab.env("groq"), http_client=client, clock=clock) as container:
         groq = container.registry().get_provider("groq")
         document = Message.user("Sum it up.", File.from_bytes(b"%PDF-1.7"))
         with pytest.raises(InvalidRequestError, match="groq does not take files"):
@@ -425,6 +426,7 @@ async def test_direct_provider_refuses_files_and_keeps_deadline() -> None:
         lab.script("groq", "silent")
         with pytest.raises(ProviderTimeoutError):
             await groq.generate("ping", deadline=0.05)
+        assert clock.monotonic() == pytest.approx(0.05)
 
 
 async def test_extra_for_unknown_provider_is_refused() -> None:

@@ -4,12 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from faultmaven import Container, LLMError, ProviderTimeoutError, StreamChunk, StreamInterruptedError, open_container
 from faultmaven.infrastructure.llm.dialects.shared.streaming import EventParser
+from faultmaven.infrastructure.llm.providers import dialect_stream
 from faultmaven.infrastructure.llm.providers.dialect_stream import MAX_PARSED_BYTES
+from faultmaven.testing import FakeClock
 from faultmaven.testing.lab.loopback import listen
 from faultmaven.testing.lab.replies.streams import STREAMS
 
@@ -28,6 +31,7 @@ class Vendor:
         self.events = events
         self.after = after
         self.connections = 0
+        self.events_sent = asyncio.Event()
         self.disconnected = asyncio.Event()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,6 +45,7 @@ class Vendor:
                 for event in self.events:
                     writer.write(chunk(event))
                     await writer.drain()
+                self.events_sent.set()
                 if self.after == "cut":
                     return
                 if self.after == "hang":
@@ -63,11 +68,11 @@ def carrier_under_test(carrier: str) -> None:
 
 
 @asynccontextmanager
-async def open_with(vendor: Vendor, timeout: str = "30") -> AsyncIterator[Container]:
+async def open_with(vendor: Vendor, **parts: Any) -> AsyncIterator[Container]:
     async with listen(vendor) as port:
         env = {"GROQ_API_KEY": "k" * 12, "GROQ_API_BASE": f"http://127.0.0.1:{port}/v1"}
-        env |= {"LLM_REQUEST_TIMEOUT": timeout, "LLM_MAX_RETRIES": "0", "LLM_HTTP_CARRIER": UnderTest.carrier}
-        async with open_container(env) as container:
+        env |= {"LLM_REQUEST_TIMEOUT": "30", "LLM_MAX_RETRIES": "0", "LLM_HTTP_CARRIER": UnderTest.carrier}
+        async with open_container(env, **parts) as container:
             yield container
 
 
@@ -80,7 +85,8 @@ async def read(container: Container) -> str:
     return text
 
 
-async def test_finished_streams_share_one_connection() -> None:
+async def test_finished_streams_share_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialect_stream, "END_OF_BODY_SECONDS", 20.0)
     vendor = Vendor()
     async with open_with(vendor) as container:
         for _ in range(3):
@@ -90,7 +96,7 @@ async def test_finished_streams_share_one_connection() -> None:
 
 async def test_abandoned_stream_closes_connection_at_once() -> None:
     vendor = Vendor(EVENTS[:3], "hang")
-    async with open_with(vendor) as container, asyncio.timeout(5):
+    async with open_with(vendor) as container, asyncio.timeout(20):
         async with container.llm().stream("ping") as stream:
             async for _ in stream:
                 break
@@ -100,9 +106,10 @@ async def test_abandoned_stream_closes_connection_at_once() -> None:
 
 async def test_cancelled_reader_closes_connection_at_once() -> None:
     vendor = Vendor(EVENTS[:3], "hang")
-    async with open_with(vendor) as container, asyncio.timeout(5):
+    async with open_with(vendor) as container, asyncio.timeout(20):
         task = asyncio.create_task(read(container))
-        await asyncio.sleep(0.2)
+        await vendor.events_sent.wait()
+        await asyncio.sleep(0.05)  # the reader has usually read some chunks by then
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await vendor.disconnected.wait()
@@ -118,15 +125,28 @@ async def test_cut_connection_raises_stream_interrupted() -> None:
 
 async def test_open_body_after_end_marker_is_accepted() -> None:
     vendor = Vendor(EVENTS, "hang")
-    async with open_with(vendor) as container, asyncio.timeout(5):
+    async with open_with(vendor) as container, asyncio.timeout(20):
         assert await read(container)
         await vendor.disconnected.wait()
 
 
 async def test_stalled_stream_times_out() -> None:
-    async with open_with(Vendor(EVENTS[:3], "hang"), timeout="1") as container, asyncio.timeout(10):
+    clock, text_arrived = FakeClock(), asyncio.Event()
+
+    async def read_until_stall(container: Container) -> None:
+        text = ""
+        async with container.llm().stream("ping") as stream:
+            async for piece in stream:
+                text += piece.text or ""
+                if text == "The container was killed: ":
+                    text_arrived.set()
+
+    async with open_with(Vendor(EVENTS[:3], "hang"), clock=clock) as container, asyncio.timeout(20):
+        task = asyncio.create_task(read_until_stall(container))
+        await text_arrived.wait()
+        clock.advance(30.0)
         with pytest.raises(ProviderTimeoutError) as caught:
-            await read(container)
+            await task
     assert caught.value.phase == "next chunk"
 
 

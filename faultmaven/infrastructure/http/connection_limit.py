@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ...domain.errors import LimitReachedError
 from ...ports.clock import Clock
-from .carrier import Carrier, CarrierReply
+from .carrier import Carrier, CarrierReply, Progress
 from .failures import connect_seconds
 from .types import WireRequest
 
@@ -36,7 +36,7 @@ class LimitedCarrier:
         self._limit = limit
         self._hosts: dict[Host, _HostPermits] = {}
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> "LimitedReply":
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "LimitedReply":
         """Return the reply once its headers have arrived; see `Carrier`.
 
         Raises:
@@ -45,13 +45,16 @@ class LimitedCarrier:
         host = _host_of(sent.url)
         entry = self._hosts.setdefault(host, _HostPermits(self._limit))
         entry.exchanges += 1
+        progress.waits_for = "permit"
         try:
             waited = await self._acquire(entry.permits, sent, connect_seconds(timeout))
         except BaseException:
             self._remove_exchange(host)
             raise
+        progress.waits_for = "reply"
         try:
-            reply = await self._carrier.open(sent, None if timeout is None else max(0.0, timeout - waited))
+            remaining = None if timeout is None else max(0.0, timeout - waited)
+            reply = await self._carrier.open(sent, remaining, progress)
         except BaseException:
             self._release(host)
             raise
@@ -81,17 +84,18 @@ class LimitedCarrier:
             async with self._clock.timeout(seconds):
                 await permits.acquire()
         except TimeoutError:
-            raise self._reached(sent, seconds) from None
+            raise permit_error(sent, seconds, self._limit) from None
         return self._clock.monotonic() - started
 
-    def _reached(self, sent: WireRequest, seconds: float) -> LimitReachedError:
-        return LimitReachedError(
-            f"no connection to the host came free within {seconds:.3g} s, of {self._limit} allowed",
-            provider=sent.origin.provider,
-            model=sent.model,
-            phase="connect",
-            advice=f"Raise {LIMIT_VARIABLE}, or unset it for no limit.",
-        )
+
+def permit_error(sent: WireRequest, seconds: float, limit: int) -> LimitReachedError:
+    return LimitReachedError(
+        f"no connection to the host came free within {seconds:.3g} s, of {limit} allowed",
+        provider=sent.origin.provider,
+        model=sent.model,
+        phase="connect",
+        advice=f"Raise {LIMIT_VARIABLE}, or unset it for no limit.",
+    )
 
 
 class _HostPermits:

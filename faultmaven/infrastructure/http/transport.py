@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...domain.errors import ConfigurationError, MalformedResponseError
+from ...domain.errors import ConfigurationError, LLMError, MalformedResponseError
 from ...ports.clock import Clock
 from ..configuration.settings import CarrierName, Settings
 from ..event_loops import PerLoop
 from ..optional.optional_dependencies import require_http2, require_httpx2
-from .carrier import Carrier, CarrierReply
+from .carrier import Carrier, CarrierReply, Progress
 from .certificates import Certificates
-from .connection_limit import LimitedCarrier
-from .failures import address_advice, timeout_error
+from .connection_limit import LimitedCarrier, permit_error
+from .failures import address_advice, blame_proxy, connect_seconds, timeout_error
 from .lazy_import import import_in_thread
 from .network import NetworkSettings, network_settings
 from .types import WireReply, WireRequest
@@ -89,14 +89,16 @@ class HTTPTransport:
             MalformedResponseError: not HTTP, undecodable, or larger than the limit.
             ProviderConfigurationError: the address is no URL.
         """
-        lease, stream = await self._acquire(), None
+        lease, stream, progress = await self._acquire(), None, Progress()
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
-                stream = self._stream(sent, lease, await lease.carrier.open(sent, timeout), started)
+                stream = self._stream(sent, lease, await lease.carrier.open(sent, timeout, progress), started)
                 return stream.with_body(await stream.rest())
         except TimeoutError:
-            raise timeout_error(sent, "first byte" if stream is None else "body", timeout) from None
+            if stream is not None:
+                raise timeout_error(sent, "body", timeout) from None
+            raise self._no_reply_error(sent, progress, timeout) from None
         finally:
             await self._end(lease, stream)
 
@@ -106,15 +108,15 @@ class HTTPTransport:
         Raises:
             LLMError: as `send` does, here and while the body is read.
         """
-        lease, stream = await self._acquire(), None
+        lease, stream, progress = await self._acquire(), None, Progress()
         started = self._clock.monotonic()
         try:
             async with self._clock.timeout(timeout):
-                stream = self._stream(sent, lease, await lease.carrier.open(sent, timeout), started)
+                stream = self._stream(sent, lease, await lease.carrier.open(sent, timeout, progress), started)
                 return stream  # noqa: RET504 - the clauses below close it
         except TimeoutError:
             await self._end(lease, stream)  # the reply may have arrived in the same turn of the loop as the timeout
-            raise timeout_error(sent, "first byte", timeout) from None
+            raise self._no_reply_error(sent, progress, timeout) from None
         except BaseException:
             await self._end(lease, stream)
             raise
@@ -173,6 +175,15 @@ class HTTPTransport:
         lease.exchanges -= 1
         if self._retired:
             self._close_if_idle()
+
+    def _no_reply_error(self, sent: WireRequest, progress: Progress, timeout: float | None) -> LLMError:
+        """Return the error for a `timeout` that ended before the reply began."""
+        limit = self._network.connections_per_host
+        if progress.waits_for == "permit" and limit is not None:
+            return permit_error(sent, connect_seconds(timeout), limit)
+        if progress.waits_for == "connection":
+            return blame_proxy(timeout_error(sent, "connect", connect_seconds(timeout)), sent, self._network)
+        return timeout_error(sent, "first byte", timeout)
 
     def _too_large_error(self, sent: WireRequest, status: int) -> MalformedResponseError:
         problem, advice = f"the reply is larger than {self._max_reply_bytes} bytes", address_advice(sent)

@@ -36,6 +36,8 @@ DEFAULT_TIMEOUT_SECONDS = 30.0
 """The timeout of a row, unless a rule sets another one."""
 MAX_RULE_SECONDS = 50.0
 """Limit for a rule over a socket; in process, virtual time makes a hanging rule visible without a limit."""
+BUSY_MACHINE_SECONDS = 3.0
+"""Seconds that a busy machine may add to a call over a socket, where time is real. A hang takes far longer."""
 
 # The router would enforce these and refuse calls that the rules mean to send.
 ROUTER_LIMIT_FIELDS = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
@@ -82,10 +84,13 @@ class ContractHarness:
         """A timeout in seconds that ends soon, but leaves an available vendor enough time to answer."""
         return 2.0 if self.is_in_process else 0.5
 
-    @property
-    def timeout_tolerance(self) -> float:
-        """The factor by which a call may exceed its limit; larger over a socket, where time is real."""
-        return 1.5 if self.is_in_process else 4.0
+    def max_call_seconds(self, limit: float) -> float:
+        """Return the longest time in seconds that a call with a limit of `limit` seconds may take."""
+        return limit * 1.5 if self.is_in_process else limit + BUSY_MACHINE_SECONDS
+
+    def hang_seconds(self, limit: float) -> float:
+        """Return the time in seconds after which a rule ends a call with a limit of `limit` seconds."""
+        return limit * 10 + (0.0 if self.is_in_process else BUSY_MACHINE_SECONDS)
 
     def run(self, body: Coroutine[Any, Any, Any]) -> Any:
         """Run `body` in a new event loop."""

@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
+from ..carrier import Progress
 from ..certificates import Certificates
 from ..failures import (
     blame_proxy,
@@ -66,11 +67,13 @@ class AiohttpCarrier:
         self._resolver = Resolver()
         self._connector = _connector(self._resolver, self._connections, network.keep_alive)
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> "AiohttpReply":
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "AiohttpReply":
         """Return the reply once its headers have arrived; see `Carrier`."""
         try:
             endpoint = self._endpoints.get(sent.url) or self._add_endpoint(sent.url)
+            progress.waits_for = "connection"
             connection = await self._connect(sent, endpoint, timeout)
+            progress.waits_for = "reply"
             try:
                 protocol = _write(connection, sent, endpoint)
                 message, content = await protocol.read()

@@ -4,8 +4,10 @@ import asyncio
 import functools
 import re
 import ssl
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
 
+from ..carrier import Progress
 from ..certificates import Certificates
 from ..failures import address_error, blame_proxy, connect_seconds, loop_error, without_frames
 from ..network import NetworkSettings
@@ -39,7 +41,7 @@ class HttpxCarrier:
         """Return a carrier with a new client."""
         return cls(_create_client(family, network, certificates), network)
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> "HttpxReply":
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> "HttpxReply":
         """Return the reply once its headers have arrived; see `Carrier`."""
         loop = asyncio.get_running_loop()
         self._loop = self._loop or loop
@@ -52,6 +54,7 @@ class HttpxCarrier:
                 headers=sent.headers,
                 content=sent.body if sent.method == "POST" else None,
                 timeout=self.family.httpx.Timeout(None, connect=connect_seconds(timeout)),
+                extensions={"trace": _trace_to(progress)},
             )
             response = await defer_cancellation(self._send(request))
         except self.family.failures as error:
@@ -107,6 +110,22 @@ class HttpxReply:
                 return block
         self._has_ended = True
         return b""
+
+
+def _trace_to(progress: Progress) -> Callable[[str, Any], Awaitable[None]]:
+    """Return a `trace` extension of httpcore that updates `progress` at connecting and sending.
+
+    A client without httpcore, such as a mock, calls no trace: the request counts as sent from the beginning.
+    """
+
+    async def trace(event: str, info: Any) -> None:
+        if event.endswith((".connect_tcp.started", ".connect_unix_socket.started", ".start_tls.started")):
+            progress.waits_for = "connection"
+        # CONNECT requests a tunnel from a proxy, and is a part of connecting.
+        elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
+            progress.waits_for = "reply"
+
+    return trace
 
 
 def _create_client(family: HttpxFamily, network: NetworkSettings, certificates: Certificates) -> "AnyClient":

@@ -9,7 +9,8 @@ from ..contract_lab import HELD_REPLY
 from ..provider_under_test import ProviderUnderTest, describe_outcome, wait_until
 from ..rule import expect, report_broken, rule
 
-MAX_CANCELLATION_SECONDS = 1.0
+MAX_CANCELLATION_SECONDS = 3.0
+"""In the event loop's time, which is real over a socket: long enough for a busy machine, too short for a hang."""
 
 
 class CancellationRules:

@@ -71,7 +71,7 @@ async def _expect_timely_end(harness: ContractHarness, fault: str, limit: float,
     started = loop.time()
     outcome: object
     try:
-        async with asyncio.timeout(limit * 10):
+        async with asyncio.timeout(harness.hang_seconds(limit)):
             outcome = await harness.provider.generate("ping", **options)  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001 - checked below
         outcome = error
@@ -79,5 +79,5 @@ async def _expect_timely_end(harness: ContractHarness, fault: str, limit: float,
     context = f"({fault}, {next(iter(options), 'timeout')} {limit:g} s)"
     is_timeout = isinstance(outcome, ProviderTimeoutError | DeadlineExceededError)
     expect(is_timeout, f"ProviderTimeoutError {context}", describe_outcome(outcome))
-    max_seconds = limit * harness.timeout_tolerance
+    max_seconds = harness.max_call_seconds(limit)
     expect(elapsed <= max_seconds, f"an end within {max_seconds:g} s {context}", f"it took {elapsed:.2f} s")
