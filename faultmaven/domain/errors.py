@@ -199,7 +199,7 @@ class UnsupportedRequestError(InvalidRequestError):
     """The provider or its model does not support an option of the request; nothing was sent."""
 
     elsewhere = True
-    default_advice = "Leave the named option out, or use a provider that takes it."
+    default_advice = "Leave the named option out, or use a provider that supports it."
 
 
 class ModelNotFoundError(LLMError):

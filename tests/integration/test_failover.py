@@ -113,7 +113,7 @@ def test_environment_tunes_circuit_breaker() -> None:
         response = await generate_ping(container, lab)
         assert outcomes(response) == [("openai", "CircuitOpenError"), ("groq", "answered")]
         assert len(lab.asked("openai")) == 3
-        assert "openai: breaker open for 20 s more" in str(container.explain("ping"))
+        assert "openai: circuit breaker open for 20 s more" in str(container.explain("ping"))
         lab.always("openai", "ok")
         await asyncio.sleep(20)
         assert (await generate_ping(container, lab)).provider == "openai"
