@@ -170,7 +170,9 @@ async def test_postponed_retry_respects_retry_after_and_backoff() -> None:
     started = harness.clock.monotonic()
     await generate_error(harness, deadline=60.0)
     assert harness.clock.monotonic() - started == pytest.approx(0.2)
-    assert [event.reason for event in harness.events_of(RetryRefused)] == ["a wait of 99.9 s does not fit"]
+    assert [event.reason for event in harness.events_of(RetryRefused)] == [
+        "a wait of 99.9 s does not fit into the remaining time"
+    ]
 
 
 @in_virtual_time
