@@ -268,8 +268,8 @@ async def test_container_takes_error_policy_and_acceptance() -> None:
         ({"error_policy": [1]}, "'error_policy' is a list, not a Mapping"),
         ({"error_policy": {ValueError: Reaction()}}, "ValueError"),
         ({"error_policy": {RateLimitError: "retry"}}, "RateLimitError"),
-        ({"cache": object()}, "has no get, put"),
-        ({"chance": 0.5}, "has no __call__"),
+        ({"cache": object()}, "missing get, put"),
+        ({"chance": 0.5}, "missing __call__"),
     ],
 )
 def test_container_refuses_invalid_part(parts: dict[str, Any], message: str) -> None:

@@ -81,7 +81,7 @@ class BaseLLMProvider:
         if requested:
             return requested
         if not self.config.models:
-            variable = self.config.model_var or "its model variable"
+            variable = self.config.model_var or "the model variable of the row"
             raise ProviderConfigurationError(f"{self.provider_name} has no model", advice=f"Set {variable}.")
         return self.config.models[0]
 
