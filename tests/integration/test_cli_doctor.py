@@ -456,10 +456,10 @@ def test_doctor_reports_all_mistakes_in_one_run(run_cli: "RunCli", tmp_path: Pat
     for expected in (
         "LLM_DEDLINE (process environment) is unknown",
         "LLM_DEADLINE (process environment): must be a number",
-        "OPENAI_API_KEY (process environment) is no key",
+        "OPENAI_API_KEY (process environment) is not a key",
         "CHAT_PROVIDER (process environment) names an unknown provider 'opnai'",
-        "GROQ_API_BASE (process environment) is no address",
-        "provider 'groq' stands in two sources",
+        "GROQ_API_BASE (process environment) is not an address",
+        "provider 'groq' is defined in two sources",
         "'provider_class' is missing",
     ):
         assert expected in text

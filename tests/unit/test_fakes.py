@@ -128,7 +128,7 @@ async def test_fake_stream_sends_text_before_calls() -> None:
     _, response = await read_stream(FakeProvider(FakeStream("Let me look.", *CALLS, broken)))
     assert response.content == "Let me look."
     assert [call.name for call in response.tool_calls] == ["look", "restart", "look"]
-    assert response.tool_calls[2].problem == "the arguments are no JSON"
+    assert response.tool_calls[2].problem == "the arguments are not JSON"
 
 
 async def test_interrupted_stream_keeps_partial_tool_call() -> None:

@@ -221,6 +221,6 @@ class Call:
     def _deadline_error(self) -> DeadlineExceededError:
         attempts = self.log.attempts
         used = ", ".join(f"{one.provider} {one.waited + one.duration:.2f} s ({one.outcome})" for one in attempts)
-        problem = f"no answer within the deadline of {self.plan.deadline:g} s; used by: {used or 'nobody'}"
+        problem = f"no answer within the deadline of {self.plan.deadline:g} s; time used by: {used or 'no provider'}"
         partial = [cause.response for cause in self._causes.values() if cause.response is not None]
         return DeadlineExceededError(problem, response=partial[-1] if partial else None)

@@ -106,7 +106,7 @@ def _policy_delay(outcome: Outcome, number: int, context: CallContext, *, is_las
 def _may_retry(candidate: Candidate, delay: float, remaining: float, context: CallContext) -> bool:
     """Return whether `delay` fits into `remaining` seconds, and take one retry from the provider's budget."""
     if delay > remaining:
-        reason = f"a wait of {delay:.3g} s does not fit"
+        reason = f"a wait of {delay:.3g} s does not fit into the remaining time"
     elif not context.admission.may_retry(candidate.route.name):
         reason = BUDGET_USED_UP
     else:

@@ -125,7 +125,7 @@ def _with_checked_attachments(position: int, message: Message) -> Message:
         return message
     where = f"prompt[{position}]"
     if message.role in ("system", "assistant"):
-        raise InvalidRequestError(f"{where} is a turn of the {message.role} and holds an image or a file")
+        raise InvalidRequestError(f"{where} has the role {message.role!r} and holds an image or a file")
     parts = tuple(part if isinstance(part, str) else checked_attachment(part, where) for part in message.parts)
     return message if parts == message.parts else replace(message, parts=parts)
 
@@ -196,7 +196,7 @@ def _as_tuple(name: str, value: Any) -> tuple[Any, ...]:
 def _stop_texts(value: Any) -> tuple[str, ...]:
     texts = (value,) if isinstance(value, str) else _as_tuple("stop", value)
     if not all(isinstance(text, str) and text for text in texts):
-        raise InvalidRequestError("stop holds something that is not a non-empty string")
+        raise InvalidRequestError("stop holds a value that is not a non-empty string")
     for position, text in enumerate(texts):
         check_text(f"stop[{position}]", text)
     return texts
