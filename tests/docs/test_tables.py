@@ -155,7 +155,7 @@ def test_stream_faults_table_is_complete() -> None:
 
 
 def test_contract_rules_table_is_complete() -> None:
-    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "over"))
+    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "applies_to"))
     expected = [
         [name.removeprefix("test_"), (inspect.getdoc(rule) or "").replace("`", ""), rule.applies_to]
         for name, rule in rules
