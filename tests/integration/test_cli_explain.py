@@ -70,7 +70,7 @@ def test_explain_without_providers_succeeds_with_advice(run_cli: "RunCli") -> No
     assert result.exit_code == 0
     assert "no provider would be tried" in result.stdout
     assert "not configured: openai, anthropic, gemini, " in result.stdout
-    assert result.stderr == "`faultmaven doctor` says what to set.\n"
+    assert result.stderr == "`faultmaven doctor` lists the variables to set.\n"
 
 
 @pytest.mark.parametrize(

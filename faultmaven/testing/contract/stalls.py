@@ -84,7 +84,7 @@ def describe_stall(call: Callable[[], Awaitable[object]]) -> str:
     seconds = _shortest_stall_of_calls(call)
     if seconds < MIN_STALL_SECONDS:
         return ""
-    return f"the event loop stood still for at least {seconds:.2f} s in every call"
+    return f"every call blocked the event loop for at least {seconds:.2f} s"
 
 
 def _shortest_stall_of_calls(call: Callable[[], Awaitable[object]]) -> float:
