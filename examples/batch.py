@@ -2,7 +2,7 @@
 
 A line of the input is a prompt, whose id is the line's number, or a JSON object with `id` and `prompt`. Each line of
 the output is a JSON object with the `id`, and either `answer` or `error`. Ctrl-C keeps the finished answers, and
-`--resume` continues from there. The script also needs batch_files.py and batch_told.py in the same folder.
+`--resume` continues from there. The script also needs batch_files.py and batch_progress.py in the same folder.
 
 Exit codes: 0 all prompts answered, 1 wrong configuration, 2 wrong command line or input, 3 some prompts failed,
 130 interrupted.
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from batch_files import FileError, Line, Output, Prompt, ids_in, open_answers, read_prompts
-from batch_told import LineCallback, Tally, progress
+from batch_progress import LineCallback, Tally, progress
 from faultmaven import ConfigurationError, InvalidRequestError, LLMError, LLMProvider, open_container
 
 

@@ -106,7 +106,7 @@ def build_transport_for(
 def _check_error_policy(table: Mapping[Any, Any]) -> None:
     for kind, value in table.items():
         if not (isinstance(kind, type) and issubclass(kind, LLMError)):
-            raise ConfigurationError(f"error_policy names {getattr(kind, '__name__', kind)}, which is no LLMError")
+            raise ConfigurationError(f"error_policy names {getattr(kind, '__name__', kind)}, not an LLMError")
         if not isinstance(value, Reaction):
             raise ConfigurationError(f"error_policy has a {type(value).__name__} for {kind.__name__}, not a Reaction")
 

@@ -88,7 +88,7 @@ def _report(task: asyncio.Future[None]) -> None:
     """Report the exception that ended the watching, since no caller awaits the task."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        report(error, "faultmaven: no file is watched any more")
+        report(error, "faultmaven: the file watcher stopped")
 
 
 def _override(container: Container, name: str, value: Any) -> None:

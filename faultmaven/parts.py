@@ -83,8 +83,8 @@ class LLMEntry(providers.Factory[Any]):
         value = provider() if isinstance(provider, providers.Object) else provider
         missing = [] if is_later else [member for member in PORT_MEMBERS if not hasattr(value, member)]
         if missing:
-            reason = f"it has no {', '.join(missing)}"
-            raise ConfigurationError(f"what overrides 'llm' is a {type(value).__name__}, not an LLMProvider: {reason}")
+            reason = f"missing {', '.join(missing)}"
+            raise ConfigurationError(f"the override of 'llm' is a {type(value).__name__}, not an LLMProvider: {reason}")
         return super().override(provider)
 
 
@@ -118,8 +118,8 @@ def _check_members(name: str, value: Any, protocol: type) -> None:
     members = [member for member in vars(protocol) if member == "__call__" or not member.startswith("_")]
     missing = [member for member in members if member not in _OPTIONAL_MEMBERS and not hasattr(value, member)]
     if missing or isinstance(value, type):
-        reason = f"has no {', '.join(missing)}" if missing else "is a class; pass an object of it"
-        raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: it {reason}")
+        reason = f"missing {', '.join(missing)}" if missing else "pass an instance, not the class"
+        raise ConfigurationError(f"the part {name!r} is a {type(value).__name__}: {reason}")
 
 
 def _check_named_type(name: str, value: Any, type_names: list[str]) -> None:

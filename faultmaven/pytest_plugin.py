@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 FIXTURES = ("fake_llm", "llm_container", "fault_lab", "fake_clock")
 MARKERS = (
-    "llm_script(*steps, name='fake', models=('fake-model',), delay=0.0): what fake_llm plays; see FakeProvider.",
-    "llm_env(**variables): llm_container opens from these variables, and from no others: llm_env(GROQ_API_KEY='k').",
-    "llm_lab(*rows): llm_container has these rows, answered by fault_lab: llm_lab('openai', 'groq').",
-    "llm_network(*hosts): the test may reach these hosts through the network guard; without hosts, anywhere.",
+    "llm_script(*steps, name='fake', models=('fake-model',), delay=0.0): the script of fake_llm; see FakeProvider.",
+    "llm_env(**variables): llm_container reads these variables and no others: llm_env(GROQ_API_KEY='k').",
+    "llm_lab(*rows): llm_container has these rows, and fault_lab answers their requests: llm_lab('openai', 'groq').",
+    "llm_network(*hosts): the test may reach these hosts despite the network guard; without arguments, every host.",
 )
 GUARD: pytest.StashKey[NetworkGuard] = pytest.StashKey()
 
@@ -31,9 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--llm-guard",
         action="store_true",
-        help="fail every test that would reach beyond this machine, not only those that use a fixture of faultmaven",
+        help="deny connections to other machines in every test, not only in tests that use a fixture of faultmaven",
     )
-    parser.addini("llm_allowed_hosts", "hosts that the network guard lets every test reach", type="linelist")
+    parser.addini("llm_allowed_hosts", "hosts that every test may reach despite the network guard", type="linelist")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -182,4 +182,4 @@ def _run_without_loop(coroutine: Coroutine[Any, Any, None]) -> None:
         coroutine.send(None)
     except StopIteration:
         return
-    raise RuntimeError("a client over the lab waited for something while it was closed")
+    raise RuntimeError("closing the HTTP client of the lab would need an event loop")

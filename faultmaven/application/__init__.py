@@ -1,1 +1,1 @@
-"""Decisions, over ports: what is asked of whom, for how long, and whether the answer will do."""
+"""Decisions over values and ports: validation, planning, execution, resilience, acceptance and reuse."""

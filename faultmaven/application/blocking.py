@@ -45,7 +45,7 @@ class _BackgroundLoop:
         """Run `coroutine` in the loop, wait for the end, and return the result."""
         if threading.current_thread() is self._thread:
             coroutine.close()
-            raise RuntimeError("generate_sync() was called inside of a call of its own: await generate() there")
+            raise RuntimeError("generate_sync() was called inside another generate_sync() call: await generate()")
         future = asyncio.run_coroutine_threadsafe(coroutine, self._ensure_running())
         try:
             with _interruptible():

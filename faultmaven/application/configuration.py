@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from ..domain.capabilities import Capabilities
 from ..domain.errors import InvalidRequestError
 from ..domain.names import did_you_mean
-from ..domain.requests import NOTHING, ChatRequest
+from ..domain.requests import EMPTY_MAPPING, ChatRequest
 from ..ports.llm import ChatBackend
 from .policies.policies import DEFAULT_POLICIES, Policies
 
@@ -99,8 +99,8 @@ class ConfigurationSnapshot:
     """
 
     routes: Mapping[str, Route]
-    missing: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    chains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
+    missing: Mapping[str, str] = field(default_factory=lambda: EMPTY_MAPPING)
+    chains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY_MAPPING)
     deadline: float = 120.0
     policies: Policies = DEFAULT_POLICIES
     strict: bool = False

@@ -142,7 +142,7 @@ class LLMRouter(ChatProvider):
         """
         configuration = self._dependencies.configuration()
         if request.cache:
-            raise InvalidRequestError("cache=True, but a stream is neither kept nor taken from the response cache")
+            raise InvalidRequestError("cache=True, but the response cache does not hold streams")
         open_streams: list[OpenStream] = []
         call = self._plan_call(request, configuration, open_streams)
         stream: RoutedStream | None = None

@@ -79,7 +79,7 @@ def _discard_output() -> None:
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="faultmaven")
 def cli() -> None:
-    """Ask any model from any vendor, and keep answering while vendors fail.
+    """Send requests to the models of any vendor, with retries and fallbacks to other providers.
 
-    What is configured comes from the environment, .env.<FAULTMAVEN_ENV> and .env.
+    The configuration comes from the process environment, .env.<FAULTMAVEN_ENV> and .env.
     """

@@ -26,7 +26,7 @@ def print_environment_diff(first: str, second: str, *, files_only: bool, as_json
     else:
         _print_text(diff)
         if any(_has_process_values(report) for report in reports):
-            note = "The process environment applies to both; --files-only leaves it out."
+            note = "The process environment applies to both environments; --files-only ignores the process environment."
             open_console(stderr=True).print(style_text(note, "dim"), soft_wrap=True)
     return exit_codes.CONFIGURATION if any(diff.faults) else exit_codes.OK
 
@@ -85,21 +85,21 @@ def _build_table(diff: EnvironmentDiff) -> Table:
 
 def _build_cells(entry: ConfigEntry | None, *, hidden: bool) -> tuple[str, str]:
     if entry is None:
-        return "-", "no row reads it"
+        return "-", "no row reads the variable"
     return f"{entry.value or '-'}{' (differs)' if hidden else ''}", entry.source or "-"
 
 
 def _build_sentences(diff: EnvironmentDiff) -> Iterator[Text]:
     for chains, roles in _group_roles_by_chains(diff).items():
-        first, second = (", ".join(chain) or "nobody" for chain in chains)
-        yield style_text(f"asked for {', '.join(roles)}: {first} in {diff.names[0]}; {second} in {diff.names[1]}")
+        first, second = (", ".join(chain) or "no provider" for chain in chains)
+        yield style_text(f"chain for {', '.join(roles)}: {first} in {diff.names[0]}; {second} in {diff.names[1]}")
     yield from _build_one_sided_sentences(
         diff, "configured in {} only: ", diff.configured or ((), ()), on_one_line=True
     )
     yield from _build_one_sided_sentences(diff, "warning in {} only: ", diff.warnings, "yellow")
     yield from _build_one_sided_sentences(diff, "fault in {}: ", diff.faults, "red")
     if diff.chains is None:
-        yield style_text("Who is asked is not compared: where there are faults, nobody is.")
+        yield style_text("The chains are not compared: an environment with faults has no chain.")
 
 
 def _group_roles_by_chains(diff: EnvironmentDiff) -> dict[Pair, list[str]]:

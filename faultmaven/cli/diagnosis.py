@@ -31,11 +31,11 @@ ROUTES = (
 
 _JAMBA = (
     "AI21's Jamba API was retired on 2026-08-09",
-    "Jamba models still run on a server of one's own (the row vllm) and in cloud marketplaces. Unset the variable.",
+    "Jamba models still run on your own server (the row vllm) and in cloud marketplaces. Unset the variable.",
 )
 _SONAR = (
     "Perplexity's Sonar chat was retired on 2026-09-27",
-    "Its Agent API (https://api.perplexity.ai/v1/agent) replaced it; no row here speaks that. Unset the variable.",
+    "The Agent API (https://api.perplexity.ai/v1/agent) replaced Sonar; no row supports this API. Unset the variable.",
 )
 RETIRED_APIS = {"AI21_API_KEY": _JAMBA, "PERPLEXITY_API_KEY": _SONAR, "PERPLEXITYAI_API_KEY": _SONAR}
 
@@ -151,7 +151,10 @@ def _check_any_provider(facts: ConfigurationFacts) -> Iterator[DoctorFinding]:
 def _check_provider(provider: ProviderFacts) -> Iterator[DoctorFinding]:
     if provider.key_is_placeholder:
         yield DoctorFinding(
-            "problem", provider.name, f"{provider.api_key_var} holds a placeholder", "Put the real key in its place."
+            "problem",
+            provider.name,
+            f"{provider.api_key_var} holds a placeholder",
+            "Replace the placeholder with the real key.",
         )
     address, variable = provider.base_url, provider.base_url_var
     route = next((route for route in ROUTES if address.endswith(route)), None)
@@ -159,15 +162,15 @@ def _check_provider(provider: ProviderFacts) -> Iterator[DoctorFinding]:
         yield DoctorFinding(
             "problem",
             provider.name,
-            f"the base URL ends with the route {route}, which is appended to it once more",
-            f"Take {route} off {variable or 'the base URL'}.",
+            f"the base URL ends with the route {route}, which every request appends again",
+            f"Remove {route} from {variable or 'the base URL'}.",
         )
     if provider.is_local and variable and not provider.address_is_set:
         yield DoctorFinding(
             "note",
             provider.name,
-            f"it has no address of its own; {address} is tried",
-            f"Set {variable} when the server is elsewhere.",
+            f"no address is set; the default {address} is used",
+            f"Set {variable} if the server has another address.",
         )
 
 
@@ -179,20 +182,20 @@ def _check_chain(facts: ConfigurationFacts) -> Iterator[DoctorFinding]:
                 "warning",
                 "LLM_FALLBACK_CHAIN",
                 f"{name} is not configured and is skipped: {facts.missing[name]}",
-                f"Configure {name}, or take it out of the chain.",
+                f"Configure {name}, or remove {name} from the chain.",
             )
     if settings.strict_provider_mode and settings.fallback_chain:
         yield DoctorFinding(
             "warning",
             "STRICT_PROVIDER_MODE",
-            "only the primary is asked, so LLM_FALLBACK_CHAIN has no effect",
+            "only the primary is tried, so LLM_FALLBACK_CHAIN has no effect",
             "Unset one of the two.",
         )
     elif len(facts.chain) == 1 and not settings.strict_provider_mode:
         yield DoctorFinding(
             "note",
             "chain",
-            f"{facts.chain[0]} is the only one in the chain: when it fails, nobody else is asked",
+            f"{facts.chain[0]} is the only provider of the chain: a failed request has no fallback",
             "Configure a second provider.",
         )
 
@@ -213,7 +216,7 @@ def _check_times(facts: ConfigurationFacts) -> Iterator[DoctorFinding]:
             "note",
             "LLM_DEADLINE",
             f"the whole call has {deadline:g} s, less than one attempt may take at {', '.join(slow)}",
-            "Attempts are cut to what the deadline leaves; raise LLM_DEADLINE if answers are cut off.",
+            "Attempts are limited to the remaining time; raise LLM_DEADLINE if attempts time out.",
         )
 
 
@@ -223,8 +226,8 @@ def _check_threshold(facts: ConfigurationFacts) -> Iterator[DoctorFinding]:
         yield DoctorFinding(
             "warning",
             "LLM_CONFIDENCE_THRESHOLD",
-            f"every configured provider is below it ({threshold:g})",
-            "Lower it to a weight that `faultmaven providers` shows.",
+            f"the confidence of every configured provider is below the threshold ({threshold:g})",
+            "Lower the threshold to a confidence that `faultmaven providers` lists.",
         )
 
 

@@ -10,12 +10,12 @@ INTERRUPTED = 130
 READER_GONE = 141
 
 MEANINGS = {
-    OK: "done; for doctor and config --check: nothing is wrong",
-    CONFIGURATION: "the configuration is wrong, or something that the command needs is missing",
-    USAGE: "the command line is wrong",
-    PROVIDER: "a provider failed, or all of them did",
+    OK: "success; for doctor and config --check: no problem and no warning",
+    CONFIGURATION: "the configuration is invalid, or a requirement of the command is missing",
+    USAGE: "the command line is invalid",
+    PROVIDER: "the request failed: no provider gave a complete answer",
     INTERRUPTED: "interrupted with Ctrl-C",
-    READER_GONE: "whoever read the output went away, as head does",
+    READER_GONE: "the reader of the output closed the pipe, as head does",
 }
 
 

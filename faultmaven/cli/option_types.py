@@ -15,7 +15,7 @@ def load_image(location: str) -> Image:
     if location.startswith(("http://", "https://")):
         return Image.from_url(location)
     if not Path(location).is_file():
-        raise click.BadParameter(f"{location} cannot be read: it is no file", param_hint="--image")
+        raise click.BadParameter(f"{location} cannot be read: not a file", param_hint="--image")
     return Image.from_path(location)
 
 
@@ -29,7 +29,9 @@ def load_tool(path: str) -> Tool:
     fields = _load_object(path, "--tool")
     unknown = set(fields) - {"name", "description", "parameters"}
     if unknown or not isinstance(fields.get("name"), str):
-        raise click.BadParameter(f'{path} must hold {{"name", "description", "parameters"}}', param_hint="--tool")
+        raise click.BadParameter(
+            f"{path} must contain an object with name, description and parameters", param_hint="--tool"
+        )
     return Tool(fields["name"], str(fields.get("description", "")), fields.get("parameters", {}))
 
 
@@ -50,8 +52,8 @@ def _load_object(path: str, option: str) -> dict[str, Any]:
     try:
         value = json.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no JSON"
+        reason = getattr(error, "strerror", None) or "not valid JSON"
         raise click.BadParameter(f"{path} cannot be read: {reason}", param_hint=option) from None
     if not isinstance(value, dict):
-        raise click.BadParameter(f"{path} holds no JSON object", param_hint=option)
+        raise click.BadParameter(f"{path} does not contain a JSON object", param_hint=option)
     return value

@@ -35,11 +35,11 @@ USUAL_PORTS = {
 
 # Dialects whose list of models does not prove that a model is missing, and the reason (wire/*.md, 2026-11-23).
 UNRELIABLE_LISTS = {
-    "openai-chat/azure": "Azure lists models, and is asked by the name of a deployment",
-    "openai-chat/fireworks": "Fireworks leaves serverless models out of its list",
-    "openai-chat/nvidia": "NVIDIA's list and the models it serves differ",
-    "llamacpp-completion": "llama.cpp answers with the model it has loaded",
-    "tgi-generate": "TGI answers with the model it was started with",
+    "openai-chat/azure": "Azure lists models, but requests name a deployment",
+    "openai-chat/fireworks": "Fireworks' list omits serverless models",
+    "openai-chat/nvidia": "NVIDIA's list differs from the models that NVIDIA serves",
+    "llamacpp-completion": "llama.cpp answers with the loaded model",
+    "tgi-generate": "TGI answers with the model of the server",
 }
 
 
@@ -100,14 +100,14 @@ def diagnose_probe(result: ProbeResult, open_ports: Mapping[str, Sequence[int]])
             _diagnose_refusal(facts, error, open_ports) if result.is_local_refusal else _diagnose_error(facts, error)
         ]
     if result.models is None:
-        text = "its class has no list route, so it cannot be probed without cost"
+        text = "the class has no list route, so the provider cannot be probed without cost"
         return [DoctorFinding("note", facts.name, text, _ask_advice(facts))]
     unknown = [model for model in facts.models if not _is_listed(model, result.models)]
     if not result.models:
         return [_diagnose_empty_list(facts)]
     if unknown:
         return [_diagnose_unknown_model(facts, model, result.models) for model in unknown]
-    detail = f", {facts.models[0]} among them" if facts.models else f"; the first is {result.models[0]}"
+    detail = f", including {facts.models[0]}" if facts.models else f"; the first is {result.models[0]}"
     return [DoctorFinding("ok", facts.name, f"lists {len(result.models)} models{detail} ({result.seconds:.2f} s)")]
 
 
@@ -120,7 +120,7 @@ def _diagnose_error(facts: ProviderFacts, error: LLMError) -> DoctorFinding:
         return DoctorFinding("note", facts.name, f"address and key work: {description}", error.advice)
     if facts.dialect == "openai-chat/fireworks" and error.status is not None and error.status >= 500:
         return DoctorFinding(
-            "note", facts.name, f"Fireworks' list route fails at times: {description}", _ask_advice(facts)
+            "note", facts.name, f"Fireworks' list route is unreliable: {description}", _ask_advice(facts)
         )
     if isinstance(error, MalformedResponseError | ProviderTimeoutError):
         return DoctorFinding("problem", facts.name, description, _address_advice(facts))
@@ -136,7 +136,7 @@ def _diagnose_rejection(facts: ProviderFacts, error: RejectedRequestError) -> Do
         remedy = f"{_address_advice(facts)} If the server has no list of models, {_ask_advice(facts)}"
         return DoctorFinding("problem", facts.name, _describe_error(error), remedy)
     reason = f"HTTP {error.status}" if error.status is not None else type(error).__name__
-    text = f"it has no list of models to probe ({reason}), which is no fault"
+    text = f"the server has no list of models to probe ({reason}); this is not a fault"
     return DoctorFinding("note", facts.name, text, _ask_advice(facts))
 
 
@@ -147,9 +147,9 @@ def _diagnose_refusal(facts: ProviderFacts, error: LLMError, open_ports: Mapping
     usual = ", ".join(f"{port} {server}" for port, server in USUAL_PORTS.items())
     if open_usual_ports:
         answers = "; ".join(f"{port} answers ({USUAL_PORTS[port]})" for port in open_usual_ports)
-        advice = f"Start the server, or set {variable} to the right one."
+        advice = f"Start the server, or set {variable} to the right port."
     else:
-        answers, advice = "none of them answers", f"Start the server, or set {variable} to where it listens."
+        answers, advice = "none of these ports answers", f"Start the server, or set {variable} to its address."
     text = f"{error.problem} ({facts.base_url}); usual ports at {host}: {usual}; {answers}"
     return DoctorFinding("problem", facts.name, text, advice)
 
@@ -157,25 +157,27 @@ def _diagnose_refusal(facts: ProviderFacts, error: LLMError, open_ports: Mapping
 def _diagnose_unknown_model(facts: ProviderFacts, model: str, listed: Sequence[str]) -> DoctorFinding:
     reason = UNRELIABLE_LISTS.get(facts.dialect)
     if reason:
-        return DoctorFinding("note", facts.name, f"{model} is not in its list of models, which may be right: {reason}")
+        text = f"{model} is not in the provider's list of models, which may be correct: {reason}"
+        return DoctorFinding("note", facts.name, text)
     near = nearest(model, listed)
-    hint = f"the nearest is {near}" if near else f"it begins with {', '.join(listed[:3])}"
+    hint = f"the nearest is {near}" if near else f"the list begins with {', '.join(listed[:3])}"
     variable = f" and {facts.model_var}" if facts.model_var else ""
     return DoctorFinding(
         "problem",
         facts.name,
-        f"{model} is not in its list of {len(listed)} models; {hint}",
+        f"{model} is not in the provider's list of {len(listed)} models; {hint}",
         f"Check the provider's documentation for exact model names{variable}.",
     )
 
 
 def _diagnose_empty_list(facts: ProviderFacts) -> DoctorFinding:
     if facts.models:
-        return DoctorFinding(
-            "note", facts.name, "its list of models is empty, which proves nothing", _ask_advice(facts)
-        )
-    remedy = f"Load a model on the server, or set {facts.model_var}." if facts.model_var else "Load a model there."
-    return DoctorFinding("problem", facts.name, "the server lists no model, and none is configured", remedy)
+        text = "the provider's list of models is empty, so the configured model cannot be checked"
+        return DoctorFinding("note", facts.name, text, _ask_advice(facts))
+    remedy = (
+        f"Load a model on the server, or set {facts.model_var}." if facts.model_var else "Load a model on the server."
+    )
+    return DoctorFinding("problem", facts.name, "the server lists no model, and no model is configured", remedy)
 
 
 def _is_listed(model: str, listed: Sequence[str]) -> bool:
@@ -194,7 +196,7 @@ def _address_advice(facts: ProviderFacts) -> str:
 
 
 def _ask_advice(facts: ProviderFacts) -> str:
-    return f"`faultmaven ask --provider {facts.name}` tells for certain."
+    return f"`faultmaven ask --provider {facts.name}` checks the provider with a real request."
 
 
 def get_host(address: str) -> str:

@@ -78,7 +78,7 @@ def find_name_fault(name: str) -> str:
     """Return the rule that `name` breaks, "" for a valid name; the name becomes part of files and variables, too."""
     if _NAME_PATTERN.fullmatch(name):
         return ""
-    return "write lower-case letters and digits, with single dashes or underscores between, a letter first"
+    return "use lower-case letters and digits, with single dashes or underscores between them, and begin with a letter"
 
 
 def build_files(new: NewProvider) -> dict[str, str]:
@@ -113,7 +113,7 @@ def _build_template_values(new: NewProvider) -> dict[str, str]:
     setup = [f"export LLM_PROVIDERS_FILE={row_file}"]
     setup.append(f"export {new.prefix}_API_BASE=..." if new.is_local else f"export {new.prefix}_API_KEY=...")
     if new.has_class:
-        setup.insert(0, "export PYTHONPATH=.  # the class is imported from here")
+        setup.insert(0, "export PYTHONPATH=.  # Python imports the class from this directory")
     return {
         "name": new.name,
         "title": title,
@@ -130,9 +130,9 @@ def _build_template_values(new: NewProvider) -> dict[str, str]:
         "test_file": f"test_{new.module}_provider.py",
         "page": f"{new.name}.md",
         "setup": "\n".join(setup),
-        "beside": f", its class in `{class_file}`" if new.has_class else "",
+        "beside": f", the class in `{class_file}`" if new.has_class else "",
         "package": CLI_PACKAGE.rpartition(".")[0],
-        "key_note": "; not every server needs one" if new.is_local else "",
+        "key_note": "; a server without authentication needs no key" if new.is_local else "",
     }
 
 

@@ -199,7 +199,7 @@ class UnsupportedRequestError(InvalidRequestError):
     """The provider or its model does not support an option of the request; nothing was sent."""
 
     elsewhere = True
-    default_advice = "Leave the named option out, or use a provider that takes it."
+    default_advice = "Leave the named option out, or use a provider that supports it."
 
 
 class ModelNotFoundError(LLMError):
@@ -214,7 +214,7 @@ class RejectedRequestError(LLMError):
 
     elsewhere = True
     default_advice = (
-        "Check the model's documentation for what it accepts; the vendor's text is at error.vendor_message."
+        "Check the model's documentation for the accepted values; the vendor's text is at error.vendor_message."
     )
 
 
@@ -233,14 +233,14 @@ class EmptyAnswerError(LLMError):
     """The response has no text and no tool calls."""
 
     elsewhere = True
-    default_advice = "If the model reasons, raise max_tokens: reasoning may have used them all."
+    default_advice = "If the model reasons, raise max_tokens: reasoning may have used all tokens."
 
 
 class TruncatedAnswerError(LLMError):
     """The response was cut off below the caller's `min_output_tokens`."""
 
     elsewhere = True
-    default_advice = "Raise max_tokens; if the model reasons, reasoning may have used most of them."
+    default_advice = "Raise max_tokens; if the model reasons, reasoning may have used most tokens."
 
 
 class InvalidAnswerError(LLMError):
@@ -310,7 +310,7 @@ class MalformedResponseError(ProviderError):
     """The reply does not have the format that the vendor documents."""
 
     max_retries = 1  # a reply that is no vendor's reply may pass once; more retries do not help
-    default_advice = "Check that the base URL points at the vendor's API and at nothing in between."
+    default_advice = "Check that the base URL points at the vendor's API and not at a server in between."
 
 
 class DeadlineExceededError(LLMError):

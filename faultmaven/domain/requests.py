@@ -9,7 +9,6 @@ from .messages import Message, MessageSummary
 from .tools import Tool
 
 EMPTY_MAPPING: Mapping[str, Any] = MappingProxyType({})
-NOTHING = EMPTY_MAPPING  # the former name, until faultmaven/application uses the new one
 
 
 class _SummarySlot:

@@ -37,7 +37,7 @@ class Tool:
         tool_name = name or getattr(source, "__name__", "")
         if not tool_name or not callable(source):
             raise _tool_error(
-                f"a {type(source).__name__} without a name is no tool", "Pass a function or a pydantic model."
+                f"a {type(source).__name__} without a name cannot be a tool", "Pass a function or a pydantic model."
             )
         paragraph = inspect.cleandoc(source.__doc__ or "").partition("\n\n")[0]
         return cls(tool_name, description or " ".join(paragraph.split()), _parameters_schema(source, tool_name))
@@ -54,7 +54,7 @@ def _parameters_schema(source: Any, tool: str) -> dict[str, Any]:
         schema: dict[str, Any] = make_schema() if make_schema else pydantic.TypeAdapter(source).json_schema()
     # A type hint with an undefined name raises NameError.
     except (pydantic.errors.PydanticUserError, NameError) as error:
-        raise _tool_error(f"no JSON schema can say the parameters of the tool {tool!r}") from error
+        raise _tool_error(f"no JSON schema can describe the parameters of the tool {tool!r}") from error
     return schema
 
 
@@ -63,10 +63,10 @@ def _check_signature(function: Callable[..., Any], tool: str) -> None:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError) as error:
-        raise _tool_error(f"the tool {tool!r} does not say which parameters it takes") from error
+        raise _tool_error(f"the tool {tool!r} does not declare its parameters") from error
     for parameter in parameters:
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise _tool_error(f"the parameter {parameter.name!r} of the tool {tool!r} cannot be given by name")
+            raise _tool_error(f"the parameter {parameter.name!r} of the tool {tool!r} cannot be passed by name")
         if parameter.annotation is parameter.empty:
             raise _tool_error(f"the parameter {parameter.name!r} of the tool {tool!r} has no type hint")
 

@@ -70,7 +70,7 @@ def level_of(event: Event) -> int:
         case BreakerChanged():
             return logging.WARNING if event.phase == "open" else logging.INFO
         case _:
-            raise TypeError(f"{type(event).__name__} is no event")
+            raise TypeError(f"{type(event).__name__} is not an event")
 
 
 _LEVELS = {

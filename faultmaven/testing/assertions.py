@@ -29,7 +29,7 @@ def ledger_of(asked: CallResult) -> str:
     """
     rows = [HEADINGS, *map(_row, _attempts(asked))]
     if len(rows) == 1:
-        return "nobody was asked"
+        return "no provider was called"
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
@@ -40,7 +40,7 @@ def assert_answered_by(response: LLMResponse, provider: str, model: str | None =
     expected, actual = provider, response.provider
     if model is not None:
         expected, actual = f"{provider} ({model})", f"{response.provider} ({response.model})"
-    _compare("an answer by", [expected], [actual], response)
+    _compare("provider of the answer", [expected], [actual], response)
 
 
 def assert_asked(asked: CallResult, *providers: str) -> None:
@@ -53,7 +53,7 @@ def assert_asked(asked: CallResult, *providers: str) -> None:
     """
     __tracebackhide__ = True
     actual = [attempt.provider for attempt in _attempts(asked) if attempt.outcome not in OUTCOMES_WITHOUT_REQUEST]
-    _compare("to ask", providers, actual, asked)
+    _compare("called providers", providers, actual, asked)
 
 
 def assert_outcomes(asked: CallResult, *outcomes: tuple[str, Outcome]) -> None:
@@ -67,21 +67,21 @@ def assert_outcomes(asked: CallResult, *outcomes: tuple[str, Outcome]) -> None:
     __tracebackhide__ = True
     expected = [f"{provider}: {_name(outcome)}" for provider, outcome in outcomes]
     actual = [f"{attempt.provider}: {attempt.outcome}" for attempt in _attempts(asked)]
-    _compare("the outcomes", expected, actual, asked)
+    _compare("outcomes", expected, actual, asked)
 
 
 def _compare(description: str, expected: Sequence[str], actual: Sequence[str], result: CallResult) -> None:
     __tracebackhide__ = True
     if list(expected) != list(actual):
-        message = f"expected {description} {_join(expected)}\nbut it was {_join(actual)}"
+        message = f"expected {description}: {_join(expected)}\nactual {description}: {_join(actual)}"
         raise AssertionError(f"{message}\n\n{ledger_of(result)}")
 
 
 def _attempts(result: object) -> tuple[Attempt, ...]:
     if isinstance(result, LLMResponse | LLMError):
         return result.attempts
-    hint = "; give its .value" if type(result).__name__ == "ExceptionInfo" else ""
-    raise TypeError(f"{type(result).__name__} has no ledger: give an LLMResponse or an LLMError{hint}")
+    hint = ", here its .value" if type(result).__name__ == "ExceptionInfo" else ""
+    raise TypeError(f"{type(result).__name__} has no ledger: pass an LLMResponse or an LLMError{hint}")
 
 
 def _row(attempt: Attempt) -> tuple[str, ...]:
@@ -96,4 +96,4 @@ def _name(outcome: Outcome) -> str:
 
 
 def _join(names: Iterable[str]) -> str:
-    return ", ".join(names) or "nobody"
+    return ", ".join(names) or "none"

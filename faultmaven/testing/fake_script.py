@@ -68,7 +68,7 @@ async def resolve_step(step: Step, request: ChatRequest, clock: Clock) -> Resolv
         else:
             result = step(request)
             step = await result if inspect.isawaitable(result) else result
-            check_step(step, "what a function of the script returned")
+            check_step(step, "the result of a function of the script")
 
 
 def _is_playable(step: Any) -> bool:
@@ -86,8 +86,8 @@ def is_delay(seconds: Any) -> bool:
 
 def _describe_invalid(step: Any) -> str:
     if isinstance(step, type):
-        return f"the class {step.__name__}: give an object of it"
+        return f"the class {step.__name__}: give an instance of the class"
     if inspect.iscoroutine(step):
         step.close()  # avoids a second warning, by Python, about an unawaited coroutine
-        return "a coroutine: give the async function itself, without calling it"
+        return "a coroutine: give the async function, not the result of a call"
     return f"a {type(step).__name__}"

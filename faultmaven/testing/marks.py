@@ -21,7 +21,7 @@ def build_environment(request: pytest.FixtureRequest) -> tuple[dict[str, str] | 
     """Return the variables of `llm_container` and an HTTP client of the lab, each None if no marker needs it."""
     rows, variables = read_rows(request.node), read_variables(request.node)
     if "fault_lab" in request.fixturenames and not rows:
-        fail_marker("llm_lab", 'say which rows of llm_container fault_lab answers for: llm_lab("openai", "groq")')
+        fail_marker("llm_lab", 'name the rows whose requests fault_lab answers: llm_lab("openai", "groq")')
     if not rows and variables is None:
         return None, None
     env, client = {"LLM_HTTP_CARRIER": "httpx"}, None
@@ -61,7 +61,7 @@ def build_fake(node: pytest.Item, clock: Clock | None) -> FakeProvider:
         return FakeProvider(clock=clock)
     for name in mark.kwargs:
         if name not in FAKE_ARGUMENTS:
-            fail_marker("llm_script", f"it takes no {name!r}{did_you_mean(name, FAKE_ARGUMENTS)}")
+            fail_marker("llm_script", f"unknown argument {name!r}{did_you_mean(name, FAKE_ARGUMENTS)}")
     try:
         return FakeProvider(*mark.args, **mark.kwargs, clock=clock)
     except TypeError as error:
@@ -74,7 +74,7 @@ def read_rows(node: pytest.Item) -> tuple[str, ...]:
     if mark is None:
         return ()
     if mark.kwargs or not mark.args:
-        fail_marker("llm_lab", 'name the rows that fault_lab answers for: llm_lab("openai", "groq")')
+        fail_marker("llm_lab", 'name the rows whose requests fault_lab answers: llm_lab("openai", "groq")')
     for name in mark.args:
         if name not in PROVIDER_SCHEMA:
             fail_marker("llm_lab", f"there is no provider {name!r}{did_you_mean(str(name), PROVIDER_SCHEMA)}")
@@ -96,9 +96,7 @@ def read_allowed_hosts(node: pytest.Item) -> tuple[str, ...] | None:
     if mark is None:
         return ()
     if mark.kwargs or not all(isinstance(host, str) for host in mark.args):
-        fail_marker(
-            "llm_network", 'name hosts: llm_network("database", "10.0.0.7"), or none to let the test go anywhere'
-        )
+        fail_marker("llm_network", 'name hosts: llm_network("database", "10.0.0.7"), or no host to allow every host')
     return mark.args or None
 
 
@@ -106,7 +104,7 @@ def check_markers_have_fixture(node: pytest.Item) -> None:
     """Fail a test with a marker of its own but without a fixture that reads the marker."""
     for name, fixture in FIXTURE_BY_MARKER.items():
         if any(mark.name == name for mark in node.own_markers):
-            fail_marker(name, f"the test does not use the fixture {fixture}, which reads it")
+            fail_marker(name, f"the test does not use the fixture {fixture}, which reads this marker")
 
 
 def _check_variables(mark: pytest.Mark) -> dict[str, str]:
@@ -114,7 +112,7 @@ def _check_variables(mark: pytest.Mark) -> dict[str, str]:
         fail_marker("llm_env", 'give variables by name: llm_env(GROQ_API_KEY="k", LLM_MAX_RETRIES="0")')
     for name, value in mark.kwargs.items():
         if not isinstance(value, str):
-            fail_marker("llm_env", f"{name} is a {type(value).__name__}: variables are text, write it in quotes")
+            fail_marker("llm_env", f"{name} is a {type(value).__name__}: variables are text, write the value in quotes")
     return dict(mark.kwargs)
 
 

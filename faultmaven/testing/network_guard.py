@@ -150,14 +150,14 @@ def _denial_message(host: str) -> str:
     if name is None:
         return (
             f"this test would have reached {host}, which is not on this machine.\n"
-            f'Let it answer from 127.0.0.1, or let the test through: @pytest.mark.llm_network("{host}"). '
+            f'Run the server on 127.0.0.1, or allow the host for this test: @pytest.mark.llm_network("{host}"). '
             "See docs/testing.md, Network guard."
         )
     return (
         f"this test would have reached {name} ({host}).\n"
-        f"Fake it: the fixture llm_container asks nobody but fake_llm; with @pytest.mark.llm_lab({name!r}) fault_lab "
-        f"answers as {name}; without fixtures, open_container(providers={{{name!r}: FakeProvider('...')}}).\n"
-        "A test that may ask the vendor says @pytest.mark.llm_network. See docs/testing.md, Network guard."
+        f"Use a fake: the fixture llm_container calls fake_llm only; with @pytest.mark.llm_lab({name!r}), fault_lab "
+        f"simulates {name}; without fixtures, use open_container(providers={{{name!r}: FakeProvider('...')}}).\n"
+        "To allow the vendor, mark the test with @pytest.mark.llm_network. See docs/testing.md, Network guard."
     )
 
 

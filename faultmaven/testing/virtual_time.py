@@ -44,7 +44,9 @@ def run_in_virtual_time(coroutine: Coroutine[Any, Any, T]) -> T:
     """
     if asyncio._get_running_loop() is not None:
         coroutine.close()
-        raise RuntimeError("run_in_virtual_time() has a loop of its own: call it from a function that is not async")
+        raise RuntimeError(
+            "run_in_virtual_time() starts an event loop: call run_in_virtual_time() from a function that is not async"
+        )
     with asyncio.Runner(loop_factory=_VirtualTimeLoop) as runner:
         return runner.run(coroutine)
 
@@ -70,7 +72,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         if self.threads or (timeout is None and len(self.get_map()) > 1):
             return super().select(None)
         if timeout is None:
-            raise VirtualDeadlockError("nothing is left to happen: no timer is set and no task can go on")
+            raise VirtualDeadlockError("every task waits, and no timer is set")
         self.now += timeout
         return []
 

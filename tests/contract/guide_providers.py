@@ -133,16 +133,16 @@ class PutsPromptIntoError(GuideProvider):
 
 
 BROKEN_GUIDE_PROVIDERS = (
-    ("test_each_fault_is_its_documented_error_and_the_next_call_is_answered", HidesVendorErrors),
-    ("test_it_asks_its_own_address_with_its_own_key", UsesHardCodedKey),
-    ("test_the_time_it_tells_is_the_calls_own", SharesStartTime),
-    ("test_it_does_not_hold_up_the_event_loop", UsesBlockingClient),
-    ("test_it_does_not_hold_up_the_event_loop", SleepsInEventLoop),
-    ("test_calls_overlap", SerializesCalls),
+    ("test_each_fault_raises_its_documented_error", HidesVendorErrors),
+    ("test_request_uses_configured_address_and_key", UsesHardCodedKey),
+    ("test_response_time_measures_one_call", SharesStartTime),
+    ("test_call_does_not_block_event_loop", UsesBlockingClient),
+    ("test_call_does_not_block_event_loop", SleepsInEventLoop),
+    ("test_concurrent_calls_overlap_in_time", SerializesCalls),
     ("test_a_plain_prompt_is_answered", SendsNoRequest),
     ("test_a_plain_prompt_is_answered", RaisesKeyError),
     ("test_logs_show_neither_key_nor_text", PrintsKey),
-    ("test_a_cancelled_call_ends_as_cancelled", DelaysCancellation),
+    ("test_cancelled_call_raises_cancelled_error", DelaysCancellation),
     ("test_the_prompt_shows_in_no_error", PutsPromptIntoError),
 )
 """Pairs of a contract rule and a class in the form of the guide that breaks the rule."""

@@ -36,7 +36,7 @@ def broken_rules(broken_class: type[ValidProvider]) -> dict[str, str]:
             except pytest.fail.Exception as error:
                 messages[name] = str(error)
             except pytest.skip.Exception as error:
-                if "mend that first" not in str(error):
+                if "fix this first" not in str(error):
                     raise
     return messages
 
@@ -50,8 +50,8 @@ def test_broken_provider_breaks_exactly_one_rule(rule: str, broken_class: type[V
     messages = broken_rules(broken_class)
     assert list(messages) == [rule], messages
     message = messages[rule]
-    assert message.startswith("The rule: ")
-    assert all(part in message for part in ("\nExpected: ", "\nHappened: ", "\nTo mend it: "))
+    assert message.startswith("Rule: ")
+    assert all(part in message for part in ("\nExpected: ", "\nActual: ", "\nFix: "))
 
 
 def test_every_rule_has_a_broken_provider() -> None:

@@ -76,8 +76,8 @@ RULE_NAMES = frozenset(name for name in dir(LLMProviderContract) if name.startsw
 RULE_COUNT = len(RULE_NAMES)
 # The other rules wait for a silent vendor, or play each fault.
 FAST_RULES = RULE_NAMES - {
-    "test_a_silent_vendor_ends_in_time",
-    "test_each_fault_is_its_documented_error_and_the_next_call_is_answered",
+    "test_call_to_silent_vendor_times_out",
+    "test_each_fault_raises_its_documented_error",
 }
 
 
@@ -118,7 +118,7 @@ def test_skip_reason_names_missing_requirement(pytester: pytest.Pytester) -> Non
     header, source_code = PROVIDER_SOURCES["a fixture"]
     result = run(pytester, TEST_FILE.format(header=header, source=source_code), "addopts = -rs")
     result.stdout.fnmatch_lines(
-        ["*needs the fault lab: give `row` or `provider_class` in place of the fixture `provider`*"]
+        ["*needs the fault lab: set `row` or `provider_class` instead of the fixture `provider`*"]
     )
 
 
@@ -126,15 +126,15 @@ def test_skip_reason_counts_skipped_rules(pytester: pytest.Pytester) -> None:
     header, source_code = PROVIDER_SOURCES["a fixture"]
     result = run(pytester, TEST_FILE.format(header=header, source=source_code), "addopts = -rs")
     skipped = result.parseoutcomes()["skipped"]
-    needed = f"({skipped} of {RULE_COUNT} rules need that)"
+    needed = f"({skipped} of {RULE_COUNT} rules are skipped for this reason)"
     result.stdout.fnmatch_lines([f"SKIPPED [[]{skipped}[]] *needs the fault lab: *{needed}"])
 
 
 @pytest.mark.parametrize(
     ("source", "reason"),
     {
-        PROVIDER_SOURCES["a fixture"][1]: "needs the fault lab: give `row` or `provider_class`",
-        "provider_class = GuideProvider": "is about streams of the class's own: override open_stream()",
+        PROVIDER_SOURCES["a fixture"][1]: "needs the fault lab: set `row` or `provider_class`",
+        "provider_class = GuideProvider": "applies to own streams: override open_stream()",
     }.items(),
     ids=["a fixture", "a class"],
 )
@@ -158,9 +158,9 @@ def test_class_without_requests_fails_once(pytester: pytest.Pytester) -> None:
     )
     outcomes = result.parseoutcomes()
     assert outcomes == {"failed": 1, "passed": 4, "skipped": RULE_COUNT - 5}
-    reason = "nothing reached the vendor: the answer to a plain prompt came from elsewhere"
+    reason = "no request reached the vendor: the answer to a plain prompt has another source"
     result.stdout.fnmatch_lines(
-        [f"Happened: {reason}", f"SKIPPED * {reason}; mend that first (test_a_plain_prompt_is_answered)"]
+        [f"Actual: {reason}", f"SKIPPED * {reason}; fix this first (test_a_plain_prompt_is_answered)"]
     )
     result.stdout.no_fnmatch_line("*Raised at:*")
     assert (pytester.path / "asked").read_text() == "once "
@@ -170,9 +170,9 @@ def test_blocking_fixture_fails_event_loop_rule(pytester: pytest.Pytester) -> No
     header = "import time\ndef doze(request):\n    time.sleep(0.5)\n    return 'ok'\n"
     source = "@pytest.fixture\n    def provider(self):\n        return FakeProvider(doze)"
     test_file = TEST_FILE.format(header=header, source=source)
-    result = run(pytester, test_file, "addopts = -k hold_up")
+    result = run(pytester, test_file, "addopts = -k does_not_block_event_loop")
     assert result.parseoutcomes() == {"failed": 1, "deselected": RULE_COUNT - 1}
-    result.stdout.fnmatch_lines(["Happened: the event loop stood still for at least 0.* s in every call"])
+    result.stdout.fnmatch_lines(["Actual: every call blocked the event loop for at least 0.* s"])
 
 
 def test_computation_is_not_a_standstill() -> None:
@@ -200,7 +200,7 @@ def test_one_unblocked_call_disproves_a_standstill() -> None:
 def test_unexpected_exception_shows_provider_traceback(pytester: pytest.Pytester) -> None:
     result = run(pytester, TEST_FILE.format(header=RAISING_PROVIDER, source="provider_class = Mine"))
     shown = result.stdout.str()
-    assert "Happened: nothing reached the vendor: a plain prompt raises ProviderError: " in shown
+    assert "Actual: no request reached the vendor: a plain prompt raises ProviderError: " in shown
     assert "Raised at:" in shown
     assert "return {}['choices']" in shown
     for noise in ("traceback entries are hidden", "_pytest", "contract/rules.py", "runners.py"):
@@ -209,7 +209,7 @@ def test_unexpected_exception_shows_provider_traceback(pytester: pytest.Pytester
 
 def test_missing_provider_source_is_reported(pytester: pytest.Pytester) -> None:
     result = run(pytester, TEST_FILE.format(header="", source="provder_class = OpenAIProvider"))
-    result.stdout.fnmatch_lines(["*TestMine gives no provider to test: set `provider_class = YourProvider`, *"])
+    result.stdout.fnmatch_lines(["*TestMine sets no provider to test: set `provider_class = YourProvider`, *"])
     assert result.parseoutcomes() == {"errors": RULE_COUNT}
 
 
@@ -232,9 +232,9 @@ def test_non_mapping_row_is_reported(pytester: pytest.Pytester) -> None:
 
 
 def test_several_provider_sources_are_refused() -> None:
-    with pytest.raises(TypeError, match="TestTwice gives provider_class and row: give one of"):
+    with pytest.raises(TypeError, match="TestTwice sets provider_class and row: set only one of"):
         type("TestTwice", (LLMProviderContract,), {"provider_class": GuideProvider, "row": GUIDE_ROW})
-    with pytest.raises(TypeError, match="TestTwice gives row and a fixture `provider`"):
+    with pytest.raises(TypeError, match="TestTwice sets row and a fixture `provider`"):
         type("TestTwice", (LLMProviderContract,), {"row": GUIDE_ROW, "provider": lambda self: None})
 
 
@@ -250,10 +250,10 @@ def test_failure_message_names_rule_and_fix(pytester: pytest.Pytester) -> None:
     assert result.parseoutcomes() == {"passed": RULE_COUNT - 1, "failed": 1}
     result.stdout.fnmatch_lines(
         [
-            "*The rule: Whoever changes the returned list changes nothing inside.",
-            "*Expected: a new list each time",
-            "*Happened: what a caller added to one list stands in the next",
-            "*To mend it: Return a copy, such as `self.config.models.copy()`.",
+            "*Rule: Each call of `get_supported_models()` returns a new list, which the caller may change.",
+            "*Expected: a new list from each call",
+            "*Actual: a model that was added to one list is in the next list",
+            "*Fix: Return a copy, such as `self.config.models.copy()`.",
         ]
     )
 

@@ -1,6 +1,8 @@
 """Tests that the tables of the pages match the code in both directions."""
 
 import inspect
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from faultmaven.infrastructure.llm.providers.rows.fields import FIELDS, OPTIONAL
 from faultmaven.parts import Parts
 from faultmaven.testing import FaultLab, LLMProviderContract
 
-from .pages import ROOT, anchors, names_in, prose, table
+from .pages import ROOT, anchors, blocks, names_in, prose, table
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
@@ -155,7 +157,7 @@ def test_stream_faults_table_is_complete() -> None:
 
 
 def test_contract_rules_table_is_complete() -> None:
-    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "over"))
+    rules = inspect.getmembers(LLMProviderContract, lambda member: hasattr(member, "applies_to"))
     expected = [
         [name.removeprefix("test_"), (inspect.getdoc(rule) or "").replace("`", ""), rule.applies_to]
         for name, rule in rules
@@ -184,6 +186,45 @@ def test_documented_source_paths_exist() -> None:
         for word in row[1].replace(",", " ").split():
             if "/" in word:
                 assert (ROOT / "faultmaven" / word).exists(), word
+
+
+def test_source_tree_shows_every_folder() -> None:
+    package = ROOT / "faultmaven"
+    path: dict[int, str] = {}
+    shown, files = set(), set()
+    for line in _architecture_block("faultmaven/\n").splitlines()[1:]:
+        name, depth = line.split()[0], len(line) - len(line.lstrip())
+        if not name.endswith("/"):
+            files.add(name)
+            continue
+        path = {above: folder for above, folder in path.items() if above < depth} | {depth: name}
+        parent = "".join(folder for above, folder in sorted(path.items()) if above < depth)
+        shown |= {f"{parent}{word}".rstrip("/") for word in line.split() if word.endswith("/")}
+    folders = {found for found in package.rglob("*") if found.is_dir() and list(found.glob("*.*"))}
+    assert shown == {found.relative_to(package).as_posix() for found in folders if found.name != "__pycache__"}
+    assert files == {found.name for found in package.glob("*.py")} - {"__init__.py"}
+
+
+def test_import_rule_shows_every_layers_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = {
+        contract["containers"][0].removeprefix("faultmaven."): " → ".join(contract["layers"]).replace(" | ", ", ")
+        for contract in contracts
+        if contract["type"] == "layers"
+    }
+    assert dict(table(DOCS / "architecture.md", "The import rule")) == layers
+
+
+def test_paths_of_architecture_page_exist() -> None:
+    words = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", prose(DOCS / "architecture.md"))
+    assert len(words) > 30
+    roots = (ROOT, ROOT / "faultmaven")
+    assert [word for word in words if not any((root / word).exists() for root in roots)] == []
+
+
+def _architecture_block(beginning: str) -> str:
+    """Return the block of the architecture page that begins with the given text."""
+    return next(block.text for block in blocks(DOCS / "architecture.md") if block.text.startswith(beginning))
 
 
 def test_command_and_exit_code_tables_are_complete() -> None:

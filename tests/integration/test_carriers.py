@@ -792,7 +792,7 @@ async def test_broken_response_body_is_provider_error(make: Make, carrier: str, 
         error = await failure(make(), asking(f"http://127.0.0.1:{port}"))
     # httpx reports invalid chunks and a broken connection as the same error.
     if fault == "a length that is none" or (carrier == "aiohttp" and fault == "chunks that are none"):
-        assert (type(error), "the reply is no HTTP" in str(error)) == (MalformedResponseError, True)
+        assert (type(error), "the reply is not HTTP" in str(error)) == (MalformedResponseError, True)
     else:
         assert (type(error), "the connection broke" in str(error)) == (ProviderUnavailableError, True)
 
@@ -1011,7 +1011,7 @@ async def test_invalid_response_head_is_malformed_response(make: Make, reply: by
     server = Server(reply)
     async with listen(server) as port, closing(make()) as transport:
         for ask in (transport.send, transport.open):
-            with pytest.raises(MalformedResponseError, match="the reply is no HTTP") as caught:
+            with pytest.raises(MalformedResponseError, match="the reply is not HTTP") as caught:
                 await ask(asking(f"http://127.0.0.1:{port}"), 20.0)
             assert (caught.value.phase, caught.value.status) == ("first byte", None)
     assert server.connections == len(server.heads) == 2  # no response is read from the connection after such a reply

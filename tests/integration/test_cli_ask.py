@@ -203,7 +203,7 @@ def test_log_level_of_env_file_applies(lab: "GuardedLab", run_cli: "RunCli", tmp
 def test_summary_names_answering_and_failed_providers() -> None:
     attempts = (Attempt("openai", outcome="RateLimitError"), Attempt("groq", outcome="answered", kept=True))
     response = LLMResponse("text", 0.8, "groq", "gpt-oss-120b", 42, 1234.0, (), StopReason.STOP, attempts=attempts)
-    assert summarize(response) == "groq, gpt-oss-120b, 42 tokens, 1.23 s; before it: openai (RateLimitError)"
+    assert summarize(response) == "groq, gpt-oss-120b, 42 tokens, 1.23 s; failed before: openai (RateLimitError)"
 
 
 def test_summary_shows_truncation_and_missing_usage() -> None:

@@ -71,7 +71,7 @@ def findings_of(report: Mapping[str, Any], subject: str) -> list[tuple[str, str]
 def test_doctor_finds_two_providers_healthy(run_cli: "RunCli") -> None:
     report = run_doctor(run_cli, env=TWO_PROVIDERS)
     assert report == {"healthy": True, "chain": ["openai", "anthropic"], "findings": []}
-    assert "Nothing wrong was found." in run_cli("doctor", env=TWO_PROVIDERS).stdout
+    assert "No problem was found." in run_cli("doctor", env=TWO_PROVIDERS).stdout
 
 
 def test_missing_configuration_is_problem_naming_key_variables(run_cli: "RunCli") -> None:
@@ -116,7 +116,7 @@ MISCONFIGURATIONS = {
         {"OPENAI_API_BASE": "https://host.invalid/v1/chat/completions"},
         "openai",
         "problem",
-        "Take /chat/completions off OPENAI_API_BASE",
+        "Remove /chat/completions from OPENAI_API_BASE",
     ),
     "a query in the base URL": (
         {"OPENAI_API_BASE": "https://host.invalid/v1?api-version=1"},
@@ -153,7 +153,7 @@ MISCONFIGURATIONS = {
         {"LLM_CONFIDENCE_THRESHOLD": "0.95"},
         "LLM_CONFIDENCE_THRESHOLD",
         "warning",
-        "below it",
+        "below the threshold (0.95)",
     ),
     # wire/ai21.md, Status; wire/openai-chat.md 9.5
     "AI21's key": ({"AI21_API_KEY": KEY}, "AI21_API_KEY", "note", "retired on 2026-08-09"),
@@ -178,7 +178,7 @@ def test_single_provider_chain_is_note_unless_strict(run_cli: "RunCli") -> None:
     one = {"OPENAI_API_KEY": KEY}
     [(severity, text)] = findings_of(run_doctor(run_cli, env=one), "chain")
     assert severity == "note"
-    assert "openai is the only one" in text
+    assert "openai is the only provider of the chain" in text
     assert findings_of(run_doctor(run_cli, env=one | {"STRICT_PROVIDER_MODE": "true"}), "chain") == []
 
 
@@ -280,7 +280,7 @@ def test_finding_names_usual_port_that_answers() -> None:
     [finding] = diagnose_probe(ProbeResult(facts, error=refused), {"localhost": [11434]})
     assert "11434 answers (Ollama)" in finding.text
     [without_open_port] = diagnose_probe(ProbeResult(facts, error=refused), {"localhost": []})
-    assert "none of them answers" in without_open_port.text
+    assert "none of these ports answers" in without_open_port.text
     assert "Start the server" in without_open_port.remedy
 
 
@@ -435,9 +435,9 @@ def test_text_output_shows_problem_remedy_and_summary(run_cli: "RunCli") -> None
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:2] == [
         "problem  openai: OPENAI_API_KEY holds a placeholder",
-        "  Put the real key in its place.",
+        "  Replace the placeholder with the real key.",
     ]
-    assert "1 thing is wrong." in result.stdout
+    assert "1 finding needs a fix." in result.stdout
     assert "\x1b" not in result.stdout
 
 
@@ -456,10 +456,10 @@ def test_doctor_reports_all_mistakes_in_one_run(run_cli: "RunCli", tmp_path: Pat
     for expected in (
         "LLM_DEDLINE (process environment) is unknown",
         "LLM_DEADLINE (process environment): must be a number",
-        "OPENAI_API_KEY (process environment) is no key",
+        "OPENAI_API_KEY (process environment) is not a key",
         "CHAT_PROVIDER (process environment) names an unknown provider 'opnai'",
-        "GROQ_API_BASE (process environment) is no address",
-        "provider 'groq' stands in two sources",
+        "GROQ_API_BASE (process environment) is not an address",
+        "provider 'groq' is defined in two sources",
         "'provider_class' is missing",
     ):
         assert expected in text

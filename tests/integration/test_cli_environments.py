@@ -121,7 +121,7 @@ class TestDiff:
         assert report["configured"] == {"first": [], "second": ["mistral"]}
         text = run_cli("config", "--diff", "staging", "production").stdout
         expected = (
-            "asked for chat, multimodal, synthesis, classifier, code: groq, openai in staging; openai, groq, mistral"
+            "chain for chat, multimodal, synthesis, classifier, code: groq, openai in staging; openai, groq, mistral"
         )
         assert expected in text
         assert "configured in production only: mistral\n" in text
@@ -149,7 +149,7 @@ class TestDiff:
         env = {"LLM_DEADLINE": "5", "FAULTMAVEN_ENV": "nobody"}
         assert "LLM_DEADLINE" not in {value["variable"] for value in diff(run_cli, env=env)["values"]}
         assert "LLM_DEADLINE" in {value["variable"] for value in diff(run_cli, "--files-only", env=env)["values"]}
-        note = "The process environment applies to both"
+        note = "The process environment applies to both environments"
         assert note in run_cli("config", "--diff", "staging", "production", env=env).stderr
         assert note not in run_cli("config", "--diff", "staging", "production", "--files-only", env=env).stderr
 
@@ -174,7 +174,7 @@ class TestDiff:
         text = run_cli("config", "--diff", "staging", "production")
         assert text.exit_code == 1
         assert "fault in staging: LLM_DEADLINE (.env.staging): must be a number\n" in text.stdout
-        assert "Who is asked is not compared" in text.stdout
+        assert "The chains are not compared" in text.stdout
         assert KEY not in text.output + result.output
 
     def test_diff_shows_row_of_one_environment(self, run_cli: "RunCli") -> None:
@@ -190,7 +190,7 @@ class TestDiff:
         assert values["ACME_MODEL"]["first"] == {"value": "acme-1", "source": "default of the row"}
         assert values["ACME_MODEL"]["second"] is None
         text = run_cli("config", "--diff", "staging", "production").stdout
-        assert cells_of(text, "ACME_MODEL")[1:] == ["acme-1", "default of the row", "-", "no row reads it"]
+        assert cells_of(text, "ACME_MODEL")[1:] == ["acme-1", "default of the row", "-", "no row reads the variable"]
 
 
 class TestCheck:
@@ -206,7 +206,7 @@ class TestCheck:
         assert starts == [
             "staging: fault: LLM_DEADLINE (",
             "broken: warning: LLM_DEDLINE (",
-            "production: nothing is wrong; ",
+            "production: the configuration ",
             "absent: fault: there is no .en",
         ]
 
@@ -234,8 +234,8 @@ class TestCheck:
         result = run_cli("config", "--check", "staging", "production")
         assert (result.exit_code, result.stdout) == (
             0,
-            "staging: nothing is wrong; asked: groq, openai\n"
-            "production: nothing is wrong; asked: openai, groq, mistral\n",
+            "staging: the configuration is valid; chain: groq, openai\n"
+            "production: the configuration is valid; chain: openai, groq, mistral\n",
         )
 
     def test_check_reports_missing_extra_as_fault(self, run_cli: "RunCli", monkeypatch: pytest.MonkeyPatch) -> None:

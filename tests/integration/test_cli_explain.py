@@ -46,7 +46,7 @@ def test_explain_lists_candidates_and_skip_reasons(run_cli: "RunCli") -> None:
         "-  anthropic: not in LLM_FALLBACK_CHAIN",
     ]
     strict = run_cli("explain", env=ENV | {"STRICT_PROVIDER_MODE": "true"}).stdout
-    assert "-  groq: strict mode: only the primary is asked (STRICT_PROVIDER_MODE)\n" in strict
+    assert "-  groq: strict mode: only the primary is tried (STRICT_PROVIDER_MODE)\n" in strict
 
 
 def test_explain_writes_configuration_warnings_to_stderr(run_cli: "RunCli") -> None:
@@ -68,9 +68,9 @@ def test_explain_sends_no_request(lab: "GuardedLab", run_cli: "RunCli") -> None:
 def test_explain_without_providers_succeeds_with_advice(run_cli: "RunCli") -> None:
     result = run_cli("explain")
     assert result.exit_code == 0
-    assert "nobody would be asked" in result.stdout
+    assert "no provider would be tried" in result.stdout
     assert "not configured: openai, anthropic, gemini, " in result.stdout
-    assert result.stderr == "`faultmaven doctor` says what to set.\n"
+    assert result.stderr == "`faultmaven doctor` lists the variables to set.\n"
 
 
 @pytest.mark.parametrize(

@@ -112,18 +112,18 @@ def test_new_provider_json_lists_files_and_steps(run_cli: RunCli) -> None:
 
 REFUSED_ARGUMENTS = {
     "capital letters": (["Acme"], "lower-case letters"),
-    "a leading digit": (["4all"], "a letter first"),
+    "a leading digit": (["4all"], "begin with a letter"),
     "a space": (["my vendor"], "lower-case letters"),
     "a path": (["../acme"], "lower-case letters"),
     "a trailing dash": (["acme-"], "single dashes"),
     "another alphabet": (["ácme"], "lower-case letters"),
-    "the name of a built-in provider": (["groq"], "there is a provider 'groq' already"),
+    "the name of a built-in provider": (["groq"], "a provider 'groq' already exists"),
     "the variables of another provider": (["local-llm"], "LOCAL_LLM_API_KEY"),
     "the variable of another tool": (["google"], "GOOGLE_API_KEY"),
     "an unknown dialect": (["acme", "--dialect", "openai-cat"], "did you mean 'openai-chat'?"),
     "a dialect without a class template": (
         ["acme", "--class", "--dialect", "cohere-v2-chat"],
-        "CohereProvider speaks it",
+        "CohereProvider supports this dialect",
     ),
     "a base URL without a scheme": (["acme", "--base-url", "acme.example"], "begins with http://"),
     "a base URL that is invalid in TOML": (["acme", "--base-url", 'https://acme.example/"'], "quotation marks"),
@@ -144,7 +144,7 @@ def test_existing_file_is_replaced_only_with_force(run_cli: RunCli) -> None:
     Path("acme.md").write_text("mine", "utf-8")
     refused = run_cli("new-provider", "acme")
     assert refused.exit_code == exit_codes.USAGE
-    assert "acme.md would be replaced; --force does it" in " ".join(refused.stderr.split())
+    assert "acme.md would be replaced; use --force to replace files" in " ".join(refused.stderr.split())
     assert file_names_in(".") == ["acme.md"]
     assert Path("acme.md").read_text("utf-8") == "mine"
     assert run_cli("new-provider", "acme", "--force").exit_code == exit_codes.OK

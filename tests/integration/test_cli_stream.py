@@ -58,7 +58,7 @@ def test_image_and_schema_options_reach_request(lab: "GuardedLab", run_cli: "Run
 def test_unusable_file_argument_is_usage_error(lab: "GuardedLab", run_cli: "RunCli", tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[1]")
     for option in ("--schema", "--tool"):
-        for path, message in (("list.json", "holds no JSON object"), ("none.json", "cannot be read")):
+        for path, message in (("list.json", "does not contain a JSON object"), ("none.json", "cannot be read")):
             result = run_cli("ask", "x", option, str(tmp_path / path), env=lab.local_env("openai"))
             assert (result.exit_code, message in result.stderr) == (2, True)
     # No server listens at this address: the file is checked before any request.

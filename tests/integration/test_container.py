@@ -203,19 +203,19 @@ async def test_synchronous_client_is_refused_at_opening(library: Any) -> None:
         ({"http_client": object()}, "the part 'http_client' is a object, not a AsyncClient"),
         ({"http_client": httpx.Client}, "the part 'http_client' is a type, not a AsyncClient"),
         ({"settings": {}}, "the part 'settings' is a dict, not a Settings"),
-        ({"transport": 5}, "the part 'transport' is a int: it has no send, aclose"),
+        ({"transport": 5}, "the part 'transport' is a int: missing send, aclose"),
         ({"registry": None}, "the part 'registry' is a NoneType, not a ProviderRegistry"),
         ({"configure_logging": "yes"}, "the part 'configure_logging' is a str, not a bool"),
-        ({"clock": object()}, "the part 'clock' is a object: it has no monotonic, sleep, timeout"),
-        ({"clock": FakeClock}, "the part 'clock' is a type: it is a class; pass an object of it"),
-        ({"observer": 5}, "the part 'observer' is a int: it has no __call__"),
+        ({"clock": object()}, "the part 'clock' is a object: missing monotonic, sleep, timeout"),
+        ({"clock": FakeClock}, "the part 'clock' is a type: pass an instance, not the class"),
+        ({"observer": 5}, "the part 'observer' is a int: missing __call__"),
         ({"providers": []}, "providers is a list, not a mapping"),
         ({"env": "OPENAI_API_KEY=k"}, "env is a str, not a mapping"),
         ({"env": {"OPENAI_API_KEY": None}}, "OPENAI_API_KEY (argument) is a NoneType, not a string"),
-        ({"providers": {"x": FakeProvider}}, "providers['x'] is the class FakeProvider; pass an object of it"),
+        ({"providers": {"x": FakeProvider}}, "providers['x'] is the class FakeProvider; pass an instance"),
         (
             {"providers": {"x": object()}},
-            "providers['x'] is a object, not an LLMProvider: it has no provider_name, is_",
+            "providers['x'] is a object, not an LLMProvider: missing provider_name, is_",
         ),
     ],
 )
@@ -490,7 +490,7 @@ def test_part_of_wrong_type_is_refused_early() -> None:
         fm = di.Container(Container, env={"GROQ_API_KEY": "k"}, clock=5)
 
     host: Any = Host()
-    with pytest.raises(ConfigurationError, match="the part 'clock' is a int: it has no monotonic, sleep, timeout"):
+    with pytest.raises(ConfigurationError, match="the part 'clock' is a int: missing monotonic, sleep, timeout"):
         host.fm.llm()
     container = Container()
     container.observer.override(di.Object("print"))
@@ -517,7 +517,7 @@ def test_override_of_llm_must_be_provider() -> None:
         fm = di.Container(Container, env={"GROQ_API_KEY": "k"})
 
     host: Any = Host()
-    message = "what overrides 'llm' is a str, not an LLMProvider: it has no provider_name, is_available"
+    message = "the override of 'llm' is a str, not an LLMProvider: missing provider_name, is_available"
     for wrong in ("a model", di.Object("a model")):
         with pytest.raises(ConfigurationError, match=message):
             host.fm.llm.override(wrong)
@@ -530,7 +530,7 @@ def test_override_of_llm_must_be_provider() -> None:
 
 
 def test_provider_name_must_be_text() -> None:
-    with pytest.raises(ConfigurationError, match="providers has 3 for a name, which is no text"):
+    with pytest.raises(ConfigurationError, match="providers has the name 3, which is not a string"):
         create_container(providers={3: FakeProvider()})  # type: ignore[dict-item]
 
 

@@ -82,7 +82,9 @@ def test_config_shows_key_file_and_overridden_source(acme: dict[str, str], run_c
 def test_key_and_key_file_together_are_error(acme: dict[str, str], run_cli: "RunCli") -> None:
     with pytest.raises(ConfigurationError) as caught:
         create_container({**acme, "ACME_TOKEN": KEY})
-    assert str(caught.value) == "ACME_TOKEN (argument) and ACME_TOKEN_FILE (argument) are both set. Keep one of them."
+    assert (
+        str(caught.value) == "ACME_TOKEN (argument) and ACME_TOKEN_FILE (argument) are both set. Keep one of the two."
+    )
     checked = run_cli("config", "--check", env={**acme, "ACME_TOKEN": KEY})
     assert checked.exit_code == 1
     assert "ACME_TOKEN (process environment) and ACME_TOKEN_FILE (process environment) are both set" in checked.stdout

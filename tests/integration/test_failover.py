@@ -113,7 +113,7 @@ def test_environment_tunes_circuit_breaker() -> None:
         response = await generate_ping(container, lab)
         assert outcomes(response) == [("openai", "CircuitOpenError"), ("groq", "answered")]
         assert len(lab.asked("openai")) == 3
-        assert "openai: breaker open for 20 s more" in str(container.explain("ping"))
+        assert "openai: circuit breaker open for 20 s more" in str(container.explain("ping"))
         lab.always("openai", "ok")
         await asyncio.sleep(20)
         assert (await generate_ping(container, lab)).provider == "openai"
@@ -268,8 +268,8 @@ async def test_container_takes_error_policy_and_acceptance() -> None:
         ({"error_policy": [1]}, "'error_policy' is a list, not a Mapping"),
         ({"error_policy": {ValueError: Reaction()}}, "ValueError"),
         ({"error_policy": {RateLimitError: "retry"}}, "RateLimitError"),
-        ({"cache": object()}, "has no get, put"),
-        ({"chance": 0.5}, "has no __call__"),
+        ({"cache": object()}, "missing get, put"),
+        ({"chance": 0.5}, "missing __call__"),
     ],
 )
 def test_container_refuses_invalid_part(parts: dict[str, Any], message: str) -> None:

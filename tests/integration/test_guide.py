@@ -278,9 +278,9 @@ async def test_guide_class_receives_supported_options_only(
 async def test_dropped_hints_appear_in_attempt_notes(create_guide_container: CreateContainer) -> None:
     response = await create_guide_container().llm().generate("ping", seed=7, reasoning="high", cache_prompt=True)
     assert response.attempts[0].notes == (
-        "seed left out: anthropic does not take it",
-        "reasoning left out: anthropic does not take it",
-        "cache_prompt left out: anthropic does not take it",
+        "seed left out: anthropic does not support it",
+        "reasoning left out: anthropic does not support it",
+        "cache_prompt left out: anthropic does not support it",
     )
 
 
@@ -296,7 +296,7 @@ async def test_dropped_hints_appear_in_attempt_notes(create_guide_container: Cre
 async def test_unsupported_feature_excludes_guide_class_with_reason(
     create_guide_container: CreateContainer, aiohttp: FakeAiohttp, prompt: Any, options: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(faultmaven.InvalidRequestError, match=f"anthropic: does not take {reason}"):
+    with pytest.raises(faultmaven.InvalidRequestError, match=f"anthropic: does not support {reason}"):
         await create_guide_container().llm().generate(prompt, **options)
     assert aiohttp.posts == []
 
@@ -312,7 +312,7 @@ async def test_built_in_subclass_uses_overridden_generate(
     monkeypatch.setitem(PROVIDER_SCHEMA, "anthropic", row)
     llm = create_container({"ANTHROPIC_API_KEY": "k"}).llm()
     assert (await llm.generate("ping")).content == "ping {}"
-    with pytest.raises(faultmaven.InvalidRequestError, match="does not take assistant turns or stop"):
+    with pytest.raises(faultmaven.InvalidRequestError, match="does not support assistant turns or stop"):
         await llm.generate([Message.user("a"), Message.assistant("b"), Message.user("c")], stop="END")
 
 

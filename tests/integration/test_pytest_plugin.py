@@ -355,15 +355,15 @@ def test_wrong_marker_error_explains_correct_use(pytester: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(
         [
             "@pytest.mark.llm_script: step 1 of the script is a float; a step is a text, *",
-            "@pytest.mark.llm_script: it takes no 'nam'; did you mean 'name'?",
-            "@pytest.mark.llm_env: GROQ_API_KEY is a int: variables are text, write it in quotes",
+            "@pytest.mark.llm_script: unknown argument 'nam'; did you mean 'name'?",
+            "@pytest.mark.llm_env: GROQ_API_KEY is a int: variables are text, write the value in quotes",
             "@pytest.mark.llm_env: give variables by name: llm_env(GROQ_API_KEY=*",
             "*CHAT_PROVIDER * names an unknown provider 'grok'; did you mean 'groq'?*",
             "@pytest.mark.llm_lab: there is no provider 'opnai'; did you mean 'openai'?",
-            "@pytest.mark.llm_lab: name the rows that fault_lab answers for: *",
-            "@pytest.mark.llm_lab: say which rows of llm_container fault_lab answers for: *",
+            "@pytest.mark.llm_lab: name the rows whose requests fault_lab answers: *",
+            "@pytest.mark.llm_lab: name the rows whose requests fault_lab answers: *",
             "@pytest.mark.llm_network: name hosts: *",
-            "@pytest.mark.llm_script: the test does not use the fixture fake_llm or llm_container, which reads it",
+            "@pytest.mark.llm_script: the test does not use the fixture fake_llm or llm_container, which reads *",
         ]
     )
 

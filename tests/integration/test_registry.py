@@ -182,7 +182,7 @@ class TestRowSources:
         with pytest.raises(ConfigurationError) as caught:
             container.registry().register_provider("acme", ACME)
         twice = "provider 'acme' is already registered"
-        both = f"provider 'acme' stands in two sources: {source} and register_provider"
+        both = f"provider 'acme' is defined in two sources: {source} and register_provider"
         assert str(caught.value) == f"{twice if source == 'register_provider' else both}."
         assert container.registry().get_available_providers() == ["acme"]
 
@@ -227,15 +227,15 @@ class TestFaultySources:
             "provider 'bad' (PROVIDER_SCHEMA): unknown field 'timout'; did you mean 'timeout'?",
             f"provider 'acme' ({file}): 'provider_class' must be the name of a provider class or "
             "package.module:Class, not 'OpenAIProvidr'; did you mean 'OpenAIProvider'?",
-            f"provider 'openai' stands in two sources: PROVIDER_SCHEMA and {file}",
+            f"provider 'openai' is defined in two sources: PROVIDER_SCHEMA and {file}",
             f"provider 'none' ({file}): 'provider_class' must be a class that can be imported; "
             "no.such.module:Class cannot (ModuleNotFoundError)",
             "provider 'broken' (entry point of broken-llm): its row must be one that loads; "
             "broken_llm:ROW does not (RuntimeError)",
-            "OPENAI_API_KEY (argument) is no key that an HTTP header can carry. Copy the key again, without spaces, "
+            "OPENAI_API_KEY (argument) is not a key that an HTTP header can carry. Copy the key again, without spaces, "
             "line breaks or quotation marks",
-            "GROQ_API_BASE (argument) is no address. Write it like https://api.groq.com/openai/v1: http:// or "
-            "https://, no ? and no #",
+            "GROQ_API_BASE (argument) is not an address. Write the address like https://api.groq.com/openai/v1: "
+            "http:// or https://, no ? and no #",
             "CHAT_PROVIDER (argument) names an unknown provider 'opnai'; did you mean 'openai'?",
             "LLM_FALLBACK_CHAIN (argument) names an unknown provider 'grok'; did you mean 'groq'?",
         ]
@@ -247,8 +247,8 @@ class TestFaultySources:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("[providers.acme\n", "is no TOML: "),
-            ("providers = 5\n", "'providers' is no table"),
+            ("[providers.acme\n", "is not TOML: "),
+            ("providers = 5\n", "'providers' is not a table"),
             ("[provider.acme]\n", "unknown table 'provider'; did you mean 'providers'?"),
             ("[providers]\nacme = 5\n", "its row is a int, not a mapping"),
             ("[providers.acme]\nprovider_class = 5\n", "'provider_class' must be a provider class"),
@@ -285,7 +285,7 @@ class TestFaultySources:
         install("acme-llm", ACME_MODULE)
         install("acme-other", ACME_MODULE)
         message = configuration_error()
-        assert "provider 'acme' stands in two sources: entry point of " in message
+        assert "provider 'acme' is defined in two sources: entry point of " in message
         assert {"acme-llm", "acme-other"} <= set(message.rstrip(".").split())
 
     def test_faulty_row_is_reported_only_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +299,7 @@ class TestFaultySources:
                 raise KeyError(KEY)
 
         monkeypatch.setitem(PROVIDER_SCHEMA, "acme", ACME | {"provider_class": Broken})
-        assert configuration_error(ACME_API_KEY="k") == "provider 'acme': Broken cannot be made (KeyError)."
+        assert configuration_error(ACME_API_KEY="k") == "provider 'acme': Broken cannot be created (KeyError)."
 
     def test_is_available_false_excludes_provider(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Unavailable(TimedProvider):
@@ -309,7 +309,9 @@ class TestFaultySources:
         monkeypatch.setitem(PROVIDER_SCHEMA, "acme", ACME | {"provider_class": Unavailable})
         registry = registry_of(ACME_API_KEY="k")
         assert "acme" not in registry.get_available_providers()
-        assert registry.get_provider_status()["acme"]["missing"] == "its class says that it is not available"
+        assert (
+            registry.get_provider_status()["acme"]["missing"] == "the class reports that the provider is not available"
+        )
 
     def test_invalid_registered_row_changes_nothing(self) -> None:
         registry = registry_of(GROQ_API_KEY="k")

@@ -314,7 +314,7 @@ async def test_unreadable_path_error_names_variable(variable: str, path: str) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("ca.pem", "SSL_CERT_FILE names a path"), (".env", r"\.env cannot be looked for")]
+    ("name", "message"), [("ca.pem", "SSL_CERT_FILE names a path"), (".env", r"\.env cannot be searched for")]
 )
 async def test_permission_error_names_unreadable_file(name: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write_file(".env", "GROQ_API_KEY=k\nSSL_CERT_FILE=ca.pem\n")
@@ -387,7 +387,7 @@ async def test_opening_only_setting_change_warns_once(caplog: pytest.LogCaptureF
         env["LLM_CACHE_SECONDS"] = "0"
         container.registry().reload()
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert "configuration_warning warning=LLM_CACHE_SECONDS counts when a container opens" in warning.message
+    assert "configuration_warning warning=LLM_CACHE_SECONDS is read when a container opens" in warning.message
     assert container.cache() is cache
     env["LLM_CACHE_SECONDS"] = "60"
     container.registry().reload()

@@ -420,7 +420,7 @@ async def test_direct_provider_refuses_files_and_keeps_deadline() -> None:
     async with lab.client() as client, open_container(lab.env("groq"), http_client=client, clock=clock) as container:
         groq = container.registry().get_provider("groq")
         document = Message.user("Sum it up.", File.from_bytes(b"%PDF-1.7"))
-        with pytest.raises(InvalidRequestError, match="groq does not take files"):
+        with pytest.raises(InvalidRequestError, match="groq does not support files"):
             await groq.generate([document])
         assert lab.requests == []
         lab.script("groq", "silent")

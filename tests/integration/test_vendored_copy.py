@@ -57,10 +57,10 @@ def test_vendored_copy_answers_calls(report: dict[str, object]) -> None:
     assert report["answers"] == ["It ran out of memory.", "openai"]
 
 
-def test_vendored_copy_imports_nothing_of_its_host(report: dict[str, object]) -> None:
+def test_vendored_copy_imports_no_host_module(report: dict[str, object]) -> None:
     assert report["host"] is True
     assert report["strangers"] == ["faultmaven"]
 
 
-def test_vendored_copy_generates_code_with_its_name(report: dict[str, object]) -> None:
+def test_vendored_copy_generates_code_with_own_name(report: dict[str, object]) -> None:
     assert "from vendored_llm.infrastructure.llm.providers import" in str(report["class"])

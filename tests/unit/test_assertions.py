@@ -48,17 +48,23 @@ async def test_true_assertions_about_a_response_pass() -> None:
 @pytest.mark.parametrize(
     ("check", "message"),
     [
-        (lambda response: assert_answered_by(response, "openai"), "expected an answer by openai\nbut it was groq\n"),
+        (
+            lambda response: assert_answered_by(response, "openai"),
+            "expected provider of the answer: openai\nactual provider of the answer: groq\n",
+        ),
         (
             lambda response: assert_answered_by(response, "groq", "llama"),
-            "expected an answer by groq (llama)\nbut it was groq (op",
+            "expected provider of the answer: groq (llama)\nactual provider of the answer: groq (op",
         ),
-        (lambda response: assert_asked(response, "groq"), "expected to ask groq\nbut it was openai, groq\n"),
-        (lambda response: assert_asked(response), "expected to ask nobody\n"),
-        (lambda response: assert_asked(response, "groq", "openai"), "expected to ask groq, openai\n"),
+        (
+            lambda response: assert_asked(response, "groq"),
+            "expected called providers: groq\nactual called providers: openai, groq\n",
+        ),
+        (lambda response: assert_asked(response), "expected called providers: none\n"),
+        (lambda response: assert_asked(response, "groq", "openai"), "expected called providers: groq, openai\n"),
         (
             lambda response: assert_outcomes(response, ("openai", "answered")),
-            "expected the outcomes openai: answered\nbut it was openai: RateLimitError, groq: answered\n",
+            "expected outcomes: openai: answered\nactual outcomes: openai: RateLimitError, groq: answered\n",
         ),
     ],
 )
@@ -101,17 +107,17 @@ async def test_skipped_provider_counts_as_not_asked() -> None:
 
 
 def test_ledger_without_attempts_says_so() -> None:
-    assert ledger_of(InvalidRequestError("the prompt is blank")) == "nobody was asked"
+    assert ledger_of(InvalidRequestError("the prompt is blank")) == "no provider was called"
 
 
 @pytest.mark.parametrize("value", ["a text", None])
 def test_ledger_of_refuses_other_types(value: Any) -> None:
-    with pytest.raises(TypeError, match=r"has no ledger: give an LLMResponse or an LLMError$"):
+    with pytest.raises(TypeError, match=r"has no ledger: pass an LLMResponse or an LLMError$"):
         ledger_of(value)
 
 
 def test_ledger_of_exception_info_suggests_value() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         raise InvalidRequestError("no")
-    with pytest.raises(TypeError, match=r"ExceptionInfo has no ledger.*; give its \.value"):
+    with pytest.raises(TypeError, match=r"ExceptionInfo has no ledger.*, here its \.value"):
         ledger_of(caught)  # type: ignore[arg-type]

@@ -104,12 +104,12 @@ async def test_unreadable_file_is_refused_without_showing_path(name: str, tmp_pa
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
 async def test_device_file_is_never_opened(path: str) -> None:
-    assert "something that is no file" in str(await load_error(request_with(Image.from_path(path))))
+    assert "a path that is not a file" in str(await load_error(request_with(Image.from_path(path))))
 
 
 async def test_named_pipe_is_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert "something that is no file" in str(await load_error(request_with(Image.from_path(str(tmp_path / "pipe")))))
+    assert "a path that is not a file" in str(await load_error(request_with(Image.from_path(str(tmp_path / "pipe")))))
 
 
 async def test_too_large_file_is_refused_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +124,8 @@ async def test_too_large_file_is_refused_before_reading(tmp_path: Path, monkeypa
     ("data", "declared", "message"),
     [
         (b"", "", "0 bytes"),
-        (b"<svg/>", "", "none of image/png"),
-        (PNG, "image/gif", "called image/gif and is image/png"),
+        (b"<svg/>", "", "whose bytes are not image/png"),
+        (PNG, "image/gif", "of the media type image/gif whose bytes are image/png"),
     ],
 )
 async def test_file_content_is_validated_like_request_bytes(
@@ -208,7 +208,7 @@ async def test_image_url_without_fetch_is_passed_on() -> None:
         (RecordingTransport(404), "answers with status 404"),
         (RecordingTransport(302), "answers with status 302"),
         (RecordingTransport(204, b""), "answers with status 204"),
-        (RecordingTransport(body=b"<html>"), "none of image/png"),
+        (RecordingTransport(body=b"<html>"), "whose bytes are not image/png"),
         (RecordingTransport(body=b""), "0 bytes"),
         (RecordingTransport(body=PNG + bytes(MAX_IMAGE_BYTES)), f"1 to {MAX_IMAGE_BYTES} can be sent"),
         (

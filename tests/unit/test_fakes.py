@@ -128,7 +128,7 @@ async def test_fake_stream_sends_text_before_calls() -> None:
     _, response = await read_stream(FakeProvider(FakeStream("Let me look.", *CALLS, broken)))
     assert response.content == "Let me look."
     assert [call.name for call in response.tool_calls] == ["look", "restart", "look"]
-    assert response.tool_calls[2].problem == "the arguments are no JSON"
+    assert response.tool_calls[2].problem == "the arguments are not JSON"
 
 
 async def test_interrupted_stream_keeps_partial_tool_call() -> None:
@@ -194,9 +194,9 @@ async def async_step(request: ChatRequest) -> str:
         (lambda: {"content": "ok"}, "is a dict"),
         (list, "is a list"),
         (lambda: ["a", "b"], "is a list"),
-        (lambda: RateLimitError, "is the class RateLimitError: give an object of it"),
+        (lambda: RateLimitError, "is the class RateLimitError: give an instance of the class"),
         (lambda: ValueError("boom"), "is a ValueError"),
-        (lambda: async_step(build_chat_request("ping")), "a coroutine: give the async function itself"),
+        (lambda: async_step(build_chat_request("ping")), "a coroutine: give the async function, not"),
         (lambda: Delayed(-1, "ok"), "is delayed by -1: give seconds"),
         (lambda: Delayed(math.inf, "ok"), "is delayed by inf"),
         (lambda: Delayed(1, None), "step 2 of the script is a NoneType"),  # type: ignore[arg-type]
@@ -209,7 +209,7 @@ def test_invalid_script_step_is_refused_at_construction(make: Callable[[], Any],
 
 async def test_function_step_result_is_validated_when_played() -> None:
     fake = FakeProvider(lambda request: None)  # type: ignore[arg-type, return-value]
-    with pytest.raises(TypeError, match="what a function of the script returned is a NoneType; a step is"):
+    with pytest.raises(TypeError, match="the result of a function of the script is a NoneType; a step is"):
         await fake.generate("ping")
 
 

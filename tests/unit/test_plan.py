@@ -113,7 +113,7 @@ def test_missing_feature_skips_provider_with_reason() -> None:
         make_request(tools=(Tool("t"),)), configure(route("a"), route("b", features=TEXT_FEATURES | {"tools"}))
     )
     assert candidates(planned) == [("b", None)]
-    assert planned.skipped[0].reason == "does not take tools"
+    assert planned.skipped[0].reason == "does not support tools"
 
 
 def test_feature_without_any_provider_is_refused() -> None:
@@ -122,23 +122,23 @@ def test_feature_without_any_provider_is_refused() -> None:
         plan_request(make_request(response_format={"type": "object"}), configuration), configuration
     )
     assert isinstance(error, InvalidRequestError)
-    assert "a: does not take schema" in str(error)
+    assert "a: does not support schema" in str(error)
 
 
 def test_plain_provider_is_skipped_for_missing_features() -> None:
     plain = route("plain", features=frozenset())
     conversation = ChatRequest((Message.user("2+2?"), Message.assistant("4"), Message.user("times 3?")))
     planned = plan_request(conversation, configure(plain, route("b")))
-    assert planned.skipped[0].reason == "does not take assistant turns"
+    assert planned.skipped[0].reason == "does not support assistant turns"
     assert (
         plan_request(make_request(stop=("END",)), configure(plain, route("b"))).skipped[0].reason
-        == "does not take stop"
+        == "does not support stop"
     )
 
 
 def test_unsupported_hint_is_noted_without_skipping() -> None:
     planned = plan_request(make_request(seed=7), configure(route("plain", features=frozenset())))
-    assert planned.candidates[0].notes == ("seed left out: plain does not take it",)
+    assert planned.candidates[0].notes == ("seed left out: plain does not support it",)
 
 
 def test_request_deadline_overrides_configured_deadline() -> None:
@@ -212,7 +212,7 @@ def test_planner_checks_features_of_requested_model() -> None:
     assert candidates(plan_request(image_request, configure(mixed), role="chat")) == [("a", None)]
     refused = plan_request(replace(image_request, model="blind"), configure(mixed), role="chat")
     assert [(skipped.kind, skipped.reason, skipped.model) for skipped in refused.skipped] == [
-        ("capability", "does not take images", "blind")
+        ("capability", "does not support images", "blind")
     ]
 
 
@@ -235,7 +235,7 @@ def test_hint_notes_follow_model_features() -> None:
         route("a", "m"), capabilities_for={"m": Capabilities(TEXT_FEATURES | {"reasoning"})}.__getitem__
     )
     assert plan_request(make_request(reasoning="low", cache_prompt=True), configure(reasoning)).candidates[0].notes == (
-        "cache_prompt left out: a does not take it",
+        "cache_prompt left out: a does not support it",
     )
 
 

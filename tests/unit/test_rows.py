@@ -200,7 +200,7 @@ class TestContradictions:
     """Combinations of fields that are valid alone and contradict each other."""
 
     def test_row_needs_base_url_or_variable(self) -> None:
-        fault = "provider 'acme': with an empty 'default_base_url' it needs a 'base_url_var'"
+        fault = "provider 'acme': an empty 'default_base_url' needs a 'base_url_var'"
         assert row_faults("acme", row("base_url_var", default_base_url="")) == [fault]
 
     def test_row_with_required_key_needs_model(self) -> None:
@@ -215,7 +215,7 @@ class TestContradictions:
     def test_dialect_unsupported_by_class_is_a_fault(self) -> None:
         (fault,) = row_faults("acme", row(dialect="cohere-v2-chat"))
         assert fault.startswith(
-            "provider 'acme': OpenAIProvider does not speak 'cohere-v2-chat'; it speaks openai-chat"
+            "provider 'acme': OpenAIProvider does not support the dialect 'cohere-v2-chat'; supported: openai-chat"
         )
 
 

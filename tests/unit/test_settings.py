@@ -194,7 +194,7 @@ class TestDotenv:
         environment = read_environment()
         assert environment.get("LLM_DEADLINE") == "5"
         wrong = 1 + [line.startswith(("OPENAI", "no")) for line in text.splitlines()].index(True)
-        assert environment.notes == (f".env, line {wrong}: no NAME=value, left out",)
+        assert environment.notes == (f".env, line {wrong}: not NAME=value, left out",)
 
     def test_dotenv_in_another_encoding_is_refused(self) -> None:
         write(".env", "LLM_DEADLINE=5\n".encode("utf-16"))
@@ -235,7 +235,7 @@ class TestKeys:
     def test_invalid_key_is_refused_without_showing_value(self, key: str) -> None:
         with pytest.raises(ConfigurationError) as caught:
             read_environment({"OPENAI_API_KEY": key}).find_secret("OPENAI_API_KEY")
-        assert str(caught.value).startswith("OPENAI_API_KEY (argument) is no key")
+        assert str(caught.value).startswith("OPENAI_API_KEY (argument) is not a key")
         assert key not in str(caught.value)
         assert "sk-" not in str(caught.value)
 

@@ -53,7 +53,7 @@ def test_function_without_schema_is_refused_by_name() -> None:
 
     with pytest.raises(InvalidRequestError, match="'pod' of the tool 'untyped' has no type hint"):
         Tool.of(untyped)
-    with pytest.raises(InvalidRequestError, match="'pods' of the tool 'splat' cannot be given by name"):
+    with pytest.raises(InvalidRequestError, match="'pods' of the tool 'splat' cannot be passed by name"):
         Tool.of(splat)
     with pytest.raises(InvalidRequestError, match="'strange'"):
         Tool.of(strange)
@@ -74,9 +74,9 @@ def test_unresolvable_hint_and_field_are_refused() -> None:
     class Handler(BaseModel):
         call: Callable[[int], int]
 
-    with pytest.raises(InvalidRequestError, match="no JSON schema can say the parameters of the tool 'dangling'"):
+    with pytest.raises(InvalidRequestError, match="no JSON schema can describe the parameters of the tool 'dangling'"):
         Tool.of(dangling)
-    with pytest.raises(InvalidRequestError, match="no JSON schema can say the parameters of the tool 'Handler'"):
+    with pytest.raises(InvalidRequestError, match="no JSON schema can describe the parameters of the tool 'Handler'"):
         Tool.of(Handler)
 
 
@@ -94,7 +94,7 @@ INVALID_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"tools": ["restart"]}, r"tools\[0\] is a str, not a Tool"),
     ({"tools": [Tool("no spaces")]}, r"tools\[0\] has a name"),
     ({"tools": [Tool("a"), Tool("a")]}, "two tools have the name 'a'"),
-    ({"tools": [Tool("a", "", {"type": "string"})]}, "no JSON schema of an object"),
+    ({"tools": [Tool("a", "", {"type": "string"})]}, "not a JSON schema of an object"),
     ({"tools": [TOOL], "tool_choice": "restrat"}, "names no tool; did you mean 'restart'"),
     ({"tools": [TOOL], "tool_choice": ["restart"]}, "tool_choice is a list"),
     ({"tools": [Tool("auto")], "tool_choice": "auto"}, "is also the name of a tool"),
@@ -102,24 +102,24 @@ INVALID_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"tools": [Tool("a\n")]}, r"tools\[0\] has a name"),
     ({"tools": [Tool("a", None)]}, "description of the tool 'a' is a NoneType"),  # type: ignore[arg-type]
     ({"tools": [Tool("a", "\ud800")]}, "description of the tool 'a' holds a lone surrogate"),
-    ({"tools": [Tool("a", "", "x")]}, "no JSON schema of an object"),  # type: ignore[arg-type]
+    ({"tools": [Tool("a", "", "x")]}, "not a JSON schema of an object"),  # type: ignore[arg-type]
     ({"tool_choice": "required"}, "needs tools"),
     ({"tool_choice": "restart"}, "needs tools"),
-    ({"response_format": {"type": "json_schema", "json_schema": {}}}, "a vendor's form"),
+    ({"response_format": {"type": "json_schema", "json_schema": {}}}, "a vendor's format"),
     ({"response_format": Restart(pod="a")}, "response_format is a Restart"),
     ({"response_format": int}, "response_format is a int"),
     ({"reasoning": 1.5}, "reasoning is a float"),
-    ({"reasoning": 10**5000}, "no level and no budget"),
-    ({"reasoning": -(10**5000)}, "no level and no budget"),
+    ({"reasoning": 10**5000}, "reasoning is out of range"),
+    ({"reasoning": -(10**5000)}, "reasoning is out of range"),
     ({"commit": ["whole"]}, "commit is a list"),
     ({"response_format": "JSON"}, "response_format is 'JSON'"),
     ({"response_format": 5}, "response_format is a int"),
     ({"response_format": {}}, "response_format is a dict"),
     ({"reasoning": "hgih"}, "did you mean 'high'"),
-    ({"reasoning": -1}, "no level and no budget"),
-    ({"reasoning": True}, "no level and no budget"),
+    ({"reasoning": -1}, "reasoning is out of range"),
+    ({"reasoning": True}, "not a level or token budget"),
     ({"commit": "first-token"}, "did you mean 'first_token'"),
-    ({"commit": 0}, "no commit point"),
+    ({"commit": 0}, "commit is out of range"),
     ({"repair": "yes"}, "repair is a str"),
     ({"cache_prompt": 1}, "cache_prompt is a int"),
 ]
@@ -153,13 +153,13 @@ def test_valid_request_option_is_accepted(options: dict[str, Any]) -> None:
 INVALID_PARTS = [
     (Image.from_bytes(b""), "0 bytes"),
     (Image.from_bytes(b"GIF89a" + bytes(20 * 1024 * 1024)), "can be sent"),
-    (Image.from_bytes(b"<svg></svg>"), "none of image/png"),
-    (Image.from_bytes(b"%PDF-1.7"), "none of image/png"),
-    (Image.from_bytes(PNG, "image/jpeg"), "called image/jpeg and is image/png"),
-    (File.from_bytes(PNG), "none of application/pdf"),
-    (Image.from_url("file:///etc/passwd"), "no http:// or https:// one"),
-    (Image(), "made of 0 sources"),
-    (Image(data=PNG, url="https://a.example/b.png"), "made of 2 sources"),
+    (Image.from_bytes(b"<svg></svg>"), "whose bytes are not image/png"),
+    (Image.from_bytes(b"%PDF-1.7"), "whose bytes are not image/png"),
+    (Image.from_bytes(PNG, "image/jpeg"), "of the media type image/jpeg whose bytes are image/png"),
+    (File.from_bytes(PNG), "whose bytes are not application/pdf"),
+    (Image.from_url("file:///etc/passwd"), "does not begin with http:// or https://"),
+    (Image(), "with 0 sources"),
+    (Image(data=PNG, url="https://a.example/b.png"), "with 2 sources"),
 ]
 
 
@@ -179,7 +179,7 @@ def test_media_type_is_detected_from_bytes() -> None:
 
 
 def test_image_in_system_message_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match=r"prompt\[0\] is a turn of the system"):
+    with pytest.raises(InvalidRequestError, match=r"prompt\[0\] has the role 'system'"):
         build_chat_request([Message("system", (Image.from_bytes(PNG),)), Message.user("a")], None, None, None, {})
 
 
@@ -191,8 +191,8 @@ def test_tool_result_without_call_is_refused() -> None:
 
 
 def test_only_assistant_messages_hold_tool_calls() -> None:
-    with pytest.raises(InvalidRequestError, match=r"prompt\[0\] is a turn of the user and asks for tool calls"):
+    with pytest.raises(InvalidRequestError, match=r"prompt\[0\] has the role 'user' and holds tool calls"):
         build_chat_request([Message("user", ("a",), (ToolCall("c1", "restart"),))])
     invalid_calls: Any = [{"id": "c1"}]
-    with pytest.raises(InvalidRequestError, match=r"prompt\[1\] holds a tool call that is no ToolCall"):
+    with pytest.raises(InvalidRequestError, match=r"prompt\[1\] holds a tool call that is not a ToolCall"):
         build_chat_request([Message.user("a"), Message.assistant(tool_calls=invalid_calls), Message.user("b")])

@@ -81,10 +81,10 @@ def check_response(response: Any) -> LLMResponse:
         if type(value) not in expected and not isinstance(value, expected):
             raise MalformedResponseError(f"the provider's answer has a {type(value).__name__} as its {name}")
     if not _counts(response.usage):
-        raise MalformedResponseError("the provider's answer has a usage that counts no tokens")
+        raise MalformedResponseError("the provider's answer has a usage without valid token counts")
     for attempt in response.attempts:
         if not _is_attempt(attempt):
-            raise MalformedResponseError("the provider's answer has attempts that are none")
+            raise MalformedResponseError("the provider's answer has an invalid item in its attempts")
     return response
 
 
@@ -98,8 +98,11 @@ def _counts(usage: Any) -> bool:
         return True
     if not isinstance(usage, Usage):
         return False
-    counts = (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning)
-    return all(isinstance(count, _COUNT) for count in counts)
+    counts: tuple[Any, ...] = (usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning)
+    for count in counts:  # noqa: SIM110 - every response passes here, and a generator takes three times as long
+        if not isinstance(count, _COUNT):
+            return False
+    return True
 
 
 def evaluate(
@@ -134,7 +137,7 @@ def evaluate(
     if request.response_format is not None and not response.tool_calls:
         value, problems = parse_answer(response, request.response_format, schemas)
         if problems:
-            problem = f"the answer is not of the schema that was asked for ({'; '.join(problems)})"
+            problem = f"the answer does not match the requested schema ({'; '.join(problems)})"
             return Evaluation(response, InvalidAnswerError(problem, **_facts(response)), policy.invalid, 2, problems)
         response = replace(response, parsed=value)
     if response.confidence < threshold and response.confidence != weight:

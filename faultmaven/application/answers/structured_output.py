@@ -48,7 +48,7 @@ def _validate(text: str, form: Any, schemas: SchemaValidator | None) -> tuple[An
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _problems_of(error: Exception, form: Any) -> tuple[str, ...]:

@@ -306,5 +306,6 @@ def _complete(
 def _inner_attempts(reported: tuple[Attempt, ...]) -> tuple[str, ...]:
     """Return a note for each attempt before the last one: a candidate that is itself a router reports several."""
     return tuple(
-        f"before: {attempt.provider} {attempt.outcome} after {attempt.duration:.2f} s" for attempt in reported[:-1]
+        f"earlier attempt: {attempt.provider} {attempt.outcome} after {attempt.duration:.2f} s"
+        for attempt in reported[:-1]
     )

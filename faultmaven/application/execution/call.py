@@ -18,7 +18,7 @@ from ..policies.errors import reaction
 from .call_log import AttemptRecord
 from .context import CallContext
 from .hedging import hedged
-from .outcome import Outcome, PendingCandidate
+from .outcome import Outcome, PostponedCandidate
 from .retries import try_candidate
 
 
@@ -35,7 +35,7 @@ class Call:
         self.log = context.log
         self.deadline = context.log.started + plan.deadline
         self._untried: tuple[Candidate, ...] = plan.candidates + plan.unavailable_candidates
-        self._postponed: list[PendingCandidate] = []
+        self._postponed: tuple[PostponedCandidate, ...] = ()
         self._time_shares = TimeShares(len(self._untried))
         self._position = 0
         self._causes: dict[str, LLMError] = {}
@@ -57,7 +57,7 @@ class Call:
             async with clock.timeout(self.deadline - clock.monotonic()):
                 self._log_skipped_providers()
                 while self._candidates_left:
-                    accepted = self._record(await self._try_next())
+                    accepted = self._record(await self._try_hedged() if self._is_hedged else [await self._try(0)])
                     if accepted is not None:
                         return accepted
                 best = self._best_outcome()
@@ -125,10 +125,10 @@ class Call:
                 self.log.skip(error)
                 self._causes[error.provider] = error
 
-    async def _try_next(self) -> list[Outcome]:
-        """Try the next candidate, and a hedge beside a slow first one; return the outcomes as they ended."""
-        is_hedged = self.plan.hedge_after is not None and self._position == 0 and len(self.plan.candidates) > 1
-        return await self._try_hedged() if is_hedged else [await self._try(0)]
+    @property
+    def _is_hedged(self) -> bool:
+        """Whether the second candidate may be tried beside the next one, which is the first."""
+        return self.plan.hedge_after is not None and self._position == 0 and len(self.plan.candidates) > 1
 
     async def _try(self, place: int) -> Outcome:
         """Try the candidate at `place` of those that are left, within its share of the remaining time.
@@ -140,14 +140,16 @@ class Call:
         share = self._time_shares.share_of(self._position + place, remaining)
         if share <= 0:
             raise TimeoutError
-        return await try_candidate(
-            self._candidate(place), share, self.context, is_last=place == self._candidates_left - 1
-        )
+        is_last, postponed = place == self._candidates_left - 1, place - len(self._untried)
+        if postponed < 0:
+            return await try_candidate(self._untried[place], share, self.context, is_last=is_last)
+        earlier = self._postponed[postponed]
+        return await try_candidate(earlier.candidate, share, self.context, is_last=is_last, earlier=earlier)
 
     async def _try_hedged(self) -> list[Outcome]:
         """Try the next candidate, and the one after it too where the first has no outcome after `plan.hedge_after`."""
         delay = self.plan.hedge_after or 0.0
-        first, second = (self._candidate(place).candidate.route.name for place in (0, 1))
+        first, second = self._candidate(0).route.name, self._candidate(1).route.name
 
         async def hedge() -> Outcome:
             self.log.emit(HedgeStarted(self.log.call, first, second, delay))
@@ -160,11 +162,10 @@ class Call:
         self.log.abort_unfinished("cancelled", keep=outcomes[-1].record)
         return outcomes
 
-    def _candidate(self, place: int) -> PendingCandidate:
+    def _candidate(self, place: int) -> Candidate:
         """Return the candidate at `place` of those that are left."""
-        if place < len(self._untried):
-            return PendingCandidate(self._untried[place])
-        return self._postponed[place - len(self._untried)]
+        untried = len(self._untried)
+        return self._untried[place] if place < untried else self._postponed[place - untried].candidate
 
     def _record(self, outcomes: list[Outcome]) -> Outcome | None:
         """Record the outcomes of the next candidates; return the accepted one, None to move on.
@@ -172,7 +173,9 @@ class Call:
         Raises:
             LLMError: the host's acceptance policy raises such a response.
         """
-        self._remove(len(outcomes))
+        count, untried = len(outcomes), len(self._untried)
+        self._position += count
+        self._untried, self._postponed = self._untried[count:], self._postponed[max(0, count - untried) :]
         for outcome in outcomes:
             if outcome.postponed is not None:
                 self._postpone(outcome.postponed)
@@ -181,23 +184,16 @@ class Call:
                 return outcome
             self._keep(outcome)
         if outcomes[-1].ends_call(self.context.policies.errors):
-            self._untried, self._postponed = (), []
+            self._untried, self._postponed = (), ()
         elif self._candidates_left:
-            failed, successor = outcomes[-1].candidate.route.name, self._candidate(0).candidate.route.name
+            failed, successor = outcomes[-1].candidate.route.name, self._candidate(0).route.name
             self.log.emit(FellBack(self.log.call, failed, successor, type(outcomes[-1].error).__name__))
         return None
 
-    def _remove(self, count: int) -> None:
-        """Remove the first `count` of the candidates that are left."""
-        self._position += count
-        untried = len(self._untried)
-        self._untried = self._untried[count:]
-        del self._postponed[: max(0, count - untried)]
-
-    def _postpone(self, pending: PendingCandidate) -> None:
+    def _postpone(self, candidate: PostponedCandidate) -> None:
         """Add a candidate after all untried ones, in the order of the earliest next attempts."""
-        place = sum(known.not_before <= pending.not_before for known in self._postponed)
-        self._postponed.insert(place, pending)
+        place = sum(known.not_before <= candidate.not_before for known in self._postponed)
+        self._postponed = (*self._postponed[:place], candidate, *self._postponed[place:])
         self._time_shares.add()
 
     def _keep(self, outcome: Outcome) -> None:
@@ -214,7 +210,7 @@ class Call:
         if isinstance(error, RejectedRequestError):
             # A rejected request is not worth a second attempt, nor one at an unavailable provider.
             self._untried = tuple(candidate for candidate in self._untried if not candidate.obstacle)
-            self._postponed.clear()
+            self._postponed = ()
 
     def _best_outcome(self) -> Outcome | None:
         """Return the best outcome where its response may be returned although something is wrong with it."""
@@ -225,6 +221,6 @@ class Call:
     def _deadline_error(self) -> DeadlineExceededError:
         attempts = self.log.attempts
         used = ", ".join(f"{one.provider} {one.waited + one.duration:.2f} s ({one.outcome})" for one in attempts)
-        problem = f"no answer within the deadline of {self.plan.deadline:g} s; used by: {used or 'nobody'}"
+        problem = f"no answer within the deadline of {self.plan.deadline:g} s; time used by: {used or 'no provider'}"
         partial = [cause.response for cause in self._causes.values() if cause.response is not None]
         return DeadlineExceededError(problem, response=partial[-1] if partial else None)

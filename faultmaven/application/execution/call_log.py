@@ -103,7 +103,7 @@ class CallLog:
                 continue
             candidate = record.candidate
             if record.started_at is None:
-                self._close_unsent(record, outcome, "it was not asked: the call ended while it waited")
+                self._close_unsent(record, outcome, "not sent: the call ended while the attempt waited for a permit")
             else:
                 result = Attempt(*candidate.target, outcome, waited=record.waited, duration=record.duration(now))
                 self.end(record, replace(result, notes=candidate.notes))

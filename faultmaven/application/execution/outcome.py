@@ -47,7 +47,7 @@ class Outcome:
     record: AttemptRecord | None = None
     evaluation: Evaluation | None = None
     error: LLMError | None = None
-    postponed: "PendingCandidate | None" = None
+    postponed: "PostponedCandidate | None" = None
     stream: ProviderStream | None = None
     open_stream: OpenStream | None = None
 
@@ -64,16 +64,16 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class PendingCandidate:
-    """A candidate that is tried next, for the first time or once more.
+class PostponedCandidate:
+    """A candidate that is tried once more after all others.
 
     Attributes:
         attempts: The number of attempts at this candidate so far.
+        outcome: The outcome of trying the candidate before.
         not_before: Clock time of the earliest next attempt, from the vendor's delay or the backoff.
-        outcome: The outcome of trying the candidate before, None on the first time.
     """
 
     candidate: Candidate
-    attempts: int = 0
+    attempts: int
+    outcome: Outcome
     not_before: float = 0.0
-    outcome: Outcome | None = None

@@ -11,7 +11,7 @@ from ..resilience.availability import MAX_WAIT_SECONDS
 from ..resilience.retry import MAX_LAST_DELAY_SECONDS, next_delay
 from .attempt import streamed_attempt, whole_attempt
 from .context import CallContext
-from .outcome import Outcome, PendingCandidate
+from .outcome import Outcome, PostponedCandidate
 
 MIN_ATTEMPT_SECONDS, MIN_ATTEMPT_SHARE = 1.0, 0.25
 """The shortest useful attempt, in seconds or as a part of a short share: a wait that leaves less is not begun."""
@@ -19,19 +19,28 @@ MIN_ATTEMPT_SECONDS, MIN_ATTEMPT_SHARE = 1.0, 0.25
 BUDGET_USED_UP = "the provider's retry budget is used up"
 
 
-async def try_candidate(pending: PendingCandidate, share: float, context: CallContext, *, is_last: bool) -> Outcome:
+async def try_candidate(
+    candidate: Candidate,
+    share: float,
+    context: CallContext,
+    *,
+    is_last: bool,
+    earlier: PostponedCandidate | None = None,
+) -> Outcome:
     """Try a candidate, with retries at the same provider, within `share` seconds for all attempts and waits.
 
     Args:
+        earlier: The earlier attempts at a candidate that was postponed, None on the first time.
         is_last: No other candidate is left: waits may take as long as they fit, and an attempt that timed out may be
             repeated.
     """
-    candidate, clock = pending.candidate, context.clock
+    clock, outcome, number, delay = context.clock, None, 0, 0.0
     deadline, reserve = clock.monotonic() + share, min(MIN_ATTEMPT_SECONDS, share * MIN_ATTEMPT_SHARE)
-    delay = max(0.0, pending.not_before - clock.monotonic())
-    outcome, number = pending.outcome, pending.attempts
-    if outcome is not None and number and not _may_retry(candidate, delay, share - reserve, context):
-        return outcome
+    if earlier is not None:
+        outcome, number = earlier.outcome, earlier.attempts
+        delay = max(0.0, earlier.not_before - clock.monotonic())
+        if number and not _may_retry(candidate, delay, share - reserve, context):
+            return outcome
     attempt = whole_attempt if context.open_streams is None else streamed_attempt
     while True:
         number += 1
@@ -43,9 +52,9 @@ async def try_candidate(pending: PendingCandidate, share: float, context: CallCo
             result = await attempt(record, deadline, max_wait, context, is_first=number == 1, is_last=is_last)
         except (CircuitOpenError, LimitReachedError) as refusal:
             context.log.refuse(record, refusal)
-            return _refused(pending, outcome, refusal, number, is_last=is_last)
+            return _refused(candidate, outcome, refusal, number, may_postpone=not is_last and earlier is None)
         if isinstance(result.error, LimitReachedError) and not is_last:  # the transport's own limit: nothing was sent
-            return _refused(pending, outcome, result.error, number, is_last=is_last)
+            return _refused(candidate, outcome, result.error, number, may_postpone=earlier is None)
         outcome = result
         next_attempt = _next_attempt(outcome, number, deadline - clock.monotonic() - reserve, context, is_last=is_last)
         if next_attempt is None:
@@ -70,6 +79,8 @@ def _next_attempt(
     if context.request.repair and evaluation is not None and evaluation.problems:
         request = repaired_request(context.request, evaluation.response, evaluation.problems)
         return (0.0, replace(context, request=request)) if remaining > 0 else None
+    if outcome.error is None:
+        return None
     if isinstance(outcome.error, ProviderTimeoutError) and not is_last:
         return None
     delay = _policy_delay(outcome, number, context, is_last=is_last)
@@ -95,7 +106,7 @@ def _policy_delay(outcome: Outcome, number: int, context: CallContext, *, is_las
 def _may_retry(candidate: Candidate, delay: float, remaining: float, context: CallContext) -> bool:
     """Return whether `delay` fits into `remaining` seconds, and take one retry from the provider's budget."""
     if delay > remaining:
-        reason = f"a wait of {delay:.3g} s does not fit"
+        reason = f"a wait of {delay:.3g} s does not fit into the remaining time"
     elif not context.admission.may_retry(candidate.route.name):
         reason = BUDGET_USED_UP
     else:
@@ -110,16 +121,16 @@ def _postponed(outcome: Outcome, number: int, context: CallContext) -> Outcome:
     if delay is None:
         return outcome
     not_before = context.clock.monotonic() + delay
-    return replace(outcome, postponed=PendingCandidate(outcome.candidate, number, not_before, outcome))
+    return replace(outcome, postponed=PostponedCandidate(outcome.candidate, number, outcome, not_before))
 
 
 def _refused(
-    pending: PendingCandidate, outcome: Outcome | None, refusal: LLMError, number: int, *, is_last: bool
+    candidate: Candidate, outcome: Outcome | None, refusal: LLMError, number: int, *, may_postpone: bool
 ) -> Outcome:
     """Return the outcome of a candidate that got no permit; such a candidate is postponed once."""
     if outcome is None or outcome.error is None:  # an earlier error of the provider itself tells more than the refusal
-        outcome = Outcome(pending.candidate, error=refusal)
-    if is_last or pending.outcome is not None:
+        outcome = Outcome(candidate, error=refusal)
+    if not may_postpone:
         return outcome
-    unavailable = replace(pending.candidate, obstacle=refusal.problem)
-    return replace(outcome, postponed=PendingCandidate(unavailable, number - 1, outcome=outcome))
+    unavailable = replace(candidate, obstacle=refusal.problem)
+    return replace(outcome, postponed=PostponedCandidate(unavailable, number - 1, outcome))

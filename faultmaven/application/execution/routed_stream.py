@@ -36,7 +36,9 @@ class RoutedStream:
     def response(self) -> LLMResponse:
         """The whole response, once the stream was read to its end."""
         if self._response is None:
-            raise InvalidRequestError("the stream has not been read to its end", advice="Iterate over it first.")
+            raise InvalidRequestError(
+                "the stream has not been read to its end", advice="Iterate over the stream first."
+            )
         return self._response
 
     def __aiter__(self) -> Self:

@@ -30,7 +30,7 @@ def to_llm_error(error: BaseException, duration: float, timeout: float) -> LLMEr
         problem = f"no answer within {timeout:.3g} s" if is_overdue else "the provider's own code raised TimeoutError"
         return _with_cause(ProviderTimeoutError(problem, phase="first byte"), error)
     problem = f"the provider's own code raised {type(error).__name__}"
-    return _with_cause(ProviderError(problem, advice="Its own error is the cause of this one."), error)
+    return _with_cause(ProviderError(problem, advice="The provider's own exception is error.__cause__."), error)
 
 
 def _with_cause(llm_error: LLMError, cause: BaseException) -> LLMError:

@@ -51,6 +51,6 @@ async def probe_provider(name: str, provider: Any, clock: Clock, seconds: float 
         late = ProviderTimeoutError(f"no list of models within {seconds * PROBE_GRACE:.3g} s", provider=name)
         return Probe(clock.monotonic() - started, error=late)
     except Exception as error:  # noqa: BLE001 - a third-party class may raise anything; its type is reported
-        wrapped = ProviderError(f"its class raised {type(error).__name__}", provider=name)
+        wrapped = ProviderError(f"the provider's class raised {type(error).__name__}", provider=name)
         return Probe(clock.monotonic() - started, error=wrapped)
     return Probe(clock.monotonic() - started, models)

@@ -10,9 +10,9 @@ def explain_plan(plan: Plan, configuration: ConfigurationSnapshot, pinned: str |
     """Return the plan with all other providers among the skipped ones, each with the reason."""
     named = {candidate.route.name for candidate in plan.candidates} | {skipped.name for skipped in plan.skipped}
     if pinned:
-        reason = f"only {pinned} is asked"
+        reason = f"only {pinned} is tried"
     elif configuration.strict:
-        reason = "strict mode: only the primary is asked (STRICT_PROVIDER_MODE)"
+        reason = "strict mode: only the primary is tried (STRICT_PROVIDER_MODE)"
     else:
         reason = "not in LLM_FALLBACK_CHAIN"
     others = [

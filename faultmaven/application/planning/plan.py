@@ -74,7 +74,7 @@ class Candidate:
         retries = f"{self.route.max_retries} {'retry' if self.route.max_retries == 1 else 'retries'}"
         attempt = f"each attempt {min(self.timeout, self.share):.3g} s at most"
         text = f"{self.route.name}{model}: share {self.share:.3g} s, {attempt}, {retries}"
-        return f"{text}; nobody is well, so it is the last resort ({self.obstacle})" if self.obstacle else text
+        return f"{text}; last resort, since every provider is unavailable ({self.obstacle})" if self.obstacle else text
 
     def as_object(self) -> dict[str, Any]:
         """Return the candidate as a JSON object; times are in seconds."""
@@ -107,7 +107,7 @@ class Skipped:
 
     def __str__(self) -> str:
         """Return provider and reason in one line of text."""
-        return f"{self.name}: {self.reason}" + ("; asked if all others fail" if self.is_passing else "")
+        return f"{self.name}: {self.reason}" + ("; tried if all others fail" if self.is_passing else "")
 
     @property
     def is_passing(self) -> bool:
@@ -150,11 +150,11 @@ class Plan:
         """Return the plan as lines of text, as `faultmaven explain` prints them."""
         lines = [f"deadline {self.deadline:g} s for the whole call"]
         if self.hedge_after is not None and len(self.candidates) > 1:
-            lines.append(f"hedged: the second is asked beside the first after {self.hedge_after:g} s")
+            lines.append(f"hedged: the second candidate is tried beside the first after {self.hedge_after:g} s")
         for number, candidate in enumerate(self.candidates, start=1):
             lines += [f"{number}. {candidate}", *(f"   {note}" for note in candidate.notes)]
         if not self.candidates:
-            lines.append("nobody would be asked")
+            lines.append("no provider would be tried")
         lines += [f"-  {skipped}" for skipped in self.skipped if skipped.kind != "unconfigured row"]
         unset = [skipped.name for skipped in self.skipped if skipped.kind == "unconfigured row"]
         return "\n".join([*lines, *([f"not configured: {', '.join(unset)}"] if unset else [])])

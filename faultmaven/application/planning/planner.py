@@ -39,7 +39,9 @@ def plan_request(
         InvalidRequestError: an unknown role, or vendor fields for an unknown provider.
     """
     role = _role(request, role)
-    if request.timeout is None:  # a router that is itself a candidate gets vendor fields for other providers, too
+    if (
+        request.extra and request.timeout is None
+    ):  # a router that is itself a candidate gets vendor fields for other providers, too
         _check_extra(request, configuration)
     shortlist = shortlist_for(request, configuration, role, pinned)
     source = source or AllAvailable()
@@ -62,8 +64,8 @@ def no_candidate_error(plan: Plan, configuration: ConfigurationSnapshot, pinned:
     reasons = "; ".join(f"{skipped.name}: {skipped.reason}" for skipped in plan.skipped)
     if any(skipped.kind in ("capability", "context") for skipped in plan.skipped):
         return InvalidRequestError(
-            f"no configured provider can take this request ({reasons})",
-            advice="Leave the named option out, or configure a provider that takes it.",
+            f"no configured provider supports this request ({reasons})",
+            advice="Leave the named option out, or configure a provider that supports it.",
         )
     if pinned:
         return ConfigurationError(f"the provider {pinned!r} is not configured: {reasons}")
@@ -104,7 +106,7 @@ def _with_enough_context(shortlist: Shortlist, request: ChatRequest, skipped: li
         return candidates
     limits = [candidate.route.context(candidate.effective_model) for candidate in candidates]
     size = prompt_tokens(request)
-    return _within(candidates, limits, size, f"context too small: about {size} tokens, and it takes", skipped)
+    return _within(candidates, limits, size, f"context window too small: about {size} tokens, limit", skipped)
 
 
 def _with_enough_output(candidates: Candidates, request: ChatRequest, skipped: list[Skipped]) -> Candidates:
@@ -113,7 +115,7 @@ def _with_enough_output(candidates: Candidates, request: ChatRequest, skipped: l
     if not required:
         return candidates
     limits = [candidate.route.output(candidate.effective_model) for candidate in candidates]
-    return _within(candidates, limits, required, f"its answers are too short: {required} tokens, and it gives", skipped)
+    return _within(candidates, limits, required, f"longest answer too short: {required} tokens, limit", skipped)
 
 
 def _within(

@@ -140,7 +140,7 @@ def _unfitness(features: Iterable[str], refusal: Refusal) -> Refusal:
 
     def reason(route: Route, model: str) -> str:
         if missing := missing_features(features, route.features_of(model)):
-            return f"does not take {' or '.join(missing)}"
+            return f"does not support {' or '.join(missing)}"
         return refusal(route, model)
 
     return reason
@@ -179,7 +179,7 @@ def _build_candidate(route: Route, request: ChatRequest, model: str | None) -> C
     effective_model = model or route.own_model
     features = route.features_of(effective_model)
     notes = tuple(
-        f"{hint} left out: {route.name} does not take it"
+        f"{hint} left out: {route.name} does not support it"
         for hint in HINTS
         if getattr(request, hint) is not None and hint not in features
     )

@@ -14,11 +14,11 @@ class TimeShares:
     """
 
     def __init__(self, candidates: int) -> None:
-        self._reserved: list[float | None] = [None] * candidates
+        self._reserved: tuple[float | None, ...] = (None,) * candidates
 
     def add(self) -> None:
         """Add one candidate at the end."""
-        self._reserved.append(None)
+        self._reserved += (None,)
 
     def share_of(self, position: int, remaining: float) -> float:
         """Return the share of the candidate at `position`, counted from 0, of the `remaining` seconds.
@@ -28,16 +28,18 @@ class TimeShares:
         own = self._reserved[position] or 0.0
         end = position + 1 + RESERVED_SUCCESSORS
         reserves = self._reserved[position + 1 : end]
+        if not reserves:
+            return max(0.0, remaining)
         unset = reserves.count(None)
         if unset:
             unpromised = max(0.0, remaining - own - _sum_of(reserves))
             reserve = min(RESERVE_SECONDS, unpromised / (unset + 1))
-            reserves = [reserve if promised is None else promised for promised in reserves]
-            self._reserved[position + 1 : end] = reserves
+            reserves = tuple([reserve if promised is None else promised for promised in reserves])
+            self._reserved = self._reserved[: position + 1] + reserves + self._reserved[end:]
         return max(0.0, remaining - _sum_of(reserves))
 
 
-def _sum_of(reserves: list[float | None]) -> float:
+def _sum_of(reserves: tuple[float | None, ...]) -> float:
     return sum(promised for promised in reserves if promised)
 
 

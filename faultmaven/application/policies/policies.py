@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...domain.requests import NOTHING
+from ...domain.requests import EMPTY_MAPPING
 from ...ports.schemas import SchemaValidator
 from .acceptance import AcceptancePolicy
 from .circuit_breaker import BreakerPolicy
@@ -30,7 +30,7 @@ class Policies:
     acceptance: AcceptancePolicy = field(default_factory=AcceptancePolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     confidence_threshold: float = 0.0
-    hedge_after: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    hedge_after: Mapping[str, float] = field(default_factory=lambda: EMPTY_MAPPING)
     deduplicate: bool = False
     schemas: SchemaValidator | None = None
 

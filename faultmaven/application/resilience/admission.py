@@ -180,7 +180,7 @@ class AdmissionControl:
         seconds = breaker.open_for(now)
         availability = Availability(breaker.phase(now), seconds, breaker.is_probing)
         return CircuitOpenError(
-            availability.obstacle or "breaker half-open",
+            availability.obstacle or "circuit breaker half-open",
             provider=target[0],
             model=target[1],
             retry_after=seconds or None,

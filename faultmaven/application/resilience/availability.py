@@ -34,15 +34,15 @@ class Availability:
     def obstacle(self) -> str:
         """The reason for which the provider is skipped while another one is available; "" when it is available."""
         if self.phase == "open":
-            return f"breaker open for {self.open_for:.3g} s more"
+            return f"circuit breaker open for {self.open_for:.3g} s more"
         if self.is_probing:
-            return "breaker half-open: its one probe is under way"
+            return "circuit breaker half-open: its probe is in flight"
         if self.limited_for > MAX_WAIT_SECONDS:
-            return f"limit: the vendor takes nothing for {self.limited_for:.3g} s more"
+            return f"limit: the vendor accepts no request for {self.limited_for:.3g} s more"
         if self.used_up_for > MAX_WAIT_SECONDS:
-            return f"limit: what the row allows in a minute is used up for {self.used_up_for:.3g} s more"
+            return f"limit: the row's limit per minute is used up for {self.used_up_for:.3g} s more"
         if self.is_full:
-            return "limit: every place of max_concurrency is taken, and so is the queue"
+            return "limit: max_concurrency is reached and the queue is full"
         return ""
 
     @property

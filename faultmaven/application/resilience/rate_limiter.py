@@ -134,7 +134,7 @@ class RateLimiter:
         deadline = self._clock.monotonic() + max_wait
         pause = self.announced((route.name, model))
         if pause:
-            await self._wait(route, model, pause, deadline, "the vendor takes nothing more for now")
+            await self._wait(route, model, pause, deadline, "the vendor accepts no more requests for now")
         reservation = Reservation(self._clock.monotonic())
         try:
             for limit in _minute_limits(route, tokens):
@@ -192,7 +192,7 @@ class RateLimiter:
         except TimeoutError:
             raise LimitReachedError(problem, provider=route.name, model=model) from None
         if not has_place:
-            raise LimitReachedError(f"{problem}, and so is its queue", provider=route.name, model=model)
+            raise LimitReachedError(f"{problem} and the queue is full", provider=route.name, model=model)
 
     async def _take(self, route: Route, model: str, limit: MinuteLimit, deadline: float) -> None:
         while wait := await self._try_take(route, model, limit, deadline):
@@ -208,7 +208,7 @@ class RateLimiter:
             async with self._clock.timeout(max(0.0, deadline - self._clock.monotonic())):
                 return await counter.take(limit.key, limit.amount, limit.per_minute)
         except TimeoutError:
-            problem = f"what counts {limit.kind}_per_minute did not answer in time"
+            problem = f"the rate counter of {limit.kind}_per_minute did not answer in time"
             raise LimitReachedError(problem, provider=route.name, model=model) from None
 
     async def _wait(self, route: Route, model: str, seconds: float, deadline: float, problem: str) -> None:

@@ -93,7 +93,7 @@ class ProviderStream:
             self.is_over = True
             return None
         if not isinstance(chunk, StreamChunk):
-            raise MalformedResponseError(f"the provider's stream gave a {type(chunk).__name__}, not a StreamChunk")
+            raise MalformedResponseError(f"the provider's stream yielded a {type(chunk).__name__}, not a StreamChunk")
         if self.first_token is None and (chunk.text or chunk.reasoning or chunk.tool_call):
             self.first_token = self._clock.monotonic() - self._started
         if chunk.usage is not None:

@@ -42,7 +42,9 @@ class SingleAnswerStream:
     def response(self) -> LLMResponse:
         """The whole response, once its chunks were read."""
         if not self._is_finished:
-            raise InvalidRequestError("the stream has not been read to its end", advice="Iterate over it first.")
+            raise InvalidRequestError(
+                "the stream has not been read to its end", advice="Iterate over the stream first."
+            )
         return self._response
 
 

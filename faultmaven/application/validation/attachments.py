@@ -37,17 +37,15 @@ def checked_attachment(part: AttachmentT, where: str) -> AttachmentT:
     _check_fields(part, where, kind)
     sources = [part.data is not None, bool(part.url), bool(part.path)]
     if sum(sources) != 1:
-        problem = f"{where} holds {kind} made of {sum(sources)} sources"
-        raise InvalidRequestError(problem, advice="Give bytes, a path or an address.")
+        problem = f"{where} holds {kind} with {sum(sources)} sources"
+        raise InvalidRequestError(problem, advice="Pass exactly one of bytes, a path and an address.")
     if part.fetch and not part.url:
         raise InvalidRequestError(f"{where} holds {kind} with fetch=True and no address")
     if part.url and not _is_address(part.url):
-        raise InvalidRequestError(f"{where} holds {kind} whose address is no http:// or https:// one")
+        raise InvalidRequestError(f"{where} holds {kind} whose address does not begin with http:// or https://")
     declared, known = part.media_type.lower(), known_types(part)
     if declared and declared not in known:
-        raise InvalidRequestError(
-            f"{where} holds {kind} that is called {declared!r}, which is none of {_listed(known)}"
-        )
+        raise InvalidRequestError(f"{where} holds {kind} of the media type {declared!r}; known: {_listed(known)}")
     part = part if declared == part.media_type else replace(part, media_type=declared)
     return part if part.data is None else _with_media_type(part, part.data, where, kind)
 
@@ -85,9 +83,11 @@ def _with_media_type(part: AttachmentT, data: bytes, where: str, kind: str) -> A
         raise InvalidRequestError(f"{where} holds {kind} of {len(data)} bytes; 1 to {limit} can be sent")
     detected = media_type(data)
     if detected not in known_types(part):
-        raise InvalidRequestError(f"{where} holds {kind} that is none of {_listed(known_types(part))}")
+        raise InvalidRequestError(f"{where} holds {kind} whose bytes are not {_listed(known_types(part))}")
     if part.media_type and part.media_type != detected:
-        raise InvalidRequestError(f"{where} holds {kind} that is called {part.media_type} and is {detected}")
+        raise InvalidRequestError(
+            f"{where} holds {kind} of the media type {part.media_type} whose bytes are {detected}"
+        )
     return part if part.media_type else replace(part, media_type=detected)
 
 

@@ -35,7 +35,7 @@ def check_tools(tools: Sequence[Any], choice: Any) -> None:
             raise InvalidRequestError(f"tools[{position}] has a name that is not 1 to 64 letters, digits, _ or -")
         parameters: Any = tool.parameters
         if not isinstance(parameters, Mapping) or parameters.get("type", "object") != "object":
-            raise InvalidRequestError(f"the parameters of the tool {tool.name!r} are no JSON schema of an object")
+            raise InvalidRequestError(f"the parameters of the tool {tool.name!r} are not a JSON schema of an object")
         description: Any = tool.description
         if not isinstance(description, str):
             kind = type(description).__name__
@@ -71,7 +71,7 @@ def check_format(value: Any) -> None:
         InvalidRequestError: any other value. The form of one vendor is refused, too, since every vendor has another.
     """
     if isinstance(value, Mapping) and value.get("type") in VENDOR_FORMATS:
-        problem = f"response_format has the type {value['type']!r}, which is a vendor's form and no JSON schema"
+        problem = f"response_format has the type {value['type']!r}, a vendor's format and not a JSON schema"
         raise InvalidRequestError(problem, advice='Pass the schema itself, or "json".')
     if value is None or value == "json" or (isinstance(value, Mapping) and value):
         return
@@ -85,7 +85,7 @@ def check_format(value: Any) -> None:
 
 def check_reasoning(value: Any) -> None:
     """Refuse a `reasoning` that is neither a level of `REASONING_LEVELS` nor a budget of 0 or more tokens."""
-    _check_word_or_count("reasoning", value, REASONING_LEVELS, "level and no budget", minimum=0)
+    _check_word_or_count("reasoning", value, REASONING_LEVELS, "level or token budget", minimum=0)
 
 
 def check_commit(value: Any) -> None:
@@ -97,11 +97,11 @@ def _check_word_or_count(name: str, value: Any, words: Sequence[str], kind: str,
     if value is None or (isinstance(value, str) and value in words):
         return
     if isinstance(value, str):
-        raise InvalidRequestError(f"{name}={value!r} is no {kind}{did_you_mean(value, words)}")
+        raise InvalidRequestError(f"{name}={value!r} is not a {kind}{did_you_mean(value, words)}")
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidRequestError(f"{name} is a {type(value).__name__}, which is no {kind}")
+        raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a {kind}")
     if not minimum <= value <= MAX_NUMBER:  # not shown: Python refuses to write an int of thousands of digits
-        raise InvalidRequestError(f"{name} is a number that is no {kind}: {minimum} to {MAX_NUMBER} can be meant")
+        raise InvalidRequestError(f"{name} is out of range: {minimum} to {MAX_NUMBER} is valid")
 
 
 def check_text(name: str, text: str) -> None:
@@ -109,18 +109,17 @@ def check_text(name: str, text: str) -> None:
 
     A lossy decoder, or a cut between the two halves of a surrogate pair, leaves one behind.
     """
-    position = _lone_surrogate(text)
+    position = None if text.isascii() else _lone_surrogate(text)
     if position is not None:
         raise InvalidRequestError(
             f"{name} holds a lone surrogate at character {position}, which no encoding can send",
-            advice="Decode its source with errors='replace', or clean it with text.encode(errors='replace').decode().",
+            advice="Decode the source with errors='replace', "
+            "or clean the text with text.encode(errors='replace').decode().",
         )
 
 
 def _lone_surrogate(text: str) -> int | None:
     """Return the position of the first lone surrogate, None without one."""
-    if text.isascii():
-        return None
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -140,14 +139,14 @@ def check_results(messages: Iterable[Message]) -> None:
         calls: tuple[Any, ...] = message.tool_calls
         if calls:
             if any(not isinstance(call, ToolCall) for call in calls):
-                raise InvalidRequestError(f"prompt[{position}] holds a tool call that is no ToolCall")
+                raise InvalidRequestError(f"prompt[{position}] holds a tool call that is not a ToolCall")
             if message.role != "assistant":
-                raise InvalidRequestError(f"prompt[{position}] is a turn of the {message.role} and asks for tool calls")
+                raise InvalidRequestError(f"prompt[{position}] has the role {message.role!r} and holds tool calls")
             call_ids |= {call.id for call in calls}
         if message.role == "tool" and message.tool_call_id not in call_ids:
             raise InvalidRequestError(
-                f"prompt[{position}] is the result of a tool call that no turn before it asks for",
-                advice="Append response.message before the results of its calls.",
+                f"prompt[{position}] is the result of a tool call that no earlier turn holds",
+                advice="Append response.message before the results of the tool calls.",
             )
 
 
@@ -169,4 +168,4 @@ def check_schema(request: ChatRequest, schemas: SchemaValidator | None) -> None:
         pass  # raised below: in here, the ValueError, whose text quotes the schema, would be the context
     else:
         return
-    raise InvalidRequestError("response_format is no valid JSON schema")
+    raise InvalidRequestError("response_format is not a valid JSON schema")

@@ -9,7 +9,7 @@ from ...domain.attachments import Attachment
 from ...domain.errors import InvalidRequestError
 from ...domain.messages import Message, MessageSummary, Prompt, Role
 from ...domain.names import did_you_mean
-from ...domain.requests import NOTHING, ChatRequest
+from ...domain.requests import EMPTY_MAPPING, ChatRequest
 from ...ports.llm import Options
 from .attachments import checked_attachment
 from .options import MAX_NUMBER, check_commit, check_format, check_reasoning, check_results, check_text, check_tools
@@ -24,7 +24,7 @@ def build_chat_request(
     model: str | None = None,
     max_tokens: int | None = None,
     temperature: float | None = None,
-    options: Mapping[str, Any] = NOTHING,
+    options: Mapping[str, Any] = EMPTY_MAPPING,
 ) -> ChatRequest:
     """Return the request for these arguments.
 
@@ -38,13 +38,13 @@ def build_chat_request(
     _check_model(model)
     _check_count("max_tokens", max_tokens)
     _check_number("temperature", temperature, minimum=0.0)
-    set_options = {name: value for name, value in options.items() if value is not None}
+    checked = _checked_options({name: value for name, value in options.items() if value is not None}) if options else {}
     return ChatRequest(
         messages=_checked_messages(prompt),
         model=model or None,
         max_tokens=max_tokens,
         temperature=temperature,
-        **(_checked_options(set_options) if options else {}),
+        **checked,
     )
 
 
@@ -66,7 +66,7 @@ def _checked_options(options: dict[str, Any]) -> dict[str, Any]:
     check_tools(options.get("tools", ()), options.get("tool_choice"))
     for name in ("extra", "metadata"):
         _check_mapping(name, options.get(name))
-    for provider, fields in options.get("extra", NOTHING).items():
+    for provider, fields in options.get("extra", EMPTY_MAPPING).items():
         _check_mapping(f"extra[{provider!r}]", fields)
     return options
 
@@ -125,7 +125,7 @@ def _with_checked_attachments(position: int, message: Message) -> Message:
         return message
     where = f"prompt[{position}]"
     if message.role in ("system", "assistant"):
-        raise InvalidRequestError(f"{where} is a turn of the {message.role} and holds an image or a file")
+        raise InvalidRequestError(f"{where} has the role {message.role!r} and holds an image or a file")
     parts = tuple(part if isinstance(part, str) else checked_attachment(part, where) for part in message.parts)
     return message if parts == message.parts else replace(message, parts=parts)
 
@@ -196,7 +196,7 @@ def _as_tuple(name: str, value: Any) -> tuple[Any, ...]:
 def _stop_texts(value: Any) -> tuple[str, ...]:
     texts = (value,) if isinstance(value, str) else _as_tuple("stop", value)
     if not all(isinstance(text, str) and text for text in texts):
-        raise InvalidRequestError("stop holds something that is not a non-empty string")
+        raise InvalidRequestError("stop holds a value that is not a non-empty string")
     for position, text in enumerate(texts):
         check_text(f"stop[{position}]", text)
     return texts

@@ -28,23 +28,30 @@ if TYPE_CHECKING:
     from ... import Container
 
 
-@click.command("ask", short_help="Ask one question.")
+@click.command("ask", short_help="Send one prompt, and print the answer.")
 @click.argument("prompt", required=False)
-@click.option("--provider", metavar="NAME", help="Ask this provider only.")
-@click.option("--model", metavar="NAME", help="Ask for this model.")
-@click.option("--system", metavar="TEXT", help="Instructions that stand above the prompt.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Upper limit of the answer, in tokens.")
-@click.option("--temperature", type=click.FloatRange(min=0), help="How freely the model chooses its words.")
-@click.option("--role", metavar="NAME", help="chat, multimodal, synthesis, classifier or code: whose chain is asked.")
-@click.option("--deadline", type=click.FloatRange(min=0, min_open=True), help="Seconds for all of it.")
-@click.option("--image", "images", metavar="PATH|URL", multiple=True, help="An image for the question; repeatable.")
-@click.option("--schema", metavar="FILE", help="A JSON schema that the answer must be of.")
-@click.option("--tool", "tools", metavar="FILE", multiple=True, help="A tool as JSON: its calls are shown; repeatable.")
-@click.option("--reasoning", metavar="LEVEL", callback=parse_reasoning, help="off, low, medium, high, or tokens.")
+@click.option("--provider", metavar="NAME", help="Use this provider only.")
+@click.option("--model", metavar="NAME", help="Request this model.")
+@click.option("--system", metavar="TEXT", help="System instructions for the model.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Maximum length of the answer, in tokens.")
+@click.option("--temperature", type=click.FloatRange(min=0), help="Sampling temperature; 0 or more.")
+@click.option("--role", metavar="NAME", help="Role: chat, multimodal, synthesis, classifier or code.")
 @click.option(
-    "--stream", is_flag=True, callback=record_json_lines, help="Print the answer as it comes; JSON an object a line."
+    "--deadline", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole call, fallbacks included."
 )
-@click.option("--commit", metavar="POINT", callback=parse_commit, help="Until when another provider may take over.")
+@click.option("--image", "images", metavar="PATH|URL", multiple=True, help="An image to attach; repeatable.")
+@click.option("--schema", metavar="FILE", help="A JSON schema that the answer must match.")
+@click.option("--tool", "tools", metavar="FILE", multiple=True, help="A tool as JSON; calls are printed; repeatable.")
+@click.option(
+    "--reasoning", metavar="LEVEL", callback=parse_reasoning, help="Effort: off, low, medium, high, or tokens."
+)
+@click.option(
+    "--stream",
+    is_flag=True,
+    callback=record_json_lines,
+    help="Print chunks as they arrive; with --json, one object per line.",
+)
+@click.option("--commit", metavar="POINT", callback=parse_commit, help="Last point at which a fallback is allowed.")
 @json_option
 def command(
     prompt: str | None,
@@ -63,9 +70,10 @@ def command(
     commit: str | int | None,
     as_json: bool,
 ) -> None:
-    """Ask PROMPT; without it, or with "-", what comes from standard input. What is piped in stands below PROMPT.
+    """Send PROMPT, and print the answer. Without PROMPT, or with "-", standard input is the prompt.
 
-    Standard output holds the answer and nothing else. On a terminal, a line on standard error says who gave it.
+    Piped input is appended below PROMPT. Standard output contains the answer only. On a terminal, a line on standard
+    error names the provider, the model and the tokens.
     """
     messages = _build_messages(_read_prompt(prompt), system, images)
     options: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "temperature": temperature}
@@ -212,4 +220,4 @@ def summarize(response: LLMResponse) -> str:
     if response.stop_reason is not StopReason.STOP:
         summary += f", stopped by {response.stop_reason.value}"
     failed = [f"{attempt.provider} ({attempt.outcome})" for attempt in response.attempts if not attempt.kept]
-    return f"{summary}; before it: {', '.join(failed)}" if failed else summary
+    return f"{summary}; failed before: {', '.join(failed)}" if failed else summary

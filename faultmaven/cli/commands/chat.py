@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 HELP = """\
-/provider NAME  ask this provider only; without a name, whoever is configured
-/model NAME     ask for this model; without a name, each provider's own
-/system TEXT    instructions that stand above the conversation
+/provider NAME  use this provider only; without a name, the configured chain
+/model NAME     request this model; without a name, the default model of each provider
+/system TEXT    set the system instructions; without a text, remove them
 /history        show the conversation
-/reset          forget it
-/exit           end, as does Ctrl-D
-Ctrl-C          stop the answer that is coming; its question is not kept. At the prompt, twice: end"""
+/reset          clear the conversation
+/exit           end the conversation, as Ctrl-D does
+Ctrl-C          stop the current answer and remove the question. At the prompt, twice: end the conversation"""
 
 
-@click.command("chat", short_help="Keep a conversation.")
-@click.option("--provider", metavar="NAME", help="Begin with this provider only.")
-@click.option("--system", metavar="TEXT", help="Instructions that stand above the conversation.")
+@click.command("chat", short_help="Hold a conversation.")
+@click.option("--provider", metavar="NAME", help="Start with this provider only.")
+@click.option("--system", metavar="TEXT", help="System instructions of the conversation.")
 def command(provider: str | None, system: str | None) -> None:
-    """Keep a conversation. Answers are printed as they come; /help lists the commands.
+    """Hold a conversation. Answers are printed as they arrive; /help lists the commands.
 
-    Ctrl-C stops an answer and not the program. A question that got no whole answer is not kept. At the prompt, a second
-    Ctrl-C ends it, as Ctrl-D does.
+    Ctrl-C stops the current answer and not the program. A question without a complete answer is removed from the
+    conversation. At the prompt, a second Ctrl-C ends the conversation, as Ctrl-D does.
     """
     run_with_container(lambda container: _Conversation(container, provider, system).run())
 
@@ -75,7 +75,7 @@ class _Conversation:
                     if was_interrupted:
                         return
                     was_interrupted = True
-                    _print_note("\nCtrl-C again, Ctrl-D or /exit ends.")
+                    _print_note("\nTo end the conversation, press Ctrl-C again, press Ctrl-D or type /exit.")
                     continue
                 if line is None or line.strip() == "/exit":
                     return
@@ -122,7 +122,7 @@ class _Conversation:
         try:
             response = await self._run_interruptibly(self._stream_answer(messages))
         except _InterruptedError:
-            _print_note("Stopped; the question is not kept.")
+            _print_note("Stopped; the question is removed from the conversation.")
         except LLMError as error:
             open_console(stderr=True).print(style_text(str(error)), soft_wrap=True)
         else:

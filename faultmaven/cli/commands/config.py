@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 MODES = ("--check", "--diff", "--schema")
 
 
-@click.command("config", short_help="Show what holds and where it came from; check it, compare environments.")
+@click.command("config", short_help="Show the configuration and its sources; check or compare environments.")
 @click.argument("environments", nargs=-1, metavar="[NAME]...")
-@click.option("--check", is_flag=True, help="Say what is wrong, and exit with 1 when there is a fault or a warning.")
-@click.option("--diff", is_flag=True, help="Compare two environments. Exits with 0 whether or not they differ.")
-@click.option("--files-only", is_flag=True, help="Leave out the process environment; read the files alone.")
+@click.option("--check", is_flag=True, help="Report faults and warnings; exit with 1 if there are any.")
+@click.option("--diff", is_flag=True, help="Compare two environments; exit with 0 even if they differ.")
+@click.option("--files-only", is_flag=True, help="Ignore the process environment; read only the files.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the file of LLM_PROVIDERS_FILE.")
 @json_option
 @click.pass_context
 def command(
     ctx: click.Context, /, environments: tuple[str, ...], files_only: bool, as_json: bool, **modes: bool
 ) -> None:
-    """Show every effective value with its source. Keys show as set or unset only.
+    """Show every effective value with its source. API keys show as set or unset only.
 
-    NAME is an environment, that of the file .env.NAME, read as FAULTMAVEN_ENV=NAME would, whatever FAULTMAVEN_ENV is.
-    Without one it is the environment of this process. --check takes any number of them, --diff takes two.
+    NAME is an environment: the command reads the file .env.NAME, as FAULTMAVEN_ENV=NAME does. Without NAME, the
+    command uses the environment of this process. --check takes any number of names, --diff takes two.
 
-    The process environment is the strongest source of each: what it sets is the same in all of them, unless
-    --files-only leaves it out. With that, ${NAME} in a file stands for what the file itself sets.
+    Variables of the process environment override the files of every environment. --files-only ignores the process
+    environment; ${NAME} in a file then refers to a variable of the same file.
     """
     chosen = [mode for mode in MODES if modes[mode.removeprefix("--")]]
     _check_usage(chosen, environments, files_only)
@@ -56,7 +56,7 @@ def _check_usage(chosen: list[str], environments: tuple[str, ...], files_only: b
     if len(chosen) > 1:
         raise click.UsageError(f"{' and '.join(chosen)} exclude each other.")
     if chosen == ["--schema"] and (environments or files_only):
-        raise click.UsageError("--schema is the same for every environment, and takes no name.")
+        raise click.UsageError("--schema takes neither a NAME nor --files-only: every environment has the same schema.")
     if chosen == ["--diff"] and len(environments) != 2:
         raise click.UsageError("--diff takes two environments, such as: --diff staging production")
     if not chosen and len(environments) > 1:
@@ -130,6 +130,6 @@ def _print_report(report: "EnvironmentReport") -> None:
     prefix = f"{report.name}: " if report.name else ""
     texts = [style_text(f"{prefix}fault: {fault}", "red") for fault in report.faults]
     texts += [style_text(f"{prefix}warning: {warning}", "yellow") for warning in report.warnings]
-    chain = ", ".join(report.chains.get("chat", ())) or "nobody"
-    for text in texts or [style_text(f"{prefix}nothing is wrong; asked: {chain}", "green")]:
+    chain = ", ".join(report.chains.get("chat", ())) or "no provider"
+    for text in texts or [style_text(f"{prefix}the configuration is valid; chain: {chain}", "green")]:
         open_console().print(text, soft_wrap=True)

@@ -63,10 +63,10 @@ class Scene:
 
 
 SCENES = (
-    Scene("All vendors are well", {}),
+    Scene("All vendors are available", {}),
     Scene("The primary is overloaded", {"openai": "overloaded"}),
     Scene(
-        "A wrong key, then a reply that breaks off",
+        "A wrong API key, then a truncated reply",
         {"openai": "unauthorized", "anthropic": "truncated_json"},
     ),
     Scene(
@@ -76,12 +76,12 @@ SCENES = (
 )
 
 
-@click.command("demo", short_help="See it work, with no key and no network.")
+@click.command("demo", short_help="Show failover between simulated vendors, without a key or a network.")
 @json_option
 def command(as_json: bool) -> None:
-    """Show the main job with no key and no network: vendors of a lab fail, and the question is answered all the same.
+    """Show failover without a key or a network: simulated vendors fail, and other vendors answer the prompt.
 
-    With --json every event of the library is one line.
+    With --json, each event of the library is one line.
     """
     with quiet_logging():
         asyncio.run(_play(_JsonStage() if as_json else _TextStage(open_console())))
@@ -151,7 +151,7 @@ class _TextStage:
         self._scene_start = self._monotonic()
         faults = ", ".join(f"{provider}: {fault}" for provider, fault in scene.faults.items())
         self._print(f"{self._scene}. {scene.title}", "bold")
-        self._print(f"   the lab was told: {faults or 'nothing'}; the question: {PROMPT}", "dim")
+        self._print(f"   simulated faults: {faults or 'none'}; prompt: {PROMPT}", "dim")
 
     def observe(self, event: Event, /) -> None:
         text, style = describe_event(event)
@@ -166,8 +166,8 @@ class _TextStage:
 
     def close(self, address: str, requests: int, seconds: float) -> None:
         self._print(
-            f"{self._scene} questions, {requests} HTTP requests to the lab at {address}, {seconds:.2f} s. "
-            "No key, no network.",
+            f"{self._scene} calls, {requests} HTTP requests to the fault lab at {address}, {seconds:.2f} s, "
+            "without a key or a network.",
             "dim",
         )
 
@@ -180,42 +180,43 @@ def describe_event(event: Event) -> tuple[str, str]:
     match event:
         case AttemptStarted():
             model = f" ({event.model})" if event.model else ""
-            return f"{event.provider}{model} is asked, for {event.timeout:.3g} s at most", ""
+            return f"trying {event.provider}{model} for at most {event.timeout:.3g} s", ""
         case AttemptEnded():
             return _describe_attempt(event)
         case FellBack():
-            return f"{event.provider} is given up ({event.reason}), {event.successor} is next", "yellow"
+            return f"falling back from {event.provider} to {event.successor} ({event.reason})", "yellow"
         case CallAnswered():
             total = event.usage.total if event.usage else None
             tokens = "tokens not counted" if total is None else f"{total} tokens"
-            when = f"after asking {len(event.attempts)}" if len(event.attempts) > 1 else "at once"
-            return f"the call is answered {when}: {event.provider}, {tokens}, {event.duration:.3f} s", "green"
+            count = len(event.attempts)
+            attempts = f"{count} attempt{'s' if count > 1 else ''}"
+            return f"the call is answered by {event.provider}: {attempts}, {tokens}, {event.duration:.3f} s", "green"
         case InputTruncated():
-            return f"{event.provider} read only a part: {event.reported} of about {event.expected} tokens", "yellow"
+            return f"{event.provider} truncated the prompt: {event.reported} of about {event.expected} tokens", "yellow"
         case CallFailed():
             return (
                 f"the call failed ({event.reason}) after {len(event.attempts)} attempts, {event.duration:.3f} s",
                 "red",
             )
         case RetryScheduled():
-            return f"{event.provider} is asked again in {event.delay:.3g} s ({event.reason})", "yellow"
+            return f"retrying {event.provider} in {event.delay:.3g} s ({event.reason})", "yellow"
         case RetryRefused():
-            return f"{event.provider} is not asked again: {event.reason}", "yellow"
+            return f"no retry of {event.provider}: {event.reason}", "yellow"
         case ProviderSkipped():
-            return f"{event.provider} is left alone: {event.reason}", "yellow"
+            return f"{event.provider} is skipped: {event.reason}", "yellow"
         case HedgeStarted():
-            return f"{event.provider} is slow, {event.successor} is asked beside it", "yellow"
+            return f"{event.provider} is slow; hedging with {event.successor}", "yellow"
         case BreakerChanged():
             duration = f" for {event.seconds:.3g} s" if event.phase == "open" else ""
-            return f"the breaker of {event.provider} is {event.phase}{duration}", "yellow"
+            return f"the circuit breaker of {event.provider} is {event.phase}{duration}", "yellow"
         case CallShared():
-            return "the call waits for an identical one", ""
+            return "the call waits for an identical call in flight", ""
         case CacheAnswered():
-            return f"the answer of {event.provider} is still in the cache", "green"
+            return f"the call is answered by the cache: {event.provider}", "green"
         case ConfigurationReloaded():
-            return f"a new configuration is in force: {', '.join(event.providers)}", ""
+            return f"the configuration is reloaded: {', '.join(event.providers)}", ""
         case ReloadRefused():
-            return f"a new configuration is refused: {event.reason}", "red"
+            return f"the reload is refused: {event.reason}", "red"
 
 
 def _describe_attempt(event: AttemptEnded) -> tuple[str, str]:

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 STYLE_BY_SEVERITY = {"problem": "red", "warning": "yellow", "note": "dim", "ok": "green"}
 
 
-@click.command("doctor", short_help="Find what is wrong, and how to mend it.")
-@click.option("--probe", "probes", is_flag=True, help="Ask each configured provider for its models, at no cost.")
+@click.command("doctor", short_help="Check the configuration, and report problems with their fixes.")
+@click.option("--probe", "probes", is_flag=True, help="Request the list of models of each provider, at no cost.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, probes: bool, as_json: bool) -> None:
-    """Find what is wrong with the configuration, and say how to mend it. Without --probe nothing is sent."""
+    """Check the configuration, and report problems with their fixes. Without --probe, no request is sent."""
     try:
         chain, findings = run_with_container(functools.partial(_examine, probes=probes))
     except ConfigurationError as error:
@@ -120,8 +120,10 @@ def _print_text(chain: "Sequence[str]", findings: "Sequence[DoctorFinding]", *, 
         if finding.remedy:
             console.print(style_text(f"  {finding.remedy}"), soft_wrap=True)
     if chain:
-        console.print(style_text(f"Asked in this order: {', '.join(chain)}."), soft_wrap=True)
+        console.print(style_text(f"Order of the chain: {', '.join(chain)}."), soft_wrap=True)
     wrong = sum(not is_healthy([finding]) for finding in findings)
-    summary = f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong." if wrong else "Nothing wrong was found."
-    hint = "" if probed or not chain else " Nothing was sent; --probe asks each provider for its models."
+    summary = (
+        f"{wrong} {'finding needs' if wrong == 1 else 'findings need'} a fix." if wrong else "No problem was found."
+    )
+    hint = "" if probed or not chain else " No request was sent; --probe requests the list of models of each provider."
     console.print(style_text(summary + hint, "red" if wrong else "green"), soft_wrap=True)

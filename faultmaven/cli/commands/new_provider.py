@@ -18,22 +18,22 @@ from ..scaffold import (
 )
 
 
-@click.command("new-provider", short_help="Write a new provider's row or class, its test and a page.")
+@click.command("new-provider", short_help="Write the row or the class of a new provider, with a test and a page.")
 @click.argument("name")
-@click.option("--class", "has_class", is_flag=True, help="Write a class in the guide's form, and a row that names it.")
-@click.option("--dialect", default="openai-chat", metavar="NAME", help="What the vendor speaks, such as openai-chat.")
-@click.option("--base-url", default="", metavar="URL", help="Its address, with the version path.")
+@click.option("--class", "has_class", is_flag=True, help="Write a class in the guide's form, and a row for it.")
+@click.option("--dialect", default="openai-chat", metavar="NAME", help="The vendor's dialect, such as openai-chat.")
+@click.option("--base-url", default="", metavar="URL", help="The vendor's address, with the version path.")
 @click.option(
     "--directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
-    help="Where the files go; the working directory without it.",
+    help="Target directory; the default is the working directory.",
 )
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @json_option
 def command(name: str, directory: Path, force: bool, as_json: bool, **options: Any) -> None:
     """Write the files of a provider NAME: a row for LLM_PROVIDERS_FILE, with --class also a class, a test that passes
-    at once, and a page about its variables. It writes all of them or none."""
+    at once, and a page about the variables. The command writes all files or none."""
     new = NewProvider(name, **options)
     _check(new)
     texts = build_files(new)
@@ -52,7 +52,7 @@ def _check(new: NewProvider) -> None:
     from ...infrastructure.llm.providers.rows.fields import is_address
 
     if fault := find_name_fault(new.name):
-        raise click.BadParameter(f"{new.name!r} can name no provider: {fault}.", param_hint="NAME")
+        raise click.BadParameter(f"{new.name!r} is not a valid name: {fault}.", param_hint="NAME")
     if new.base_url and (not is_address(new.base_url) or set(new.base_url) & set('"\\')):
         rule = "write a whole address that begins with http:// or https://, without ?, # and quotation marks"
         raise click.BadParameter(rule, param_hint="--base-url")
@@ -68,7 +68,7 @@ def _check_dialect(new: NewProvider) -> None:
         raise click.BadParameter(message, param_hint="--dialect")
     if new.has_class and new.base_dialect not in CLASS_TEMPLATE_DIALECTS:
         dialects, built_in = " or ".join(CLASS_TEMPLATE_DIALECTS), CLASS_BY_DIALECT[new.base_dialect]
-        message = f"a class is written for {dialects}; without --class, {built_in} speaks it"
+        message = f"--class supports {dialects}; without --class, {built_in} supports this dialect"
         raise click.BadParameter(message, param_hint="--dialect")
 
 
@@ -80,19 +80,22 @@ def _check_name_is_free(new: NewProvider) -> None:
 
     registry = create_container(env={}).registry()
     if new.name in registry.get_all_provider_names():
-        raise click.BadParameter(f"there is a provider {new.name!r} already.", param_hint="NAME")
+        raise click.BadParameter(f"a provider {new.name!r} already exists.", param_hint="NAME")
     used = {*VARIABLES, *SECOND_NAMES.values(), *VENDOR_NAMES, *(entry.variable for entry in registry.entries())}
     if taken := sorted(used.intersection(new.variables)):
-        raise click.BadParameter(f"{', '.join(taken)} would be its own, and means something else.", param_hint="NAME")
+        text = f"the variables of this provider would include {', '.join(taken)}, used for another setting."
+        raise click.BadParameter(text, param_hint="NAME")
 
 
 def _check_targets(texts: dict[str, str], directory: Path, *, force: bool) -> None:
     """Refuse to replace files without `force`, and to replace a directory at all."""
     existing = [str(directory / name) for name in texts if (directory / name).exists()]
     if existing and not force:
-        raise click.UsageError(f"{', '.join(existing)} would be replaced; --force does it. Nothing was written.")
+        raise click.UsageError(
+            f"{', '.join(existing)} would be replaced; use --force to replace files. No file was written."
+        )
     if folders := [name for name in existing if Path(name).is_dir()]:
-        raise click.UsageError(f"{', '.join(folders)} is a directory. Nothing was written.")
+        raise click.UsageError(f"{', '.join(folders)} is a directory. No file was written.")
 
 
 def _print_text(new: NewProvider, texts: dict[str, str], directory: Path) -> None:

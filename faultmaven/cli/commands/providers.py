@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("providers", short_help="List the providers.")
 @json_option
 def command(as_json: bool) -> None:
-    """List the providers: which are configured, and in which order they are asked."""
+    """List the providers: configured or the missing settings, model, address and position in the chain."""
     statuses = run_with_container(_list_statuses)
     if as_json:
         print_json(statuses)
@@ -51,7 +51,7 @@ def _build_cells(status: dict[str, Any]) -> list[str]:
     return [
         status["name"],
         "yes" if status["available"] else f"no: {status['missing']}",
-        status["model"] or "the server's first",
+        status["model"] or "the server's first model",
         status["base_url"],
         str(position) if position else "-",
         f"{status['confidence']:.2f}",

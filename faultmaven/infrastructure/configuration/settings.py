@@ -104,12 +104,12 @@ class Environment:
         if direct and file_path:
             raise ConfigurationError(
                 f"{variable} ({direct.source}) and {variable}_FILE ({file_path.source}) are both set",
-                advice="Keep one of them.",
+                advice="Keep one of the two.",
             )
         key = _read_secret(variable, file_path, self.directory) if file_path else direct
         if key and not _is_header_value(key.value):
             raise ConfigurationError(
-                f"{variable} ({key.source}) is no key that an HTTP header can carry",
+                f"{variable} ({key.source}) is not a key that an HTTP header can carry",
                 advice="Copy the key again, without spaces, line breaks or quotation marks.",
             )
         return key
@@ -215,7 +215,7 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError as error:
         raise ConfigurationError(
-            f"{path.name} cannot be looked for: {type(error).__name__}",
+            f"{path.name} cannot be searched for: {type(error).__name__}",
             advice="Check the permissions of the working directory.",
         ) from None
 
@@ -239,7 +239,7 @@ def _read_dotenv(path: Path, notes: list[str], visible: Mapping[str, str]) -> di
         raise ConfigurationError(f"{path.name} cannot be read: {type(error).__name__}") from None
     bindings = list(dotenv.parser.parse_stream(io.StringIO(text)))
     broken = [binding.original for binding in bindings if binding.error]
-    notes += [f"{path.name}, line {_line_number(part)}: no NAME=value, left out" for part in broken]
+    notes += [f"{path.name}, line {_line_number(part)}: not NAME=value, left out" for part in broken]
     values: dict[str, str | None] = {}
     for binding in bindings:
         if binding.key is not None:

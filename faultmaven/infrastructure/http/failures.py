@@ -34,7 +34,9 @@ def address_error(sent: WireRequest) -> LLMError:
 
 def loop_error(sent: WireRequest) -> LLMError:
     """Return the error for a passed-in client in another event loop than its own, for which its connections wait."""
-    advice = "Open a container without it for another event loop, and for generate_sync, which has one of its own."
+    advice = (
+        "Open a container without http_client for another event loop, and for generate_sync, which has its own loop."
+    )
     problem = "the http_client that was passed in belongs to another event loop"
     return exchange_error(ProviderConfigurationError, sent, problem, "request", advice)
 
@@ -51,7 +53,7 @@ def broken_error(sent: WireRequest, phase: str) -> LLMError:
 
 TLS_ADVICE = (
     "If a proxy or a private authority signs the connection, set SSL_CERT_FILE to its certificate; "
-    "if the server speaks plain HTTP, use http:// in the base URL."
+    "if the server serves plain HTTP, use http:// in the base URL."
 )
 
 
@@ -111,6 +113,7 @@ def address_advice(sent: WireRequest) -> str:
     variable = sent.origin.base_url_var
     if sent.origin.is_local:
         return (
-            f"Start the server, or check {variable or 'its address'}; `faultmaven doctor --probe` names what answers."
+            f"Start the server, or check {variable or 'its address'}; "
+            "`faultmaven doctor --probe` names the server that answers."
         )
     return f"Check if {variable} is set correctly." if variable else "Check the base URL."

@@ -103,7 +103,9 @@ def network_settings(settings: Settings) -> NetworkSettings:
     """
     for variable, path in (("SSL_CERT_FILE", settings.ssl_cert_file), ("SSL_CERT_DIR", settings.ssl_cert_dir)):
         if path and not _exists(variable, path):
-            raise ConfigurationError(f"{variable} names {path!r}, which does not exist", advice="Correct or unset it.")
+            raise ConfigurationError(
+                f"{variable} names {path!r}, which does not exist", advice="Correct or unset the variable."
+            )
     for variable, proxy in (
         ("HTTP_PROXY", settings.http_proxy),
         ("HTTPS_PROXY", settings.https_proxy),
@@ -111,8 +113,8 @@ def network_settings(settings: Settings) -> NetworkSettings:
     ):
         if proxy and not names_a_server(_with_scheme(proxy)):
             raise ConfigurationError(
-                f"{variable} is no address of a proxy that can be spoken to",
-                advice="Write it like http://proxy.example:3128; socks proxies are not spoken to.",
+                f"{variable} is not the address of a supported proxy",
+                advice="Write the address like http://proxy.example:3128; SOCKS proxies are not supported.",
             )
     proxies = ProxySettings(settings.http_proxy, settings.https_proxy, settings.all_proxy, settings.no_proxy)
     return NetworkSettings(
@@ -129,6 +131,6 @@ def _exists(variable: str, path: str) -> bool:
         return Path(path).exists()
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"{variable} names a path that cannot be looked at: {type(error).__name__}",
-            advice="Check it and the permissions of its folders.",
+            f"{variable} names a path that cannot be accessed: {type(error).__name__}",
+            advice="Check the path and the permissions of its folders.",
         ) from None

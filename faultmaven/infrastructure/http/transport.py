@@ -202,8 +202,8 @@ def _check_carrier(settings: Settings) -> None:
     """Raise a `ConfigurationError` unless the carrier is installed and supports the requested HTTP version."""
     if settings.http2 and settings.http_carrier in ("aiohttp", "httpx"):
         raise ConfigurationError(
-            f"LLM_HTTP2=true: {settings.http_carrier} carries HTTP/1.1 only here",
-            advice="Set LLM_HTTP_CARRIER=httpx2, or leave it out.",
+            f"LLM_HTTP2=true: {settings.http_carrier} supports HTTP/1.1 only",
+            advice="Set LLM_HTTP_CARRIER=httpx2, or leave LLM_HTTP_CARRIER out.",
         )
     if settings.http2:
         require_http2()

@@ -75,7 +75,7 @@ def _read_file(part: Attachment, where: str) -> bytes:
     try:
         status = Path(part.path).stat()
         if not stat.S_ISREG(status.st_mode):
-            problem = "something that is no file"
+            problem = "a path that is not a file"
         elif status.st_size > limit:
             problem = f"a file of more than {limit} bytes"
         else:

@@ -50,7 +50,7 @@ class ProviderConfig:
         object.__setattr__(self, "headers", Headers(self.headers))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a ProviderConfig holds a key and is not pickled; build it from settings where it is needed")
+        raise TypeError("a ProviderConfig holds a key and cannot be pickled; build another one from settings")
 
     def origin(self, dialect: str = "") -> Origin:
         """Return the facts about this provider that replies and errors may show: names only, no values."""

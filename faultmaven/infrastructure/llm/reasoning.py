@@ -227,16 +227,16 @@ def reasoning_fields(family: str, model: str, intent: str | int | None) -> tuple
         return {}, ()
     rule = _find_rule(family, model)
     if rule is None:
-        return {}, (f"reasoning={intent!r} left out: no way to say it to {model or 'this model'} is known",)
+        return {}, (f"reasoning={intent!r} left out: no reasoning setting of {model or 'this model'} is known",)
     if isinstance(intent, int) and rule.budget is not None:
         return _budget_fields(rule, rule.budget, intent, model)
     level = _nearest_level(intent) if isinstance(intent, int) else intent
     if level not in rule.levels:
         return {}, (f"reasoning={intent!r} left out: {model} has no such setting ({rule.source})",)
     if level == "off" and rule.lowest_setting:
-        note = f"reasoning={intent!r} sent as {rule.lowest_setting!r}, the least that {model} takes"
+        note = f"reasoning={intent!r} sent as {rule.lowest_setting!r}, the lowest that {model} supports"
         return rule.levels[level], (note,)
-    note = f"reasoning={intent} sent as {level!r}: {model} takes levels ({rule.source})"
+    note = f"reasoning={intent} sent as {level!r}: {model} supports levels ({rule.source})"
     return rule.levels[level], () if level == intent else (note,)
 
 
@@ -247,7 +247,7 @@ def _budget_fields(
         return rule.levels["off"], ()
     smallest, largest = rule.budget_range or (budget, budget)
     clamped = min(max(budget, smallest), largest)
-    note = f"reasoning={budget} sent as {clamped}, the nearest that {model} takes ({rule.source})"
+    note = f"reasoning={budget} sent as {clamped}, the nearest that {model} supports ({rule.source})"
     return build_fields(clamped), () if clamped == budget else (note,)
 
 

@@ -86,4 +86,4 @@ def require_http2() -> None:
 
 
 def _missing_extra(subject: str, extra: str) -> ConfigurationError:
-    return ConfigurationError(f"{subject} is not installed", advice=f'Install it: pip install "faultmaven[{extra}]"')
+    return ConfigurationError(f"{subject} is not installed", advice=f'Run: pip install "faultmaven[{extra}]"')

@@ -25,7 +25,7 @@ class RustSchemaValidator:
         try:
             key = json.dumps(schema, sort_keys=True, default=_as_object)
         except (TypeError, RecursionError):
-            raise ValueError("the schema is no JSON") from None
+            raise ValueError("the schema is not JSON") from None
         check = self._checks.get(key)
         if check is None:
             check = _compile(json.loads(key))
@@ -53,4 +53,4 @@ def _as_object(value: Any) -> dict[str, Any]:
 
 
 def _refuse_reference(uri: str) -> NoReturn:
-    raise ValueError("a reference leads out of the schema")
+    raise ValueError("a reference points outside of the schema")

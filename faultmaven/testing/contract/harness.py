@@ -116,7 +116,7 @@ async def run_within_limit(body: Coroutine[Any, Any, T]) -> T:
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise TimeoutError(f"it hangs: nothing came of it for {MAX_RULE_SECONDS:g} s") from error
+        raise TimeoutError(f"the call hangs: no result within {MAX_RULE_SECONDS:g} s") from error
 
 
 @contextmanager

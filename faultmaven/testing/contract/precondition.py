@@ -50,13 +50,13 @@ def unmet_precondition(suite: type, harness: ContractHarness, preconditions: tup
     """Return the problem of the first unmet precondition and the rule about it, "" if all of them hold."""
     for precondition in preconditions:
         if problem := check_precondition(suite, harness, precondition).problem:
-            return f"{problem}; mend that first ({RULE_BY_PRECONDITION[precondition]})"
+            return f"{problem}; fix this first ({RULE_BY_PRECONDITION[precondition]})"
     return ""
 
 
 RULE_BY_PRECONDITION = {
     "answered": "test_a_plain_prompt_is_answered",
-    "non-blocking": "test_it_does_not_hold_up_the_event_loop",
+    "non-blocking": "test_call_does_not_block_event_loop",
 }
 
 
@@ -71,13 +71,13 @@ def _check_answered(harness: ContractHarness) -> PreconditionResult:
         try:
             response: Any = subject.run(subject.generate())  # a third-party provider may return any type
         except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything; the rule reports it
-            prefix = "" if subject.sent_requests else "nothing reached the vendor: "
+            prefix = "" if subject.sent_requests else "no request reached the vendor: "
             return PreconditionResult(f"{prefix}a plain prompt raises {describe_outcome(error)}".rstrip("."), error)
         if not subject.sent_requests:
-            return PreconditionResult("nothing reached the vendor: the answer to a plain prompt came from elsewhere")
+            return PreconditionResult("no request reached the vendor: the answer to a plain prompt has another source")
     if isinstance(response, LLMResponse):
         return PreconditionResult("")
-    return PreconditionResult(f"a plain prompt gets a {type(response).__name__}, not an LLMResponse")
+    return PreconditionResult(f"generate() returns a {type(response).__name__} for a plain prompt, not an LLMResponse")
 
 
 def _blocking_problem(harness: ContractHarness) -> str:
@@ -96,7 +96,11 @@ def _blocking_by_slow_vendor(harness: ContractHarness) -> str:
     gate.max_wait = MAX_BLOCKED_SECONDS
     harness.lab.always(harness.name, HELD_REPLY)
     harness.run(_generate_while_loop_opens_gate(harness))
-    return f"the event loop stood still for the {gate.max_wait:g} s that the vendor took" if gate.has_timed_out else ""
+    return (
+        f"the call blocked the event loop for the {gate.max_wait:g} s of the vendor's delay"
+        if gate.has_timed_out
+        else ""
+    )
 
 
 async def _generate_while_loop_opens_gate(harness: ContractHarness) -> None:

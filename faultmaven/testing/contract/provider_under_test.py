@@ -39,7 +39,7 @@ class ProviderUnderTest:
     @property
     def harness(self) -> ContractHarness:
         """The contract harness; only rules that declare that they need the lab may use it."""
-        assert self.optional_harness is not None, "the rule does not say that it needs the lab"
+        assert self.optional_harness is not None, "the rule needs applies_to for its lab"
         return self.optional_harness
 
     def run(self, body: Coroutine[Any, Any, Any]) -> Any:

@@ -40,7 +40,7 @@ def expect(condition: object, expected: str, actual: str) -> None:
 
 def report_broken(expected: str, actual: str, cause: Exception | None = None) -> NoReturn:
     """Raise `BrokenRuleError` from `cause`, the exception that the provider raised."""
-    raise BrokenRuleError(f"Expected: {expected}\nHappened: {actual}") from cause
+    raise BrokenRuleError(f"Expected: {expected}\nActual: {actual}") from cause
 
 
 def rule(
@@ -63,7 +63,7 @@ def rule(
         # pytest fills the parameters by their names: fixtures of LLMProviderContract.
         def run(self: Any, bench: ContractHarness | None, provider: LLMProvider) -> None:
             if reason := _missing_input(bench, applies_to):
-                _skip(self, f"{reason} ({_count_rules(self, bench, reason)} rules need that)")
+                _skip(self, f"{reason} ({_count_rules(self, bench, reason)} rules are skipped for this reason)")
             if bench and (reason := unmet_precondition(type(self), bench, preconditions)):
                 _skip(self, reason)
             subject = ProviderUnderTest(provider, bench)
@@ -72,7 +72,7 @@ def rule(
             except BrokenRuleError as error:
                 _fail_test(body, str(error), fix, error.__cause__)
             except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything
-                _fail_test(body, f"Expected: no exception\nHappened: {type(error).__name__}: {error}", fix, error)
+                _fail_test(body, f"Expected: no exception\nActual: {type(error).__name__}: {error}", fix, error)
 
         run.__name__, run.__qualname__, run.__module__ = body.__name__, body.__qualname__, body.__module__
         run.__doc__ = body.__doc__
@@ -90,7 +90,7 @@ def _run_body(result: Awaitable[None] | None, subject: ProviderUnderTest) -> Non
 def _fail_test(body: RuleBody, problem: str, fix: str, cause: BaseException | None) -> NoReturn:
     """Fail with the text alone: the frames of the kit and of pytest do not help the provider's author."""
     rule_text = inspect.cleandoc(body.__doc__ or "")
-    text = f"The rule: {rule_text}\n{problem}\nTo mend it: {fix}{_format_origin(cause)}"
+    text = f"Rule: {rule_text}\n{problem}\nFix: {fix}{_format_origin(cause)}"
     raise pytest.fail.Exception(text, pytrace=False) from None
 
 
@@ -127,9 +127,9 @@ def _missing_input(harness: ContractHarness | None, scope: Scope) -> str:
     if scope == "any provider":
         return ""
     if harness is None:
-        return "needs the fault lab: give `row` or `provider_class` in place of the fixture `provider`"
+        return "needs the fault lab: set `row` or `provider_class` instead of the fixture `provider`"
     if scope == "typed errors" and harness.is_guide_form:
-        return "is about typed errors: override answer() in place of generate(), whose errors the router types"
+        return "applies to typed errors: override answer() instead of generate(), whose exceptions the router converts"
     if scope == "own streams" and not harness.has_own_stream:
-        return "is about streams of the class's own: override open_stream() together with answer()"
+        return "applies to own streams: override open_stream() together with answer()"
     return ""

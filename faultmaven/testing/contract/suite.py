@@ -17,7 +17,7 @@ from .rules.secrets import SecretRules
 from .rules.streams import StreamRules
 from .rules.timing import TimingRules
 
-INPUTS = "`provider_class = YourProvider`, `row = {...}`, or a fixture `provider` that gives an object"
+INPUTS = "`provider_class = YourProvider`, `row = {...}`, or a fixture `provider` that returns an object"
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ class LLMProviderContract(
         if fixture is not None and fixture is not _provider_of_harness:
             inputs.append("a fixture `provider`")
         if len(inputs) > 1:
-            raise TypeError(f"{cls.__name__} gives {' and '.join(inputs)}: give one of {INPUTS}")
+            raise TypeError(f"{cls.__name__} sets {' and '.join(inputs)}: set only one of {INPUTS}")
         if inputs and inputs[0] in ("provider_class", "row"):
             cls.provider = _provider_of_harness  # type: ignore[attr-defined]
 
@@ -110,4 +110,4 @@ def _require_provider_fixture(kind: type[Any], request: pytest.FixtureRequest) -
     else:
         is_missing = False
     if is_missing:  # outside of `except`, so that pytest does not show the lookup error as well
-        pytest.fail(f"{kind.__name__} gives no provider to test: set {INPUTS}", pytrace=False)
+        pytest.fail(f"{kind.__name__} sets no provider to test: set {INPUTS}", pytrace=False)

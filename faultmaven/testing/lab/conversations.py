@@ -80,7 +80,7 @@ def _check_openai_message(message: JsonObject, calls: Sequence[JsonObject]) -> I
     if message["role"] == "assistant" and not message.get("content") and not calls:
         yield "an assistant message without content or calls"
     if any(not isinstance(call["function"]["arguments"], str) for call in calls):
-        yield "arguments are no string"
+        yield "arguments are not a string"
 
 
 def _check_openai_responses(request: JsonObject) -> Iterator[str]:
@@ -106,7 +106,7 @@ def _check_anthropic(request: JsonObject) -> Iterator[str]:
         if role == "user":
             yield from _check_anthropic_results(blocks, open_calls)
         elif role != "assistant":
-            yield f"role {role!r}"
+            yield f"unknown role {role!r}"
         open_calls = [block["id"] for block in blocks if block.get("type") == "tool_use"]
         if content == "" or any(_is_empty_text_block(block) for block in blocks):
             yield "an empty text block"
@@ -136,7 +136,7 @@ def _check_gemini(request: JsonObject) -> Iterator[str]:
         if content["role"] == "user" and sorted(answered) != sorted(open_calls):
             yield f"responses {answered} for calls {open_calls}"
         if any(not isinstance(response.get("response"), dict) for response in responses):
-            yield "a response that is no object"
+            yield "a response is not an object"
         calls = [part for part in parts if "functionCall" in part]
         if calls and "thoughtSignature" not in calls[0]:
             yield "the first function call of a turn has no thought signature"
@@ -156,9 +156,9 @@ def _check_ollama(request: JsonObject) -> Iterator[str]:
         for call in message.get("tool_calls") or ():
             called.append(call["function"]["name"])
             if not isinstance(call["function"]["arguments"], dict):
-                yield "arguments are no object"
+                yield "arguments are not an object"
         if message["role"] == "tool" and message.get("tool_name") not in called:
-            yield "a result without the name of its tool"
+            yield "a result without the name of a called tool"
 
 
 CHECKS: Mapping[str, Check] = {

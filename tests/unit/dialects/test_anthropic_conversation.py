@@ -170,11 +170,11 @@ def test_images_and_files_become_content_blocks() -> None:
     [
         ((QUESTION, Message.assistant(tool_calls=(CALL,)), Message.user("And?")), "has no result"),
         ((QUESTION, Message.assistant(tool_calls=(CALL,))), "has no result"),
-        ((QUESTION, RESULT), "answers no call"),
-        ((QUESTION, Message.assistant(tool_calls=(CALL,)), RESULT, RESULT), "answers no call"),
+        ((QUESTION, RESULT), "belongs to no call"),
+        ((QUESTION, Message.assistant(tool_calls=(CALL,)), RESULT, RESULT), "belongs to no call"),
         ((Message.user(File.from_bytes(b"a,b", "text/csv")),), "application/pdf"),
         ((Message.user(Image.from_bytes(b"x", "image/tiff")),), "image/png"),
-        ((QUESTION, Message("assistant", (Image.from_bytes(b"x"),)), QUESTION), "assistant's turn holds"),
+        ((QUESTION, Message("assistant", (Image.from_bytes(b"x"),)), QUESTION), "assistant turn holds"),
     ],
 )
 def test_invalid_conversation_is_refused_before_sending(messages: tuple[Message, ...], words: str) -> None:
@@ -218,7 +218,7 @@ def test_thinking_of_other_model_is_dropped() -> None:
     """Trap 4: thinking is tied to the model that produced it. A note reports the loss."""
     sent = http_request_for(DIALECT, request_with(QUESTION, replayed_answer(), RESULT), "claude-opus-5-5")
     assert json.loads(sent.body)["messages"][1]["content"] == CONTENT[1:]
-    assert sent.notes == ("what acme (claude-sonnet-5-5) wants back of its turns is left out here",)
+    assert sent.notes == ("data that only acme (claude-sonnet-5-5) accepts is left out of earlier turns",)
 
 
 @pytest.mark.parametrize(("model", "is_kept"), [("claude-sonnet-5-5", False), ("claude-opus-4-6", True)])
@@ -228,12 +228,12 @@ def test_thinking_after_edited_answer_is_dropped(model: str, is_kept: bool) -> N
     sent = http_request_for(DIALECT, request_with(QUESTION, edited, QUESTION, replayed_answer(model), RESULT), model)
     content = json.loads(sent.body)["messages"][3]["content"]
     assert content == (CONTENT if is_kept else CONTENT[1:])
-    assert any("answers after it" in note for note in sent.notes) != is_kept
+    assert any("later answers" in note for note in sent.notes) != is_kept
 
 
 def test_broken_arguments_are_sent_as_empty_object() -> None:
     """Trap 5: `input` must be an object."""
-    broken = ToolCall("toolu_1", "get_weather", {}, '{"city":', "the arguments are no JSON")
+    broken = ToolCall("toolu_1", "get_weather", {}, '{"city":', "the arguments are not JSON")
     sent = http_request_for(DIALECT, request_with(QUESTION, Message.assistant(tool_calls=(broken,)), RESULT))
     assert json.loads(sent.body)["messages"][1]["content"][0]["input"] == {}
     assert len(sent.notes) == 1

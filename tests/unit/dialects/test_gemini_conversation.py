@@ -216,7 +216,7 @@ def test_own_call_without_signature_has_dummy() -> None:
 
 def test_broken_call_arguments_are_noted() -> None:
     """`args` accepts objects only."""
-    broken = ToolCall("c1", "get_weather", {}, "{", "the arguments are no JSON")
+    broken = ToolCall("c1", "get_weather", {}, "{", "the arguments are not JSON")
     request = ChatRequest((Message.assistant(tool_calls=[broken]), Message.tool("c1", "7")))
     assert any("broken arguments" in note for note in http_request_for(DIALECT, request).notes)
 

@@ -163,7 +163,7 @@ def test_refused_temperature_is_omitted_with_note(dialect: str, model: str) -> N
     sent = http_request_for(dialect, replace(REQUEST, temperature=0.0), model)
     assert "temperature" not in json.loads(sent.body)
     assert len(sent.notes) == 1
-    assert sent.notes[0].startswith(f"temperature left out: {model} refuses it (")
+    assert sent.notes[0].startswith(f"temperature left out: {model} refuses temperatures (")
 
 
 def test_responses_request_follows_chat_model_rules() -> None:

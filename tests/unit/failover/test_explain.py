@@ -31,7 +31,7 @@ async def test_explain_shows_shares_retries_and_models() -> None:
     harness = RouterHarness([route("a", timeout=60.0, max_retries=2), route("b", timeout=30.0, max_retries=1)])
     assert str(harness.router.explain("ping", hedge_after=3)).splitlines() == [
         "deadline 120 s for the whole call",
-        "hedged: the second is asked beside the first after 3 s",
+        "hedged: the second candidate is tried beside the first after 3 s",
         "1. a (a-model): share 110 s, each attempt 60 s at most, 2 retries",
         "2. b (b-model): share 60 s, each attempt 30 s at most, 1 retry",
     ]
@@ -49,8 +49,8 @@ async def test_each_skipped_provider_has_a_reason() -> None:
     harness.configuration = replace(harness.configuration, chains=chains, missing=missing)
     assert skip_reasons(harness, "x" * 500, response_format={"type": "object"}) == {
         "nokey": ("not configured", "named in the chain, but NOKEY_API_KEY is not set"),
-        "plain": ("capability", "does not take schema"),
-        "small": ("context", "context too small: about 382 tokens, and it takes 100"),
+        "plain": ("capability", "does not support schema"),
+        "small": ("context", "context window too small: about 382 tokens, limit 100"),
         "outside": ("not in the chain", "not in LLM_FALLBACK_CHAIN"),
         "other": ("unconfigured row", "OTHER_API_KEY is not set"),
     }
@@ -62,8 +62,8 @@ async def test_model_with_small_output_limit_is_skipped() -> None:
     shorter = route("shorter", capabilities_for=lambda model: Capabilities(TEXT_FEATURES, max_output=50))
     harness = RouterHarness([short, shorter, route("a")])
     expected = {
-        "short": ("context", "its answers are too short: 101 tokens, and it gives 100"),
-        "shorter": ("context", "its answers are too short: 101 tokens, and it gives 50"),
+        "short": ("context", "longest answer too short: 101 tokens, limit 100"),
+        "shorter": ("context", "longest answer too short: 101 tokens, limit 50"),
     }
     assert skip_reasons(harness, max_tokens=101) == expected
     assert skip_reasons(harness, min_output_tokens=101) == expected
@@ -78,10 +78,10 @@ async def test_strict_mode_and_pin_skip_other_providers() -> None:
     harness.configuration = replace(harness.configuration, chains={"chat": ("a",)}, strict=True)
     assert skip_reasons(harness)["b"] == (
         "strict mode",
-        "strict mode: only the primary is asked (STRICT_PROVIDER_MODE)",
+        "strict mode: only the primary is tried (STRICT_PROVIDER_MODE)",
     )
     harness.router = LLMRouter(harness.dependencies, provider="b")
-    assert skip_reasons(harness)["a"] == ("not in the chain", "only b is asked")
+    assert skip_reasons(harness)["a"] == ("not in the chain", "only b is tried")
 
 
 @in_virtual_time
@@ -97,8 +97,8 @@ async def test_open_breaker_and_limit_state_remaining_time() -> None:
         skipped.name: (skipped.kind, skipped.reason.rpartition(" for ")[0], skipped.clears_in)
         for skipped in planned.skipped
     }
-    assert skip_details["down"][:2] == ("breaker", "breaker open")
-    assert skip_details["limited"][:2] == ("limit", "limit: the vendor takes nothing")
+    assert skip_details["down"][:2] == ("breaker", "circuit breaker open")
+    assert skip_details["limited"][:2] == ("limit", "limit: the vendor accepts no request")
     assert skip_details["limited"][2] == pytest.approx(25.0)
 
 
@@ -115,7 +115,7 @@ async def test_explain_without_candidates_raises_no_error() -> None:
     harness = RouterHarness([route("plain", features=frozenset())])
     planned = harness.router.explain("ping", stop="END")
     assert planned.candidates == ()
-    assert "nobody would be asked" in str(planned)
+    assert "no provider would be tried" in str(planned)
     empty = RouterHarness([])
     empty.configuration = ConfigurationSnapshot({}, {"a": "A_API_KEY is not set"}, {"chat": ()})
     assert skip_reasons(empty) == {"a": ("unconfigured row", "A_API_KEY is not set")}

@@ -194,7 +194,7 @@ async def test_skipped_provider_is_reported_as_event() -> None:
     await generate(harness)
     (event,) = harness.events_of(ProviderSkipped)
     assert (event.provider, event.model) == ("a", "a-model")
-    assert "the vendor takes nothing for 30 s more" in event.reason
+    assert "the vendor accepts no request for 30 s more" in event.reason
 
 
 async def test_wakeup_of_cancelled_waiter_is_passed_on() -> None:

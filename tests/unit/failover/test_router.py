@@ -170,7 +170,9 @@ async def test_postponed_retry_respects_retry_after_and_backoff() -> None:
     started = harness.clock.monotonic()
     await generate_error(harness, deadline=60.0)
     assert harness.clock.monotonic() - started == pytest.approx(0.2)
-    assert [event.reason for event in harness.events_of(RetryRefused)] == ["a wait of 99.9 s does not fit"]
+    assert [event.reason for event in harness.events_of(RetryRefused)] == [
+        "a wait of 99.9 s does not fit into the remaining time"
+    ]
 
 
 @in_virtual_time
@@ -300,11 +302,11 @@ async def test_failing_provider_is_skipped_until_recovery() -> None:
     response = await generate(harness)
     assert attempt_outcomes(response) == [("a", "CircuitOpenError"), ("b", "answered")]
     assert len(harness.backend("a").requests) == 4
-    assert "breaker open for" in harness.router.explain("ping").skipped[0].reason
+    assert "circuit breaker open for" in harness.router.explain("ping").skipped[0].reason
     await asyncio.sleep(30.0)
     assert (await generate(harness)).provider == "a"
     assert [event.phase for event in harness.events_of(BreakerChanged)] == ["open", "half-open", "closed"]
-    assert harness.events_of(ProviderSkipped)[0].reason.startswith("breaker open for")
+    assert harness.events_of(ProviderSkipped)[0].reason.startswith("circuit breaker open for")
 
 
 @in_virtual_time
@@ -502,7 +504,7 @@ async def test_full_queue_refuses_call_at_once() -> None:
     harness = RouterHarness([route("a", Step(60.0), max_concurrency=1, timeout=100.0)])
     calls = [asyncio.create_task(generate(harness, f"question {n}")) for n in range(11)]
     await asyncio.sleep(0.1)
-    assert "and so is the queue" in str(harness.router.explain("ping"))
+    assert "the queue is full" in str(harness.router.explain("ping"))
     error = await generate_error(harness)
     assert isinstance(error, LimitReachedError)
     assert attempt_outcomes(error) == [("a", "LimitReachedError")]
@@ -520,7 +522,7 @@ async def test_requests_per_minute_spill_to_next_provider() -> None:
     responses = await asyncio.gather(*(generate(harness, f"question {n}") for n in range(5)))
     assert sorted(response.provider for response in responses) == ["a", "a", "a", "b", "b"]
     spilled = next(response for response in responses if response.provider == "b")
-    assert "what the row allows in a minute is used up" in str(harness.router.explain("ping"))
+    assert "limit: the row's limit per minute is used up" in str(harness.router.explain("ping"))
     assert spilled.attempts[0].outcome == "LimitReachedError"
     assert "used up" in spilled.attempts[0].error
 
@@ -580,7 +582,7 @@ async def test_unavailable_provider_is_probed_after_others_fail() -> None:
     for _ in range(4):
         await generate(harness)
     await asyncio.sleep(1.0)
-    assert "a: breaker open for 28.5 s more; asked if all others fail" in str(harness.router.explain("ping"))
+    assert "a: circuit breaker open for 28.5 s more; tried if all others fail" in str(harness.router.explain("ping"))
     response = await generate(harness)
     assert attempt_outcomes(response) == [
         ("a", "CircuitOpenError"),

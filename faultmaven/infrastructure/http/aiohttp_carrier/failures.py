@@ -46,7 +46,7 @@ def aiohttp_error(sent: WireRequest, error: Exception, phase: str, timeout: floa
         case _ if has_cause(error, ContentEncodingError):
             return exchange_error(MalformedResponseError, sent, "the reply's encoding is broken", phase)
         case HttpProcessingError():  # data arrived, so the vendor has received the request
-            return exchange_error(MalformedResponseError, sent, "the reply is no HTTP", phase)
+            return exchange_error(MalformedResponseError, sent, "the reply is not HTTP", phase)
         case aiohttp.ClientHttpProxyError():
             return proxy_error(sent)
         case (

@@ -73,7 +73,7 @@ def _parse_address(address: str) -> URL:
     # An address of printable ASCII is sent unchanged: quoting a signed address again would break its signature.
     url = URL(address, encoded=_PRINTABLE.fullmatch(address) is not None)
     if url.scheme not in ("http", "https"):
-        raise ValueError("no address over HTTP")
+        raise ValueError("not an HTTP address")
     return url
 
 
@@ -117,7 +117,7 @@ def encode_head(sent: WireRequest, endpoint: Endpoint) -> bytes:
         headers["content-length"] = str(len(sent.body))
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if lines.count("\r") != len(headers) or lines.count("\n") != len(headers) or "\0" in lines:
-        raise ValueError("a header with an end of line in it")
+        raise ValueError("a header with a line break")
     return f"{sent.method} {endpoint.target} HTTP/1.1\r\n{lines}\r\n".encode("ascii")
 
 
@@ -126,7 +126,7 @@ def _check_header_name(name: str) -> str:
     """Return the name in lower case; raise `ValueError` unless the header may be sent."""
     lower = name.lower()
     if lower in RESERVED_HEADERS or not _NAME.fullmatch(lower):
-        raise ValueError("a header's name that may not be sent")
+        raise ValueError("a header name that may not be sent")
     return lower
 
 

@@ -40,7 +40,7 @@ def httpx_error(httpx: Any, sent: WireRequest, error: Exception, phase: str, tim
         case httpx.DecodingError():
             return exchange_error(MalformedResponseError, sent, "the reply's encoding is broken", phase)
         case httpx.RemoteProtocolError() if phase == "first byte" and has_cause(error, h11.RemoteProtocolError):
-            return exchange_error(MalformedResponseError, sent, "the reply is no HTTP", phase)
+            return exchange_error(MalformedResponseError, sent, "the reply is not HTTP", phase)
         case httpx.ProxyError():
             return proxy_error(sent)
         case httpx.ConnectError():

@@ -121,7 +121,7 @@ class _CompletionStream(EventParser):
 
 def _raise_for_cut_prompt(reply: WireReply, data: Json) -> None:
     if data.get("truncated") is True:
-        problem = "the server cut the prompt to its context, so the answer is to another question"
+        problem = "the server cut the prompt to its context window, so the answer belongs to another prompt"
         raise ContextLengthError(problem, **error_facts(reply))
 
 

@@ -48,7 +48,7 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """Return the reason why this route cannot serve `request`; see `Dialect.refusal`."""
     if request.tool_choice in (None, "auto", "none"):
         return ""
-    return "Ollama's own route has no tool_choice, so no call can be demanded"
+    return "Ollama's own route has no tool_choice, so no tool call can be forced"
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
@@ -153,11 +153,13 @@ def _message_notes(conversation: LinkedConversation) -> tuple[str, ...]:
     results = [message for message in messages if message.role == "tool"]
     broken = [call for message in messages for call in message.tool_calls if call.problem]
     conditions = {
-        "images stand beside a turn's text here: their places in it are left out": any(map(_is_mixed, messages)),
-        "images of tool results follow in a turn of their own: results take text only": any(
+        "Ollama sends the images of a turn apart from the text: the positions of the images are left out": any(
+            map(_is_mixed, messages)
+        ),
+        "images of tool results are sent in a separate turn: results accept only text": any(
             result.images for result in results
         ),
-        "a tool call's failure is said by its text only: this route has no mark for it": any(
+        "a failed tool call is marked in the text only: this route has no field for failures": any(
             result.error for result in results
         ),
         "broken arguments of an earlier tool call are sent as an empty object": bool(broken),

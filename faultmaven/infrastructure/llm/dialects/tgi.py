@@ -45,7 +45,7 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """
     if request.response_format is None or "properties" in (json_schema_of(request.response_format) or {}):
         return ""
-    return "TGI's grammar takes only a schema that names properties"
+    return "TGI's grammar supports only a schema that names properties"
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:

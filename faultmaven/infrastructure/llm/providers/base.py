@@ -81,7 +81,7 @@ class BaseLLMProvider:
         if requested:
             return requested
         if not self.config.models:
-            variable = self.config.model_var or "its model variable"
+            variable = self.config.model_var or "the model variable of the row"
             raise ProviderConfigurationError(f"{self.provider_name} has no model", advice=f"Set {variable}.")
         return self.config.models[0]
 
@@ -120,7 +120,7 @@ class BaseLLMProvider:
         request = build_chat_request(prompt, model, max_tokens, temperature, options)
         missing = missing_features(required_features(request), self.features)
         if missing:
-            raise InvalidRequestError(f"{self.provider_name} does not take {' or '.join(missing)}")
+            raise InvalidRequestError(f"{self.provider_name} does not support {' or '.join(missing)}")
         timeout = self.config.timeout
         return replace(request, timeout=min(timeout, request.deadline) if request.deadline else timeout)
 

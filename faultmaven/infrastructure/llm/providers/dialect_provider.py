@@ -168,7 +168,7 @@ class DialectProvider(BaseLLMProvider):
                 return reply.body
             problem = f"answers with status {reply.status}"
         raise InvalidRequestError(
-            f"the address of an image or a file {problem}", advice="Check the address, or send its bytes."
+            f"the address of an image or a file {problem}", advice="Check the address, or send the bytes."
         )
 
     async def list_models(self, timeout: float) -> list[str]:

@@ -54,7 +54,9 @@ class DialectStream:
             InvalidRequestError: the stream was not read to its end.
         """
         if self._response is None or self._ready:
-            raise InvalidRequestError("the stream has not been read to its end", advice="Iterate over it first.")
+            raise InvalidRequestError(
+                "the stream has not been read to its end", advice="Iterate over the stream first."
+            )
         return self._response
 
     async def begin(self, timeout: float, chunk_timeout: float) -> None:

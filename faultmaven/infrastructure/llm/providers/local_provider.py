@@ -241,7 +241,7 @@ class LocalProvider(DialectProvider):
             raise ProviderConfigurationError(
                 "the server lists no model",
                 provider=self.provider_name,
-                advice=f"Load one on the server, or set {self.config.model_var}.",
+                advice=f"Load a model on the server, or set {self.config.model_var}.",
             )
         self._listed_model = models[0]
         return models[0]
@@ -257,7 +257,7 @@ class LocalProvider(DialectProvider):
 
     def _discovery_timeout(self) -> ProviderTimeoutError:
         return ProviderTimeoutError(
-            "another call was still finding out what the server speaks",
+            "another call was still detecting the server's dialect",
             provider=self.provider_name,
             phase="connect",
             advice=f"Check {self.config.base_url_var}, or name the dialect in the row.",

@@ -17,28 +17,29 @@ class CancellationRules:
     """A task that waits for a response can be cancelled."""
 
     @rule("Let CancelledError pass: catch `Exception`, never `BaseException`, and shield nothing.", applies_to="lab")
-    async def test_a_cancelled_call_ends_as_cancelled(self, subject: ProviderUnderTest) -> None:
-        """A cancelled call ends promptly, with CancelledError and with nothing else."""
+    async def test_cancelled_call_raises_cancelled_error(self, subject: ProviderUnderTest) -> None:
+        """A cancelled call ends promptly, with CancelledError and no other exception."""
         task, is_prompt = await _cancel_call(subject)
-        expect(is_prompt, f"an end within {MAX_CANCELLATION_SECONDS:g} s of the cancellation", "it went on")
+        expect(is_prompt, f"an end within {MAX_CANCELLATION_SECONDS:g} s of the cancellation", "the call went on")
         if not task.cancelled():
             report_broken("CancelledError", describe_outcome(task.exception() or task.result()))
 
     @rule(
-        "Close what a call opened in `finally` or `async with`, and cancel the tasks that it began.", applies_to="lab"
+        "Close the connections of a call in `finally` or `async with`, and cancel the tasks that the call started.",
+        applies_to="lab",
     )
-    async def test_a_cancelled_call_leaves_nothing_open(self, subject: ProviderUnderTest) -> None:
-        """No task and no reply is left behind by a call that was cancelled."""
+    async def test_cancelled_call_closes_tasks_and_replies(self, subject: ProviderUnderTest) -> None:
+        """A cancelled call leaves no task running and no reply open."""
         await _cancel_call(subject)
         own_task = {asyncio.current_task()}
         tasks_ended = await wait_until(lambda: not asyncio.all_tasks() - own_task, MAX_CANCELLATION_SECONDS)
-        expect(tasks_ended, "no task is left", f"{len(asyncio.all_tasks() - own_task)} are")
+        expect(tasks_ended, "no task is left", f"{len(asyncio.all_tasks() - own_task)} tasks are left")
         replies_closed = await wait_until(lambda: not subject.harness.lab.open_replies, MAX_CANCELLATION_SECONDS)
-        expect(replies_closed, "the connection is given back or closed", "the vendor's reply is still open")
+        expect(replies_closed, "the connection is released or closed", "the vendor's reply is still open")
 
-    @rule("Undo in `finally` what a call changed on `self`.", applies_to="lab")
-    async def test_a_cancelled_call_can_be_followed_by_another(self, subject: ProviderUnderTest) -> None:
-        """The call after a cancelled one is answered."""
+    @rule("Undo the changes of a call to `self` in `finally`.", applies_to="lab")
+    async def test_call_after_cancelled_call_is_answered(self, subject: ProviderUnderTest) -> None:
+        """A call after a cancelled call is answered."""
         await _cancel_call(subject)
         response, error = await subject.generate_or_error()
         is_answered = isinstance(response, LLMResponse) and response.content == ANSWER
@@ -51,7 +52,7 @@ async def _cancel_call(subject: ProviderUnderTest) -> tuple[asyncio.Task[Any], b
     lab.script(name, HELD_REPLY)
     task = asyncio.ensure_future(subject.generate())
     has_arrived = await wait_until(lambda: subject.sent_requests or task.done())
-    expect(has_arrived and subject.sent_requests, "a request within 5 s", "none reached the vendor")
+    expect(has_arrived and subject.sent_requests, "a request within 5 s", "no request reached the vendor")
     task.cancel()
     ended_promptly, _ = await asyncio.wait({task}, timeout=MAX_CANCELLATION_SECONDS)
     lab.gate.is_open = True

@@ -16,15 +16,13 @@ class ErrorRules:
     """Each fault of `FaultLab.FAULTS` ends in its documented outcome, or in any error if its vendor documents none."""
 
     @rule(
-        "Raise the error that docs/testing.md names for the fault, with the facts of its class; keep no state of a"
-        " failed call. A class of the guide's form may raise anything, but must not return what is not an answer:"
-        " check the status and read the text with `self._validate_response_content`.",
+        "Raise the error that docs/testing.md lists for the fault, with the facts of its class; keep no state of a"
+        " failed call. A class in the guide's form may raise any exception, but must not return an invalid answer:"
+        " check the status, and read the text with `self._validate_response_content`.",
         applies_to="lab",
     )
-    async def test_each_fault_is_its_documented_error_and_the_next_call_is_answered(
-        self, subject: ProviderUnderTest
-    ) -> None:
-        """A vendor's fault is the type that is documented for it, and never an answer that looks whole."""
+    async def test_each_fault_raises_its_documented_error(self, subject: ProviderUnderTest) -> None:
+        """Each fault of a vendor ends in its documented error or answer, and the next call is answered."""
         for fault in _faults_without_timeouts():
             subject.harness.lab.always(subject.harness.name, fault.name)
             outcome: LLMResponse | Exception
@@ -38,8 +36,8 @@ class ErrorRules:
             expect(next_text == ANSWER, f"an answer to the call after {fault.name!r}", "another text")
 
     @rule("Set `provider` on every error that you raise.", applies_to="typed errors")
-    async def test_an_error_says_whose_it_is(self, subject: ProviderUnderTest) -> None:
-        """An error names the provider that it came from."""
+    async def test_error_names_its_provider(self, subject: ProviderUnderTest) -> None:
+        """An error names the provider that raised the error."""
         for fault, error in [pair async for pair in _sample_errors(subject)]:
             expect(
                 error.provider == subject.harness.name,
@@ -48,24 +46,24 @@ class ErrorRules:
             )
 
     @rule("Give every error one `Attempt` in `attempts`, with the error's type.", applies_to="typed errors")
-    async def test_an_error_has_one_line_in_the_ledger(self, subject: ProviderUnderTest) -> None:
-        """Every error that is raised after sending says what was asked of whom."""
+    async def test_error_has_exactly_one_attempt(self, subject: ProviderUnderTest) -> None:
+        """An error that is raised after sending has one attempt in `attempts`, with its type as the outcome."""
         for fault, error in [pair async for pair in _sample_errors(subject)]:
             outcomes = [attempt.outcome for attempt in error.attempts]
             expected = type(error).__name__
-            expect(outcomes == [expected], f"one line {expected!r} in `attempts` ({fault})", f"{outcomes!r}")
+            expect(outcomes == [expected], f"one attempt {expected!r} in `attempts` ({fault})", f"{outcomes!r}")
 
     @rule("Write `raise ... from error`, never `from None`, where one exception becomes another.", applies_to="lab")
-    async def test_an_error_of_the_connection_keeps_its_cause(self, subject: ProviderUnderTest) -> None:
-        """What the HTTP client raised stays at hand as the error's cause."""
+    async def test_connection_error_keeps_its_cause(self, subject: ProviderUnderTest) -> None:
+        """The exception of the HTTP client is the cause of the raised error."""
         subject.harness.lab.always(subject.harness.name, "reset")
         response, error = await subject.generate_or_error()
         expect(error, "an error for a connection that was reset", describe_outcome(response))
-        expect(error and error.__cause__, "the HTTP client's exception in `__cause__`", "it is None")
+        expect(error and error.__cause__, "the HTTP client's exception in `__cause__`", "None")
 
     @rule("Read the `retry-after` header into `retry_after`, in seconds.", applies_to="typed errors")
-    async def test_a_rate_limit_says_when_to_come_back(self, subject: ProviderUnderTest) -> None:
-        """A 429 with a hint becomes a RateLimitError with that many seconds."""
+    async def test_rate_limit_error_has_retry_after(self, subject: ProviderUnderTest) -> None:
+        """A 429 with a `retry-after` header raises RateLimitError with these seconds in `retry_after`."""
         subject.harness.lab.always(subject.harness.name, "rate_limited_seconds")
         response, error = await subject.generate_or_error()
         if not isinstance(error, RateLimitError):

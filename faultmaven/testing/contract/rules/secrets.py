@@ -18,36 +18,36 @@ FAULTS = ("unauthorized", "bad_request", "server_error", "reset", "html", "trunc
 class SecretRules:
     """Keys and texts do not leak into reprs, errors, logs or output."""
 
-    @rule("Write a `__repr__` that counts characters, and give a response no other class than LLMResponse.")
+    @rule("Write a `__repr__` without prompt and answer, and return an LLMResponse, not a subclass.")
     async def test_no_text_shows_in_a_repr(self, subject: ProviderUnderTest) -> None:
-        """A provider or a response that is logged by accident shows sizes, not text."""
+        """The reprs of a provider and a response contain neither the prompt nor the answer."""
         response = await subject.generate(PROMPT)
         texts = (f"{response!r} {response}", f"{subject.provider!r} {subject.provider}")
-        expect(response.content not in texts[0], "no answer in the response's repr", "it is there")
-        expect(not any(PROMPT in text for text in texts), "no prompt in a repr", "it is there")
+        expect(response.content not in texts[0], "no answer in the response's repr", "the repr contains the answer")
+        expect(not any(PROMPT in text for text in texts), "no prompt in a repr", "a repr contains the prompt")
 
-    @rule("Keep the key in `self.config.api_key` alone, which shows as '***'.", applies_to="lab")
+    @rule("Keep the key in `self.config.api_key` only; the repr of this string is '***'.", applies_to="lab")
     async def test_the_key_shows_in_no_repr(self, subject: ProviderUnderTest) -> None:
-        """Neither the provider nor its response shows the key."""
+        """The reprs of a provider and a response do not contain the key."""
         response = await subject.generate()
         text = f"{subject.harness.instance!r} {subject.harness.instance} {response!r} {response.raw!r}"
-        expect(API_KEY not in text, "no key in a repr", "it is there")
+        expect(API_KEY not in text, "no key in a repr", "a repr contains the key")
 
     @rule("Write neither headers nor the whole request into an error's text.", applies_to="lab")
     async def test_the_key_shows_in_no_error(self, subject: ProviderUnderTest) -> None:
-        """No error, none of its causes and no traceback of it shows the key."""
+        """An error, its causes and its traceback do not contain the key."""
         for fault, text in [pair async for pair in _error_texts(subject)]:
-            expect(API_KEY not in text, f"no key in the error for {fault!r}", "it is there")
+            expect(API_KEY not in text, f"no key in the error for {fault!r}", "the error contains the key")
 
     @rule("Write no prompt and no request body into an error's text.", applies_to="lab")
     async def test_the_prompt_shows_in_no_error(self, subject: ProviderUnderTest) -> None:
-        """No error, none of its causes and no traceback of it shows the prompt."""
+        """An error, its causes and its traceback do not contain the prompt."""
         for fault, text in [pair async for pair in _error_texts(subject)]:
-            expect(PROMPT not in text, f"no prompt in the error for {fault!r}", "it is there")
+            expect(PROMPT not in text, f"no prompt in the error for {fault!r}", "the error contains the prompt")
 
-    @rule("Log names, sizes and times, and print nothing.", applies_to="lab")
+    @rule("Log names, sizes and times only, and do not print.", applies_to="lab")
     async def test_logs_show_neither_key_nor_text(self, subject: ProviderUnderTest) -> None:
-        """No record of any logger, at any level, and nothing printed holds the key, the prompt or the answer."""
+        """Log records of every level and printed output contain neither the key nor the prompt nor the answer."""
         with _record_logs() as records, _record_output() as printed:
             await subject.generate(PROMPT)
             await subject.read_stream(PROMPT)
@@ -55,9 +55,9 @@ class SecretRules:
                 pass
         for secret, name in ((API_KEY, "key"), (PROMPT, "prompt"), (ANSWER, "answer")):
             loggers = sorted({logger for logger, text in records if secret in text})
-            expect(not loggers, f"no {name} in a log record", f"{', '.join(loggers)} has it")
+            expect(not loggers, f"no {name} in a log record", f"a record of {', '.join(loggers)}")
             streams = [stream for stream, text in printed.items() if secret in text]
-            expect(not streams, f"no {name} is printed", f"it is, to {' and '.join(streams)}")
+            expect(not streams, f"no {name} in the output", f"the {name} in {' and '.join(streams)}")
 
 
 async def _error_texts(subject: ProviderUnderTest) -> AsyncIterator[tuple[str, str]]:

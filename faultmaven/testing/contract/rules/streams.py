@@ -15,21 +15,21 @@ MAX_CLOSING_SECONDS = 3.0
 class StreamRules:
     """Most of these rules also apply to a provider without its own stream, which yields the response as one chunk."""
 
-    @rule("Give out every piece of text once, and join the response's content from just these.")
-    async def test_a_stream_gives_the_same_text(self, subject: ProviderUnderTest) -> None:
-        """The chunks' texts add up to the response's content."""
+    @rule("Yield every piece of text once, and join the response's content from exactly these pieces.")
+    async def test_stream_chunks_add_up_to_content(self, subject: ProviderUnderTest) -> None:
+        """The texts of the chunks add up to the content of the response."""
         result = await subject.read_stream()
         if result.response is None:
             report_broken("a response at the end", describe_outcome(result.error))
         content = result.response.content
         lengths = f"{len(result.text)} and {len(content)} characters"
-        expect(result.text == content, "the chunks' texts, joined, are the content", lengths)
+        expect(result.text == content, "the joined texts of the chunks as the content", lengths)
         if subject.optional_harness:
-            expect(content == ANSWER, "the vendor's text", f"another one of {len(content)} characters")
+            expect(content == ANSWER, "the vendor's text", f"another text of {len(content)} characters")
 
     @rule("Raise InvalidRequestError from `response` until the last chunk was read.")
-    async def test_a_stream_has_no_response_before_its_end(self, subject: ProviderUnderTest) -> None:
-        """Half an answer never looks like a whole one."""
+    async def test_stream_has_no_response_before_end(self, subject: ProviderUnderTest) -> None:
+        """The response of a stream is available only after the last chunk was read."""
         early_response: object = None
         async with subject.provider.stream("ping") as stream:
             with contextlib.suppress(InvalidRequestError):
@@ -43,9 +43,9 @@ class StreamRules:
             describe_outcome(early_response),
         )
 
-    @rule("Give the stream's response the usage that the vendor tells at its end.")
-    async def test_a_stream_tells_what_it_cost(self, subject: ProviderUnderTest) -> None:
-        """Where an answer's usage is known, that of a stream is known at its end, and has one line in the ledger."""
+    @rule("Set the usage of the stream's response to the usage that the vendor sends at the end.")
+    async def test_stream_response_has_usage(self, subject: ProviderUnderTest) -> None:
+        """If the vendor reports usage for a response, the response of a stream has usage, too."""
         usage = (await subject.generate()).usage
         result = await subject.read_stream()
         stream_usage = result.response.usage if result.response else None
@@ -56,18 +56,18 @@ class StreamRules:
         )
 
     @rule("Close the stream in `finally` of `open_stream`.", applies_to="own streams")
-    async def test_leaving_a_stream_early_closes_it(self, subject: ProviderUnderTest) -> None:
-        """A reader who leaves a stream leaves no reply of the vendor's open."""
+    async def test_stream_left_early_is_closed(self, subject: ProviderUnderTest) -> None:
+        """A caller that leaves a stream early leaves no reply of the vendor open."""
         subject.harness.lab.always(subject.harness.name, "stream_stall")  # this reply never ends
         async with subject.provider.stream("ping") as stream:
             async for _chunk in stream:
                 break
         is_closed = await wait_until(lambda: not subject.harness.lab.open_replies, MAX_CLOSING_SECONDS)
-        expect(is_closed, "the reply is closed", "it is still open after the reader has left")
+        expect(is_closed, "the reply is closed", "the reply is open after the caller has left the stream")
 
-    @rule("Undo in `finally` of `open_stream` what it changed on `self`.")
-    async def test_a_stream_that_is_left_can_be_followed_by_another(self, subject: ProviderUnderTest) -> None:
-        """Leaving early leaves nothing behind that the next call would meet."""
+    @rule("Undo the changes of a stream to `self` in `finally` of `open_stream`.")
+    async def test_call_after_stream_left_early_is_answered(self, subject: ProviderUnderTest) -> None:
+        """A call after streams that were left early is answered."""
         for _ in range(3):
             async with subject.provider.stream("ping") as stream:
                 async for _chunk in stream:
@@ -76,11 +76,11 @@ class StreamRules:
         expect(response and response.content, "an answer to the next call", describe_outcome(error or response))
 
     @rule(
-        "End a stream only at its end marker; raise StreamInterruptedError with `response=` what came otherwise.",
+        "End a stream only at its end marker; else raise StreamInterruptedError with the partial answer in `response`.",
         applies_to="own streams",
     )
-    async def test_a_cut_stream_never_ends_as_if_it_were_whole(self, subject: ProviderUnderTest) -> None:
-        """A stream that breaks off raises StreamInterruptedError, which holds what came of it."""
+    async def test_interrupted_stream_raises_stream_interrupted_error(self, subject: ProviderUnderTest) -> None:
+        """An interrupted stream raises StreamInterruptedError with the partial answer in `response`."""
         for fault in ("stream_cut", "stream_broken"):
             subject.harness.lab.always(subject.harness.name, fault)
             result = await subject.read_stream()
@@ -91,14 +91,14 @@ class StreamRules:
             partial = getattr(result.error, "response", None)
             partial_text = partial.content if isinstance(partial, LLMResponse) else ""
             lengths = f"{len(partial_text)} of {len(result.text)} characters"
-            expect(partial_text == result.text, "what came, in the error's `response`", lengths)
+            expect(partial_text == result.text, "the partial answer in the error's `response`", lengths)
 
     @rule(
-        "Raise an error that comes inside of a stream, and pass over pings; take an answer that comes whole.",
+        "Raise an error that arrives inside a stream, skip pings, and accept a whole answer in place of a stream.",
         applies_to="own streams",
     )
     async def test_an_error_inside_a_stream_is_raised(self, subject: ProviderUnderTest) -> None:
-        """Each fault of a stream ends in the type that is documented for it, or in a whole answer."""
+        """Each fault of a stream ends in its documented error or in the whole answer."""
         for fault in FaultLab.STREAM_FAULTS.values():
             if fault.error not in (StreamInterruptedError, ProviderTimeoutError) and fault.name != _TOOL_FAULT:
                 subject.harness.lab.always(subject.harness.name, fault.name)
@@ -106,8 +106,8 @@ class StreamRules:
                 _check_outcome(fault, result.error or result.response, result.text)
 
     @rule("Limit the time for each chunk by `request.chunk_timeout`.", applies_to="own streams")
-    async def test_a_stream_that_stalls_ends_in_time(self, subject: ProviderUnderTest) -> None:
-        """A stream in which nothing more comes ends in ProviderTimeoutError."""
+    async def test_stalled_stream_raises_timeout_error(self, subject: ProviderUnderTest) -> None:
+        """A stream without further chunks raises ProviderTimeoutError."""
         loop, timeout = asyncio.get_running_loop(), subject.harness.short_timeout
         impatient = ProviderUnderTest(subject.harness.with_timeout(timeout).provider, subject.harness)
         for fault in ("stream_stall", "stream_pings"):
@@ -118,7 +118,9 @@ class StreamRules:
                     result = await impatient.read_stream()
                     outcome = result.error or result.response
             except TimeoutError:
-                report_broken(f"ProviderTimeoutError for {fault!r}", f"it went on for {loop.time() - started:g} s")
+                report_broken(
+                    f"ProviderTimeoutError for {fault!r}", f"an open stream after {loop.time() - started:g} s"
+                )
             expect(
                 isinstance(outcome, ProviderTimeoutError),
                 f"ProviderTimeoutError for {fault!r}",

@@ -18,8 +18,8 @@ class TimingRules:
     """These rules wait no longer than necessary: time is real over a socket and virtual in process."""
 
     @rule("Pass `request.timeout` (in the guide's form `self.config.timeout`) to the HTTP client.", applies_to="lab")
-    async def test_a_silent_vendor_ends_in_time(self, subject: ProviderUnderTest) -> None:
-        """Silence ends in ProviderTimeoutError: within the row's timeout, and within a shorter deadline."""
+    async def test_call_to_silent_vendor_times_out(self, subject: ProviderUnderTest) -> None:
+        """A call to a silent vendor raises ProviderTimeoutError within the row's timeout or a shorter deadline."""
         timeout = subject.harness.short_timeout
         impatient = subject.harness.with_timeout(timeout)
         for fault in ("silent", "silent_body"):
@@ -28,18 +28,18 @@ class TimingRules:
         await _expect_timely_end(subject.harness, fault, timeout / 2, {"deadline": timeout / 2})
 
     @rule(
-        "Note the start in a local name, or with `self._start_timing()`, and tell milliseconds: a start on `self` is"
-        " overwritten by the next call.",
+        "Keep the start time in a local name, or call `self._start_timing()`, and report milliseconds: the next call"
+        " overwrites a start time on `self`.",
         applies_to="lab",
     )
-    async def test_the_time_it_tells_is_the_calls_own(self, subject: ProviderUnderTest) -> None:
-        """`response_time_ms` is the time of this call in milliseconds, also while others begin."""
+    async def test_response_time_measures_one_call(self, subject: ProviderUnderTest) -> None:
+        """`response_time_ms` is the time of one call in milliseconds, also while other calls start."""
         loop, lab = asyncio.get_running_loop(), subject.harness.lab
         lab.script(subject.harness.name, HELD_REPLY)
         started = loop.time()
         first = asyncio.ensure_future(subject.generate())
         has_arrived = await wait_until(lambda: subject.sent_requests or first.done())
-        expect(has_arrived and subject.sent_requests, "a request within 5 s", "none reached the vendor")
+        expect(has_arrived and subject.sent_requests, "a request within 5 s", "no request reached the vendor")
         await asyncio.sleep(HOLD_SECONDS)
         second = asyncio.ensure_future(subject.generate())
         await asyncio.wait({second}, timeout=HOLD_SECONDS)  # a provider without concurrency queues the second call
@@ -54,11 +54,11 @@ class TimingRules:
         )
 
     @rule(
-        "Await in generate(); a synchronous client, or anything else that waits, belongs into `asyncio.to_thread`.",
+        "Await in generate(); run a synchronous client and other blocking code in `asyncio.to_thread`.",
         preconditions=("answered",),
     )
-    def test_it_does_not_hold_up_the_event_loop(self, subject: ProviderUnderTest) -> None:
-        """While a call works and while a vendor takes its time, everything else in the event loop goes on."""
+    def test_call_does_not_block_event_loop(self, subject: ProviderUnderTest) -> None:
+        """Other tasks of the event loop run during a call, also while the vendor is slow."""
         if (harness := subject.optional_harness) is not None:
             problem = check_precondition(type(self), harness, "non-blocking").problem
         else:
@@ -80,4 +80,4 @@ async def _expect_timely_end(harness: ContractHarness, fault: str, limit: float,
     is_timeout = isinstance(outcome, ProviderTimeoutError | DeadlineExceededError)
     expect(is_timeout, f"ProviderTimeoutError {context}", describe_outcome(outcome))
     max_seconds = harness.max_call_seconds(limit)
-    expect(elapsed <= max_seconds, f"an end within {max_seconds:g} s {context}", f"it took {elapsed:.2f} s")
+    expect(elapsed <= max_seconds, f"an end within {max_seconds:g} s {context}", f"an end after {elapsed:.2f} s")

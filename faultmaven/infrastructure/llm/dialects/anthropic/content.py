@@ -16,8 +16,8 @@ IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 PDF = "application/pdf"
 CACHED = {"cache_control": {"type": "ephemeral"}}
 
-_STALE = "an earlier answer was edited: the answers after it are sent as text and calls, without their thinking"
-_BROKEN = "a tool call with broken arguments is sent with none: only an object can be sent"
+_STALE = "an earlier answer was edited: later answers are sent as text and calls, without thinking"
+_BROKEN = "broken arguments of an earlier tool call are sent as an empty object"
 
 
 def write_conversation(
@@ -157,10 +157,10 @@ def _find_attachment_problem(message: Message, part: Part) -> str:
     if not isinstance(part, Attachment):
         return ""
     if message.role == "assistant":
-        return "an assistant's turn holds an image or a file, and only a user's may"
+        return "an assistant turn holds an image or a file, which only a user turn may hold"
     media_types, noun = (IMAGE_TYPES, "images") if isinstance(part, Image) else ((PDF,), "files")
     if part.media_type and part.media_type not in media_types:
-        return f"{noun} must be {' or '.join(media_types)} here"
+        return f"{noun} must be {' or '.join(media_types)}"
     return ""
 
 
@@ -171,7 +171,7 @@ def _find_pairing_problem(messages: Iterable[Message]) -> str:
     for message in messages:
         if message.role == "tool":
             if message.tool_call_id not in open_calls:
-                return "a tool result answers no call of the turn before it"
+                return "a tool result belongs to no call of the previous turn"
             open_calls.remove(message.tool_call_id)
         elif not _is_sent(message):
             continue
@@ -183,7 +183,7 @@ def _find_pairing_problem(messages: Iterable[Message]) -> str:
     return _UNANSWERED if open_calls else ""
 
 
-_UNANSWERED = "a tool call has no result in the turn after it"
+_UNANSWERED = "a tool call has no result in the next turn"
 
 
 def _is_sent(message: Message) -> bool:
@@ -201,4 +201,4 @@ def _find_prefill_problem(messages: Sequence[Message], target: ReplayTarget, fac
     replayed = replayable_turn(sent[-1], target) or []
     if any(block.get("type") == "server_tool_use" for block in replayed):
         return ""
-    return f"the conversation ends with an assistant's turn, and this model refuses to continue one ({facts.source})"
+    return f"the conversation ends with an assistant turn, which this model refuses to continue ({facts.source})"

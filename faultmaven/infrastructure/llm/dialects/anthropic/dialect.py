@@ -88,7 +88,7 @@ def _choose_temperature(
     """Return the temperature and notes: models with a temperature refuse this option together with thinking."""
     temperature, notes = allowed_temperature(request, facts, model)
     if temperature is not None and body.get("thinking", {}).get("type") in ("enabled", "adaptive"):
-        return None, (f"temperature left out: {model} refuses it together with thinking ({facts.source})",)
+        return None, (f"temperature left out: {model} refuses temperature together with thinking ({facts.source})",)
     return temperature, notes
 
 
@@ -106,7 +106,7 @@ def parse_response(reply: WireReply) -> Answer:
     data = read_object(reply)
     raise_for_error_body(reply, data)
     if not isinstance(data.get("content"), list):
-        raise malformed_error(reply, "'content' is missing or no list")
+        raise malformed_error(reply, "'content' is missing or not a list")
     blocks = with_call_ids(objects_in(data["content"]))
     calls = tuple(
         parse_tool_call(block.get("id"), block.get("name"), block.get("input"))

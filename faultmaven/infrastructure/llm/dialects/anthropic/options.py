@@ -52,7 +52,9 @@ def build_tool_setting(request: ChatRequest, facts: ModelFacts, model: str) -> S
         instruction = (
             "Call at least one of the tools now." if choice == "required" else f"Call the tool {choice!r} now."
         )
-        note = f"tool_choice={choice!r} sent as 'auto' with an instruction: {model} refuses it ({facts.source})"
+        note = (
+            f"tool_choice={choice!r} sent as 'auto' with an instruction: {model} refuses forced tools ({facts.source})"
+        )
         return Setting({**fields, "tool_choice": {"type": "auto"}}, instruction, (note,))
     choices = {"auto": {"type": "auto"}, "none": {"type": "none"}, "required": {"type": "any"}}
     return Setting({**fields, "tool_choice": choices.get(choice, {"type": "tool", "name": choice})})
@@ -77,7 +79,7 @@ def build_format_setting(request: ChatRequest) -> Setting:
         SchemaRefusedError: the vendor does not support the schema.
     """
     if request.response_format == ANY_JSON:
-        note = "response_format='json' sent as an instruction: this vendor has no such mode"
+        note = "response_format='json' sent as an instruction: the vendor has no JSON mode"
         return Setting({}, "Answer with one JSON object and nothing else.", (note,))
     schema = json_schema_of(request.response_format)
     if schema is None:
@@ -85,7 +87,7 @@ def build_format_setting(request: ChatRequest) -> Setting:
     inline_references(schema)  # only to refuse recursive definitions; others may stay
     closed = close_objects(schema)
     supported = drop_keywords(closed, *UNSUPPORTED_KEYWORDS)
-    note = "limits in the schema, such as minimum or maxLength, left out: they are refused"
+    note = "limits in the schema, such as minimum or maxLength, left out: the vendor refuses such limits"
     fields: Json = {"output_config": {"format": {"type": "json_schema", "schema": supported}}}
     return Setting(fields, notes=() if supported == closed else (note,))
 
@@ -101,7 +103,7 @@ def build_thinking_setting(request: ChatRequest, facts: ModelFacts, model: str, 
     thinking_type = fields.get("thinking", {}).get("type")
     if is_forced(request) and not facts.refuses_forced_tools and thinking_type in ("enabled", "adaptive"):
         del fields["thinking"]
-        return Setting(fields, notes=(*notes, f"thinking left out: {model} does not take it with a forced tool"))
+        return Setting(fields, notes=(*notes, f"thinking left out: {model} refuses thinking with a forced tool"))
     if thinking_type == "enabled":
         return _fit_budget(request, facts, fields, limit, notes)
     return Setting(fields, notes=notes)
@@ -114,11 +116,11 @@ def _fit_budget(request: ChatRequest, facts: ModelFacts, fields: Json, limit: in
     if budget >= limit and request.max_tokens is None:
         limit = min(limit + budget, facts.max_output or limit + budget)
         fields = {**fields, "max_tokens": limit}
-        notes = (*notes, f"max_tokens raised to {limit}: thinking counts into it")
+        notes = (*notes, f"max_tokens raised to {limit}: thinking counts towards max_tokens")
     if budget >= limit:
         budget = max(limit - (request.min_output_tokens or limit // 4), MIN_BUDGET_TOKENS)
     if budget >= limit:
-        return Setting({}, notes=(*notes, f"thinking left out: max_tokens={limit} leaves no room for it"))
+        return Setting({}, notes=(*notes, f"thinking left out: max_tokens={limit} leaves no room for thinking"))
     if budget != requested:
         notes = (*notes, f"a thinking budget of {requested} tokens sent as {budget}")
     return Setting({**fields, "thinking": {"type": "enabled", "budget_tokens": budget}}, notes=notes)

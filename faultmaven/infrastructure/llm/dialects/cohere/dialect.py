@@ -33,7 +33,7 @@ MODEL_IN_REQUEST = True
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """Return the reason why this API cannot serve `request`; see `Dialect.refusal`."""
     if request.tools and request.response_format is not None:
-        return "it takes no schema together with tools"
+        return "the vendor supports no schema together with tools"
     return next(unsupported_attachments(request, frozenset({"files"})), "")
 
 
@@ -101,7 +101,7 @@ def _write_tools(request: ChatRequest) -> tuple[Json, tuple[str, ...]]:
     if choice in ("none", "required"):
         return {"tools": write_tools(request.tools), "tool_choice": str(choice).upper()}, ()
     chosen = [tool for tool in request.tools if tool.name == choice]
-    note = f"tool_choice={choice!r} sent as REQUIRED with this tool alone: there is no form for a name"
+    note = f"tool_choice={choice!r} sent as REQUIRED with this tool alone: the vendor has no choice by name"
     return {"tools": write_tools(chosen), "tool_choice": "REQUIRED"}, (note,)
 
 

@@ -57,7 +57,7 @@ def write_contents(request: ChatRequest, target: ReplayTarget, notes: Notes) -> 
     conversation = link_calls(request.turns, target)
     notes += lost_replay_notes(request.turns, target)
     if any(file.name for turn in request.turns for file in turn.files):
-        notes.append("names of files left out: Gemini takes none")
+        notes.append("names of files left out: Gemini accepts no file names")
     contents: list[Json] = []
     pending = _PendingCalls()
     results: list[tuple[Message, str]] = []
@@ -95,7 +95,7 @@ def _write_model_parts(message: Message, target: ReplayTarget, notes: Notes) -> 
 def _write_new_parts(message: Message, notes: Notes) -> list[Json]:
     """Return the parts from text and calls. Only Gemini may give ids: without ids, the order links the results."""
     if any(call.problem for call in message.tool_calls):
-        notes.append("the broken arguments of an earlier tool call are sent as none")
+        notes.append("broken arguments of an earlier tool call are sent as an empty object")
     calls = [{"functionCall": {"name": call.name, "args": dict(call.arguments)}} for call in message.tool_calls]
     return [*_write_parts(message.parts, notes), *calls] or [{"text": ""}]
 
@@ -160,7 +160,7 @@ def _require_media_type(attachment: Attachment, notes: Notes) -> str:
     if media_type:
         return media_type
     guess = "application/pdf" if isinstance(attachment, File) else "image/jpeg"
-    notes.append(f"an attachment of unknown media type is sent as {guess}: Gemini wants one")
+    notes.append(f"an attachment of unknown media type is sent as {guess}: Gemini requires a media type")
     return guess
 
 
@@ -211,5 +211,5 @@ def to_gemini_schema(schema: Json, notes: Notes) -> Json:
     complete = inline_references(schema)
     supported = drop_keywords(complete, "additionalProperties")
     if supported != complete:
-        notes.append("additionalProperties left out of the schema: Gemini refuses it")
+        notes.append("additionalProperties left out of the schema: Gemini refuses that keyword")
     return drop_keywords(supported, "$schema")

@@ -70,12 +70,14 @@ def _find_schema_problem(request: ChatRequest, model: str) -> str:
     model_name = model.removeprefix("models/")
     may_call = bool(request.tools) and request.tool_choice != "none"
     if may_call and request.response_format is not None and is_before_3(model):
-        return f"{model_name} takes no response format beside tools that it may call"  # Gemini 3 and later support both
+        return (
+            f"{model_name} supports no response format together with callable tools"  # Gemini 3 and later support both
+        )
     try:
         write_tool_config(request, [])
         _write_format(request, [])
     except SchemaRefusedError as error:
-        return f"Gemini takes no such schema: {error}"
+        return f"Gemini does not support the schema: {error}"
     return ""
 
 
@@ -83,9 +85,9 @@ def _find_attachment_problem(request: ChatRequest, config: ProviderConfig, model
     roles_and_parts = [(message.role, part) for message in request.messages for part in message.parts]
     attachments = [part for _, part in roles_and_parts if not isinstance(part, str)]
     if any(role == "system" and not isinstance(part, str) for role, part in roles_and_parts):
-        return "a system turn holds an image or a file, and Gemini takes text alone there"
+        return "a system turn holds an image or a file, and Gemini accepts only text in system turns"
     if any(find_media_type(part) == "image/gif" for part in attachments):
-        return "Gemini takes no GIF images"
+        return "Gemini does not support GIF images"
     model_name = model.removeprefix("models/")
     fetches_google_files_only = model_name.startswith(("gemini-1.", "gemini-2.0"))
     if fetches_google_files_only and any(_is_third_party_url(part, config) for part in attachments):

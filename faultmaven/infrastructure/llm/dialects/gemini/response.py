@@ -41,7 +41,7 @@ def raise_for_failure(reply: WireReply, reason: str, answer: Answer) -> None:
     if reason in RETRYABLE_FAILURES:
         # The error policy allows one retry of a MalformedResponseError.
         error: ProviderError = failed_answer_error(reply, reason, MalformedResponseError)
-        error.advice = "Ask again, or give the model fewer or simpler tools."
+        error.advice = "Send the request again, or pass fewer or simpler tools."
         raise error
     if reason in PERMANENT_FAILURES:
         error = failed_answer_error(reply, reason)

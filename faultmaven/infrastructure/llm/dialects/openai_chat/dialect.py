@@ -57,9 +57,9 @@ def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     vendor = find_vendor(config.dialect, config.base_url, model)
     is_forced = request.tool_choice not in (None, "auto", "none")
     if is_forced and "required" not in vendor.choices:
-        return "it ignores tool_choice, so that no tool can be forced"
+        return "the vendor ignores tool_choice, so no tool can be forced"
     if request.tools and request.response_format is not None and not vendor.schema_with_tools:
-        return "it takes no schema together with tools"
+        return "the vendor supports no schema together with tools"
     return next(unsupported_attachments(request, vendor.lacks), "")
 
 
@@ -117,7 +117,7 @@ def _write_reasoning(
     if not lacks_required_reasoning(request, target, vendor):
         return reasoning_fields(family, target[2], request.reasoning)
     fields_off, _ = reasoning_fields(family, target[2], "off")
-    note = "reasoning turned off: it demands the earlier answers' own reasoning back, and some have none"
+    note = "reasoning turned off: the vendor requires the reasoning of earlier answers, and some have none"
     return fields_off, () if request.reasoning == "off" else (note,)
 
 

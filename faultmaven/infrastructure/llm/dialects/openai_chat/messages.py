@@ -94,12 +94,12 @@ def write_tool_fields(request: ChatRequest, vendor: ChatVendor) -> tuple[Json, N
     if not tools:
         return {}, ()
     if choice == "none" and "none" not in vendor.choices:
-        return {}, ("tools left out: their choice is 'none', and tool_choice is ignored here",)
+        return {}, ("tools left out for tool_choice='none': the vendor ignores tool_choice",)
     if choice is None:
         return {"tools": write_tools(tools)}, ()
     if classify_choice(choice) == "named" and "named" not in vendor.choices:
         only = write_tools(tool for tool in tools if tool.name == choice)
-        note = f"{choice!r} is the only tool offered, and a call required: no tool can be chosen by its name here"
+        note = f"tool_choice={choice!r} sent as 'required' with this tool alone: the vendor has no choice by name"
         return {"tools": only, "tool_choice": "required"}, (note,)
     return {"tools": write_tools(tools), "tool_choice": write_tool_choice(choice)}, ()
 
@@ -128,13 +128,13 @@ def write_response_format(request: ChatRequest, vendor: ChatVendor) -> tuple[Jso
     schema = json_schema_of(response_format)
     if schema is None and vendor.has_json_mode:
         sentence = json_instruction(request, request.messages)
-        note = "the system text asks for JSON too: JSON mode demands that the messages say the word"
+        note = "the system text requests JSON, too: JSON mode requires the word in the messages"
         return {"type": "json_object"}, sentence, (note,) if sentence else ()
     schema = ANY_OBJECT if schema is None else schema
     if vendor.schema in SCHEMA_KEYS:
         return {"type": "json_object", SCHEMA_KEYS[vendor.schema]: schema}, "", ()
     if vendor.schema == "instruction":
-        note = "the schema is an instruction: there is no schema mode"
+        note = "the schema is sent as an instruction: the vendor has no schema mode"
         return {"type": "json_object"}, schema_instruction(schema), (note,)
     name = schema_name("" if response_format == ANY_JSON else response_format)
     json_schema, notes = _write_schema(schema, name, vendor)
@@ -163,7 +163,7 @@ def with_object_root(schema: Json) -> Json:
         definition = schema.get("$defs", {}).get(reference.rpartition("/")[2], {})
         schema = {**definition, **{key: value for key, value in schema.items() if key != "$ref"}}
     if schema.get("type") != "object":
-        raise SchemaRefusedError("its root is not an object")
+        raise SchemaRefusedError("the root of the schema is not an object")
     return schema
 
 
@@ -185,24 +185,24 @@ def unsupported_attachments(request: ChatRequest, lacks: frozenset[str]) -> Iter
     """Yield the reasons, as clauses, why a vendor that lacks the features `lacks` cannot take the attachments."""
     attachments = request.shape.attachments
     if "files" in lacks and any(isinstance(part, File) for part in attachments):
-        yield "it takes no files"
+        yield "the vendor accepts no files"
     with_url = [part for part in attachments if part.data is None and part.url and not part.fetch]
     if any(isinstance(part, File) for part in with_url):
-        yield "it takes no addresses of files, only bytes (File.from_url(..., fetch=True) makes us fetch them)"
+        yield "the vendor accepts no file addresses, only bytes (File.from_url(..., fetch=True) fetches the bytes)"
     if "image addresses" in lacks and with_url:
-        yield "it takes no image addresses, only bytes (Image.from_url(..., fetch=True) makes us fetch them)"
+        yield "the vendor accepts no image addresses, only bytes (Image.from_url(..., fetch=True) fetches the bytes)"
 
 
 def result_attachment_notes(messages: Iterable[Message]) -> Notes:
     """Return the note for tool results with images or files."""
     has_attachments = "tool" in _roles_with_attachments(messages)
-    return ("images of tool results are sent in a user turn behind them",) if has_attachments else ()
+    return ("images of tool results are sent in a user turn after the results",) if has_attachments else ()
 
 
 def dropped_attachment_notes(messages: Iterable[Message]) -> Notes:
     """Return the notes for images and files in system and assistant messages, which hold only text."""
     roles = sorted(_roles_with_attachments(messages) & {"system", "assistant"})
-    return tuple(f"images and files of {role} turns left out: only a user's turn holds them" for role in roles)
+    return tuple(f"images and files of {role} turns left out: only user turns hold images and files" for role in roles)
 
 
 def _roles_with_attachments(messages: Iterable[Message]) -> set[str]:

@@ -31,7 +31,7 @@ parse_models = openai_chat.parse_models
 def refusal(request: ChatRequest, config: ProviderConfig, model: str) -> str:
     """Return the reason why this API cannot serve `request`; see `Dialect.refusal`."""
     has_files = any(isinstance(part, File) for message in request.messages for part in message.parts)
-    return "the Responses route takes no files here" if has_files else ""
+    return "the Responses route accepts no files" if has_files else ""
 
 
 def build_request(request: ChatRequest, config: ProviderConfig, model: str, *, stream: bool = False) -> WireRequest:
@@ -101,7 +101,7 @@ def parse_response(reply: WireReply) -> Answer:
     data = read_object(reply)
     raise_for_error_body(reply, data if data.get("status") != "failed" else {})
     if not isinstance(data.get("output"), list) and data.get("status") != "failed":
-        raise malformed_error(reply, "'output' is missing or no list")
+        raise malformed_error(reply, "'output' is missing or not a list")
     return read_answer(reply, data, objects_in(data.get("output")), raw=data)
 
 

@@ -91,9 +91,9 @@ def lost_replay_notes(messages: Iterable[Message], target: ReplayTarget) -> tupl
         if replay is None:
             continue
         if not replay.came_from(*target):
-            notes.append(f"what {replay.provider} ({replay.model}) wants back of its turns is left out here")
+            notes.append(f"data that only {replay.provider} ({replay.model}) accepts is left out of earlier turns")
         elif _is_edited(message):
-            notes.append("an answer was edited: it is sent as text and calls, without its vendor's own parts")
+            notes.append("an edited answer is sent as text and calls, without the vendor's own parts")
     return tuple(dict.fromkeys(notes))
 
 

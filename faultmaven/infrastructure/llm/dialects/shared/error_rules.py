@@ -128,7 +128,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
         ContextLengthError, "Gemini's sentence [3p]", _on(400), dialect="gemini-generate-content", phrase="token count"
     ),
     ErrorRule(ContextLengthError, "413 everywhere", _on(413)),
-    ErrorRule(ProviderConfigurationError, "RFC 9110, 15.5.8: a proxy wants to be told who asks", _on(407)),
+    ErrorRule(ProviderConfigurationError, "RFC 9110, 15.5.8: a proxy requires authentication", _on(407)),
     # Rate limits, overload and server errors by their code, also inside a 200. A 401 or 404 is decided by its status.
     ErrorRule(RateLimitError, "openai-chat 5", _TRANSIENT, ("slow_down", "rate_limit_exceeded", "rate_limit_error")),
     ErrorRule(ProviderUnavailableError, "anthropic 5", _TRANSIENT, ("overloaded_error", "api_error", "timeout_error")),

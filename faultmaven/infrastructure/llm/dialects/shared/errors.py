@@ -214,9 +214,9 @@ _PROBLEMS: dict[type[LLMError], str] = {
     AuthenticationError: "the vendor does not accept the key",
     QuotaExceededError: "credits or a long-term quota are used up",
     ModelNotFoundError: "the vendor does not know the model, or does not serve it for this key",
-    ContextLengthError: "the prompt is larger than this model or this route takes",
-    RejectedRequestError: "the vendor refused the request as it is",
-    ProviderConfigurationError: "the proxy wants a user and a password",
+    ContextLengthError: "the prompt is larger than this model or this route accepts",
+    RejectedRequestError: "the vendor rejected the request",
+    ProviderConfigurationError: "the proxy requires a user and a password",
     ContentBlockedError: "the vendor's safety filter or the model itself refused",
     RateLimitError: "too many requests or tokens for now",
 }
@@ -245,7 +245,7 @@ def _build_advice(error_class: type[LLMError], origin: Origin) -> str:
     if error_class is WrongEndpointError:
         return f"Check if {origin.base_url_var or 'the base URL'} is set correctly."
     if error_class is ProviderConfigurationError:
-        return "Write them into the address in HTTPS_PROXY or HTTP_PROXY."
+        return "Write user and password into the address in HTTPS_PROXY or HTTP_PROXY."
     return ""
 
 

@@ -41,7 +41,7 @@ def read_object(reply: WireReply) -> Json:
     if data is NOT_JSON:
         raise malformed_error(reply, _describe_invalid_body(reply))
     if not isinstance(data, dict):
-        raise malformed_error(reply, f"a JSON {json_type_name(data)} came where an object is documented")
+        raise malformed_error(reply, f"the body is a JSON {json_type_name(data)}, not an object")
     return data
 
 
@@ -162,7 +162,7 @@ def parse_tool_call(call_id: Any, name: Any, arguments: Any) -> ToolCall:
     parsed = parse_json(raw) if raw.strip() else {}
     problem = ""
     if not isinstance(parsed, dict):
-        description = "no JSON" if parsed is NOT_JSON else f"a JSON {json_type_name(parsed)}, not an object"
+        description = "not JSON" if parsed is NOT_JSON else f"a JSON {json_type_name(parsed)}, not an object"
         problem, parsed = f"the arguments are {description}", {}
     return ToolCall(string_or_empty(call_id), string_or_empty(name), parsed, raw, problem)
 

@@ -57,7 +57,7 @@ def _encode(body: dict[str, Any], provider: str, model: str) -> bytes:
         "the request cannot be written as JSON",
         provider=provider,
         model=model,
-        advice="Look for lone surrogates in the texts and for values in `extra` that JSON does not know.",
+        advice="Look for lone surrogates in the texts and for values in `extra` that JSON cannot hold.",
     )
 
 
@@ -84,14 +84,14 @@ def merge(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
 def allowed_temperature(request: ChatRequest, facts: ModelFacts, model: str) -> tuple[float | None, tuple[str, ...]]:
     """Return the temperature to send, None for no temperature, and a note when the model refuses the parameter."""
     if request.temperature is not None and facts.refuses_temperature:
-        return None, (f"temperature left out: {model} refuses it ({facts.source})",)
+        return None, (f"temperature left out: {model} refuses temperatures ({facts.source})",)
     return request.temperature, ()
 
 
 def allowed_stop(request: ChatRequest, facts: ModelFacts, model: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the stop sequences to send, and a note when the model refuses the parameter."""
     if request.stop and facts.refuses_stop:
-        return (), (f"stop left out: {model} refuses it ({facts.source})",)
+        return (), (f"stop left out: {model} refuses stop sequences ({facts.source})",)
     return request.stop, ()
 
 

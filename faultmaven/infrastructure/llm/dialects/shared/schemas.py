@@ -92,7 +92,7 @@ def _close_object(node: Json, path: str) -> None:
     if node.get("type") != "object" and "properties" not in node:
         return
     if node.get("additionalProperties", False) is not False:
-        raise SchemaRefusedError(f"the object at {path} takes any names (additionalProperties)")
+        raise SchemaRefusedError(f"the object at {path} allows any names (additionalProperties)")
     if "properties" not in node and not node.get("additionalProperties") and "additionalProperties" not in node:
         raise SchemaRefusedError(f"the object at {path} names no properties")
     node["additionalProperties"] = False
@@ -158,9 +158,9 @@ def _inline(node: Any, definitions: Mapping[str, Any], enclosing_names: tuple[st
         return {key: _inline(value, definitions, enclosing_names) for key, value in node.items()}
     name = reference.rpartition("/")[2]
     if name in enclosing_names:
-        raise SchemaRefusedError(f"the definition {name!r} holds itself")
+        raise SchemaRefusedError(f"the definition {name!r} contains itself")
     if not reference.startswith("#/") or name not in definitions:
-        raise SchemaRefusedError(f"the reference {reference!r} leads nowhere in the schema")
+        raise SchemaRefusedError(f"the reference {reference!r} has no target in the schema")
     siblings = {key: value for key, value in node.items() if key != "$ref"}
     definition = _inline(definitions[name], definitions, (*enclosing_names, name))
     return {**definition, **_inline(siblings, definitions, enclosing_names)}

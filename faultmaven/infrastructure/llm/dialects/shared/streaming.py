@@ -141,13 +141,13 @@ class EventParser(ABC):
             return
         if event.data.startswith(DONE):
             if self.ends_with_done and not self.reason:  # a proxy ends a cut stream in this way
-                raise self._interruption("the stream ended without saying how the answer ended")
+                raise self._interruption("the stream ended without a finish reason")
             self.has_ended = self.ends_with_done
             return
         data = parse_json(event.data)
         if not isinstance(data, dict):
             self._raise_for_listed_error(data)
-            description = "no JSON" if data is NOT_JSON else f"a JSON {json_type_name(data)}, not an object"
+            description = "not JSON" if data is NOT_JSON else f"a JSON {json_type_name(data)}, not an object"
             raise malformed_error(self.head, f"an event of the stream is {description}")
         raise_for_error_body(self.head, data)
         self.read(event.name, data)

@@ -30,5 +30,5 @@ def transcript_notes(request: ChatRequest, target: ReplayTarget, *, unsupported:
     notes = (*lost_replay_notes(request.messages, target), *lost)
     if len(request.messages) == 1:
         return notes
-    note = "the turns were written out as one prompt: this route takes no messages and applies no chat template"
+    note = "the turns were written out as one prompt: this route accepts no messages and applies no chat template"
     return (note, *notes)

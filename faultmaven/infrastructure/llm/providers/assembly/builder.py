@@ -143,7 +143,7 @@ class ConfigurationBuilder:
             faults_of_row = row_faults(name, row, source)
             faults += faults_of_row
             if name in first_sources:
-                faults.append(f"provider {name!r} stands in two sources: {first_sources[name]} and {source}")
+                faults.append(f"provider {name!r} is defined in two sources: {first_sources[name]} and {source}")
             elif not faults_of_row:
                 specs[name] = spec_from_row(name, row, source)
             first_sources.setdefault(name, source)
@@ -196,12 +196,12 @@ class ConfigurationBuilder:
                     is_available = provider.is_available()
                 except Exception as error:  # noqa: BLE001 - third-party code may raise anything; a fault reports it
                     class_name = row.spec.provider_class.__name__
-                    faults.append(f"provider {name!r}: {class_name} cannot be made ({type(error).__name__})")
+                    faults.append(f"provider {name!r}: {class_name} cannot be created ({type(error).__name__})")
                     continue
                 if is_available:
                     providers[name] = provider
                 else:
-                    missing[name] = "its class says that it is not available"
+                    missing[name] = "the class reports that the provider is not available"
         return providers, missing
 
     def _build_routes(
@@ -214,7 +214,7 @@ class ConfigurationBuilder:
             try:
                 routes[name] = build_route(rows[name].spec, rows[name].config, provider, self.clock, settings)
             except Exception as error:  # noqa: BLE001 - third-party code may raise anything; a fault reports it
-                problem = f"its get_supported_models() gives no names ({type(error).__name__})"
+                problem = f"its get_supported_models() returns no names ({type(error).__name__})"
                 faults.append(f"provider {name!r}: {problem}")
         return routes
 

@@ -65,8 +65,9 @@ def _base_url(spec: ProviderSpec, environment: Environment) -> str:
     address = (config_value.value if config_value else spec.default_base_url).rstrip("/")
     if config_value and not is_address(address):
         raise ConfigurationError(
-            f"{spec.base_url_var} ({config_value.source}) is no address",
-            advice=f"Write it like {spec.default_base_url or 'https://host/v1'}: http:// or https://, no ? and no #.",
+            f"{spec.base_url_var} ({config_value.source}) is not an address",
+            advice=f"Write the address like {spec.default_base_url or 'https://host/v1'}: "
+            "http:// or https://, no ? and no #.",
         )
     return address
 

@@ -250,7 +250,7 @@ class ProviderRegistry:
     def _ignored_setting_warnings(self, settings: Settings) -> list[str]:
         """Return a warning for each setting that changed although it is read only when a container opens."""
         return [
-            f"{variable} counts when a container opens; it was changed since, and the old value is in use"
+            f"{variable} is read when a container opens; the value changed since, and the old value is in use"
             for variable in OPENING_SETTINGS
             if getattr(settings, VARIABLES[variable]) != getattr(self._opening_settings, VARIABLES[variable])
         ]

@@ -133,7 +133,7 @@ def _expect_capabilities(value: Any) -> str:
     if isinstance(value, Mapping):
         return ""  # `capability_faults` validates a mapping entry by entry
     if not isinstance(value, list | tuple | set | frozenset):
-        return f"a list from {', '.join(ROW_CAPABILITIES)}, or a mapping of them to true or false"
+        return f"a list from {', '.join(ROW_CAPABILITIES)}, or a mapping of these to true or false"
     unknown = [item for item in value if item not in ROW_CAPABILITIES]
     return f"a list of capabilities{did_you_mean(str(unknown[0]), ROW_CAPABILITIES)}" if unknown else ""
 
@@ -175,9 +175,9 @@ def _expect_headers(value: Any) -> str:
         return "a mapping of strings to strings"
     for name, text in value.items():
         if not re.fullmatch(HEADER_NAME, name) or not (text.isascii() and text.isprintable()):
-            return f"a mapping of HTTP headers; {name!r} cannot travel as one"
+            return f"a mapping of HTTP headers; {name!r} is not a valid header"
         if name.lower() in HTTP_CLIENT_HEADERS:
-            return f"a mapping of HTTP headers; {name!r} is the HTTP client's own"
+            return f"a mapping of HTTP headers; {name!r} is set by the HTTP client"
     return ""
 
 
@@ -250,10 +250,13 @@ _PROVIDER_CLASS = Rule(_expect_provider_class, {"type": "string", "pattern": CLA
 
 FIELDS: dict[str, Field] = {
     "api_key_var": Field(
-        "the variable that holds the key; <it>_FILE may name a file instead. Without it no key is needed", _VARIABLE
+        "the variable that holds the key; <variable>_FILE may name a file instead. Without this field no key is needed",
+        _VARIABLE,
     ),
     "model_var": Field(
-        "the variable for the model; it may list several, comma separated, the first is the default", _VARIABLE, True
+        "the variable for the model; may list several models, comma separated, the first is the default",
+        _VARIABLE,
+        True,
     ),
     "base_url_var": Field("the variable for another address", _VARIABLE),
     "default_base_url": Field(
@@ -262,12 +265,12 @@ FIELDS: dict[str, Field] = {
         True,
     ),
     "default_model": Field(
-        "the model when neither the caller nor the variable names one. Empty, for a local server: the first that it"
-        " lists",
+        "the model when neither the caller nor the variable names one. Empty, for a local server: the first model"
+        " that the server lists",
         _TEXT,
         True,
     ),
-    "provider_class": Field("the class that asks it", _PROVIDER_CLASS, True),
+    "provider_class": Field("the class that calls the vendor", _PROVIDER_CLASS, True),
     "max_retries": Field("calls after the first", _COUNT, True),
     "timeout": Field("seconds for one attempt", _SECONDS, True),
     "confidence_score": Field(
@@ -276,19 +279,21 @@ FIELDS: dict[str, Field] = {
     "key": Field(
         '"required" (the default with an api_key_var) or "optional", for a server that may run without one', _KEY_RULE
     ),
-    "dialect": Field("the wire format where the class has several, or the vendor's form of it", _DIALECT),
-    "models": Field("further models it serves, so that a call that names one comes here first", _NAMES),
+    "dialect": Field("the dialect where the class supports several, or the vendor's form of a dialect", _DIALECT),
+    "models": Field("further models of the vendor; a call that names one of these tries this provider first", _NAMES),
     "capabilities": Field(
-        f"what its models can: a list from {', '.join(ROW_CAPABILITIES)} (exactly these), or a mapping of what differs",
+        f"features of the models: a list from {', '.join(ROW_CAPABILITIES)} (exactly these), or a mapping of the"
+        " differences",
         _CAPABILITIES,
     ),
     "headers": Field("further headers for every request", _HEADERS),
-    "max_concurrency": Field("calls that may be under way at once; the router keeps it", _POSITIVE_COUNT),
+    "max_concurrency": Field("calls in flight at once; enforced by the router", _POSITIVE_COUNT),
     "requests_per_minute": Field(
-        "calls in any minute; the router keeps it. Needs the extra ratelimit", _POSITIVE_COUNT
+        "calls in any minute; enforced by the router. Needs the extra ratelimit", _POSITIVE_COUNT
     ),
     "tokens_per_minute": Field(
-        "tokens in any minute, of prompts and answers; the router keeps it. Needs the extra ratelimit", _POSITIVE_COUNT
+        "tokens in any minute, of prompts and answers; enforced by the router. Needs the extra ratelimit",
+        _POSITIVE_COUNT,
     ),
 }
 REQUIRED = tuple(name for name, field in FIELDS.items() if field.required)

@@ -41,7 +41,7 @@ def read_file_rows(path: str, directory: Path, classes: Mapping[str, type[Any]])
     try:
         data = tomllib.loads((directory / path).read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{source} is no TOML: {error}") from None
+        raise ConfigurationError(f"{source} is not TOML: {error}") from None
     except (OSError, ValueError, RecursionError) as error:  # NUL in the path, not UTF-8, nested too deeply
         raise ConfigurationError(f"{source} cannot be read: {type(error).__name__}") from None
     for name in data:
@@ -49,7 +49,7 @@ def read_file_rows(path: str, directory: Path, classes: Mapping[str, type[Any]])
             raise ConfigurationError(f"{source}: unknown table {name!r}{did_you_mean(name, ['providers'])}")
     rows = data.get("providers", {})
     if not isinstance(rows, dict):
-        raise ConfigurationError(f"{source}: 'providers' is no table", advice="Write [providers.<name>].")
+        raise ConfigurationError(f"{source}: 'providers' is not a table", advice="Write [providers.<name>].")
     for name, row in rows.items():
         yield RowWithSource(name, resolve_provider_class(row, classes), source)
 

@@ -139,16 +139,18 @@ def _contradictions(row: Mapping[str, Any]) -> list[str]:
     """Return the faults of a row that span several fields; `row_schema.CONTRADICTIONS` has the same rules."""
     faults = []
     if not row["default_base_url"] and "base_url_var" not in row:
-        faults.append("with an empty 'default_base_url' it needs a 'base_url_var'")
+        faults.append("an empty 'default_base_url' needs a 'base_url_var'")
     if not row["default_model"] and row.get("key") != "optional" and "api_key_var" in row:
-        faults.append("'default_model' is empty; only a local server (key = \"optional\") can be asked for one")
+        faults.append("'default_model' is empty; only a local server (key = \"optional\") can list its models")
     if row.get("key") == "required" and "api_key_var" not in row:
         faults.append("'key' is \"required\", but there is no 'api_key_var'")
     dialects = getattr(row["provider_class"], "dialects", ())
     dialect = row.get("dialect")
     if dialect and dialect.partition("/")[0] not in dialects:
         class_name = row["provider_class"].__name__
-        faults.append(f"{class_name} does not speak {dialect!r}; it speaks {', '.join(dialects) or 'its own'}")
+        faults.append(
+            f"{class_name} does not support the dialect {dialect!r}; supported: {', '.join(dialects) or 'none'}"
+        )
     return faults
 
 
@@ -165,11 +167,11 @@ def spec_from_row(name: str, row: Mapping[str, Any], source: str) -> ProviderSpe
 def provider_object_faults(name: Any, provider: Any) -> list[str]:
     """Return the fault of a passed-in provider object as a list of one message, an empty list for a valid object."""
     if not isinstance(name, str) or not name.strip():
-        return [f"providers has {name!r} for a name, which is no text"]
+        return [f"providers has the name {name!r}, which is not a string"]
     absent = [member for member in PORT_MEMBERS if not hasattr(provider, member)]
     if isinstance(provider, type):
-        return [f"providers[{name!r}] is the class {provider.__name__}; pass an object of it"]
-    message = f"providers[{name!r}] is a {type(provider).__name__}, not an LLMProvider: it has no {', '.join(absent)}"
+        return [f"providers[{name!r}] is the class {provider.__name__}; pass an instance"]
+    message = f"providers[{name!r}] is a {type(provider).__name__}, not an LLMProvider: missing {', '.join(absent)}"
     return [message] if absent else []
 
 

@@ -20,7 +20,6 @@ AWAITED_COROUTINES = (
     "ChatProvider.generate",
     "LLMRouter.answer",
     "Call.run",
-    "Call._try_next",
     "Call._try",
     "try_candidate",
     "whole_attempt",

@@ -167,7 +167,7 @@ async def test_nested_routers_do_not_multiply_retries() -> None:
     assert len(inner.backend("a").requests) == 3
     (attempt,) = error.attempts
     assert attempt.waited == 0.0
-    assert [note.split(" after ")[0] for note in attempt.notes] == ["before: a ProviderUnavailableError"] * 2
+    assert [note.split(" after ")[0] for note in attempt.notes] == ["earlier attempt: a ProviderUnavailableError"] * 2
 
 
 @in_virtual_time
