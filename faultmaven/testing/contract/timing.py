@@ -10,8 +10,8 @@ from faultmaven.testing.contract.rules import expect, rule
 from faultmaven.testing.contract.standstill import standstill
 from faultmaven.testing.contract.subject import Subject, becomes, kind_of
 
-LATE_SECONDS = 0.1
-"""How long a held reply is late at least; `response_time_ms` must tell it."""
+LATE_SECONDS, LATE_SECONDS_OVER_A_SOCKET = 0.1, 0.5
+"""How long a held reply is late at least; `response_time_ms` must tell it. Over a socket a busy machine adds to it."""
 
 
 class TimingRules:
@@ -35,21 +35,24 @@ class TimingRules:
     async def test_the_time_it_tells_is_the_calls_own(self, it: Subject) -> None:
         """`response_time_ms` is the time of this call in milliseconds, also while others begin."""
         loop, lab = asyncio.get_running_loop(), it.bench.lab
+        late = LATE_SECONDS if it.bench.is_in_process else LATE_SECONDS_OVER_A_SOCKET
         lab.script(it.bench.name, HELD)
         began = loop.time()
         first = asyncio.ensure_future(it.ask())
         arrived = await becomes(lambda: it.sent or first.done())
         expect(arrived and it.sent, "a request within 5 s", "none reached the vendor")
-        await asyncio.sleep(LATE_SECONDS)
+        came = loop.time()
+        await asyncio.sleep(late)
         second = asyncio.ensure_future(it.ask())
-        await asyncio.wait({second}, timeout=LATE_SECONDS)  # a provider may make it wait for the first
+        await asyncio.wait({second}, timeout=late)  # a provider may make it wait for the first
+        least = loop.time() - came - 0.001
         lab.gate.is_open = True
         told = (await first).response_time_ms / 1000
         most = loop.time() - began + 0.001
         await second
         expect(
-            LATE_SECONDS <= told <= most,
-            f"a `response_time_ms` from {LATE_SECONDS * 1000:g} to {most * 1000:.0f}",
+            least <= told <= most,
+            f"a `response_time_ms` from {least * 1000:.0f} to {most * 1000:.0f}",
             f"{told * 1000:g}",
         )
 
