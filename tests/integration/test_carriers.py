@@ -989,7 +989,7 @@ async def test_non_http_reply_is_malformed_response() -> None:
     for reply in (b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 600 + b"\r\n"):
         async with listen(Server(reply)) as port:
             error = await failure(HTTPTransport(SystemClock()), asking(f"http://127.0.0.1:{port}"))
-        assert (type(error), "no HTTP" in str(error)) == (MalformedResponseError, True)
+        assert (type(error), "not HTTP" in str(error)) == (MalformedResponseError, True)
 
 
 UPGRADE = b"connection: upgrade\r\nupgrade: websocket\r\n"

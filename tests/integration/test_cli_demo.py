@@ -73,7 +73,7 @@ def test_demo_reads_no_environment(run_cli: "RunCli", tmp_path: Path) -> None:
 def test_demo_ends_within_seconds(run_cli: "RunCli") -> None:
     began = time.monotonic()
     run_cli("demo")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # 3 s on an idle machine
 
 
 def test_demo_providers_use_four_dialects(run_cli: "RunCli") -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from faultmaven import Container, create_container
 from faultmaven.infrastructure.clock import SystemClock
-from faultmaven.infrastructure.http.carrier import CarrierReply
+from faultmaven.infrastructure.http.carrier import CarrierReply, Progress
 from faultmaven.infrastructure.http.transport import HTTPTransport
 from faultmaven.infrastructure.http.types import WireRequest
 
@@ -38,7 +38,7 @@ class SilentCarrier:
     def __init__(self) -> None:
         self.requests = asyncio.Semaphore(0)
 
-    async def open(self, sent: WireRequest, timeout: float | None) -> CarrierReply:
+    async def open(self, sent: WireRequest, timeout: float | None, progress: Progress) -> CarrierReply:
         self.requests.release()
         await asyncio.get_running_loop().create_future()
         raise AssertionError
