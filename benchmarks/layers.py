@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import faultmaven
-from benchmarks.memory import PROMPT, MemoryTransport, conversation, vendors
+from benchmarks.memory import PROMPT, MemoryTransport, conversation, trust_timeouts, vendors
 from benchmarks.overhead import CALLS_BETWEEN_PAUSES, cpu_seconds, one_call, run_calls, run_streams
 from faultmaven import open_container
 
@@ -161,6 +161,7 @@ async def main() -> None:
     arguments = parser.parse_args()
     down = ("v0",) if arguments.work == "fail-over" else ()
     async with open_container(providers=vendors(2, MemoryTransport(*down))) as container:
+        trust_timeouts(container)
         llm, times, unit = container.llm(), arguments.calls, "call"
         run = run_calls(one_call(llm, conversation(200) if arguments.work == "turns" else PROMPT))
         if arguments.work == "stream":

@@ -3,7 +3,10 @@
 import json
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
+from faultmaven import Container
 from faultmaven.domain.messages import Message
 from faultmaven.infrastructure.clock import SystemClock
 from faultmaven.infrastructure.http.types import Headers, OwnTransport, WireReply, WireRequest
@@ -115,10 +118,14 @@ def vendors(count: int, transport: MemoryTransport) -> dict[str, OpenAIProvider]
         ProviderConfig(f"v{number}", "k" * 40, "https://vendor.example/v1", [MODEL], dialect=DIALECT)
         for number in range(count)
     )
-    providers = {config.name: OpenAIProvider.create(config, transport, SystemClock()) for config in configs}
-    for provider in providers.values():
-        provider.keeps_time = True  # as the registry sets it on a built-in provider over `HTTPTransport`
-    return providers
+    return {config.name: OpenAIProvider.create(config, transport, SystemClock()) for config in configs}
+
+
+def trust_timeouts(container: Container) -> None:
+    """Let the routes go without the outer timeout, as those of built-in providers over `HTTPTransport` do."""
+    routes: Any = container.registry().snapshot().routes
+    for name, route in routes.items():
+        routes[name] = replace(route, keeps_time=True)
 
 
 def conversation(turns: int) -> list[Message]:

@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.memory import CHUNKS, MODEL, PROMPT, MemoryTransport, conversation, vendors
+from benchmarks.memory import CHUNKS, MODEL, PROMPT, MemoryTransport, conversation, trust_timeouts, vendors
 from faultmaven import LLMResponse, open_container
 from faultmaven.domain.messages import Prompt
 from faultmaven.ports.llm import LLMProvider
@@ -101,6 +101,7 @@ async def open_workloads(counts: list[int], turns: list[int], at_once: list[int]
         async def router(providers: int, *down: str) -> LLMProvider:
             fakes = vendors(providers, MemoryTransport(*down))
             container = await stack.enter_async_context(open_container(providers=fakes))
+            trust_timeouts(container)
             llm: LLMProvider = container.llm()
             return llm
 

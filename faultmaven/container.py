@@ -78,9 +78,8 @@ def build_sources(
     def read() -> Sources:
         nothing = Environment(directory=directory)
         sources = Sources(nothing, Settings()) if only_overrides else read_sources(env, directory)
-        return (
-            Sources(sources.environment, settings) if settings else sources
-        )  # settings that the host passes have no faults
+        # Settings that the host passes have no faults.
+        return Sources(sources.environment, settings) if settings else sources
 
     return read
 

@@ -27,7 +27,7 @@ CLASS_TEMPLATE_DIALECTS = ("openai-chat", "anthropic-messages")
 """The dialects that have a template of a class in the guide's form."""
 
 # The end of a dialect's example address; the other dialects have DEFAULT_VERSION_PATH.
-VERSION_PATHS = {"gemini-generate-content": "/v1beta", "cohere-v2-chat": "/v2"}
+SCAFFOLD_VERSION_PATHS = {"gemini-generate-content": "/v1beta", "cohere-v2-chat": "/v2"}
 DEFAULT_VERSION_PATH = "/v1"
 LOCAL_CLASS = "LocalProvider"
 _NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
@@ -107,7 +107,7 @@ def _build_template_values(new: NewProvider) -> dict[str, str]:
     class_name = title.replace(" ", "")
     row_file, class_file = f"{new.name}.toml", f"{new.module}_provider.py"
     example_address = "http://localhost:8000" if new.is_local else f"https://api.{new.name.replace('_', '-')}.example"
-    version_path = VERSION_PATHS.get(new.base_dialect, DEFAULT_VERSION_PATH)
+    version_path = SCAFFOLD_VERSION_PATHS.get(new.base_dialect, DEFAULT_VERSION_PATH)
     if new.is_local and new.base_dialect != "openai-chat":
         version_path = ""
     setup = [f"export LLM_PROVIDERS_FILE={row_file}"]

@@ -7,8 +7,8 @@ from ..domain.attempts import Attempt
 from ..domain.errors import CircuitOpenError, LimitReachedError, LLMError, UnsupportedRequestError
 from ..domain.responses import LLMResponse
 
-CallResult: TypeAlias = LLMResponse | LLMError
-Outcome: TypeAlias = str | type[LLMError]
+ResponseOrError: TypeAlias = LLMResponse | LLMError
+ExpectedOutcome: TypeAlias = str | type[LLMError]
 
 # Outcomes of attempts that sent no request.
 OUTCOMES_WITHOUT_REQUEST = (
@@ -21,7 +21,7 @@ OUTCOMES_WITHOUT_REQUEST = (
 HEADINGS = ("provider", "model", "outcome", "status", "seconds", "notes")
 
 
-def ledger_of(asked: CallResult) -> str:
+def ledger_of(asked: ResponseOrError) -> str:
     """Return the ledger of `asked`, a response or an error, as a table with one line for each attempt.
 
     The table contains neither prompt nor key. Seconds include the wait before sending. The notes list the parts of the
@@ -43,7 +43,7 @@ def assert_answered_by(response: LLMResponse, provider: str, model: str | None =
     _compare("provider of the answer", [expected], [actual], response)
 
 
-def assert_asked(asked: CallResult, *providers: str) -> None:
+def assert_asked(asked: ResponseOrError, *providers: str) -> None:
     """Fail unless exactly `providers` got a request, in this order; each retry counts.
 
     Providers that were skipped because of a circuit breaker, a limit or a missing feature do not count.
@@ -56,7 +56,7 @@ def assert_asked(asked: CallResult, *providers: str) -> None:
     _compare("called providers", providers, actual, asked)
 
 
-def assert_outcomes(asked: CallResult, *outcomes: tuple[str, Outcome]) -> None:
+def assert_outcomes(asked: ResponseOrError, *outcomes: tuple[str, ExpectedOutcome]) -> None:
     """Fail unless the lines of the ledger are exactly these pairs of provider and outcome, in this order.
 
     Args:
@@ -70,7 +70,7 @@ def assert_outcomes(asked: CallResult, *outcomes: tuple[str, Outcome]) -> None:
     _compare("outcomes", expected, actual, asked)
 
 
-def _compare(description: str, expected: Sequence[str], actual: Sequence[str], result: CallResult) -> None:
+def _compare(description: str, expected: Sequence[str], actual: Sequence[str], result: ResponseOrError) -> None:
     __tracebackhide__ = True
     if list(expected) != list(actual):
         message = f"expected {description}: {_join(expected)}\nactual {description}: {_join(actual)}"
@@ -91,7 +91,7 @@ def _row(attempt: Attempt) -> tuple[str, ...]:
     return attempt.provider, attempt.model, attempt.outcome, status, seconds, notes
 
 
-def _name(outcome: Outcome) -> str:
+def _name(outcome: ExpectedOutcome) -> str:
     return outcome if isinstance(outcome, str) else outcome.__name__
 
 

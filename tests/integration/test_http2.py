@@ -323,7 +323,7 @@ async def test_cancellation_does_not_wait_for_send_buffer(open_transport: OpenTr
             transport.send(wire_request(f"{url}/stop-reading", b" " * LARGE_BODY_BYTES), 30.0)
         )
         await vendor.wait_until_not_reading()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.0)  # until the client is blocked in its write
         call.cancel()
         await asyncio.wait({call}, timeout=15.0)
         assert call.cancelled()
@@ -342,7 +342,7 @@ async def test_cancelled_partial_send_closes_connection(open_transport: OpenTran
         call = asyncio.create_task(transport.send(wire_request(f"{url}/stop-reading", b" " * LARGE_BODY_BYTES), 30.0))
         other_call = asyncio.create_task(transport.send(wire_request(f"{url}/echo"), 20.0))
         await vendor.wait_until_not_reading()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.0)  # until the client is blocked in its write
         call.cancel()
         await asyncio.wait({call}, timeout=15.0)
         assert call.cancelled()

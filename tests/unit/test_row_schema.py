@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from faultmaven.cli.row_schema import file_schema
 from faultmaven.infrastructure.llm.capabilities import CAPABILITY_NAMES, ROW_CAPABILITIES
 from faultmaven.infrastructure.llm.dialects.registry import DIALECTS
 from faultmaven.infrastructure.llm.providers import PROVIDER_SCHEMA
 from faultmaven.infrastructure.llm.providers.registry import exported_classes
 from faultmaven.infrastructure.llm.providers.rows.fields import FIELDS, HTTP_CLIENT_HEADERS
-from faultmaven.infrastructure.llm.providers.rows.row_schema import file_schema
 from faultmaven.infrastructure.llm.providers.rows.sources import resolve_provider_class
 from faultmaven.infrastructure.llm.providers.rows.spec import row_faults
 

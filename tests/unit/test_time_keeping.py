@@ -106,9 +106,20 @@ def test_reload_keeps_time() -> None:
     assert container.registry().snapshot().routes["openai"].keeps_time is True
 
 
+def provider_of_another_registry() -> Any:
+    """Return a built-in provider that another container's registry built over `HTTPTransport`."""
+    return create_container({"OPENAI_API_KEY": "k" * 20}).registry().get_provider("openai")
+
+
+class ClaimingSubclass(AnswerSubclass):
+    keeps_time = True
+
+
 @pytest.mark.parametrize(
     "provider",
     [
+        provider_of_another_registry(),
+        ClaimingSubclass(CONFIG, HTTPTransport(SystemClock()), SystemClock()),
         OpenAIProvider(CONFIG, HTTPTransport(SystemClock()), SystemClock()),
         OpenAIProvider(CONFIG, TimeoutIgnoringTransport(), SystemClock()),
         OpenAIProvider(CONFIG, TransportSubclass(SystemClock()), SystemClock()),

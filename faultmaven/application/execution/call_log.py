@@ -45,7 +45,7 @@ class CallLog:
 
     Attributes:
         call: The call's number in this process, as events have it.
-        started: Clock time of the call's begin.
+        started: Clock time of the call's start.
     """
 
     call: int

@@ -39,9 +39,8 @@ def plan_request(
         InvalidRequestError: an unknown role, or vendor fields for an unknown provider.
     """
     role = _role(request, role)
-    if (
-        request.extra and request.timeout is None
-    ):  # a router that is itself a candidate gets vendor fields for other providers, too
+    # A router that is itself a candidate has a timeout, and gets vendor fields for other providers, too.
+    if request.extra and request.timeout is None:
         _check_extra(request, configuration)
     shortlist = shortlist_for(request, configuration, role, pinned)
     source = source or AllAvailable()

@@ -9,7 +9,6 @@ from .sliding_window import SlidingWindow
 
 MAX_BACKOFF_SECONDS = 8.0
 
-
 MAX_LAST_DELAY_SECONDS = 120.0
 """The longest delay that a vendor may ask for when no other candidate is left; a longer one ends the retries, as in
 OpenAI's SDK."""

@@ -24,7 +24,7 @@ class CommitPoint:
 
     @property
     def is_at_the_beginning(self) -> bool:
-        """Whether the begin of a reply is enough, before any chunk."""
+        """Whether the beginning of a reply is enough, before any chunk."""
         return self._point == "none"
 
     def is_reached_by(self, chunk: StreamChunk) -> bool:

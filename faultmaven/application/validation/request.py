@@ -175,9 +175,8 @@ def _check_number(name: str, value: Any, *, minimum: float = -math.inf, above: f
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidRequestError(f"{name} is a {type(value).__name__}, not a number")
     if isinstance(value, int) and abs(value) > MAX_NUMBER:
-        raise InvalidRequestError(
-            f"{name} is out of range"
-        )  # an int may be too large for a float, or too long to print
+        # The number is not printed: an int may be too large for a float, or too long to print.
+        raise InvalidRequestError(f"{name} is out of range")
     if not math.isfinite(value) or value < minimum or value <= above:
         raise InvalidRequestError(f"{name} is {value}, out of range")
 

@@ -67,7 +67,7 @@ def _check_usage(chosen: list[str], environments: tuple[str, ...], files_only: b
 
 def _print_schema() -> None:
     from ...infrastructure.llm.providers.registry import exported_classes
-    from ...infrastructure.llm.providers.rows.row_schema import file_schema
+    from ..row_schema import file_schema
 
     print_json(file_schema(exported_classes()))
 

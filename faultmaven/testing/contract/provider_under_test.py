@@ -12,7 +12,7 @@ from ..lab import LabRequest
 from .harness import ContractHarness
 
 POLL_SECONDS = 0.005
-MAX_WAIT_SECONDS = 5.0
+MAX_PRECONDITION_SECONDS = 5.0
 """Default limit of `wait_until`, in seconds of the event loop, whose time is virtual in process."""
 
 
@@ -83,7 +83,7 @@ def text_of(chunk: StreamChunk) -> str:
     return chunk.text or ""
 
 
-async def wait_until(condition: Callable[[], object], max_wait: float = MAX_WAIT_SECONDS) -> bool:
+async def wait_until(condition: Callable[[], object], max_wait: float = MAX_PRECONDITION_SECONDS) -> bool:
     """Return whether `condition()` becomes true within `max_wait` seconds of the event loop's time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + max_wait

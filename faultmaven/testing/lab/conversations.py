@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pydantic_core
 
 JsonObject: TypeAlias = Mapping[str, Any]
-Check: TypeAlias = Callable[[JsonObject], Iterator[str]]
+ConversationCheck: TypeAlias = Callable[[JsonObject], Iterator[str]]
 
 KNOWN_SIGNATURES = {
     "anthropic-messages": {"EqQB1", "EqQB..."},
@@ -161,7 +161,7 @@ def _check_ollama(request: JsonObject) -> Iterator[str]:
             yield "a result without the name of a called tool"
 
 
-CHECKS: Mapping[str, Check] = {
+CHECKS: Mapping[str, ConversationCheck] = {
     "openai-chat": _check_openai_chat,
     "openai-responses": _check_openai_responses,
     "anthropic-messages": _check_anthropic,

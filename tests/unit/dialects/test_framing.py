@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.infrastructure.llm.dialects.shared.framing import Event, JsonLines, ServerSentEvents
+from faultmaven.infrastructure.llm.dialects.shared.framing import JsonLines, ServerSentEvent, ServerSentEvents
 
 STREAM = (
     b'\xef\xbb\xbf: a comment\r\n\r\nevent: one\r\ndata: {"a":"\xe2\x80\xa8\xc3\xa9"}\r\n\r\n'
@@ -13,10 +13,10 @@ STREAM = (
     b'{"error":\ndata: last'
 )
 EVENTS = [
-    Event("one", '{"a":"\u2028\u00e9"}'.encode()),
-    Event("", b"first\nsecond"),
-    Event("", b"third"),
-    Event("", b"last"),
+    ServerSentEvent("one", '{"a":"\u2028\u00e9"}'.encode()),
+    ServerSentEvent("", b"first\nsecond"),
+    ServerSentEvent("", b"third"),
+    ServerSentEvent("", b"last"),
 ]
 
 

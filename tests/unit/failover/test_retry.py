@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, Reaction, reaction
+from faultmaven.application.policies.errors import DEFAULT_ERROR_POLICY, NO_OVERRIDES, Reaction, reaction
 from faultmaven.application.policies.retry import RetryPolicy
 from faultmaven.application.resilience.retry import MAX_BACKOFF_SECONDS, RetryBudget, next_delay
 from faultmaven.domain import errors
@@ -132,6 +132,17 @@ def test_third_party_error_attributes_set_the_reaction() -> None:
     assert reaction(DEFAULT_ERROR_POLICY, BrokenError("x")) == Reaction(move_on=True)
     assert reaction(DEFAULT_ERROR_POLICY, SlowError("x")).retry
     assert not reaction(DEFAULT_ERROR_POLICY, InvalidRequestError("x")).move_on
+
+
+def test_subclass_inherits_unstated_class_facts() -> None:
+    class OurRateLimitError(RateLimitError):
+        retryable = True
+
+    class OurMalformedError(MalformedResponseError):
+        retryable = True
+
+    assert reaction(NO_OVERRIDES, OurRateLimitError("x")) == Reaction(retry=True, move_on=True, trip=False)
+    assert reaction(NO_OVERRIDES, OurMalformedError("x")) == Reaction(True, True, True, retry_limit=1)
 
 
 def test_default_error_policy_is_immutable() -> None:

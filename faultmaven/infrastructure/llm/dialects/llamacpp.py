@@ -11,7 +11,7 @@ from ..config import ProviderConfig
 from ..models import UNKNOWN_MODEL, output_limit
 from .protocol import Answer, StreamParser
 from .shared.errors import raise_for_error_body
-from .shared.framing import Event, ServerSentEvents
+from .shared.framing import ServerSentEvent, ServerSentEvents
 from .shared.model_lists import read_model_names
 from .shared.outcomes import map_stop_reason
 from .shared.reading import error_facts, read_object, required_text, string_or_empty, text_at, token_count
@@ -84,18 +84,18 @@ def stream_parser(head: WireReply) -> StreamParser:
 class _Events(ServerSentEvents):
     """Parser of server-sent events, and of errors that old builds send as a line `error:` with the error object."""
 
-    def feed(self, block: bytes) -> list[Event]:
+    def feed(self, block: bytes) -> list[ServerSentEvent]:
         """Return the events that `block` completes."""
         return super().feed(block) + self._take_errors()
 
-    def close(self) -> list[Event]:
+    def close(self) -> list[ServerSentEvent]:
         """Return the events that the end of the bytes completes."""
         return super().close() + self._take_errors()
 
-    def _take_errors(self) -> list[Event]:
+    def _take_errors(self) -> list[ServerSentEvent]:
         errors = [line for line in self.stray_lines if line.startswith(ERROR_LINE)]
         self.stray_lines = [line for line in self.stray_lines if not line.startswith(ERROR_LINE)]
-        return [Event("error", line.removeprefix(ERROR_LINE)) for line in errors]
+        return [ServerSentEvent("error", line.removeprefix(ERROR_LINE)) for line in errors]
 
 
 class _CompletionStream(EventParser):

@@ -21,14 +21,7 @@ from .response_builder import build_attempt, build_response
 
 
 class DialectProvider(BaseLLMProvider):
-    """Builds a request in its dialect, sends it over the transport and parses the reply.
-
-    Attributes:
-        keeps_time: Whether each call ends within its own timeout, so that the router needs no second timeout around it.
-            The registry sets this on the built-in providers that it makes over `HTTPTransport`.
-    """
-
-    keeps_time: bool = False
+    """Builds a request in its dialect, sends it over the transport and parses the reply."""
 
     def __init__(self, config: ProviderConfig, transport: Transport, clock: Clock) -> None:
         """Store the arguments; no connection is opened."""

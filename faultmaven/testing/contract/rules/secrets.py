@@ -12,7 +12,7 @@ from ..provider_under_test import ProviderUnderTest
 from ..rule import expect, rule
 
 PROMPT = "a-prompt-that-must-not-be-seen"
-FAULTS = ("unauthorized", "bad_request", "server_error", "reset", "html", "truncated_json")
+FAULTS_THAT_MAY_LEAK = ("unauthorized", "bad_request", "server_error", "reset", "html", "truncated_json")
 
 
 class SecretRules:
@@ -61,8 +61,8 @@ class SecretRules:
 
 
 async def _error_texts(subject: ProviderUnderTest) -> AsyncIterator[tuple[str, str]]:
-    """Yield each fault of `FAULTS` with the repr, message and traceback of its error."""
-    for fault in FAULTS:
+    """Yield each fault of `FAULTS_THAT_MAY_LEAK` with the repr, message and traceback of its error."""
+    for fault in FAULTS_THAT_MAY_LEAK:
         subject.harness.lab.always(subject.harness.name, fault)
         _, error = await subject.generate_or_error(PROMPT)
         subject.harness.lab.always(subject.harness.name, "ok")

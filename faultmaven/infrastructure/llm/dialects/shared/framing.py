@@ -11,7 +11,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
-class Event:
+class ServerSentEvent:
     """One event of a stream: the name, "" where the event has none, and the data."""
 
     name: str
@@ -27,11 +27,11 @@ class Framing(Protocol):
 
     stray_lines: list[bytes]
 
-    def feed(self, block: bytes) -> list[Event]:
+    def feed(self, block: bytes) -> list[ServerSentEvent]:
         """Return the events that `block` completes."""
         ...
 
-    def close(self) -> list[Event]:
+    def close(self) -> list[ServerSentEvent]:
         """Return the events that the end of the bytes completes."""
         ...
 
@@ -81,27 +81,27 @@ class ServerSentEvents:
         self._name = ""
         self._data: list[bytes] = []
 
-    def feed(self, block: bytes) -> list[Event]:
+    def feed(self, block: bytes) -> list[ServerSentEvent]:
         """Return the events that `block` completes."""
-        events: list[Event] = []
+        events: list[ServerSentEvent] = []
         lines = self._lines.feed(block)
         for line in lines:
             self._read_line(line, events)
         return events
 
-    def close(self) -> list[Event]:
+    def close(self) -> list[ServerSentEvent]:
         """Return the last event where the server leaves out the last empty line."""
-        events: list[Event] = []
+        events: list[ServerSentEvent] = []
         self._read_line(self._lines.close(), events)
         self._read_line(b"", events)
         return events
 
-    def _read_line(self, line: bytes, events: list[Event]) -> None:
+    def _read_line(self, line: bytes, events: list[ServerSentEvent]) -> None:
         if line.startswith(b"data:"):
             self._data.append(line[6:] if line[5:6] == b" " else line[5:])
         elif not line:
             if self._data:
-                events.append(Event(self._name, b"\n".join(self._data)))
+                events.append(ServerSentEvent(self._name, b"\n".join(self._data)))
                 self._data = []
             self._name = ""
         elif line.startswith(b"event:"):
@@ -117,11 +117,11 @@ class JsonLines:
         self.stray_lines: list[bytes] = []
         self._lines = LineSplitter()
 
-    def feed(self, block: bytes) -> list[Event]:
+    def feed(self, block: bytes) -> list[ServerSentEvent]:
         """Return one event for each line that `block` completes, except empty lines."""
-        return [Event("", line) for line in self._lines.feed(block) if line.strip()]
+        return [ServerSentEvent("", line) for line in self._lines.feed(block) if line.strip()]
 
-    def close(self) -> list[Event]:
+    def close(self) -> list[ServerSentEvent]:
         """Return the last line where the line end is missing."""
         line = self._lines.close()
-        return [Event("", line)] if line.strip() else []
+        return [ServerSentEvent("", line)] if line.strip() else []

@@ -10,7 +10,7 @@ from .....domain.usage import Usage
 from ....http.types import Json, WireReply
 from ..protocol import Answer
 from .errors import raise_for_error_body
-from .framing import Event, Framing
+from .framing import Framing, ServerSentEvent
 from .outcomes import map_stop_reason
 from .reading import NOT_JSON, error_facts, json_type_name, malformed_error, parse_json
 from .streamed_calls import StreamedCalls
@@ -136,7 +136,7 @@ class EventParser(ABC):
         """Whether any text of the answer has arrived."""
         return bool(self._text)
 
-    def _read_event(self, event: Event) -> None:
+    def _read_event(self, event: ServerSentEvent) -> None:
         if self.has_ended:
             return
         if event.data.startswith(DONE):

@@ -115,7 +115,7 @@ class ConfigurationBuilder:
         named.update(settings.fallback_chain)
         rows = self._configure_rows(specs.valid, sources, named, faults)
         providers, missing = self._build_providers(rows, transport, faults) if transport else ({}, {})
-        routes = self._build_routes(rows, providers, settings, faults)
+        routes = self._build_routes(rows, providers, transport, settings, faults)
         faults += [] if self.has_external_rate_counter else _rate_limit_faults(routes.values())
         faults += provider_name_faults(settings, sources.environment, {*specs.valid, *specs.names}, missing)
         warnings = self._collect_warnings(sources.environment, specs.valid.values())
@@ -205,14 +205,22 @@ class ConfigurationBuilder:
         return providers, missing
 
     def _build_routes(
-        self, rows: Mapping[str, ConfiguredRow], providers: Mapping[str, Any], settings: Settings, faults: list[str]
+        self,
+        rows: Mapping[str, ConfiguredRow],
+        providers: Mapping[str, Any],
+        transport: Transport | None,
+        settings: Settings,
+        faults: list[str],
     ) -> dict[str, Route]:
         routes = {}
         for name, provider in providers.items():
             if name not in rows:
                 continue  # the faults of its row are reported already
             try:
-                routes[name] = build_route(rows[name].spec, rows[name].config, provider, self.clock, settings)
+                keeps_time = name not in self.provider_overrides and self._keeps_time(provider, transport)
+                routes[name] = build_route(
+                    rows[name].spec, rows[name].config, provider, self.clock, settings, keeps_time=keeps_time
+                )
             except Exception as error:  # noqa: BLE001 - third-party code may raise anything; a fault reports it
                 problem = f"its get_supported_models() returns no names ({type(error).__name__})"
                 faults.append(f"provider {name!r}: {problem}")
@@ -222,11 +230,15 @@ class ConfigurationBuilder:
         provider_class = row.spec.provider_class
         if not issubclass(provider_class, BaseLLMProvider):
             return provider_class(row.config)
-        provider = provider_class.create(row.config, transport, self.clock)
-        # Exact types only, since a subclass of a provider or of the transport may wait for anything.
-        if isinstance(provider, DialectProvider) and type(provider) in self.classes().values():
-            provider.keeps_time = type(transport) is HTTPTransport
-        return provider
+        return provider_class.create(row.config, transport, self.clock)
+
+    def _keeps_time(self, provider: Any, transport: Transport | None) -> bool:
+        """Return whether a provider that this builder made ends every attempt at its timeout.
+
+        Exact types only, since a subclass of a provider or of the transport may wait for anything.
+        """
+        is_built_in = isinstance(provider, DialectProvider) and type(provider) in self.classes().values()
+        return is_built_in and type(transport) is HTTPTransport
 
 
 def _rate_limit_faults(routes: Iterable[Route]) -> list[str]:

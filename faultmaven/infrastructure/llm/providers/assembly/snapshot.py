@@ -20,7 +20,15 @@ from ..dialect_provider import DialectProvider
 from ..rows.spec import ProviderSpec
 
 
-def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock: Clock, settings: Settings) -> Route:
+def build_route(
+    spec: ProviderSpec,
+    config: ProviderConfig,
+    provider: Any,
+    clock: Clock,
+    settings: Settings,
+    *,
+    keeps_time: bool = False,
+) -> Route:
     """Return the route of `provider` for the planner.
 
     Raises:
@@ -59,7 +67,7 @@ def build_route(spec: ProviderSpec, config: ProviderConfig, provider: Any, clock
         timeout_for=timeout_for,
         capabilities_for=capabilities_for,
         refusal_for=provider.refusal if is_dialect_provider and is_chat_backend(provider) else None,
-        keeps_time=is_dialect_provider and provider.keeps_time,
+        keeps_time=keeps_time,
         origin=f"{config.dialect} {config.base_url}".strip(),
         max_concurrency=spec.max_concurrency,
         requests_per_minute=spec.requests_per_minute,

@@ -20,7 +20,7 @@ Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FieldRule:
     """The validation rule of a value.
 
     Attributes:
@@ -41,7 +41,7 @@ class Field:
     """
 
     meaning: str
-    rule: Rule
+    rule: FieldRule
     required: bool = False
 
     @property
@@ -219,21 +219,21 @@ def _capabilities_schema(*, with_models: bool) -> dict[str, Any]:
 NAME_SCHEMA: Schema = {"type": "string", "pattern": r"^[^\s,]([^,]*[^\s,])?$"}
 """The rule for provider names: not blank, no comma, no leading or trailing white space."""
 
-_TEXT = Rule(_expect_text, {"type": "string"})
-_VARIABLE = Rule(_expect_variable, {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
-_BASE_URL = Rule(_expect_base_url, {"type": "string", "pattern": f"^({_ADDRESS})?$"})
-_SECONDS = Rule(_expect_seconds, {"type": "number", "exclusiveMinimum": 0})
-_COUNT = Rule(_expect_count, {"type": "integer", "minimum": 0})
-_POSITIVE_COUNT = Rule(_expect_positive_count, {"type": "integer", "minimum": 1})
-_WEIGHT = Rule(_expect_weight, {"type": "number", "minimum": 0, "maximum": 1})
-_KEY_RULE = Rule(_expect_key_rule, {"enum": list(KEY_RULES)})
-_DIALECT = Rule(_expect_dialect, {"enum": list(DIALECTS)})
-_NAMES = Rule(_expect_names, {"type": "array", "items": {"type": "string", "pattern": r"\S"}})
-_CAPABILITIES = Rule(
+_TEXT = FieldRule(_expect_text, {"type": "string"})
+_VARIABLE = FieldRule(_expect_variable, {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
+_BASE_URL = FieldRule(_expect_base_url, {"type": "string", "pattern": f"^({_ADDRESS})?$"})
+_SECONDS = FieldRule(_expect_seconds, {"type": "number", "exclusiveMinimum": 0})
+_COUNT = FieldRule(_expect_count, {"type": "integer", "minimum": 0})
+_POSITIVE_COUNT = FieldRule(_expect_positive_count, {"type": "integer", "minimum": 1})
+_WEIGHT = FieldRule(_expect_weight, {"type": "number", "minimum": 0, "maximum": 1})
+_KEY_RULE = FieldRule(_expect_key_rule, {"enum": list(KEY_RULES)})
+_DIALECT = FieldRule(_expect_dialect, {"enum": list(DIALECTS)})
+_NAMES = FieldRule(_expect_names, {"type": "array", "items": {"type": "string", "pattern": r"\S"}})
+_CAPABILITIES = FieldRule(
     _expect_capabilities,
     {"anyOf": [{"type": "array", "items": {"enum": list(ROW_CAPABILITIES)}}, _capabilities_schema(with_models=True)]},
 )
-_HEADERS = Rule(
+_HEADERS = FieldRule(
     _expect_headers,
     {
         "type": "object",
@@ -244,9 +244,9 @@ _HEADERS = Rule(
         "additionalProperties": {"type": "string", "pattern": "^[ -~]*$"},
     },
 )
-# In a file, a class is written as a string; `row_schema` adds the known class names.
+# In a file, a class is written as a string; `cli.row_schema` adds the known class names.
 CLASS_PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
-_PROVIDER_CLASS = Rule(_expect_provider_class, {"type": "string", "pattern": CLASS_PATTERN})
+_PROVIDER_CLASS = FieldRule(_expect_provider_class, {"type": "string", "pattern": CLASS_PATTERN})
 
 FIELDS: dict[str, Field] = {
     "api_key_var": Field(

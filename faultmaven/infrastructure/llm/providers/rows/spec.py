@@ -136,7 +136,7 @@ def _suggest_field(name: Any, row: Mapping[str, Any]) -> str:
 
 
 def _contradictions(row: Mapping[str, Any]) -> list[str]:
-    """Return the faults of a row that span several fields; `row_schema.CONTRADICTIONS` has the same rules."""
+    """Return the faults of a row that span several fields; `cli.row_schema.CONTRADICTIONS` has the same rules."""
     faults = []
     if not row["default_base_url"] and "base_url_var" not in row:
         faults.append("an empty 'default_base_url' needs a 'base_url_var'")

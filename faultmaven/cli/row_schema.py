@@ -7,8 +7,8 @@ that `package.module:Class` can be imported, and that a whole number is written 
 from collections.abc import Mapping
 from typing import Any
 
-from ...dialects.registry import DIALECTS
-from .fields import CLASS_PATTERN, FIELDS, NAME_SCHEMA, REQUIRED
+from ..infrastructure.llm.dialects.registry import DIALECTS
+from ..infrastructure.llm.providers.rows.fields import CLASS_PATTERN, FIELDS, NAME_SCHEMA, REQUIRED
 
 CONTRADICTIONS: tuple[Mapping[str, Any], ...] = (
     {
