@@ -27,11 +27,13 @@ class Route:
         models: Configured models, the default model first.
         max_retries: Attempts after the first one.
         confidence: Weight of the row.
-        features: Request features that the provider supports, see `domain.capabilities`; and "turns" and "seed".
+        features: Request features that the provider supports, see `domain.capabilities`, and "turns" (assistant
+            messages and stop sequences) and "seed".
         timeout_for: Returns the seconds for one attempt of a model, where models differ.
         capabilities_for: Returns the capabilities of a model, where models differ or their limits are known.
         refusal_for: Returns why a model cannot carry a request although it has the features, "" when it can.
-        streams: Whether responses are requested as streams.
+        streams: Whether a streamed call opens a stream at the provider. False: it requests a whole response, and its
+            stream has this response at once.
         keeps_time: The provider and its transport are built in and end an attempt at its timeout, so that the router
             adds no timeout. Never true of a third-party provider.
         origin: Address and dialect; two routes with the same name and origin give the same responses.
@@ -93,7 +95,8 @@ class ConfigurationSnapshot:
         chains: Provider names by role, in the order of trying.
         deadline: Seconds for a whole call without a deadline of its own.
         policies: Policies of all calls.
-        strict: Whether only the primary provider of a role is tried.
+        strict: Whether `STRICT_PROVIDER_MODE` is on: each chain has its role's primary provider only. The chains are
+            built so already; the explanation of a plan reads this value.
         not_configured: Advice on the settings to make when no provider is configured.
         compiled: Cache of the planner's shortlists; a new configuration starts with an empty one.
     """
@@ -127,7 +130,7 @@ def build_chain(
         available: Configured providers, in schema order.
         primary: Name of the first provider; None picks the available one with the highest weight.
         explicit: Names after the primary; empty for all available providers by weight.
-        strict: Whether the chain has only the primary.
+        strict: Whether the chain is cut to its first provider, for `STRICT_PROVIDER_MODE`.
         threshold: Providers with a lower weight come last.
     """
     by_weight = sorted(available, key=lambda route: (route.confidence < threshold, -route.confidence))

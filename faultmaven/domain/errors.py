@@ -65,7 +65,8 @@ class LLMError(Exception):
         retryable: Whether the same provider may succeed later.
         elsewhere: Whether another provider may succeed.
         counts_against_provider: Whether a retryable error of this class counts in the provider's circuit breaker.
-        max_retries: The most retries for an error of this class, None for the configured number.
+        max_retries: The most retries at one provider after an error of this class, None for no limit of the class. The
+            smallest of the limits applies: that of the row, of the class or the host's override, and `retry_limit`.
         problem: The failure in one clause.
         provider: The name of the provider, "" for an error of no single provider.
         model: The requested model, "" for none.
@@ -79,7 +80,8 @@ class LLMError(Exception):
         vendor_message: The vendor's error text without the key; never part of `str`, `repr` or a pickle.
         response: The partial response, None without one.
         attempts: The ledger of the call up to this error, in order.
-        retry_limit: The most retries at the same provider, None for the configured number.
+        retry_limit: The most retries at the same provider after this one error, None for no limit of its own. The
+            smallest of the limits applies, see `max_retries`.
     """
 
     retryable: bool = False

@@ -54,9 +54,7 @@ def test_provider_table_matches_the_schema(page: Path, heading: str) -> None:
         dialect = row.get("dialect", "").partition("/")[0]
         is_detected = row["provider_class"] is LocalProvider and not dialect
         dialect_name = (
-            "found out on the first call"
-            if is_detected
-            else DIALECT_NAMES[dialect or row["provider_class"].dialects[0]]
+            "detected on the first call" if is_detected else DIALECT_NAMES[dialect or row["provider_class"].dialects[0]]
         )
         address = row["default_base_url"] or f"none: set {row['base_url_var']}"
         expected.append(

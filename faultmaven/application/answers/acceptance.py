@@ -1,4 +1,4 @@
-"""Acceptance of responses: the first wrong fact of a response decides, never a constant."""
+"""Acceptance of responses: the first defect of a response decides, never a constant."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,9 +28,9 @@ class Evaluation:
 
     Attributes:
         response: The response, with `parsed` filled in where the caller asked for a schema.
-        error: The first wrong fact as an error, None for a sound response.
-        action: The acceptance policy's action for that fact.
-        rank: The usefulness of a response with a wrong fact; the response of the highest rank is kept.
+        error: The first defect as an error, None for a response without a defect.
+        action: The acceptance policy's action for that defect.
+        rank: The usefulness of a response with a defect; the response of the highest rank is kept.
         problems: The paths at which the response violates its schema.
     """
 
@@ -114,7 +114,7 @@ def evaluate(
     threshold: float = 0.0,
     schemas: SchemaValidator | None = None,
 ) -> Evaluation:
-    """Return the evaluation of `response` by its first wrong fact.
+    """Return the evaluation of `response` by its first defect.
 
     A cut response is accepted with its stop reason unless the request has `min_output_tokens`. A response with tool
     calls and no text is not empty.
@@ -149,7 +149,7 @@ def evaluate(
 
 
 def is_better(new: Evaluation, old: Evaluation | None) -> bool:
-    """Return whether `new` is the more useful of two responses with a wrong fact."""
+    """Return whether `new` is the more useful of two responses with a defect."""
     return old is None or (new.rank, new.response.confidence) > (old.rank, old.response.confidence)
 
 

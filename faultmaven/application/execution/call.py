@@ -44,8 +44,8 @@ class Call:
     async def run(self) -> Outcome:
         """Return the first accepted outcome, or else the best one that may be returned.
 
-        The candidates are tried in order within the deadline. A candidate that is given up only because another one is
-        left is postponed: it is tried again after all others.
+        The candidates are tried in order within the deadline. A candidate that timed out, has to wait or got no permit
+        is postponed while another one is left: it is tried again after all others.
 
         Raises:
             DeadlineExceededError: the deadline passed before a response.
@@ -213,7 +213,7 @@ class Call:
             self._postponed = ()
 
     def _best_outcome(self) -> Outcome | None:
-        """Return the best outcome where its response may be returned although something is wrong with it."""
+        """Return the best outcome where its response may be returned in spite of its defect."""
         if self._best is None or not self._best[0].is_presentable:
             return None
         return self._best[1]

@@ -36,7 +36,7 @@ class Outcome:
     Attributes:
         record: The record of the last attempt, None where no attempt was made.
         evaluation: The evaluated response, None where no whole response came.
-        error: The error that the outcome amounts to, None for an accepted response.
+        error: The error of the attempt, or the defect of its response; None for an accepted response.
         postponed: Set where the candidate was given up only because another candidate is left: the candidate as it is
             tried again after all others.
         stream: The stream that brought the response; at its end where there is an evaluation, else at its commit point.

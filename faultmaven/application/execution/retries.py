@@ -72,8 +72,9 @@ def _next_attempt(
 ) -> tuple[float, CallContext] | None:
     """Return the delay and the context of the next attempt at the same provider, None to move on.
 
-    A response with validation problems is sent back at once for repair, if the caller wants that; any other failure is
-    retried as the retry policy says.
+    A response with validation problems is sent back at once for repair, if the caller wants that. Neither `max_retries`
+    nor the retry budget limits a repair, and a repaired response is not repaired again. Any other failure is retried as
+    the retry policy says.
     """
     evaluation = outcome.evaluation
     if context.request.repair and evaluation is not None and evaluation.problems:

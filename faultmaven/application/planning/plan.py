@@ -60,7 +60,7 @@ class Candidate:
 
     @property
     def last_resort(self) -> bool:
-        """Whether the provider is unavailable and is tried only because every other one is, too."""
+        """Whether the provider is unavailable: it is tried after all available ones, or because there are none."""
         return bool(self.obstacle)
 
     @property

@@ -140,7 +140,10 @@ def _by_availability(
     source: AvailabilitySource,
     skipped: list[Skipped],
 ) -> tuple[Candidates, Candidates]:
-    """Return the available candidates and the unavailable ones; where none is available, all count as the former."""
+    """Return the available candidates and the unavailable ones.
+
+    Where none is available, the first tuple holds all candidates, and the second one is empty.
+    """
     if not source.possibly_unavailable and not shortlist.has_limits:
         return candidates, ()
     available: list[Candidate] = []

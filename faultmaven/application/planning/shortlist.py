@@ -136,7 +136,7 @@ def _select(
 
 
 def _unfitness(features: Iterable[str], refusal: Refusal) -> Refusal:
-    """Return the check of a route's model for the required features, and then for the vendor's own refusal."""
+    """Return a function that checks a route's model for the required features, and then for the vendor's refusal."""
 
     def reason(route: Route, model: str) -> str:
         if missing := missing_features(features, route.features_of(model)):

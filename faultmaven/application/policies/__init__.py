@@ -1,1 +1,1 @@
-"""Every value that a host may tune: errors, answers, circuit breaker, retries."""
+"""The policies of a configuration as values: reactions to errors, acceptance, circuit breakers, retries."""

@@ -16,7 +16,8 @@ class Reaction:
         retry: The same provider may be tried again.
         move_on: The next candidate is tried; otherwise the error is raised at once.
         trip: The error counts against the provider in its circuit breaker.
-        retry_limit: The largest number of retries, None for as many as the provider has.
+        retry_limit: The most retries after such an error, None for no limit of its own. The smallest limit applies, see
+            `LLMError.max_retries`.
     """
 
     retry: bool = False

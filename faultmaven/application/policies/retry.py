@@ -1,4 +1,4 @@
-"""The retry policy of one provider."""
+"""The retry policy of one provider. A host sets the number of retries; both delays are constants of the library."""
 
 from dataclasses import dataclass
 

@@ -48,9 +48,9 @@ class Permit:
 
 
 class AdmissionControl:
-    """Grants permits for requests to available providers, and learns from the reported results.
+    """Grants permits for requests to providers, and counts the results that the permits report.
 
-    One object serves all routers of a process.
+    One object serves all routers of a container.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class AdmissionControl:
         Args:
             size: Returns an estimate of the tokens of the whole exchange; called only where the row limits tokens.
             max_wait: Seconds to wait for a permit at most.
-            is_last_resort: Every candidate of the plan is unavailable: a probe may come early.
+            is_last_resort: The provider is unavailable and no available one is left: a probe may come early.
             is_last: No other candidate is left: a probe in flight is waited for.
 
         Raises:

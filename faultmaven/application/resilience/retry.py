@@ -16,7 +16,7 @@ OpenAI's SDK."""
 
 def next_delay(
     policy: RetryPolicy,
-    attempt: int,
+    attempts_made: int,
     error: LLMError,
     random: float = 1.0,
     errors: ErrorPolicy = NO_OVERRIDES,
@@ -25,8 +25,14 @@ def next_delay(
 
     The vendor's newest `retry_after` wins over the backoff while it is within `policy.max_delay`.
 
+    The number of retries has up to three limits, and the smallest one applies: `policy.max_retries` (the provider's row
+    or LLM_MAX_RETRIES), `error.retry_limit` (this error, from a vendor's rule), and the `retry_limit` of the reaction.
+    The reaction is the host's override of the error's class, or else has the `max_retries` of the class itself. Each
+    limit counts all attempts at the provider in this call, whatever errors they had. A repair asks for no delay here,
+    so none of these limits applies to a repair.
+
     Args:
-        attempt: Attempts made so far, counted from 1.
+        attempts_made: The number of attempts at the provider in this call so far, at least 1.
         random: A number from 0 to 1 for full jitter, which spreads the retries of many callers.
         errors: The host's overrides of reactions to errors.
 
@@ -36,11 +42,11 @@ def next_delay(
     allowed = reaction(errors, error)
     if allowed.retry_limit is not None:
         limit = min(limit, allowed.retry_limit)
-    if attempt > limit or not allowed.retry:
+    if attempts_made > limit or not allowed.retry:
         return None
     if error.retry_after:
         return error.retry_after if error.retry_after <= policy.max_delay else None
-    return float(min(MAX_BACKOFF_SECONDS, policy.base_delay * 2 ** min(attempt - 1, 30)) * random)
+    return float(min(MAX_BACKOFF_SECONDS, policy.base_delay * 2 ** min(attempts_made - 1, 30)) * random)
 
 
 class RetryBudget:

@@ -83,9 +83,16 @@ class Dialect(Protocol):
 
     Attributes:
         DIALECT: Name of the dialect in provider rows, such as "openai-chat".
-        FEATURES: Features of a request that the dialect supports beyond text, see `domain.capabilities`.
+        FEATURES: Features of a request that the dialect supports beyond text, see `domain.capabilities`. Two more names
+            are "turns" for assistant messages and stop sequences, which `missing_features` in
+            `application.planning.requirements` knows as "assistant turns" and "stop", and "seed". Without "turns", a
+            request with one of these skips the provider; without "seed", the seed is left out with a note. The other
+            hints, "reasoning" and "cache_prompt", are left out in the same way. Without "stream", a stream has the
+            whole response at once, see `build_request`.
         TAKES_MESSAGES: Whether the route takes a list of messages. Otherwise the conversation is sent as one prompt.
-        MODEL_IN_REQUEST: Whether the request names the model. Otherwise the server decides.
+            Only `LocalProvider` reads this value, to prefer a chat route for a conversation.
+        MODEL_IN_REQUEST: Whether the request names the model. Otherwise the server decides. Only `LocalProvider` reads
+            this value, to request the list of models when no model is configured.
     """
 
     DIALECT: str
@@ -107,6 +114,10 @@ class Dialect(Protocol):
         """Return the HTTP request for an answer of `model`, or for a stream of this answer.
 
         Each of the request's `notes` is a sentence about a field that was left out or changed.
+
+        A dialect without streams gets `stream=True`, too, and returns the request for a whole answer. A reply with the
+        content type application/json is then read to its end and parsed by `parse_response`, and the caller's stream
+        has the chunks of the whole response. The same holds for a server that ignores the request for a stream.
         """
         ...
 
@@ -120,13 +131,21 @@ class Dialect(Protocol):
         ...
 
     def stream_parser(self, head: WireReply) -> StreamParser:
-        """Return a parser for the stream that follows `head`, a reply with status 200 and without a body."""
+        """Return a parser for the stream that follows `head`, a reply with status 200 and without a body.
+
+        Not called for a reply whose content type is JSON, see `build_request`.
+        """
         ...
 
     def build_models_request(self, config: ProviderConfig) -> WireRequest:
-        """Return the HTTP request that lists the models: the cheapest check of the base URL and the API key."""
+        """Return the HTTP request that lists the models: the cheapest check of the base URL and the API key.
+
+        `faultmaven doctor --probe`, probes of the health report and `LocalProvider` send this request. For a vendor
+        without a list of models, return a GET of another free route that checks the key; `parse_models` then returns an
+        empty list.
+        """
         ...
 
     def parse_models(self, reply: WireReply) -> list[str]:
-        """Return the model names in the reply of the list route."""
+        """Return the model names in the reply of the list route, [] for a vendor without a list of models."""
         ...

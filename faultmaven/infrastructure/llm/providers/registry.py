@@ -1,8 +1,10 @@
 """The shipped providers, and the process-wide registry.
 
-To add a provider, add an entry to `PROVIDER_SCHEMA`; no other file needs an edit. docs/adding-a-provider.md documents
-the fields. Endpoints and models are those of the dialect references of 2026-11-23. `models` lists further models beside
-the default, so that a call that names one of them goes to its vendor first.
+To add a provider, add an entry to `PROVIDER_SCHEMA`, above the local servers, which stay last. The provider then works
+without an edit of another file; a contribution also updates the pages that tests compare with the rows, see
+docs/adding-a-provider.md, which documents the fields. Endpoints and models are those of the wire reference of
+2026-11-23. `models` lists further models beside the default, so that a call that names one of them goes to its vendor
+first.
 """
 
 import functools

@@ -33,7 +33,7 @@ class ErrorRule:
         dialect: A dialect, or a dialect and vendor such as "openai-chat/xai"; "" matches all.
         phrase: Part of the vendor's message, in lower case.
         has_retry_after: The vendor names a delay.
-        retry_limit: Maximum number of retries of such an error, None for the configured number.
+        retry_limit: The most retries after such an error, None for no limit of its own; see `LLMError.retry_limit`.
     """
 
     error: type[LLMError]

@@ -55,6 +55,9 @@ def build_route(
 
     features = capabilities_for(next(iter(models), "")).features
     is_dialect_provider = isinstance(provider, DialectProvider)
+    # The router replaces streams by whole responses only where the row or a fact about the model takes streaming away.
+    # A provider that never had the feature keeps its own `open_stream`, which also works without streaming.
+    streams = "stream" in features or "stream" not in provider_features
     return Route(
         name=config.name,
         backend=to_chat_backend(config.name, provider, clock, config.timeout),
@@ -63,7 +66,7 @@ def build_route(
         max_retries=config.max_retries,
         confidence=config.confidence_score,
         features=features,
-        streams="stream" in features or "stream" not in provider_features,
+        streams=streams,
         timeout_for=timeout_for,
         capabilities_for=capabilities_for,
         refusal_for=provider.refusal if is_dialect_provider and is_chat_backend(provider) else None,
