@@ -33,7 +33,7 @@ USUAL_PORTS = {
     3000: "TGI",
 }
 
-# Dialects whose list of models does not prove that a model is missing, and the reason (wire/*.md, 2026-11-23).
+# Dialects whose list of models does not prove that a model is missing, and the reason (wire reference, 2026-11-23).
 UNRELIABLE_LISTS = {
     "openai-chat/azure": "Azure lists models, but requests name a deployment",
     "openai-chat/fireworks": "Fireworks' list omits serverless models",

@@ -2,7 +2,7 @@
 
 The option is "off", "low", "medium", "high" or a budget in tokens. For a model without such a setting the option is
 left out, and a note of the attempt says so. The first rule that matches applies; an unknown model of a family gets the
-last rule of the family. Sources: the dialect references (wire/*.md), read on 2026-11-23.
+last rule of the family. Source: wire reference, read on 2026-11-23.
 """
 
 import fnmatch

@@ -1,6 +1,6 @@
 """Conversation checks: a vendor refuses an invalid conversation with tools, and the lab answers 400 as the vendor does.
 
-Source: wire/*.md, 2026-11-23: openai-chat.md 2 (5), openai-responses.md 5 (3), anthropic-messages.md 2 (5) and 7,
+Source: wire reference, 2026-11-23: openai-chat.md 2 (5), openai-responses.md 5 (3), anthropic-messages.md 2 (5) and 7,
 gemini-generate-content.md 2 (5) and 7, cohere-v2-chat.md 2 (5), ollama-native.md 2 (5).
 """
 

@@ -23,7 +23,7 @@ from .server import serve
 
 IN_PROCESS = "http://lab.invalid"
 
-# Routes by the end of their path, most specific first (wire/*.md, section 1 of each).
+# Routes by the end of their path, most specific first (wire reference, section 1 of each dialect's file).
 ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "/api/chat", "ollama-native"),
     ("POST", "/chat/completions", "openai-chat"),
@@ -52,7 +52,8 @@ VERSION_PATHS = {
     "llamacpp": "",
     "local": "",
 }
-# The dialects of each provider, its main one first; other providers have those of OpenAI.
+# The dialects of each provider, its main one first. Other providers have those of OpenAI, since most vendors speak
+# OpenAI Chat: the provider of a new dialect needs an entry here.
 OPENAI_DIALECTS = ("openai-chat", "openai-responses")
 DIALECTS_BY_PROVIDER: dict[str, tuple[str, ...]] = {
     "anthropic": ("anthropic-messages",),

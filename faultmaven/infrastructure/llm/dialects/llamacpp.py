@@ -1,4 +1,4 @@
-"""llama.cpp's native completion route. Source: wire/llamacpp-completion.md, 2026-11-23."""
+"""llama.cpp's native completion route. Source: wire reference, llamacpp-completion.md, 2026-11-23."""
 
 from typing import Any
 

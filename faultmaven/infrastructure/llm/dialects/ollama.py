@@ -1,4 +1,4 @@
-"""Ollama's native chat route. Source: wire/ollama-native.md, 2026-11-23."""
+"""Ollama's native chat route. Source: wire reference, ollama-native.md, 2026-11-23."""
 
 from collections.abc import Sequence
 from typing import Any

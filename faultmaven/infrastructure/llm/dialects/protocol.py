@@ -86,8 +86,8 @@ class Dialect(Protocol):
         FEATURES: Features of a request that the dialect supports beyond text, see `domain.capabilities`. Two more names
             are "turns" for assistant messages and stop sequences, which `missing_features` in
             `application.planning.requirements` knows as "assistant turns" and "stop", and "seed". Without "turns", a
-            request with one of these skips the provider; without "seed", the seed is left out with a note. The other
-            hints, "reasoning" and "cache_prompt", are left out in the same way. Without "stream", a stream has the
+            request with one of these skips the provider. Without "seed", "reasoning" or "cache_prompt", the planner
+            notes that the option is left out, and the dialect ignores the option. Without "stream", a stream has the
             whole response at once, see `build_request`.
         TAKES_MESSAGES: Whether the route takes a list of messages. Otherwise the conversation is sent as one prompt.
             Only `LocalProvider` reads this value, to prefer a chat route for a conversation.

@@ -1,4 +1,4 @@
-"""Text Generation Inference's native generate route. Source: wire/huggingface.md section 4, 2026-11-23."""
+"""Text Generation Inference's native generate route. Source: wire reference, huggingface.md section 4, 2026-11-23."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,7 @@
-"""Messages in requests of Anthropic Messages. Source: wire/anthropic-messages.md 2 (2) to (5) and 7, 2026-11-23."""
+"""Messages in requests of Anthropic Messages.
+
+Source: wire reference, anthropic-messages.md 2 (2) to (5) and 7, 2026-11-23.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

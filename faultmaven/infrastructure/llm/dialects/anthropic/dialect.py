@@ -1,4 +1,4 @@
-"""Anthropic Messages. Source: wire/anthropic-messages.md, 2026-11-23."""
+"""Anthropic Messages. Source: wire reference, anthropic-messages.md, 2026-11-23."""
 
 from .....domain.requests import ChatRequest
 from ....http.types import Headers, Json, WireReply, WireRequest

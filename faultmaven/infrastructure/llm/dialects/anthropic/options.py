@@ -1,4 +1,7 @@
-"""Tools, schemas and thinking in requests of Anthropic Messages. Source: wire/anthropic-messages.md 2 (4), (6), (7)."""
+"""Tools, schemas and thinking in requests of Anthropic Messages.
+
+Source: wire reference, anthropic-messages.md 2 (4), (6), (7).
+"""
 
 from dataclasses import dataclass
 

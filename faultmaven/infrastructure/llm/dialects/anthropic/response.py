@@ -1,4 +1,4 @@
-"""Answers of Anthropic Messages, streamed or not. Source: wire/anthropic-messages.md 3, 2026-11-23."""
+"""Answers of Anthropic Messages, streamed or not. Source: wire reference, anthropic-messages.md 3, 2026-11-23."""
 
 from collections.abc import Iterable
 from typing import Any

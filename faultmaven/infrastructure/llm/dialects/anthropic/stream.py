@@ -1,4 +1,4 @@
-"""Stream parser of Anthropic Messages. Source: wire/anthropic-messages.md 4, 2026-11-23."""
+"""Stream parser of Anthropic Messages. Source: wire reference, anthropic-messages.md 4, 2026-11-23."""
 
 from dataclasses import dataclass, field
 from typing import Any

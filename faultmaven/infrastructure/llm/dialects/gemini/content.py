@@ -1,4 +1,4 @@
-"""Messages, tools and schemas in requests of Gemini. Source: wire/gemini-generate-content.md 2.
+"""Messages, tools and schemas in requests of Gemini. Source: wire reference, gemini-generate-content.md 2.
 
 Every function takes a list of notes and appends a sentence for each field that is left out or changed. The caller
 removes duplicate notes.

@@ -1,4 +1,4 @@
-"""Gemini generateContent. Source: wire/gemini-generate-content.md, 2026-11-23."""
+"""Gemini generateContent. Source: wire reference, gemini-generate-content.md, 2026-11-23."""
 
 from typing import Any
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""Contents of a Gemini reply or a stream event. Source: wire/gemini-generate-content.md 3."""
+"""Contents of a Gemini reply or a stream event. Source: wire reference, gemini-generate-content.md 3."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Stream parser of Gemini, where every event is a response. Source: wire/gemini-generate-content.md 4."""
+"""Stream parser of Gemini, where every event is a response. Source: wire reference, gemini-generate-content.md 4."""
 
 from ....http.types import Json, WireReply
 from ..protocol import Answer

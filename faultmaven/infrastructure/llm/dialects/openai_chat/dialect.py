@@ -1,4 +1,4 @@
-"""OpenAI Chat Completions, and its vendors and servers. Source: wire/openai-chat.md, 2026-11-23."""
+"""OpenAI Chat Completions, and its vendors and servers. Source: wire reference, openai-chat.md, 2026-11-23."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""OpenAI Responses, for models and features that require this API. Source: wire/openai-responses.md, 2026-11-23."""
+"""OpenAI Responses, for models and features that require this API.
+
+Source: wire reference, openai-responses.md, 2026-11-23.
+"""
 
 from typing import Any
 

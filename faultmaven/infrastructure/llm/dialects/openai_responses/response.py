@@ -12,7 +12,7 @@ from ..shared.outcomes import have_unique_ids
 from ..shared.reading import object_or_empty, objects_in, parse_tool_call, string_or_empty, token_count
 
 BLOCKED_CODES = frozenset({"bio_policy", "misalignment_policy_violation"})
-# Failures that a retry may resolve (wire/README.md, retry). All other failures are caused by the request.
+# Failures that a retry may resolve (wire reference, README.md, retry). All other failures are caused by the request.
 TRANSIENT_CODES = frozenset({"server_error", "rate_limit_exceeded", "slow_down", "server_is_overloaded"})
 CALL_TYPES = ("function_call", "custom_tool_call")
 TEXT_KEY_OF_PART = {"output_text": "text", "refusal": "refusal"}

@@ -1,7 +1,9 @@
-"""Rules from a vendor's status, code and message to an error class. Source: wire/*.md, 2026-11-23; first match wins.
+"""Rules from a vendor's status, code and message to an error class. The first match wins.
 
 The status decides first and the vendor's code second. The message decides only in rules with a `phrase`: the vendor
 documents no code for such an error, and the general rule would retry a request that never succeeds.
+
+Source: wire reference, 2026-11-23.
 """
 
 from dataclasses import dataclass

@@ -152,7 +152,7 @@ def build_error(reply: WireReply, details: VendorErrorDetails, status: int | Non
     """Return the error for a reply of a vendor.
 
     The header `x-should-retry: false` makes any error non-retryable. `true` changes nothing: the header then confirms a
-    retryable error, and a request with a non-retryable one (wire/README.md) would fail again.
+    retryable error, and a request with a non-retryable one (wire reference, README.md) would fail again.
 
     Args:
         status: Overrides the status of the reply, for errors inside a 200.
@@ -267,8 +267,9 @@ def _redact(text: str, secret: str) -> str:
 def _read_retry_after(reply: WireReply, details: VendorErrorDetails, status: int) -> float | None:
     """Return the seconds that the vendor asks to wait, from the first source with a time in the future.
 
-    Source: wire/README.md, delay. A time in the past, a zero and an unreadable value are ignored: the configured
-    backoff is better than a guess. A long delay is returned unchanged; the caller decides whether to wait so long.
+    Source: wire reference, README.md, delay. A time in the past, a zero and an unreadable value are ignored: the
+    configured backoff is better than a guess. A long delay is returned unchanged; the caller decides whether to wait so
+    long.
     """
     header = reply.headers.get
     milliseconds = parse_positive(header("retry-after-ms"))

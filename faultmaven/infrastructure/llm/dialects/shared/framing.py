@@ -1,7 +1,7 @@
 """Framing of streams: bytes to server-sent events or JSON lines, independent of the boundaries of blocks.
 
 Lines end at LF, CR LF or CR only. U+2028 and other Unicode line separators are text inside JSON.
-Source: WHATWG HTML, 9.2.6, interpreting an event stream; wire/README.md, stream format, 2026-11-23.
+Source: WHATWG HTML, 9.2.6, interpreting an event stream; wire reference, README.md, stream format, 2026-11-23.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Stop reasons, tool calls and failures of an answer, for all dialects (wire/README.md, normalised finish reasons)."""
+"""Stop reasons, tool calls and failures of an answer, for all dialects.
+
+Source: wire reference, README.md, normalised finish reasons.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace

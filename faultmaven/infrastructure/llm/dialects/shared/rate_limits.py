@@ -1,4 +1,7 @@
-"""Delay until the next allowed request, from rate-limit headers. Source: wire/README.md, "Delay", 2026-11-23."""
+"""Delay until the next allowed request, from rate-limit headers.
+
+Source: wire reference, README.md, "Delay", 2026-11-23.
+"""
 
 import re
 from collections.abc import Mapping

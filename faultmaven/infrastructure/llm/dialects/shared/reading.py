@@ -167,7 +167,7 @@ def parse_tool_call(call_id: Any, name: Any, arguments: Any) -> ToolCall:
     return ToolCall(string_or_empty(call_id), string_or_empty(name), parsed, raw, problem)
 
 
-# Vendors' headers with the id of an exchange, the most specific first (wire/*.md, 2026-11-23).
+# Vendors' headers with the id of an exchange, the most specific first (wire reference, 2026-11-23).
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id", "apim-request-id", "x-debug-trace-id")
 _MEDIA_TYPE = re.compile(r"(application|audio|image|message|multipart|text|video)/[a-z0-9.+-]{1,40}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:@/-]{1,128}")
