@@ -36,16 +36,7 @@ def build_route(
         Exception: any error of a third-party provider.
     """
     family = model_family(config.dialect or next(iter(getattr(provider, "dialects", ())), ""))
-
-    def timeout_for(model: str) -> float:
-        # A model that thinks first gets more time, unless the operator set one timeout for all models.
-        if settings.request_timeout is None and model_facts(family, model).reasons:
-            return max(config.timeout, MIN_REASONING_TIMEOUT_SECONDS)
-        return config.timeout
-
-    models = tuple(provider.get_supported_models())
-    if not all(isinstance(model, str) for model in models):
-        raise TypeError("a model's name is a string")
+    models = _model_names(provider)
     # A class with its own `generate` gets a single prompt, whatever features its base class has.
     provider_features = frozenset(getattr(provider, "features", ()) if is_chat_backend(provider) else ())
 
@@ -67,7 +58,7 @@ def build_route(
         confidence=config.confidence_score,
         features=features,
         streams=streams,
-        timeout_for=timeout_for,
+        timeout_for=functools.partial(_timeout_for, family, config.timeout, settings),
         capabilities_for=capabilities_for,
         refusal_for=provider.refusal if is_dialect_provider and is_chat_backend(provider) else None,
         keeps_time=keeps_time,
@@ -76,6 +67,20 @@ def build_route(
         requests_per_minute=spec.requests_per_minute,
         tokens_per_minute=spec.tokens_per_minute,
     )
+
+
+def _model_names(provider: Any) -> tuple[str, ...]:
+    models = tuple(provider.get_supported_models())
+    if not all(isinstance(model, str) for model in models):
+        raise TypeError("a model's name is a string")
+    return models
+
+
+def _timeout_for(family: str, row_timeout: float, settings: Settings, model: str) -> float:
+    """Return the seconds of one attempt: a model that thinks first gets more, unless the operator set one for all."""
+    if settings.request_timeout is None and model_facts(family, model).reasons:
+        return max(row_timeout, MIN_REASONING_TIMEOUT_SECONDS)
+    return row_timeout
 
 
 def build_snapshot(
