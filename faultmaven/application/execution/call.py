@@ -140,11 +140,9 @@ class Call:
         share = self._time_shares.share_of(self._position + place, remaining)
         if share <= 0:
             raise TimeoutError
-        is_last, postponed = place == self._candidates_left - 1, place - len(self._untried)
-        if postponed < 0:
-            return await try_candidate(self._untried[place], share, self.context, is_last=is_last)
-        earlier = self._postponed[postponed]
-        return await try_candidate(earlier.candidate, share, self.context, is_last=is_last, earlier=earlier)
+        candidate, is_last = self._candidate(place), place == self._candidates_left - 1
+        earlier = None if place < len(self._untried) else self._postponed[place - len(self._untried)]
+        return await try_candidate(candidate, share, self.context, is_last=is_last, earlier=earlier)
 
     async def _try_hedged(self) -> list[Outcome]:
         """Try the next candidate, and the one after it too where the first has no outcome after `plan.hedge_after`."""
